@@ -1,0 +1,39 @@
+# One front door. Each target is one script in scripts/; .ci/run calls the same.
+# Build output goes to $CARGO_TARGET_DIR, by default outside the clone
+# (scripts/env.sh).
+
+.PHONY: help run demo test lint audit bench build image
+
+help:
+	@echo 'make run     build both programs and start them over ./data/proxy.db'
+	@echo 'make demo    the same over simulated providers, no account needed'
+	@echo 'make test    every test, with the real clients'
+	@echo 'make lint    format, clippy, dependency directions, licences'
+	@echo 'make audit   known vulnerabilities of the dependencies (needs the network)'
+	@echo 'make bench   the table of docs/benchmarks.md, measured on this machine'
+	@echo 'make build   release build of both programs'
+	@echo 'make image   container image (needs docker)'
+
+run:
+	@scripts/run.sh
+
+demo:
+	@scripts/demo.sh
+
+test:
+	@scripts/test.sh
+
+lint:
+	@scripts/lint.sh
+
+audit:
+	@scripts/audit.sh
+
+bench:
+	@scripts/bench.sh
+
+build:
+	@scripts/build.sh
+
+image:
+	docker build --tag serverless-proxy .

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# make audit: known vulnerabilities and withdrawn releases among the dependencies.
+# Apart from make lint because it reads the advisory database over the network.
+
+source "$(dirname "$0")/env.sh"
+scripts/needs.sh build
+scripts/cargo-tool.sh cargo-deny
+exec cargo deny check advisories
