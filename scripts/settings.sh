@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# Sourced after env.sh. What the programs will read for a setting, so that the
+# scripts print the right address: the environment, then .env, then the default.
+
+# setting NAME DEFAULT
+setting() {
+    local name=$1 line
+    if [ -n "${!name:-}" ]; then
+        printf '%s' "${!name}"
+    elif line=$(dotenv_line "$name"); then
+        line=${line#*=}
+        line=${line#"${line%%[![:space:]]*}"}
+        line=${line%"${line##*[![:space:]]}"}
+        line=${line#[\"\']}
+        printf '%s' "${line%[\"\']}"
+    else
+        printf '%s' "$2"
+    fi
+}
+
+# is_set NAME: in the environment (also empty) or in .env.
+is_set() {
+    [ -n "${!1+set}" ] || dotenv_line "$1" >/dev/null
+}
+
+dotenv_line() {
+    [ -f .env ] && grep -E "^[[:space:]]*(export[[:space:]]+)?$1[[:space:]]*=" .env | tail -n 1 | grep .
+}
+
+# reachable BIND: the address to type for a program bound to BIND.
+reachable() {
+    case $1 in
+    0.0.0.0 | :: | '[::]' | '') printf '127.0.0.1' ;;
+    ::1) printf '[::1]' ;;
+    *) printf '%s' "$1" ;;
+    esac
+}
