@@ -1,1 +1,6 @@
-//! API dialects.
+//! Wire formats of model calls, one module a format.
+//!
+//! A body that goes from one server to another of the same dialect is edited, not
+//! re-encoded: see [`crate::edit`].
+
+pub mod openai;

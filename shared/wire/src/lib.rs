@@ -10,5 +10,6 @@
 pub mod dialect;
 pub mod edit;
 pub mod provider;
+pub mod redact;
 pub mod sse;
 pub mod usage;

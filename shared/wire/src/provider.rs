@@ -140,6 +140,11 @@ pub struct Provider {
     models: Option<&'static str>,
     /// A model list that does not hang under `prefix`, from the root.
     models_from_root: bool,
+    /// Takes `stream_options.include_usage`. Those that do not send usage in every
+    /// stream anyway.
+    pub takes_stream_options: bool,
+    /// Ignores `max_completion_tokens` and would answer without a limit.
+    pub only_max_tokens: bool,
     auth: Auth,
 }
 
@@ -155,6 +160,8 @@ const OPENAI_LIKE: Provider = Provider {
     embeddings: Some("/embeddings"),
     models: Some("/models"),
     models_from_root: false,
+    takes_stream_options: true,
+    only_max_tokens: false,
     auth: Auth::Bearer,
 };
 
@@ -171,6 +178,7 @@ static VLLM: Provider = Provider {
 static TOGETHER: Provider = Provider {
     id: "together",
     label: "Together AI",
+    takes_stream_options: false,
     ..OPENAI_LIKE
 };
 static QUEUE: Provider = Provider {
@@ -203,6 +211,7 @@ static OLLAMA: Provider = Provider {
     versioned_base: false,
     models: Some("/api/tags"),
     models_from_root: true,
+    only_max_tokens: true,
     ..OPENAI_LIKE
 };
 /// Reached for its model list only: it does not speak OpenAI's dialect.

@@ -1,0 +1,172 @@
+//! Errors in OpenAI's shape, and what upstreams send instead.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::Value;
+
+/// The error that a caller receives: `{"error":{message,type,param,code}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrorBody {
+    /// What happened and what to do, for a person.
+    pub message: String,
+    /// OpenAI's class of error, such as `invalid_request_error`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The field of the request that is wrong.
+    pub param: Option<String>,
+    /// What a program can match on, such as `model_not_found`.
+    pub code: Option<String>,
+}
+
+impl ErrorBody {
+    /// The body as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Bytes {
+        #[derive(Serialize)]
+        struct Envelope<'a> {
+            error: &'a ErrorBody,
+        }
+        // Strings always serialise; the fallback keeps this total.
+        serde_json::to_vec(&Envelope { error: self }).map_or_else(
+            |_| Bytes::from_static(br#"{"error":{"message":"internal error","type":"server_error","param":null,"code":null}}"#),
+            Bytes::from,
+        )
+    }
+
+    /// The body as the last event of a stream.
+    #[must_use]
+    pub fn to_event(&self) -> Bytes {
+        let mut event = b"data: ".to_vec();
+        event.extend_from_slice(&self.to_json());
+        event.extend_from_slice(b"\n\n");
+        event.into()
+    }
+}
+
+/// What an upstream said about a failure, as far as it said it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpstreamError {
+    /// The message.
+    pub message: Option<String>,
+    /// The error's type.
+    pub kind: Option<String>,
+    /// The field of the request.
+    pub param: Option<String>,
+    /// The code; numbers are written as text.
+    pub code: Option<String>,
+}
+
+impl UpstreamError {
+    /// Reads an error body in any of the forms in use: OpenAI's nested object,
+    /// vLLM's and Mistral's flat object, FastAPI's `detail`, a bare string under
+    /// `error`, Google's one-element array. What is none of them is all `None`.
+    #[must_use]
+    pub fn read(body: &[u8]) -> Self {
+        serde_json::from_slice::<Value>(body)
+            .map(|value| Self::from_value(&value))
+            .unwrap_or_default()
+    }
+
+    fn from_value(value: &Value) -> Self {
+        match value {
+            Value::String(text) => Self {
+                message: Some(text.clone()),
+                ..Self::default()
+            },
+            Value::Array(list) => list.first().map(Self::from_value).unwrap_or_default(),
+            Value::Object(object) => {
+                if let Some(inner) = object
+                    .get("error")
+                    .or_else(|| object.get("detail"))
+                    .filter(|inner| inner.is_string() || inner.is_object() || inner.is_array())
+                {
+                    return Self::from_value(inner);
+                }
+                let text = |name: &str| match object.get(name) {
+                    Some(Value::String(text)) => Some(text.clone()),
+                    Some(Value::Number(number)) => Some(number.to_string()),
+                    _ => None,
+                };
+                Self {
+                    message: text("message").or_else(|| text("msg")),
+                    kind: text("type"),
+                    param: text("param"),
+                    code: text("code"),
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => Self::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_vendors_form_gives_its_message() {
+        for (vendor, body, message, code) in [
+            (
+                "openai",
+                r#"{"error":{"message":"m","type":"t","param":"p","code":"c"}}"#,
+                Some("m"),
+                Some("c"),
+            ),
+            (
+                "vllm new",
+                r#"{"error":{"message":"m","type":"BadRequestError","param":null,"code":400}}"#,
+                Some("m"),
+                Some("400"),
+            ),
+            (
+                "vllm old",
+                r#"{"object":"error","message":"m","type":"BadRequestError","param":null,"code":400}"#,
+                Some("m"),
+                Some("400"),
+            ),
+            ("vllm auth", r#"{"error":"m"}"#, Some("m"), None),
+            ("fastapi", r#"{"detail":"m"}"#, Some("m"), None),
+            (
+                "fastapi list",
+                r#"{"detail":[{"loc":["body"],"msg":"m","type":"missing"}]}"#,
+                Some("m"),
+                None,
+            ),
+            ("deepinfra", r#"{"detail":{"error":"m"}}"#, Some("m"), None),
+            (
+                "google",
+                r#"[{"error":{"code":404,"message":"m","status":"NOT_FOUND"}}]"#,
+                Some("m"),
+                Some("404"),
+            ),
+            ("html", "<html>bad gateway</html>", None, None),
+            ("empty", "", None, None),
+            (
+                "no error",
+                r#"{"error":null,"message":"m"}"#,
+                Some("m"),
+                None,
+            ),
+        ] {
+            let got = UpstreamError::read(body.as_bytes());
+            assert_eq!(got.message.as_deref(), message, "{vendor}");
+            assert_eq!(got.code.as_deref(), code, "{vendor}");
+        }
+    }
+
+    #[test]
+    fn all_four_members_are_always_written() {
+        let body = ErrorBody {
+            message: "no \"x\"".to_owned(),
+            kind: "invalid_request_error".to_owned(),
+            param: None,
+            code: None,
+        };
+        assert_eq!(
+            body.to_json(),
+            r#"{"error":{"message":"no \"x\"","type":"invalid_request_error","param":null,"code":null}}"#
+        );
+        assert!(body.to_event().starts_with(b"data: {"));
+        assert!(body.to_event().ends_with(b"}}\n\n"));
+    }
+}

@@ -1,0 +1,131 @@
+//! A whole reply on its way from an OpenAI-family upstream to an OpenAI caller.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use super::error::UpstreamError;
+use super::raw::{present, value};
+use super::stream::Choices;
+use crate::edit::{Edits, Segments, span_of};
+use crate::usage::Usage;
+
+/// A reply with the virtual model's name in it, and what was read on the way.
+#[derive(Debug)]
+pub struct Reply {
+    /// What the caller gets: the upstream's bytes except for the model.
+    pub body: Segments,
+    /// Usage as declared.
+    pub usage: Option<Usage>,
+    /// Bytes of text, reasoning and tool arguments in the answer.
+    pub answer_bytes: u64,
+}
+
+/// Why a reply with a success status is none.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ReplyFault {
+    /// The body is not a JSON object.
+    #[error("the upstream's reply is not a JSON object: {0}")]
+    NotJson(String),
+    /// The body carries an error in place of an answer.
+    #[error("the upstream answered with an error under a success status")]
+    Error(UpstreamError),
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    model: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    error: Option<&'a RawValue>,
+    #[serde(default)]
+    choices: Choices,
+}
+
+impl Reply {
+    /// Reads `body` and puts `model` (a JSON string) in the place of its model.
+    /// Blank lines before the JSON, which some servers send to keep the connection
+    /// alive, are dropped.
+    ///
+    /// # Errors
+    /// When the body is not a JSON object or carries an error.
+    pub fn read(body: &Bytes, model: &Bytes) -> Result<Self, ReplyFault> {
+        let body = body.slice_ref(body.trim_ascii());
+        let is_object = body.starts_with(b"{");
+        let parsed: Body<'_> = match serde_json::from_slice(&body) {
+            Ok(_) if !is_object => return Err(ReplyFault::NotJson("it is a list".to_owned())),
+            Ok(parsed) => parsed,
+            Err(err) if err.is_data() && is_object => {
+                serde_json::from_slice::<IgnoredAny>(&body)
+                    .map_err(|err| ReplyFault::NotJson(err.to_string()))?;
+                Body {
+                    model: None,
+                    usage: None,
+                    error: None,
+                    choices: Choices::default(),
+                }
+            }
+            Err(err) => return Err(ReplyFault::NotJson(err.to_string())),
+        };
+        if value(parsed.error).is_some() {
+            return Err(ReplyFault::Error(UpstreamError::read(&body)));
+        }
+        let mut edits = Edits::default();
+        if let Some(raw) = parsed.model {
+            edits.replace(span_of(&body, raw), model.clone());
+        }
+        let usage = parsed.usage.and_then(|raw| Usage::read(raw.get()));
+        Ok(Self {
+            usage,
+            answer_bytes: parsed.choices.answer_bytes,
+            body: edits.apply(&body),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use super::*;
+
+    fn read(body: &'static str) -> Result<Reply, ReplyFault> {
+        Reply::read(
+            &Bytes::from_static(body.as_bytes()),
+            &Bytes::from_static(b"\"virtual\""),
+        )
+    }
+
+    #[test]
+    fn only_the_model_changes() {
+        let body = "\n\n{ \"id\":\"1\",\"model\" : \"m-2026\",\"x\":{\"model\":\"inner\"},\"choices\":[{\"index\":0,\"message\":{\"content\":\"hello\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n";
+        let reply = read(body).unwrap();
+        assert_eq!(
+            reply.body.to_bytes(),
+            body.trim().replace("\"m-2026\"", "\"virtual\"").as_bytes()
+        );
+        assert_eq!(reply.usage.unwrap().completion_tokens, 2);
+        assert_eq!(reply.answer_bytes, 5);
+    }
+
+    #[test]
+    fn embeddings_need_no_choices() {
+        let reply = read(r#"{"object":"list","model":"m","data":[{"embedding":[0.5]}],"usage":{"prompt_tokens":4,"total_tokens":4}}"#).unwrap();
+        assert_eq!(reply.usage.unwrap().prompt_tokens, 4);
+    }
+
+    #[test]
+    fn faults_are_told_apart() {
+        for body in ["", "<html>", "{\"a\":", "null", "[]", "\"ok\"", "{}x"] {
+            assert!(matches!(read(body), Err(ReplyFault::NotJson(_))), "{body}");
+        }
+        let Err(ReplyFault::Error(error)) = read(r#"{"error":{"message":"queue full"}}"#) else {
+            unreachable!("an error inside a success");
+        };
+        assert_eq!(error.message.as_deref(), Some("queue full"));
+        assert!(read(r#"{"error":null,"choices":[]}"#).is_ok());
+    }
+}

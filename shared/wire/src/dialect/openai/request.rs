@@ -1,0 +1,316 @@
+//! A caller's request: what the gateway must know of it, and its edited form.
+//!
+//! The body is read once without building a tree. Only what routing and editing
+//! need is looked at; every other field goes upstream as it came. What is wrong is
+//! refused with the name of the field, found by a second, slower look that only a
+//! refused request pays for.
+
+mod diagnose;
+mod messages;
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use super::raw::{present, value};
+use crate::edit::{Edits, Segments, member_span, span_of};
+use crate::provider::Call;
+use messages::Messages;
+
+/// Why a request is refused; always the caller's to mend.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct BadRequest {
+    /// The field, such as `messages[2].tool_call_id`.
+    pub param: Option<String>,
+    /// What is wrong with it and what is wanted.
+    pub message: String,
+}
+
+impl BadRequest {
+    fn field(param: impl Into<String>, wrong: &str) -> Self {
+        let param = param.into();
+        Self {
+            message: format!("'{param}' {wrong}"),
+            param: Some(param),
+        }
+    }
+
+    fn body(message: String) -> Self {
+        Self {
+            param: None,
+            message,
+        }
+    }
+}
+
+/// What a virtual model sets when the caller does not. Values are JSON texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// For `max_tokens`; unused when the caller sent `max_completion_tokens`.
+    pub max_tokens: Option<Bytes>,
+    /// For `temperature`.
+    pub temperature: Option<Bytes>,
+    /// For `top_p`.
+    pub top_p: Option<Bytes>,
+    /// Put before the conversation, or before the caller's own leading system
+    /// message with a blank line between.
+    pub system_prompt: Option<String>,
+}
+
+/// What to do about `stream_options` upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamOptions {
+    /// Ask for usage in the stream.
+    AskUsage,
+    /// Leave what the caller sent.
+    Keep,
+    /// Remove them: the upstream is not asked to stream.
+    Remove,
+}
+
+/// The form in which one upstream gets the request.
+#[derive(Clone, Debug)]
+pub struct Target<'t> {
+    /// The upstream's model id as a JSON string.
+    pub model: &'t Bytes,
+    /// The value of `stream`; `None` leaves what the caller sent.
+    pub stream: Option<bool>,
+    /// The treatment of `stream_options`.
+    pub stream_options: StreamOptions,
+    /// The virtual model's defaults.
+    pub defaults: &'t Defaults,
+    /// The upstream knows only `max_tokens`: repeat `max_completion_tokens` there.
+    pub only_max_tokens: bool,
+}
+
+/// A caller's request: decisions and places, no copy of the body.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// The model the caller names.
+    pub model: Option<String>,
+    /// Whether the caller wants a stream.
+    pub stream: bool,
+    /// Whether the caller wants usage in the stream.
+    pub wants_usage: bool,
+    chat: bool,
+    model_at: Option<Range<usize>>,
+    stream_at: Option<Range<usize>>,
+    options_at: Option<Range<usize>>,
+    has_max_tokens: bool,
+    max_completion_at: Option<Range<usize>>,
+    has_temperature: bool,
+    has_top_p: bool,
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    model: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    stream: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    stream_options: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    max_tokens: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    max_completion_tokens: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    temperature: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    top_p: Option<&'a RawValue>,
+    #[serde(default)]
+    messages: Option<Messages>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    input: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    prompt: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Options {
+    #[serde(default)]
+    include_usage: Option<bool>,
+}
+
+impl Request {
+    /// Reads the body of `call`.
+    ///
+    /// # Errors
+    /// When it is not a JSON object, a field that the gateway reads has the wrong
+    /// type or occurs twice, the conversation or input is missing or empty, or a
+    /// tool message answers no call.
+    pub fn read(call: Call, body: &[u8]) -> Result<Self, BadRequest> {
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            // A list would otherwise be read as the fields in order.
+            return Err(diagnose::not_an_object(body));
+        }
+        let parsed: Body<'_> =
+            serde_json::from_slice(body).map_err(|err| diagnose::explain(call, body, &err))?;
+        let at = |raw: Option<&RawValue>| raw.map(|raw| span_of(body, raw));
+        let model = match value(parsed.model) {
+            Some(raw) => Some(
+                serde_json::from_str(raw.get())
+                    .map_err(|_| BadRequest::field("model", "must be a string"))?,
+            ),
+            None => None,
+        };
+        let stream = match value(parsed.stream).map(RawValue::get) {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => return Err(BadRequest::field("stream", "must be true or false")),
+        };
+        let wants_usage = match value(parsed.stream_options) {
+            Some(raw) => serde_json::from_str::<Options>(raw.get())
+                .map_err(|_| {
+                    BadRequest::field(
+                        "stream_options",
+                        "must be an object such as {\"include_usage\": true}",
+                    )
+                })?
+                .include_usage
+                .unwrap_or(false),
+            None => false,
+        };
+        match call {
+            Call::Chat => messages::check(parsed.messages)?,
+            Call::Embeddings => check_input(value(parsed.input))?,
+            Call::Completions => check_prompt(value(parsed.prompt))?,
+            Call::Models => {}
+        }
+        Ok(Self {
+            model,
+            stream,
+            wants_usage,
+            chat: call == Call::Chat,
+            model_at: at(parsed.model),
+            stream_at: at(parsed.stream),
+            options_at: at(parsed.stream_options),
+            has_max_tokens: parsed.max_tokens.is_some(),
+            max_completion_at: at(parsed.max_completion_tokens),
+            has_temperature: parsed.temperature.is_some(),
+            has_top_p: parsed.top_p.is_some(),
+        })
+    }
+
+    /// The request as `target` gets it. `body` is the body that was read.
+    #[must_use]
+    pub fn upstream_body(&self, body: &Bytes, target: &Target<'_>) -> Segments {
+        let mut edits = Edits::default();
+        put(&mut edits, "model", self.model_at.as_ref(), target.model);
+        if let Some(stream) = target.stream.filter(|wanted| *wanted != self.stream) {
+            let text = if stream { &b"true"[..] } else { b"false" };
+            put(
+                &mut edits,
+                "stream",
+                self.stream_at.as_ref(),
+                &Bytes::from_static(text),
+            );
+        }
+        self.edit_options(&mut edits, body, target.stream_options);
+        let defaults = target.defaults;
+        let fill = |edits: &mut Edits, key, has, default: &Option<Bytes>| {
+            if let (false, Some(text)) = (has, default) {
+                edits.insert(key, text);
+            }
+        };
+        match (&self.max_completion_at, self.has_max_tokens) {
+            (Some(at), false) if target.only_max_tokens => {
+                edits.insert("max_tokens", &body[at.clone()]);
+            }
+            (at, has) => fill(
+                &mut edits,
+                "max_tokens",
+                has || at.is_some(),
+                &defaults.max_tokens,
+            ),
+        }
+        fill(
+            &mut edits,
+            "temperature",
+            self.has_temperature,
+            &defaults.temperature,
+        );
+        fill(&mut edits, "top_p", self.has_top_p, &defaults.top_p);
+        if let (true, Some(prompt)) = (self.chat, &defaults.system_prompt) {
+            messages::lead_with(&mut edits, body, prompt);
+        }
+        edits.apply(body)
+    }
+
+    fn edit_options(&self, edits: &mut Edits, body: &Bytes, options: StreamOptions) {
+        const ASK: &[u8] = br#"{"include_usage":true}"#;
+        match (options, &self.options_at) {
+            (StreamOptions::Keep, _) => {}
+            (StreamOptions::AskUsage, None) => edits.insert("stream_options", ASK),
+            (StreamOptions::AskUsage, Some(_)) if self.wants_usage => {}
+            (StreamOptions::AskUsage, Some(at)) => {
+                edits.replace(at.clone(), asking_for_usage(&body[at.clone()]));
+            }
+            (StreamOptions::Remove, None) => {}
+            (StreamOptions::Remove, Some(at)) => match member_span(body, "stream_options", at) {
+                Some(member) => edits.replace(member, Bytes::new()),
+                None => edits.replace(at.clone(), "null"),
+            },
+        }
+    }
+}
+
+/// Replaces the member's value, or adds the member.
+fn put(edits: &mut Edits, key: &str, at: Option<&Range<usize>>, text: &Bytes) {
+    match at {
+        Some(at) => edits.replace(at.clone(), text.clone()),
+        None => edits.insert(key, text),
+    }
+}
+
+/// The caller's `stream_options` with `include_usage` set and the rest kept.
+fn asking_for_usage(options: &[u8]) -> Bytes {
+    #[derive(Deserialize)]
+    struct Usage<'a> {
+        #[serde(borrow, default, deserialize_with = "present")]
+        include_usage: Option<&'a RawValue>,
+    }
+    let mut edits = Edits::default();
+    match serde_json::from_slice::<Usage<'_>>(options) {
+        Ok(Usage {
+            include_usage: Some(raw),
+        }) => edits.replace(span_of(options, raw), "true"),
+        Ok(_) => edits.insert("include_usage", b"true"),
+        Err(_) => return Bytes::from_static(br#"{"include_usage":true}"#),
+    }
+    edits.apply(&Bytes::copy_from_slice(options)).to_bytes()
+}
+
+fn check_input(input: Option<&RawValue>) -> Result<(), BadRequest> {
+    let wanted = "must be a non-empty string or a list of strings or token ids";
+    match input.map(RawValue::get) {
+        None => Err(BadRequest::field("input", "is required")),
+        Some("\"\"") => Err(BadRequest::field("input", wanted)),
+        Some(text) if text.starts_with('"') => Ok(()),
+        Some(text) if text.starts_with('[') && !is_empty_list(text) => Ok(()),
+        Some(_) => Err(BadRequest::field("input", wanted)),
+    }
+}
+
+fn check_prompt(prompt: Option<&RawValue>) -> Result<(), BadRequest> {
+    match prompt.map(RawValue::get) {
+        None => Ok(()),
+        Some(text) if text.starts_with('"') => Ok(()),
+        Some(text) if text.starts_with('[') && !is_empty_list(text) => Ok(()),
+        Some(_) => Err(BadRequest::field(
+            "prompt",
+            "must be a string or a non-empty list of strings or token ids",
+        )),
+    }
+}
+
+fn is_empty_list(text: &str) -> bool {
+    text[1..].trim_start().starts_with(']')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! The conversation: what must hold of it, and where a system prompt goes.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::BadRequest;
+use crate::edit::{Edits, json_string, span_of};
+
+/// What reading the conversation found. Its texts are not kept.
+pub(super) struct Messages {
+    count: usize,
+    problem: Option<BadRequest>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    role: Cow<'a, str>,
+    #[serde(default)]
+    tool_call_id: Option<String>,
+    #[serde(default)]
+    tool_calls: Option<Vec<ToolCall>>,
+}
+
+#[derive(Deserialize)]
+struct ToolCall {
+    #[serde(default)]
+    id: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Messages {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Messages;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of messages")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Messages, A::Error> {
+                let mut asked = HashSet::new();
+                let mut found = Messages {
+                    count: 0,
+                    problem: None,
+                };
+                while let Some(message) = seq.next_element::<Message<'de>>()? {
+                    if message.role == "tool" && found.problem.is_none() {
+                        found.problem =
+                            unanswered(found.count, message.tool_call_id.as_deref(), &asked);
+                    }
+                    asked.extend(
+                        message
+                            .tool_calls
+                            .into_iter()
+                            .flatten()
+                            .filter_map(|c| c.id),
+                    );
+                    found.count += 1;
+                }
+                Ok(found)
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
+}
+
+fn unanswered(index: usize, id: Option<&str>, asked: &HashSet<String>) -> Option<BadRequest> {
+    let param = || format!("messages[{index}].tool_call_id");
+    match id {
+        Some(id) if asked.contains(id) => None,
+        Some(_) => Some(BadRequest::field(
+            param(),
+            "answers no tool call: an earlier assistant message must carry a tool call with this id",
+        )),
+        None => Some(BadRequest::field(
+            param(),
+            "is required: a message with the role 'tool' must name the tool call that it answers",
+        )),
+    }
+}
+
+/// # Errors
+/// When the conversation is missing, empty, or a tool message answers no call.
+pub(super) fn check(messages: Option<Messages>) -> Result<(), BadRequest> {
+    match messages {
+        None => Err(BadRequest::field("messages", "is required")),
+        Some(Messages { count: 0, .. }) => Err(BadRequest::field(
+            "messages",
+            "must hold at least one message",
+        )),
+        Some(Messages { problem, .. }) => problem.map_or(Ok(()), Err),
+    }
+}
+
+/// Puts `prompt` before the conversation in `body`, which has been read without
+/// error.
+pub(super) fn lead_with(edits: &mut Edits, body: &Bytes, prompt: &str) {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        messages: &'a RawValue,
+    }
+    #[derive(Deserialize)]
+    struct Leading<'a> {
+        #[serde(borrow)]
+        role: Cow<'a, str>,
+        #[serde(borrow, default)]
+        content: Option<&'a RawValue>,
+    }
+    let Ok(Body { messages }) = serde_json::from_slice(body) else {
+        return;
+    };
+    let list = span_of(body, messages);
+    let leading = first_of(messages)
+        .and_then(|first| serde_json::from_str::<Leading<'_>>(first.get()).ok())
+        .filter(|first| matches!(first.role.as_ref(), "system" | "developer"));
+    let content = leading.and_then(|first| first.content);
+    let with_gap = json_string(&format!("{prompt}\n\n"));
+    match content.map(|content| (content.get().as_bytes(), span_of(body, content))) {
+        Some(([b'"', ..], at)) => {
+            // The caller's text follows behind the escaped prompt, untouched.
+            let inside = at.start + 1;
+            edits.replace(inside..inside, with_gap.slice(1..with_gap.len() - 1));
+        }
+        Some(([b'[', rest @ ..], at)) => {
+            let mut part = br#"{"type":"text","text":"#.to_vec();
+            part.extend_from_slice(&with_gap);
+            part.push(b'}');
+            if rest.trim_ascii_start().first() != Some(&b']') {
+                part.push(b',');
+            }
+            edits.replace(at.start + 1..at.start + 1, part);
+        }
+        Some(_) | None => {
+            let mut message = br#"{"role":"system","content":"#.to_vec();
+            message.extend_from_slice(&json_string(prompt));
+            message.extend_from_slice(b"},");
+            edits.replace(list.start + 1..list.start + 1, message);
+        }
+    }
+}
+
+fn first_of(list: &RawValue) -> Option<&RawValue> {
+    struct First<'a>(Option<&'a RawValue>);
+    impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Take;
+            impl<'de> Visitor<'de> for Take {
+                type Value = Option<&'de RawValue>;
+
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("a list")
+                }
+
+                fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                    let first = seq.next_element()?;
+                    while seq.next_element::<IgnoredAny>()?.is_some() {}
+                    Ok(first)
+                }
+            }
+            deserializer.deserialize_seq(Take).map(First)
+        }
+    }
+    serde_json::from_str::<First<'_>>(list.get()).ok()?.0
+}

@@ -1,0 +1,185 @@
+//! What the gateway reads of one chunk; everything else is skipped over.
+
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::super::raw::{present, value};
+
+#[derive(Deserialize)]
+pub(super) struct Chunk<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) model: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) usage: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    error: Option<&'a RawValue>,
+    #[serde(default)]
+    pub(super) choices: Choices,
+}
+
+impl<'a> Chunk<'a> {
+    /// # Errors
+    /// When the data is not JSON.
+    pub(super) fn read(data: &'a [u8]) -> Result<Self, serde_json::Error> {
+        match serde_json::from_slice(data) {
+            Ok(chunk) => Ok(chunk),
+            Err(err) if err.is_data() => {
+                // JSON of another shape: it goes through unwatched.
+                serde_json::from_slice::<IgnoredAny>(data).map(|_| Self {
+                    model: None,
+                    usage: None,
+                    error: None,
+                    choices: Choices::default(),
+                })
+            }
+            Err(err) => Err(err),
+        }
+    }
+
+    /// Whether the chunk carries an error: a member that is neither null, false
+    /// nor empty.
+    pub(super) fn is_error(&self) -> bool {
+        value(self.error).is_some_and(|raw| !matches!(raw.get(), "false" | "\"\"" | "{}"))
+    }
+}
+
+/// What the choices of a chunk, or of a whole reply, amount to.
+#[derive(Debug, Default)]
+pub(in super::super) struct Choices {
+    pub(in super::super) count: usize,
+    pub(in super::super) answer_bytes: u64,
+    /// Bits of the choices that occur and of those that finish here.
+    pub(in super::super) seen: u64,
+    pub(in super::super) finished: u64,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    index: Option<u32>,
+    #[serde(default)]
+    finish_reason: Option<IgnoredAny>,
+    #[serde(default)]
+    text: Weight,
+    #[serde(default, alias = "message")]
+    delta: Option<Delta>,
+}
+
+#[derive(Default, Deserialize)]
+struct Delta {
+    #[serde(default)]
+    content: Weight,
+    #[serde(default)]
+    reasoning_content: Weight,
+    #[serde(default)]
+    reasoning: Weight,
+    #[serde(default)]
+    refusal: Weight,
+    #[serde(default)]
+    tool_calls: Weight,
+    #[serde(default)]
+    function_call: Weight,
+}
+
+impl<'de> Deserialize<'de> for Choices {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Choices;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of choices")
+            }
+
+            fn visit_unit<E>(self) -> Result<Choices, E> {
+                Ok(Choices::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Choices, A::Error> {
+                let mut found = Choices::default();
+                while let Some(choice) = seq.next_element::<Choice>()? {
+                    let position = u32::try_from(found.count).unwrap_or(u32::MAX);
+                    let bit = 1 << choice.index.unwrap_or(position).min(63);
+                    found.count += 1;
+                    found.seen |= bit;
+                    if choice.finish_reason.is_some() {
+                        found.finished |= bit;
+                    }
+                    found.answer_bytes += choice.text.0 + choice.delta.map_or(0, |d| d.weight());
+                }
+                Ok(found)
+            }
+        }
+        deserializer.deserialize_any(List)
+    }
+}
+
+impl Delta {
+    fn weight(&self) -> u64 {
+        // Some servers repeat the same reasoning under both names.
+        self.content.0
+            + self.reasoning_content.0.max(self.reasoning.0)
+            + self.refusal.0
+            + self.tool_calls.0
+            + self.function_call.0
+    }
+}
+
+/// The length of all strings inside a value, keys not counted.
+#[derive(Clone, Copy, Default)]
+struct Weight(u64);
+
+impl<'de> Deserialize<'de> for Weight {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Sum;
+        impl<'de> Visitor<'de> for Sum {
+            type Value = Weight;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Weight, E> {
+                Ok(Weight(text.len() as u64))
+            }
+
+            fn visit_unit<E>(self) -> Result<Weight, E> {
+                Ok(Weight(0))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Weight, E> {
+                Ok(Weight(0))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Weight, E> {
+                Ok(Weight(0))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Weight, E> {
+                Ok(Weight(0))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Weight, E> {
+                Ok(Weight(0))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Weight, A::Error> {
+                let mut sum = 0;
+                while let Some(Weight(inner)) = seq.next_element()? {
+                    sum += inner;
+                }
+                Ok(Weight(sum))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Weight, A::Error> {
+                let mut sum = 0;
+                while let Some((_, Weight(inner))) = map.next_entry::<IgnoredAny, _>()? {
+                    sum += inner;
+                }
+                Ok(Weight(sum))
+            }
+        }
+        deserializer.deserialize_any(Sum)
+    }
+}

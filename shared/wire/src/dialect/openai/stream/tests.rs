@@ -1,0 +1,180 @@
+use super::*;
+
+/// Runs `input` through an editor in pieces of `step` bytes.
+fn run(input: &[u8], step: usize, hide_usage: bool, cleanly: bool) -> (String, End, StreamEditor) {
+    let mut editor = StreamEditor::new(Bytes::from_static(b"\"virtual\""), hide_usage);
+    let mut out = BytesMut::new();
+    for piece in input.chunks(step.max(1)) {
+        editor.push(piece, &mut out);
+    }
+    let end = editor.finish(cleanly, &mut out);
+    (String::from_utf8_lossy(&out).into_owned(), end, editor)
+}
+
+struct Case {
+    name: &'static str,
+    input: &'static str,
+    hide_usage: bool,
+    output: &'static str,
+    complete: bool,
+    completion_tokens: Option<u64>,
+    answer_bytes: u64,
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "openai text, usage hidden",
+        input: "data: {\"id\":\"1\",\"model\":\"gpt-x-2026\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"finish_reason\":null}],\"usage\":null}\n\ndata: {\"id\":\"1\",\"model\":\"gpt-x-2026\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hé\"},\"finish_reason\":null}],\"usage\":null,\"obfuscation\":\"a\"}\n\ndata: {\"id\":\"1\",\"model\":\"gpt-x-2026\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}\n\ndata: {\"id\":\"1\",\"model\":\"gpt-x-2026\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\ndata: [DONE]\n\n",
+        hide_usage: true,
+        output: "data: {\"id\":\"1\",\"model\":\"virtual\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"finish_reason\":null}]}\n\ndata: {\"id\":\"1\",\"model\":\"virtual\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hé\"},\"finish_reason\":null}],\"obfuscation\":\"a\"}\n\ndata: {\"id\":\"1\",\"model\":\"virtual\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
+        complete: true,
+        completion_tokens: Some(2),
+        answer_bytes: 3,
+    },
+    Case {
+        name: "usage asked for stays",
+        input: "data: {\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}\n\ndata: {\"model\":\"m\",\"choices\":[],\"usage\":{\"completion_tokens\":2,\"prompt_tokens\":1}}\n\ndata: [DONE]\n\n",
+        hide_usage: false,
+        output: "data: {\"model\":\"virtual\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}\n\ndata: {\"model\":\"virtual\",\"choices\":[],\"usage\":{\"completion_tokens\":2,\"prompt_tokens\":1}}\n\ndata: [DONE]\n\n",
+        complete: true,
+        completion_tokens: Some(2),
+        answer_bytes: 0,
+    },
+    Case {
+        name: "usage in the finish chunk stays although hidden elsewhere; member order other",
+        input: "data: {\"usage\": null, \"choices\":[{\"delta\":{\"reasoning\":\"abc\",\"reasoning_content\":\"abc\"}}],\"model\":\"m\"}\r\n\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"<\"},\"finish_reason\":\"length\"}],\"model\":\"m\",\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":9}}\r\n\r\ndata: [DONE]\r\n\r\n",
+        hide_usage: true,
+        output: "data: { \"choices\":[{\"delta\":{\"reasoning\":\"abc\",\"reasoning_content\":\"abc\"}}],\"model\":\"virtual\"}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"<\"},\"finish_reason\":\"length\"}],\"model\":\"virtual\",\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":9}}\n\ndata: [DONE]\n\n",
+        complete: true,
+        completion_tokens: Some(9),
+        answer_bytes: 4,
+    },
+    Case {
+        name: "no [DONE] after the finish: complete, and the caller gets one",
+        input: "data: {\"model\":\"m\",\"choices\":[{\"index\":0,\"text\":\"hello\",\"finish_reason\":\"stop\"}]}",
+        hide_usage: true,
+        output: "data: {\"model\":\"virtual\",\"choices\":[{\"index\":0,\"text\":\"hello\",\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
+        complete: true,
+        completion_tokens: None,
+        answer_bytes: 5,
+    },
+    Case {
+        name: "one of two choices unfinished: cut",
+        input: "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}},{\"index\":1,\"delta\":{\"content\":\"b\"}}]}\n\ndata: {\"choices\":[{\"index\":1,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+        hide_usage: true,
+        output: "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}},{\"index\":1,\"delta\":{\"content\":\"b\"}}]}\n\ndata: {\"choices\":[{\"index\":1,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+        complete: false,
+        completion_tokens: None,
+        answer_bytes: 2,
+    },
+    Case {
+        name: "comments pass, tool arguments count, data without blank, events on two lines",
+        input: ": OPENROUTER PROCESSING\n\ndata:{\"model\":\"m\",\ndata:\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}\n\ndata: {\"sources\":[1]}\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n",
+        hide_usage: true,
+        output: ": OPENROUTER PROCESSING\n\ndata: {\"model\":\"virtual\", \"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}\n\ndata: {\"sources\":[1]}\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n",
+        complete: true,
+        completion_tokens: None,
+        answer_bytes: 5,
+    },
+];
+
+#[test]
+fn every_case_at_every_step_width() {
+    for case in CASES {
+        for step in [usize::MAX, 1, 2, 3, 7, 64, 100] {
+            let (out, end, editor) = run(case.input.as_bytes(), step, case.hide_usage, true);
+            assert_eq!(out, case.output, "{} in steps of {step}", case.name);
+            assert_eq!(end == End::Complete, case.complete, "{}", case.name);
+            assert_eq!(
+                editor.usage().map(|u| u.completion_tokens),
+                case.completion_tokens,
+                "{}",
+                case.name
+            );
+            assert_eq!(editor.answer_bytes(), case.answer_bytes, "{}", case.name);
+        }
+    }
+}
+
+#[test]
+fn cut_anywhere_there_is_exactly_one_end_and_it_is_true() {
+    for case in CASES {
+        let bytes = case.input.as_bytes();
+        for cut in 0..bytes.len() {
+            let (out, end, _) = run(&bytes[..cut], usize::MAX, case.hide_usage, false);
+            let said_done = out.contains("[DONE]");
+            assert_eq!(
+                end == End::Complete,
+                said_done,
+                "{} cut at {cut}",
+                case.name
+            );
+            assert!(
+                out.matches("[DONE]").count() <= 1,
+                "{} cut at {cut}",
+                case.name
+            );
+        }
+    }
+}
+
+#[test]
+fn an_error_inside_the_stream_ends_it() {
+    for (input, message) in [
+        (
+            "data: {\"error\":{\"message\":\"boom\",\"code\":500}}\n\ndata: [DONE]\n\n",
+            Some("boom"),
+        ),
+        (
+            "event: error\ndata: {\"message\":\"boom\"}\n\n",
+            Some("boom"),
+        ),
+        (
+            "data: {\"error\":\"boom\",\"choices\":[]}\n\n",
+            Some("boom"),
+        ),
+        ("event: error\ndata: {}\n\n", None),
+    ] {
+        for step in [usize::MAX, 1] {
+            let (out, end, _) = run(input.as_bytes(), step, true, true);
+            assert_eq!(out, "", "{input}");
+            let End::Fault(StreamFault::Upstream(error)) = end else {
+                unreachable!("{input}: {end:?}");
+            };
+            assert_eq!(error.message.as_deref(), message, "{input}");
+        }
+    }
+}
+
+#[test]
+fn a_null_or_empty_error_member_is_no_error() {
+    let chunk = "data: {\"error\":null,\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    let (out, end, _) = run(chunk.as_bytes(), usize::MAX, true, true);
+    assert_eq!(out, format!("{chunk}data: [DONE]\n\n"));
+    assert_eq!(end, End::Complete);
+}
+
+#[test]
+fn an_event_that_is_not_json_is_a_fault_and_nothing_follows() {
+    let input = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\ndata: {oops\n\ndata: {\"choices\":[]}\n\ndata: [DONE]\n\n";
+    let (out, end, _) = run(input.as_bytes(), usize::MAX, true, true);
+    assert_eq!(
+        out,
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n"
+    );
+    assert!(matches!(end, End::Fault(StreamFault::BadEvent(_))));
+}
+
+#[test]
+fn the_callers_words_about_a_fault_are_scrubbed() {
+    let fault = StreamFault::Upstream(UpstreamError {
+        message: Some("bad key sk-1".to_owned()),
+        kind: None,
+        param: None,
+        code: None,
+    });
+    let body = fault.public(&|text| text.replace("sk-1", "***"));
+    assert_eq!(body.message, "bad key ***");
+    assert_eq!(body.kind, "upstream_error");
+    assert_eq!(body.code.as_deref(), Some("upstream_stream_error"));
+}
