@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks that what a target needs is on this machine, and installs with apt-get
-# what is not. Usage: scripts/needs.sh build|lint|test
+# what is not. Usage: scripts/needs.sh build|demo|lint|test
 #
 # Says nothing when nothing is missing. Rust itself is never installed here: the
 # distributions' packages are too old, and a toolchain is the user's own choice.
@@ -69,6 +69,7 @@ need() {
     fi
 }
 has_cmake() { has cmake; }
+has_curl() { has curl; }
 has_npm() { has npm; }
 has_python() { has python3; }
 
@@ -101,6 +102,7 @@ need build-essential "a C compiler with its headers (SQLite, zlib and the TLS li
 need cmake "cmake (the gateway's compression library is built with it)" has_cmake
 case $purpose in
 build) ;;
+demo) need curl "curl" has_curl ;;
 lint)
     for part in fmt clippy; do
         if ! cargo "$part" --version >/dev/null 2>&1; then
@@ -115,7 +117,7 @@ test)
     need npm "npm" has_npm
     ;;
 *)
-    fail "needs.sh: unknown purpose '$purpose'; one of build, lint, test"
+    fail "needs.sh: unknown purpose '$purpose'; one of build, demo, lint, test"
     ;;
 esac
 

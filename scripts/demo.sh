@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# make demo: simulated providers, the gateway and the admin app over a throw-away
+# store, with endpoints and virtual models made through the admin API, until Ctrl-C.
+#
+# Works without any account and without a network. Nothing of it touches
+# ./data/proxy.db. The development build is used: quicker to make, fast enough here.
+
+source "$(dirname "$0")/env.sh"
+source scripts/settings.sh
+source scripts/supervise.sh
+
+scripts/needs.sh demo
+
+say "Building the programs and the simulated providers."
+cargo build --locked --package proxy --package admin --package sim --bins
+bin=$CARGO_TARGET_DIR/debug
+
+api=127.0.0.1
+api_port=$(setting API_PORT 8002)
+admin_port=$(setting ADMIN_PORT "$(setting FLASK_PORT 5001)")
+admin_url=http://127.0.0.1:$admin_port
+key=sk-sim
+
+must_be_free API_PORT "$api_port" "$api"
+must_be_free ADMIN_PORT "$admin_port" "$api"
+
+folder=data/demo
+rm -rf "$folder"
+mkdir -p "$folder"
+export DATABASE_PATH=$folder/proxy.db AUTH_ENABLED=false
+export API_BIND=$api API_PORT=$api_port ADMIN_BIND=$api ADMIN_PORT=$admin_port
+export RUST_LOG=${RUST_LOG:-warn}
+
+# Each simulated provider says `sim TYPE URL` when it listens.
+start "the simulated providers" "$bin/sim" demo --key "$key" >"$folder/providers"
+start serverless-proxy "$bin/serverless-proxy"
+wait_for serverless-proxy "$api_port" "$api"
+start serverless-proxy-admin "$bin/serverless-proxy-admin"
+wait_for serverless-proxy-admin "$admin_port" "$api"
+
+# post PATH JSON: prints the answer; a refusal ends the demo with the reason.
+post() {
+    curl --silent --show-error --fail-with-body --max-time 10 \
+        --header 'content-type: application/json' --data "$2" "$admin_url$1" ||
+        fail "" "The admin app refused POST $1 $2"
+}
+
+# endpoint TYPE: makes an endpoint for that simulated provider, prints its id.
+endpoint() {
+    local url
+    url=$(sed -n "s/^sim $1 //p" "$folder/providers")
+    [ -n "$url" ] || fail "No simulated provider of type $1 is running."
+    post /api/admin/endpoints \
+        "{\"name\": \"demo-$1\", \"endpoint_type\": \"$1\", \"url\": \"$url\", \"api_key\": \"$key\"}" |
+        sed -n 's/.*"id": *\([0-9]*\).*/\1/p'
+}
+
+# model NAME ENDPOINT_ID ACTUAL_MODEL [MORE]
+model() {
+    post /virtual-models \
+        "{\"name\": \"$1\", \"endpoint_id\": $2, \"actual_model\": \"$3\"${4:+, $4}}" >/dev/null
+}
+
+openai=$(endpoint openai)
+model small "$openai" gpt-4o-mini '"cost_per_1m_tokens_in": 0.15, "cost_per_1m_tokens_out": 0.6'
+model pirate "$openai" gpt-4o '"system_prompt": "Answer like a pirate.", "temperature": 0.9'
+model instruct "$openai" gpt-3.5-turbo-instruct
+model embed "$openai" text-embedding-3-small
+model local "$(endpoint ollama)" llama3.2:3b
+model qwen "$(endpoint vllm)" Qwen/Qwen3-8B
+model llama "$(endpoint together)" meta-llama/Llama-3.3-70B-Instruct-Turbo
+model llama-2 "$(endpoint deepinfra)" meta-llama/Llama-3.3-70B-Instruct
+model webui "$(endpoint openwebui)" qwen3:8b
+model queued "$(endpoint queue)" queue-model '"disable_streaming": true'
+
+chat="curl http://$api:$api_port/v1/chat/completions -H 'content-type: application/json'"
+cat <<TEXT
+
+  gateway  http://$api:$api_port/v1
+  admin    $admin_url
+  models   small pirate instruct embed local qwen llama llama-2 webui queued
+
+Try in another terminal:
+
+  # what there is
+  curl http://$api:$api_port/v1/models
+
+  # chat
+  $chat \\
+    -d '{"model": "small", "messages": [{"role": "user", "content": "Say hello."}]}'
+
+  # the same as a stream, from another provider
+  $chat -N \\
+    -d '{"model": "local", "stream": true, "messages": [{"role": "user", "content": "Say hello. [[sim: chunks=20]]"}]}'
+
+  # a tool call
+  $chat \\
+    -d '{"model": "qwen", "messages": [{"role": "user", "content": "Weather in Oslo? [[sim: tools=1]]"}],
+         "tools": [{"type": "function", "function": {"name": "get_weather", "parameters":
+           {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}]}'
+
+  # embeddings
+  curl http://$api:$api_port/v1/embeddings -H 'content-type: application/json' \\
+    -d '{"model": "embed", "input": "hello"}'
+
+What stands in [[sim: ...]] tells the simulated provider how to behave: status=429,
+cut=chunk, delay_ms=2000 and more (sim/src/script.rs). Ctrl-C stops everything.
+
+TEXT
+supervise
