@@ -1,1 +1,26 @@
-//! placeholder
+//! Simulated providers on real sockets, for tests, the demo and benchmarks.
+//!
+//! A [`Sim`] listens on loopback and behaves as one vendor of the OpenAI family: its
+//! paths, authentication, checks, error bodies, model list and stream peculiarities.
+//! What it does differently is told by the request itself ([`Script`]), so a test needs
+//! no conversation with the simulator, and the same request always gets the same bytes.
+//!
+//! Nothing here is part of a release, and nothing depends on the product's own crates:
+//! what the vendors do is stated a second time, independently.
+
+mod line;
+mod playback;
+mod record;
+mod reply;
+mod script;
+mod server;
+mod service;
+mod tls;
+mod validate;
+mod vendor;
+
+pub use record::{RecordedRequest, Served, WaitedTooLong};
+pub use script::{Close, Cut, Empty, Hang, Script, ScriptError, Sse, Usage};
+pub use server::{Options, Sim};
+pub use tls::Tls;
+pub use vendor::Flavor;

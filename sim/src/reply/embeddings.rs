@@ -1,0 +1,99 @@
+//! Embeddings, as numbers or as base64 of little-endian 32-bit floats.
+
+use crate::script::{Empty, Script, Usage};
+use crate::validate::Facts;
+use crate::vendor::Flavor;
+
+/// Numbers in a vector when the request names no size.
+const DIMENSIONS: usize = 8;
+
+/// The whole answer.
+pub(super) fn whole(flavor: Flavor, facts: &Facts, script: &Script) -> String {
+    let vectors = if script.empty.is_some_and(|empty| empty != Empty::Body) {
+        0
+    } else {
+        facts.inputs
+    };
+    let data: Vec<String> = (0..vectors)
+        .map(|index| {
+            let vector = vector(index, facts.dimensions.unwrap_or(DIMENSIONS));
+            let vector = if facts.base64 {
+                let bytes: Vec<u8> = vector
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes())
+                    .collect();
+                format!("\"{}\"", base64(&bytes))
+            } else {
+                let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
+                format!("[{}]", numbers.join(","))
+            };
+            format!(r#"{{"object":"embedding","index":{index},"embedding":{vector}}}"#)
+        })
+        .collect();
+    // Together's specification has no usage here.
+    let usage = if flavor == Flavor::Together || script.usage == Usage::None {
+        String::new()
+    } else {
+        let tokens = match script.usage {
+            Usage::Zero => 0,
+            Usage::Huge => 1 << 40,
+            Usage::Vendor | Usage::None | Usage::Cached | Usage::Finish | Usage::Every => {
+                facts.prompt_tokens
+            }
+        };
+        format!(r#","usage":{{"prompt_tokens":{tokens},"total_tokens":{tokens}}}"#)
+    };
+    format!(
+        r#"{{"object":"list","data":[{}],"model":{}{usage}{}}}"#,
+        data.join(","),
+        super::chat::model(flavor, facts),
+        super::chat::unknown(script)
+    )
+}
+
+/// The vector of the input with that index: multiples of 1/64, exact in any notation.
+fn vector(index: usize, dimensions: usize) -> Vec<f32> {
+    (0..dimensions)
+        .map(|at| {
+            let step = u8::try_from((index * 17 + at * 31) % 128).unwrap_or_default();
+            f32::from(step) / 64.0 - 1.0
+        })
+        .collect()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let part = |at: usize| u32::from(three.get(at).copied().unwrap_or_default());
+        let bits = (part(0) << 16) | (part(1) << 8) | part(2);
+        for digit in 0..4 {
+            let value = (bits >> (18 - 6 * digit)) & 63;
+            let letter = DIGITS.get(value as usize).copied().unwrap_or(b'=');
+            text.push(if digit > three.len() as u32 {
+                '='
+            } else {
+                char::from(letter)
+            });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_follows_the_standard_vectors() {
+        for (plain, encoded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(plain.as_bytes()), encoded);
+        }
+    }
+}

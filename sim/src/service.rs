@@ -1,0 +1,275 @@
+//! The road of one call through a simulator: script, body, checks, reply.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Request, Response, StatusCode, Version};
+
+use crate::line::Control;
+use crate::playback::Playback;
+use crate::record::{Open, RecordedRequest, Recorder};
+use crate::reply::{self, Reply};
+use crate::script::{self, Cut, Hang, Script};
+use crate::validate::{self, Call};
+use crate::vendor::refusal::{self, Refusal};
+use crate::vendor::{Flavor, Route, models};
+
+/// Bytes of a response header that pass before `cut=header`.
+const HALF_A_HEADER: usize = 30;
+
+/// Canned replies kept by a simulator that does not validate.
+const CANNED: usize = 64;
+
+/// What a canned reply depends on: call, stream, usage asked for, base64, script text.
+type CannedKey = (Call, bool, bool, bool, String);
+
+/// One connection, as its requests see it.
+pub(crate) struct Connection {
+    pub(crate) number: u64,
+    pub(crate) control: Arc<Control>,
+}
+
+/// What all connections of a simulator share.
+pub(crate) struct Service {
+    pub(crate) flavor: Flavor,
+    pub(crate) recorder: Arc<Recorder>,
+    key: Option<String>,
+    models: Vec<String>,
+    validate: bool,
+    script: Mutex<Arc<Script>>,
+    canned: Mutex<HashMap<CannedKey, Arc<Reply>>>,
+}
+
+impl Service {
+    pub(crate) fn new(
+        flavor: Flavor,
+        key: Option<String>,
+        models: Vec<String>,
+        validate: bool,
+        script: Script,
+        recorder: Arc<Recorder>,
+    ) -> Service {
+        Service {
+            flavor,
+            recorder,
+            key,
+            models,
+            validate,
+            script: Mutex::new(Arc::new(script)),
+            canned: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn set_script(&self, script: Script) {
+        *self.script.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(script);
+        self.canned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    /// Answers one request; dropping the future means that the caller hung up.
+    pub(crate) async fn answer(
+        &self,
+        connection: &Connection,
+        request: Request<Incoming>,
+    ) -> Response<Playback> {
+        let open = self.recorder.open();
+        let (head, body) = request.into_parts();
+        if head.version == Version::HTTP_2 {
+            connection.control.multiplexed();
+        }
+        let header = script_header(&head.headers);
+        let first = match header {
+            Some(text) => text.parse().map(Arc::new),
+            None => Ok(Arc::clone(
+                &self.script.lock().unwrap_or_else(PoisonError::into_inner),
+            )),
+        };
+        let early = first.as_ref().is_ok_and(|script| script.early.is_some());
+        let body = if early {
+            Bytes::new()
+        } else {
+            match collect(body).await {
+                Some(body) => body,
+                // The caller hung up while sending: nobody reads what is answered now.
+                None => return self.play(&Reply::nothing(), &Script::default(), connection, open),
+            }
+        };
+        if self.recorder.keeps() {
+            self.recorder.keep(RecordedRequest {
+                connection: connection.number,
+                version: head.version,
+                method: head.method.clone(),
+                path: head
+                    .uri
+                    .path_and_query()
+                    .map_or_else(String::new, ToString::to_string),
+                headers: head.headers.clone(),
+                body: body.clone(),
+            });
+        }
+        let own = header.is_none().then(|| script::find(&body)).flatten();
+        let script = match own {
+            Some(text) => text.parse().map(Arc::new),
+            None => first,
+        };
+        let script = match script {
+            Ok(script) => script,
+            Err(error) => {
+                let refusal = Refusal::new(400, error.to_string());
+                let reply = reply::refused(self.flavor, &refusal);
+                return self.play(&reply, &Script::default(), connection, open);
+            }
+        };
+        let route = self.flavor.route(&head.method, head.uri.path());
+        let allowed = route.and_then(|route| {
+            let key = self.key.as_deref();
+            self.flavor.authenticate(&route, &head.headers, key)?;
+            Ok(route)
+        });
+        let reply = match allowed {
+            _ if early => Arc::new(reply::scripted_error(self.flavor, &script)),
+            Err(refusal) => Arc::new(reply::refused(self.flavor, &refusal)),
+            Ok(route) => self.reply(&route, &script, own.or(header).unwrap_or_default(), &body),
+        };
+        drop(body);
+        if !script.delay.is_zero() {
+            tokio::time::sleep(script.delay).await;
+        }
+        if script.hang == Some(Hang::Header) {
+            std::future::pending::<()>().await;
+        }
+        self.play(&reply, &script, connection, open)
+    }
+
+    fn reply(&self, route: &Route, script: &Script, text: &str, body: &[u8]) -> Arc<Reply> {
+        let call = match route {
+            Route::Chat => Call::Chat,
+            Route::Completions => Call::Completions,
+            Route::Embeddings => Call::Embeddings,
+            Route::Models | Route::Model(_) | Route::Tags | Route::Health => {
+                return Arc::new(self.about(route, script));
+            }
+        };
+        if self.validate {
+            let facts = validate::facts(self.flavor, call, &self.models, body);
+            return Arc::new(match facts {
+                Ok(facts) => reply::to_call(self.flavor, call, &facts, script, body),
+                Err(refusal) => reply::refused(self.flavor, &refusal),
+            });
+        }
+        let facts = validate::glance(call, body);
+        let key = (
+            call,
+            facts.stream,
+            facts.include_usage,
+            facts.base64,
+            text.to_owned(),
+        );
+        let mut canned = self.canned.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reply) = canned.get(&key) {
+            return Arc::clone(reply);
+        }
+        let reply = Arc::new(reply::to_call(self.flavor, call, &facts, script, body));
+        if canned.len() < CANNED && !script.echo {
+            canned.insert(key, Arc::clone(&reply));
+        }
+        reply
+    }
+
+    fn about(&self, route: &Route, script: &Script) -> Reply {
+        if script.status.is_some() {
+            return reply::scripted_error(self.flavor, script);
+        }
+        match route {
+            Route::Tags => reply::document(&models::tags(&self.models)),
+            Route::Health => reply::document(&serde_json::json!({"status": true})),
+            Route::Model(id) if self.models.contains(id) => {
+                reply::document(&models::item(self.flavor, id))
+            }
+            Route::Model(id) => {
+                reply::refused(self.flavor, &refusal::no_such_model(self.flavor, id))
+            }
+            Route::Models | Route::Chat | Route::Completions | Route::Embeddings => {
+                reply::document(&models::list(self.flavor, &self.models))
+            }
+        }
+    }
+
+    fn play(
+        &self,
+        reply: &Reply,
+        script: &Script,
+        connection: &Connection,
+        mut open: Open,
+    ) -> Response<Playback> {
+        if matches!(script.cut, Some(Cut::Status | Cut::Header)) {
+            // The body is never asked for: what the script wanted is done here.
+            open.complete();
+        }
+        let control = &connection.control;
+        if script.informational > 0 {
+            let hint = "HTTP/1.1 103 Early Hints\r\nlink: </sim>; rel=preload\r\n\r\n";
+            control.before_write(Bytes::from(hint.repeat(script.informational)));
+        }
+        match script.cut {
+            Some(Cut::Status) => control.limit(0, script.rst),
+            Some(Cut::Header) => control.limit(HALF_A_HEADER, script.rst),
+            Some(Cut::Chunk | Cut::Between | Cut::Done | Cut::End) | None => {}
+        }
+        let body = Playback::new(
+            Arc::clone(&reply.steps),
+            reply.length,
+            Arc::clone(control),
+            open,
+        );
+        let mut response = Response::new(body);
+        *response.status_mut() =
+            StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+        for (name, value) in &reply.headers {
+            if let (Ok(name), Ok(value)) = (
+                HeaderName::from_bytes(name.as_bytes()),
+                HeaderValue::from_str(value),
+            ) {
+                headers.append(name, value);
+            }
+        }
+        response
+    }
+}
+
+fn script_header(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-sim")?.to_str().ok()
+}
+
+/// The whole body, or nothing if the caller hung up.
+async fn collect(mut body: Incoming) -> Option<Bytes> {
+    let mut first: Option<Bytes> = None;
+    let mut more = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.ok()?.into_data() else {
+            continue;
+        };
+        match &first {
+            None => first = Some(data),
+            Some(head) => {
+                if more.is_empty() {
+                    more.extend_from_slice(head);
+                }
+                more.extend_from_slice(&data);
+            }
+        }
+    }
+    Some(if more.is_empty() {
+        first.unwrap_or_default()
+    } else {
+        more.freeze()
+    })
+}

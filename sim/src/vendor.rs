@@ -1,0 +1,157 @@
+//! The simulated vendors: which paths each one serves and whom it lets in.
+//!
+//! Deliberately not taken from the product's own provider table: a mistake there must
+//! show against an independent statement of the same facts. Error bodies are in
+//! [`refusal`], model lists in [`models`].
+
+pub(crate) mod models;
+pub(crate) mod refusal;
+
+use hyper::header::AUTHORIZATION;
+use hyper::{HeaderMap, Method};
+
+use refusal::Refusal;
+
+/// A simulated vendor of the OpenAI family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Flavor {
+    /// api.openai.com.
+    #[default]
+    OpenAi,
+    /// `vllm serve`.
+    Vllm,
+    /// Together AI.
+    Together,
+    /// DeepInfra, under `/v1/openai`.
+    DeepInfra,
+    /// Open WebUI, under `/api`.
+    OpenWebui,
+    /// AI Queue Master: whole answers only.
+    Queue,
+    /// The `/v1` surface of Ollama.
+    Ollama,
+}
+
+/// What a path of the vendor stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    Chat,
+    Completions,
+    Embeddings,
+    Models,
+    Model(String),
+    /// Ollama's own list.
+    Tags,
+    Health,
+}
+
+impl Flavor {
+    /// All of them.
+    pub const ALL: [Flavor; 7] = [
+        Flavor::OpenAi,
+        Flavor::Vllm,
+        Flavor::Together,
+        Flavor::DeepInfra,
+        Flavor::OpenWebui,
+        Flavor::Queue,
+        Flavor::Ollama,
+    ];
+
+    /// The name used on the command line.
+    pub fn id(self) -> &'static str {
+        match self {
+            Flavor::OpenAi => "openai",
+            Flavor::Vllm => "vllm",
+            Flavor::Together => "together",
+            Flavor::DeepInfra => "deepinfra",
+            Flavor::OpenWebui => "openwebui",
+            Flavor::Queue => "queue",
+            Flavor::Ollama => "ollama",
+        }
+    }
+
+    /// The vendor with that name.
+    pub fn from_id(id: &str) -> Option<Flavor> {
+        Flavor::ALL.into_iter().find(|flavor| flavor.id() == id)
+    }
+
+    /// What `method path` asks for; a refusal in the vendor's words if it serves no such thing.
+    pub(crate) fn route(self, method: &Method, path: &str) -> Result<Route, Refusal> {
+        let route = match self {
+            Flavor::OpenAi | Flavor::Together => openai_route("/v1", path),
+            Flavor::Vllm => match path {
+                "/health" => Some(Route::Health),
+                // vLLM has no route for one model.
+                _ => openai_route("/v1", path).filter(|route| !matches!(route, Route::Model(_))),
+            },
+            Flavor::DeepInfra => openai_route("/v1/openai", path),
+            Flavor::OpenWebui => match path {
+                "/api/chat/completions" | "/openai/chat/completions" => Some(Route::Chat),
+                "/api/embeddings" | "/api/v1/embeddings" => Some(Route::Embeddings),
+                "/api/models" | "/openai/models" => Some(Route::Models),
+                "/health" => Some(Route::Health),
+                _ => None,
+            },
+            Flavor::Queue => match path {
+                "/v1/chat/completions" => Some(Route::Chat),
+                "/v1/embeddings" => Some(Route::Embeddings),
+                "/v1/models" => Some(Route::Models),
+                "/health" => Some(Route::Health),
+                _ => None,
+            },
+            Flavor::Ollama => match path {
+                "/api/tags" => Some(Route::Tags),
+                "/api/version" => Some(Route::Health),
+                _ => openai_route("/v1", path),
+            },
+        };
+        let route = route.ok_or_else(|| refusal::no_such_path(self, method, path))?;
+        let wanted = match route {
+            Route::Chat | Route::Completions | Route::Embeddings => Method::POST,
+            Route::Models | Route::Model(_) | Route::Tags | Route::Health => Method::GET,
+        };
+        if *method == wanted {
+            Ok(route)
+        } else {
+            Err(refusal::wrong_method(self, method, path))
+        }
+    }
+
+    /// Lets a caller in who shows `key` the vendor's way; without a key everyone is let in.
+    pub(crate) fn authenticate(
+        self,
+        route: &Route,
+        headers: &HeaderMap,
+        key: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let Some(key) = key else { return Ok(()) };
+        let open = match self {
+            Flavor::DeepInfra => matches!(route, Route::Models),
+            Flavor::Vllm | Flavor::OpenWebui | Flavor::Queue => matches!(route, Route::Health),
+            Flavor::OpenAi | Flavor::Together | Flavor::Ollama => false,
+        };
+        let shown = headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .or_else(|| {
+                let other = (self == Flavor::OpenWebui).then(|| headers.get("x-api-key"))?;
+                other?.to_str().ok()
+            });
+        if open || shown == Some(key) {
+            Ok(())
+        } else {
+            Err(refusal::no_entry(self, shown))
+        }
+    }
+}
+
+fn openai_route(base: &str, path: &str) -> Option<Route> {
+    Some(match path.strip_prefix(base)? {
+        "/chat/completions" => Route::Chat,
+        "/completions" => Route::Completions,
+        "/embeddings" => Route::Embeddings,
+        "/models" => Route::Models,
+        rest => Route::Model(rest.strip_prefix("/models/")?.replace("%2F", "/")),
+    })
+}
