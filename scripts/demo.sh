@@ -40,9 +40,12 @@ wait_for serverless-proxy-admin "$admin_port" "$api"
 
 # post PATH JSON: prints the answer; a refusal ends the demo with the reason.
 post() {
-    curl --silent --show-error --fail-with-body --max-time 10 \
-        --header 'content-type: application/json' --data "$2" "$admin_url$1" ||
-        fail "" "The admin app refused POST $1 $2"
+    local answer
+    if ! answer=$(curl --silent --show-error --fail-with-body --max-time 10 \
+        --header 'content-type: application/json' --data "$2" "$admin_url$1" 2>&1); then
+        fail "The admin app refused POST $1 $2" "$answer"
+    fi
+    say "$answer"
 }
 
 # endpoint TYPE: makes an endpoint for that simulated provider, prints its id.
@@ -61,24 +64,30 @@ model() {
         "{\"name\": \"$1\", \"endpoint_id\": $2, \"actual_model\": \"$3\"${4:+, $4}}" >/dev/null
 }
 
-openai=$(endpoint openai)
-model small "$openai" gpt-4o-mini '"cost_per_1m_tokens_in": 0.15, "cost_per_1m_tokens_out": 0.6'
-model pirate "$openai" gpt-4o '"system_prompt": "Answer like a pirate.", "temperature": 0.9'
-model instruct "$openai" gpt-3.5-turbo-instruct
-model embed "$openai" text-embedding-3-small
-model local "$(endpoint ollama)" llama3.2:3b
-model qwen "$(endpoint vllm)" Qwen/Qwen3-8B
-model llama "$(endpoint together)" meta-llama/Llama-3.3-70B-Instruct-Turbo
-model llama-2 "$(endpoint deepinfra)" meta-llama/Llama-3.3-70B-Instruct
-model webui "$(endpoint openwebui)" qwen3:8b
-model queued "$(endpoint queue)" queue-model '"disable_streaming": true'
+id=$(endpoint openai)
+model small "$id" gpt-4o-mini '"cost_per_1m_tokens_in": 0.15, "cost_per_1m_tokens_out": 0.6'
+model pirate "$id" gpt-4o '"system_prompt": "Answer like a pirate.", "temperature": 0.9'
+model instruct "$id" gpt-3.5-turbo-instruct
+model embed "$id" text-embedding-3-small
+id=$(endpoint ollama)
+model local "$id" llama3.2:3b
+id=$(endpoint vllm)
+model qwen "$id" Qwen/Qwen3-8B
+id=$(endpoint together)
+model llama "$id" meta-llama/Llama-3.3-70B-Instruct-Turbo
+id=$(endpoint deepinfra)
+model llama-b "$id" meta-llama/Llama-3.3-70B-Instruct
+id=$(endpoint openwebui)
+model webui "$id" qwen3:8b
+id=$(endpoint queue)
+model queued "$id" queue-model '"disable_streaming": true'
 
 chat="curl http://$api:$api_port/v1/chat/completions -H 'content-type: application/json'"
 cat <<TEXT
 
   gateway  http://$api:$api_port/v1
   admin    $admin_url
-  models   small pirate instruct embed local qwen llama llama-2 webui queued
+  models   small pirate instruct embed local qwen llama llama-b webui queued
 
 Try in another terminal:
 
