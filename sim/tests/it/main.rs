@@ -1,0 +1,9 @@
+//! The simulator against raw sockets: every promise other tests lean on.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
+mod faults;
+mod raw;
+mod tls;
+mod vendors;
