@@ -1,1 +1,36 @@
-//! placeholder
+//! What the gateway and the admin app share: domain types, the SQLite store that keeps
+//! them, and the process settings.
+//!
+//! What always holds: a value of a domain type can be used as it is; secrets are never
+//! printed; a failed write changes nothing. Network, HTTP and pages are not here.
+
+mod call;
+mod columns;
+pub mod config;
+mod cost;
+mod custom_headers;
+mod endpoint;
+mod error;
+mod field_errors;
+mod input;
+mod migrations;
+mod problem;
+mod secret;
+mod setting;
+mod snapshot;
+mod store;
+mod tool_pattern;
+mod virtual_model;
+
+pub use call::{CallKind, CallRecord, CallRow, Outcome};
+pub use custom_headers::CustomHeaders;
+pub use endpoint::{Endpoint, EndpointDraft, EndpointRow};
+pub use error::StoreError;
+pub use field_errors::FieldErrors;
+pub use problem::Problem;
+pub use secret::{MASK, Secret};
+pub use setting::{DEFAULT_MODEL, SettingsDraft, setting_keys};
+pub use snapshot::Snapshot;
+pub use store::{BUSY_TIMEOUT, Store};
+pub use tool_pattern::{PatternType, ToolPattern, ToolPatternDraft, ToolPatternRow};
+pub use virtual_model::{VirtualModel, VirtualModelDraft, VirtualModelRow};

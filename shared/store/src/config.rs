@@ -1,0 +1,290 @@
+//! Process settings of both programs: parsed once, at start, into usable types.
+//!
+//! The real environment wins over the `.env` file, that over stored settings, those over
+//! the defaults. An empty variable counts as absent. Every bad value is reported at once,
+//! with the variable's name and what is accepted. The environment is an argument: nothing
+//! here reads the process's own.
+
+mod access;
+mod dotenv;
+mod reference;
+mod registry;
+mod value;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use access::AdminAccess;
+pub use dotenv::DotEnv;
+pub use reference::{env_example, reference_table};
+pub use registry::{SETTINGS, Setting};
+use value::Parse;
+
+use crate::secret::Secret;
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The urgency a queue is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueuePriority {
+    /// Before the others.
+    High,
+    /// In turn.
+    Normal,
+    /// After the others.
+    Low,
+}
+
+impl QueuePriority {
+    /// The text the queue understands.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::High => "HIGH",
+            Self::Normal => "NORMAL",
+            Self::Low => "LOW",
+        }
+    }
+}
+
+/// Everything the environment and the stored settings say, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Port of the gateway's API; 0 takes a free one.
+    pub api_port: u16,
+    /// Address the gateway listens on.
+    pub api_bind: IpAddr,
+    /// Port of the admin app; 0 takes a free one.
+    pub admin_port: u16,
+    /// Address the admin app listens on.
+    pub admin_bind: IpAddr,
+    /// The store's file.
+    pub database_path: PathBuf,
+    /// A whole non-streamed call; the longest silence of a stream.
+    pub timeout: Duration,
+    /// Connecting to an endpoint, TLS included.
+    pub connect_timeout: Duration,
+    /// The largest request body, in bytes.
+    pub max_body_bytes: u64,
+    /// Worker threads.
+    pub threads: usize,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// Which log lines are written, in `tracing`'s filter syntax (`RUST_LOG`).
+    pub log_filter: String,
+    /// Whether admin calls need a login.
+    pub auth_enabled: bool,
+    /// Whether an admin app without a login may listen beyond this machine.
+    pub admin_allow_open: bool,
+    /// The login service, as the admin app reaches it.
+    pub aimenu_url: String,
+    /// The login service, as browsers reach it; [`Self::aimenu_url`] when not set.
+    pub aimenu_public_url: Option<String>,
+    /// Whether the AI queue is in use.
+    pub use_ai_queue: bool,
+    /// The AI queue's base URL.
+    pub ai_queue_url: String,
+    /// The AI queue's key.
+    pub ai_queue_api_key: Option<Secret>,
+    /// The urgency the queue is told.
+    pub ai_queue_priority: QueuePriority,
+    /// The name of this program the queue is told.
+    pub ai_queue_source: String,
+}
+
+/// One setting that cannot be used. `Display` is a complete sentence for an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigProblem {
+    /// The variable, stored key or file it is about.
+    pub name: String,
+    /// What is wrong and what is accepted. A secret's value is not in it.
+    pub message: String,
+}
+
+impl ConfigProblem {
+    pub(crate) fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.message)
+    }
+}
+
+/// Where values come from, the environment before stored settings.
+struct Sources<'a> {
+    env: &'a dyn Fn(&str) -> Option<String>,
+    stored: Option<&'a dyn Fn(&str) -> Option<String>>,
+    problems: Vec<ConfigProblem>,
+}
+
+impl Config {
+    /// Reads every setting. `env` is the environment, [`DotEnv::under`] puts a `.env` file
+    /// below it; `stored` are the store's settings once it is open.
+    ///
+    /// # Errors
+    /// Every bad value.
+    pub fn load(
+        env: &dyn Fn(&str) -> Option<String>,
+        stored: Option<&HashMap<String, String>>,
+    ) -> Result<Self, Vec<ConfigProblem>> {
+        match stored {
+            None => Self::read(env, None),
+            Some(stored) => Self::read(env, Some(&|key| stored.get(key).cloned())),
+        }
+    }
+
+    /// The same with the settings as [`crate::Store::settings`] gives them.
+    ///
+    /// # Errors
+    /// Every bad value.
+    pub fn load_with_store(
+        env: &dyn Fn(&str) -> Option<String>,
+        stored: &BTreeMap<String, String>,
+    ) -> Result<Self, Vec<ConfigProblem>> {
+        Self::read(env, Some(&|key| stored.get(key).cloned()))
+    }
+
+    /// The address the gateway listens on.
+    pub fn api_address(&self) -> SocketAddr {
+        SocketAddr::new(self.api_bind, self.api_port)
+    }
+
+    /// The address the admin app listens on.
+    pub fn admin_address(&self) -> SocketAddr {
+        SocketAddr::new(self.admin_bind, self.admin_port)
+    }
+
+    fn read(
+        env: &dyn Fn(&str) -> Option<String>,
+        stored: Option<&dyn Fn(&str) -> Option<String>>,
+    ) -> Result<Self, Vec<ConfigProblem>> {
+        let mut sources = Sources {
+            env,
+            stored,
+            problems: Vec::new(),
+        };
+        let config = Self::take(&mut sources);
+        if let Some(config) = &config
+            && config.api_port != 0
+            && config.api_port == config.admin_port
+        {
+            let message = format!(
+                "is {}, the port of the gateway's API too; choose another one for either",
+                config.admin_port
+            );
+            sources
+                .problems
+                .push(ConfigProblem::new("ADMIN_PORT", message));
+        }
+        match config {
+            Some(config) if sources.problems.is_empty() => Ok(config),
+            _ => Err(sources.problems),
+        }
+    }
+
+    /// Takes every value before giving up, so that every problem is noted.
+    fn take(sources: &mut Sources<'_>) -> Option<Self> {
+        let api_port = sources.required("API_PORT");
+        let api_bind = sources.required("API_BIND");
+        let admin_port = sources.required("ADMIN_PORT");
+        let admin_bind = sources.required("ADMIN_BIND");
+        let database_path = sources.required("DATABASE_PATH");
+        let timeout = sources.required("TIMEOUT");
+        let connect_timeout = sources.required("CONNECT_TIMEOUT");
+        let max_body_mb = sources.required::<value::Megabytes>("MAX_BODY_MB");
+        let threads = sources.optional::<value::Threads>("THREADS");
+        let log_format = sources.required("LOG_FORMAT");
+        let log_filter = sources.required("RUST_LOG");
+        let auth_enabled = sources.required("AUTH_ENABLED");
+        let admin_allow_open = sources.required("ADMIN_ALLOW_OPEN");
+        let aimenu_url = sources.required::<value::HttpUrl>("AIMENU_URL");
+        let aimenu_public_url = sources.optional::<value::HttpUrl>("AIMENU_PUBLIC_URL");
+        let use_ai_queue = sources.required("USE_AI_QUEUE");
+        let ai_queue_url = sources.required::<value::HttpUrl>("AI_QUEUE_URL");
+        let ai_queue_api_key = sources.optional("AI_QUEUE_API_KEY");
+        let ai_queue_priority = sources.required("AI_QUEUE_PRIORITY");
+        let ai_queue_source = sources.required("AI_QUEUE_SOURCE");
+        Some(Self {
+            api_port: api_port?,
+            api_bind: api_bind?,
+            admin_port: admin_port?,
+            admin_bind: admin_bind?,
+            database_path: database_path?,
+            timeout: timeout?,
+            connect_timeout: connect_timeout?,
+            max_body_bytes: max_body_mb?.bytes(),
+            threads: threads.map_or_else(value::cores, |threads| threads.0),
+            log_format: log_format?,
+            log_filter: log_filter?,
+            auth_enabled: auth_enabled?,
+            admin_allow_open: admin_allow_open?,
+            aimenu_url: aimenu_url?.0,
+            aimenu_public_url: aimenu_public_url.map(|url| url.0),
+            use_ai_queue: use_ai_queue?,
+            ai_queue_url: ai_queue_url?.0,
+            ai_queue_api_key,
+            ai_queue_priority: ai_queue_priority?,
+            ai_queue_source: ai_queue_source?,
+        })
+    }
+}
+
+impl Sources<'_> {
+    /// A setting with a default. `None` only after a problem was noted.
+    fn required<T: Parse>(&mut self, name: &'static str) -> Option<T> {
+        self.optional(name)
+    }
+
+    /// A setting that may be absent; also `None` after a problem was noted.
+    fn optional<T: Parse>(&mut self, name: &'static str) -> Option<T> {
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
+            self.problems
+                .push(ConfigProblem::new(name, "is not in the list of settings"));
+            return None;
+        };
+        let (source, text) = self.find(setting)?;
+        match T::parse(&text) {
+            Some(value) => Some(value),
+            None => {
+                self.problems
+                    .push(setting.problem(&source, &text, T::ACCEPTED));
+                None
+            }
+        }
+    }
+
+    /// The first source that has the setting, and its text.
+    fn find(&self, setting: &Setting) -> Option<(String, String)> {
+        for name in setting.names() {
+            if let Some(text) = present((self.env)(name)) {
+                return Some((name.to_owned(), text));
+            }
+        }
+        if let (Some(stored), Some(key)) = (self.stored, setting.stored)
+            && let Some(text) = present(stored(key))
+        {
+            return Some((format!("stored setting {key}"), text));
+        }
+        present(setting.default.map(str::to_owned)).map(|text| (setting.name.to_owned(), text))
+    }
+}
+
+fn present(text: Option<String>) -> Option<String> {
+    text.map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
+}

@@ -1,0 +1,175 @@
+//! Every setting of both programs, one row each: the only place where a name, a default or
+//! a help line is written.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::value::{HttpUrl, Megabytes, Parse, Threads};
+use super::{ConfigProblem, LogFormat, QueuePriority};
+use crate::secret::Secret;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// The environment variable.
+    pub name: &'static str,
+    /// Other variables with the same meaning, looked at when `name` is not set.
+    pub aliases: &'static [&'static str],
+    /// The text used when nothing sets it; `None` when it may be absent.
+    pub default: Option<&'static str>,
+    /// One sentence for `.env.example` and the documentation.
+    pub help: &'static str,
+    /// The key of the stored setting, if an operator can change it at run time.
+    pub stored: Option<&'static str>,
+    /// Whether its value must not be shown.
+    pub secret: bool,
+    accepts: fn(&str) -> Result<(), &'static str>,
+}
+
+impl Setting {
+    /// Checks a text; an error is what would be accepted.
+    pub(crate) fn check(&self, text: &str) -> Result<(), &'static str> {
+        (self.accepts)(text)
+    }
+
+    /// The name and the aliases, in the order they are looked at.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
+    /// The problem with `text`, found under the name `source`.
+    pub(super) fn problem(&self, source: &str, text: &str, accepted: &str) -> ConfigProblem {
+        let message = if self.secret {
+            format!("has a value that must be {accepted}")
+        } else {
+            format!("is {text:?}; it must be {accepted}")
+        };
+        ConfigProblem::new(source, message)
+    }
+}
+
+const fn setting<T: Parse>(
+    name: &'static str,
+    default: Option<&'static str>,
+    help: &'static str,
+) -> Setting {
+    Setting {
+        name,
+        aliases: &[],
+        default,
+        help,
+        stored: None,
+        secret: false,
+        accepts: |text| T::parse(text).map(|_| ()).ok_or(T::ACCEPTED),
+    }
+}
+
+const fn stored(setting: Setting, key: &'static str) -> Setting {
+    Setting {
+        stored: Some(key),
+        ..setting
+    }
+}
+
+/// Every setting, in the order of the documentation.
+pub static SETTINGS: &[Setting] = &[
+    stored(
+        setting::<u16>("API_PORT", Some("8002"), "Port of the gateway's API."),
+        "api_port",
+    ),
+    setting::<IpAddr>(
+        "API_BIND",
+        Some("127.0.0.1"),
+        "Address the gateway listens on; 0.0.0.0 for every network.",
+    ),
+    Setting {
+        aliases: &["FLASK_PORT"],
+        ..stored(
+            setting::<u16>("ADMIN_PORT", Some("5001"), "Port of the admin app."),
+            "flask_port",
+        )
+    },
+    setting::<IpAddr>(
+        "ADMIN_BIND",
+        Some("127.0.0.1"),
+        "Address the admin app listens on.",
+    ),
+    setting::<PathBuf>(
+        "DATABASE_PATH",
+        Some("./data/proxy.db"),
+        "File of the store both programs share; made when missing.",
+    ),
+    setting::<Duration>(
+        "TIMEOUT",
+        Some("300"),
+        "Seconds a whole call may take; for a stream, the longest silence.",
+    ),
+    setting::<Duration>(
+        "CONNECT_TIMEOUT",
+        Some("10"),
+        "Seconds to connect to an endpoint.",
+    ),
+    setting::<Megabytes>("MAX_BODY_MB", Some("64"), "Largest request body, in MiB."),
+    setting::<Threads>("THREADS", None, "Worker threads; empty for one a core."),
+    setting::<LogFormat>("LOG_FORMAT", Some("text"), "Log lines as text or json."),
+    setting::<String>(
+        "RUST_LOG",
+        Some("info"),
+        "Which log lines are written: error, warn, info, debug, trace, or by module.",
+    ),
+    setting::<bool>(
+        "AUTH_ENABLED",
+        Some("true"),
+        "Whether admin calls need a login.",
+    ),
+    setting::<bool>(
+        "ADMIN_ALLOW_OPEN",
+        Some("false"),
+        "Lets an admin app without a login listen beyond this machine. Anyone who reaches it \
+         can then read and change everything.",
+    ),
+    stored(
+        setting::<HttpUrl>(
+            "AIMENU_URL",
+            Some("http://localhost:5000"),
+            "Login service, as the admin app reaches it.",
+        ),
+        "aimenu_url",
+    ),
+    setting::<HttpUrl>(
+        "AIMENU_PUBLIC_URL",
+        None,
+        "Login service, as browsers reach it; empty for the same as AIMENU_URL.",
+    ),
+    stored(
+        setting::<bool>(
+            "USE_AI_QUEUE",
+            Some("false"),
+            "Whether the AI queue is in use.",
+        ),
+        "use_ai_queue",
+    ),
+    stored(
+        setting::<HttpUrl>(
+            "AI_QUEUE_URL",
+            Some("http://host.docker.internal:8102"),
+            "Base URL of the AI queue.",
+        ),
+        "ai_queue_url",
+    ),
+    Setting {
+        secret: true,
+        ..setting::<Secret>("AI_QUEUE_API_KEY", None, "Key of the AI queue.")
+    },
+    setting::<QueuePriority>(
+        "AI_QUEUE_PRIORITY",
+        Some("NORMAL"),
+        "Urgency the AI queue is told: HIGH, NORMAL or LOW.",
+    ),
+    setting::<String>(
+        "AI_QUEUE_SOURCE",
+        Some("serverless-proxy"),
+        "Name of this program the AI queue is told.",
+    ),
+];

@@ -1,0 +1,166 @@
+//! An endpoint: one configured backend, with its address, key and provider type.
+
+mod draft;
+
+use rusqlite::Row;
+use serde::Serialize;
+use wire::provider::{BaseUrl, ProviderKind};
+
+pub(crate) use draft::ApiKeyChange;
+pub use draft::EndpointDraft;
+
+use crate::columns::Columns;
+use crate::custom_headers::{self, CustomHeaders};
+use crate::secret::Secret;
+
+/// An endpoint the gateway can call: its URL parses and its type is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Endpoint {
+    /// The row's id.
+    pub id: i64,
+    /// Its name, unique among rows this program wrote.
+    pub name: String,
+    /// The base URL as typed; [`BaseUrl::parse`] takes it.
+    pub url: String,
+    /// The provider's key, if it needs one.
+    pub api_key: Option<Secret>,
+    /// The vendor, column `endpoint_type`.
+    pub provider: ProviderKind,
+    /// Headers added to every request to it.
+    pub custom_headers: CustomHeaders,
+    /// Higher is preferred.
+    pub priority: i64,
+    /// Whether calls may go there.
+    pub enabled: bool,
+    /// A PEM file of certificate authorities to trust instead of the system's.
+    pub ca_file: Option<String>,
+    /// Whether its certificate is not verified at all.
+    pub tls_insecure: bool,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub updated_at: i64,
+}
+
+/// An endpoint as the admin API shows it, whatever its row holds. The key is masked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EndpointRow {
+    /// The row's id.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// The base URL as typed.
+    pub url: String,
+    /// The mask of the key ([`Secret::masked`]); `None` when there is none.
+    pub api_key: Option<String>,
+    /// The provider type's id, known or not.
+    pub endpoint_type: String,
+    /// A JSON object of strings, as text.
+    pub custom_headers: Option<String>,
+    /// Higher is preferred.
+    pub priority: i64,
+    /// 1 when calls may go there.
+    pub enabled: i64,
+    /// A PEM file of certificate authorities.
+    pub ca_file: Option<String>,
+    /// 1 when its certificate is not verified.
+    pub tls_insecure: i64,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub updated_at: i64,
+}
+
+/// A row as read, before it is judged.
+pub(crate) struct StoredEndpoint {
+    pub(crate) row: EndpointRow,
+    pub(crate) api_key: Option<Secret>,
+    faults: Vec<String>,
+}
+
+impl StoredEndpoint {
+    /// Reads a row of `endpoints`.
+    pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let mut columns = Columns::new(row);
+        let api_key = columns.text("api_key").map(|key| Secret::new(key.trim()));
+        let row = EndpointRow {
+            id: columns.id()?,
+            name: columns.text("name").unwrap_or_default(),
+            url: columns.text("url").unwrap_or_default(),
+            api_key: api_key.as_ref().map(Secret::masked),
+            endpoint_type: columns.text("endpoint_type").unwrap_or_default(),
+            custom_headers: columns.text("custom_headers"),
+            priority: columns.whole("priority").unwrap_or(0),
+            enabled: i64::from(columns.flag("enabled", true)),
+            ca_file: columns.text("ca_file"),
+            tls_insecure: i64::from(columns.flag("tls_insecure", false)),
+            created_at: columns.whole("created_at").unwrap_or(0),
+            updated_at: columns.whole("updated_at").unwrap_or(0),
+        };
+        Ok(Self {
+            row,
+            api_key,
+            faults: columns.faults,
+        })
+    }
+
+    /// How an operator would name the row.
+    pub(crate) fn subject(&self) -> String {
+        format!("endpoint {} {:?}", self.row.id, self.row.name)
+    }
+
+    /// The endpoint and what is doubtful about it, or why it cannot be used.
+    pub(crate) fn judge(self) -> Result<(Endpoint, Vec<String>), Vec<String>> {
+        let Self {
+            row,
+            api_key,
+            mut faults,
+        } = self;
+        if row.name.is_empty() {
+            faults.push("name is empty".to_owned());
+        }
+        if let Err(error) = BaseUrl::parse(&row.url) {
+            faults.push(format!("url {error}"));
+        }
+        let provider = ProviderKind::from_id(&row.endpoint_type);
+        if provider.is_none() {
+            faults.push(unknown_type(&row.endpoint_type));
+        }
+        let (Some(provider), true) = (provider, faults.is_empty()) else {
+            return Err(faults);
+        };
+        let mut doubts = Vec::new();
+        let headers = row.custom_headers.as_deref().unwrap_or_default();
+        let custom_headers = custom_headers::parse(headers).unwrap_or_else(|reasons| {
+            doubts.push(format!(
+                "custom_headers are not sent: {}",
+                reasons.join("; ")
+            ));
+            Vec::new()
+        });
+        let endpoint = Endpoint {
+            id: row.id,
+            name: row.name,
+            url: row.url,
+            api_key,
+            provider,
+            custom_headers,
+            priority: row.priority,
+            enabled: row.enabled != 0,
+            ca_file: row.ca_file,
+            tls_insecure: row.tls_insecure != 0,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        };
+        Ok((endpoint, doubts))
+    }
+}
+
+/// Why a provider type is refused, listing the ones there are.
+fn unknown_type(found: &str) -> String {
+    let known: Vec<_> = ProviderKind::ALL.iter().map(|kind| kind.id()).collect();
+    format!(
+        "endpoint_type {found:?} is unknown; it must be one of {}",
+        known.join(", ")
+    )
+}

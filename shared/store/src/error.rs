@@ -1,0 +1,157 @@
+//! Why a store operation failed, sorted by what an operator would do about it.
+//!
+//! Every message says what happened, to which file, and what to do. None carries a value
+//! of a row: names and ids only.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+use crate::field_errors::FieldErrors;
+
+/// A failed store operation.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file, or the folder it should be in, cannot be opened or created.
+    #[error("cannot open the database {}: {reason}", path.display())]
+    Open {
+        /// The database file.
+        path: PathBuf,
+        /// What was tried, why it failed and what to do.
+        reason: String,
+    },
+    /// Another program holds the file for longer than the busy timeout.
+    #[error(
+        "the database {} is locked by another program: waited {} s; try again, or end the \
+         program that holds it",
+        path.display(),
+        crate::store::BUSY_TIMEOUT.as_secs()
+    )]
+    Busy {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The file, its folder or its file system does not take writes.
+    #[error(
+        "the database {} cannot be written: make the file and its folder writable for the \
+         user this program runs as",
+        path.display()
+    )]
+    ReadOnly {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The file is not an SQLite database, or is damaged.
+    #[error(
+        "{} is not a usable SQLite database ({reason}): restore a backup copy, or move the \
+         file away to begin with an empty store",
+        path.display()
+    )]
+    Corrupt {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite found.
+        reason: String,
+    },
+    /// The disk is full.
+    #[error(
+        "no space left to write the database {}: free some disk space; nothing was changed",
+        path.display()
+    )]
+    Full {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The file was written by a newer version of this program.
+    #[error(
+        "the database {} has schema version {found}, this program knows up to {known}: \
+         install the newer version, or restore a backup copy made before the upgrade",
+        path.display()
+    )]
+    TooNew {
+        /// The database file.
+        path: PathBuf,
+        /// The file's schema version.
+        found: i64,
+        /// The newest schema version this program knows.
+        known: i64,
+    },
+    /// Another row already has this name.
+    #[error("{what} named {name:?} already exists: choose another name")]
+    Duplicate {
+        /// The kind of row, with its article: `an endpoint`.
+        what: &'static str,
+        /// The name both would have.
+        name: String,
+    },
+    /// There is no row with this id.
+    #[error("there is no {what} with id {id}")]
+    Missing {
+        /// The kind of row.
+        what: &'static str,
+        /// The id asked for.
+        id: i64,
+    },
+    /// An endpoint cannot be deleted while virtual models use it.
+    #[error(
+        "endpoint {endpoint:?} still has virtual models ({}): delete or move them first, or \
+         ask for a cascading delete",
+        models.join(", ")
+    )]
+    HasModels {
+        /// The endpoint's name.
+        endpoint: String,
+        /// The names of its virtual models.
+        models: Vec<String>,
+    },
+    /// Values that no row may have; found only with the other rows at hand.
+    #[error("invalid values: {fields}")]
+    Invalid {
+        /// The bad fields.
+        fields: FieldErrors,
+    },
+    /// Anything else SQLite reports.
+    #[error("the database {} refused an operation: {source}", path.display())]
+    Sqlite {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite reported.
+        source: rusqlite::Error,
+    },
+}
+
+impl StoreError {
+    /// Sorts an SQLite failure on the file `path`.
+    pub(crate) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_path_buf();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly { path },
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Corrupt {
+                path,
+                reason: source.to_string(),
+            },
+            Some(ErrorCode::DiskFull) => Self::Full { path },
+            Some(ErrorCode::CannotOpen) => Self::Open {
+                reason: format!("{source}; check that the path is a file this user may open"),
+                path,
+            },
+            _ => Self::Sqlite { path, source },
+        }
+    }
+
+    /// Whether `source` says that a UNIQUE rule would be broken.
+    pub(crate) fn is_unique_violation(source: &rusqlite::Error) -> bool {
+        matches!(
+            source,
+            rusqlite::Error::SqliteFailure(failure, _)
+                if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
+        )
+    }
+}
+
+impl From<FieldErrors> for StoreError {
+    fn from(fields: FieldErrors) -> Self {
+        Self::Invalid { fields }
+    }
+}

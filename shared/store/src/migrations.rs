@@ -1,0 +1,153 @@
+//! The schema, as forward-only numbered steps; the file's `user_version` counts them.
+//!
+//! Step 1 stands for the schema of the original program: it makes the tables in an empty
+//! file, and completes them in a file the original wrote, whatever its version. Tables and
+//! columns nobody here knows stay as they are. All pending steps are one transaction.
+
+mod original;
+mod seeds;
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite_migration::{HookError, M, Migrations};
+
+use crate::error::StoreError;
+
+/// Columns of ours in the original's tables.
+const OUR_COLUMNS: &str = "
+    ALTER TABLE endpoints ADD COLUMN ca_file TEXT;
+    ALTER TABLE endpoints ADD COLUMN tls_insecure INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE request_usage ADD COLUMN request_id TEXT;
+    ALTER TABLE request_usage ADD COLUMN status INTEGER;
+    ALTER TABLE request_usage ADD COLUMN outcome TEXT;
+    ALTER TABLE request_usage ADD COLUMN stream INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE request_usage ADD COLUMN ttft_ms INTEGER;
+    ALTER TABLE request_usage ADD COLUMN estimated INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE request_usage ADD COLUMN error_code TEXT;
+    ALTER TABLE embedding_usage ADD COLUMN request_id TEXT;
+    ALTER TABLE embedding_usage ADD COLUMN status INTEGER;
+    ALTER TABLE embedding_usage ADD COLUMN outcome TEXT;
+    ALTER TABLE embedding_usage ADD COLUMN stream INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE embedding_usage ADD COLUMN ttft_ms INTEGER;
+    ALTER TABLE embedding_usage ADD COLUMN estimated INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE embedding_usage ADD COLUMN error_code TEXT;
+";
+
+/// The counter the gateway watches.
+const REVISION: &str = "
+    CREATE TABLE configuration_revision (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        value INTEGER NOT NULL
+    );
+    INSERT INTO configuration_revision (id, value) VALUES (1, 1);
+";
+
+/// Tables whose every change moves the revision.
+const CONFIGURATION: [&str; 4] = ["endpoints", "virtual_models", "settings", "tool_patterns"];
+
+fn steps() -> Migrations<'static> {
+    Migrations::new(vec![
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            let fresh = !knows_a_table(transaction)?;
+            original::complete(transaction)?;
+            if fresh {
+                seeds::plant(transaction)?;
+            }
+            Ok(())
+        })
+        .comment("the original's tables"),
+        M::up(OUR_COLUMNS).comment("TLS of endpoints, outcome of calls"),
+        M::up_with_hook(REVISION, |transaction: &rusqlite::Transaction<'_>| {
+            for table in CONFIGURATION {
+                for event in ["INSERT", "UPDATE", "DELETE"] {
+                    transaction.execute_batch(&format!(
+                        "CREATE TRIGGER revision_{table}_{event} AFTER {event} ON {table} BEGIN \
+                         UPDATE configuration_revision SET value = value + 1; END;"
+                    ))?;
+                }
+            }
+            Ok::<_, HookError>(())
+        })
+        .comment("configuration revision"),
+    ])
+}
+
+/// The schema version of this program.
+pub(crate) const NEWEST: i64 = 3;
+
+/// The file's schema version.
+pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Whether the file has any table.
+pub(crate) fn has_tables(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table')",
+        [],
+        |row| row.get(0),
+    )
+}
+
+/// Refuses a newer file, and one that another program filled with other tables.
+pub(crate) fn refuse_foreign(path: &Path, connection: &Connection) -> Result<(), StoreError> {
+    let sqlite = |error| StoreError::from_sqlite(path, error);
+    let found = version(connection).map_err(sqlite)?;
+    if found > NEWEST {
+        return Err(StoreError::TooNew {
+            path: path.to_path_buf(),
+            found,
+            known: NEWEST,
+        });
+    }
+    let foreign =
+        has_tables(connection).map_err(sqlite)? && !knows_a_table(connection).map_err(sqlite)?;
+    if foreign {
+        return Err(StoreError::Open {
+            path: path.to_path_buf(),
+            reason: "it is another program's database: it has tables, but none of ours; \
+                     choose another file"
+                .to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Whether steps are missing.
+pub(crate) fn are_pending(path: &Path, connection: &Connection) -> Result<bool, StoreError> {
+    let found = version(connection).map_err(|error| StoreError::from_sqlite(path, error))?;
+    Ok(found < NEWEST)
+}
+
+/// Runs the missing steps.
+pub(crate) fn run(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
+    use rusqlite_migration::Error;
+    steps().to_latest(connection).map_err(|error| match error {
+        Error::RusqliteError { err, .. } => StoreError::from_sqlite(path, err),
+        other => StoreError::Open {
+            path: path.to_path_buf(),
+            reason: format!("its schema cannot be brought up to date: {other}"),
+        },
+    })
+}
+
+fn knows_a_table(connection: &Connection) -> rusqlite::Result<bool> {
+    for table in original::tables() {
+        if table_exists(connection, table)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn table_exists(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let found = connection
+        .query_row(
+            "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?",
+            [table],
+            |_| Ok(()),
+        )
+        .optional()?;
+    Ok(found.is_some())
+}

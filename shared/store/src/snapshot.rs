@@ -1,0 +1,141 @@
+//! The whole configuration at one moment, checked across its rows.
+//!
+//! A snapshot is always usable: rows that are not are left out and named in `problems`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::endpoint::{Endpoint, StoredEndpoint};
+use crate::problem::Problem;
+use crate::setting::DEFAULT_MODEL;
+use crate::tool_pattern::{StoredToolPattern, ToolPattern};
+use crate::virtual_model::{StoredVirtualModel, VirtualModel};
+
+/// The configuration of one revision.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The revision it was read at.
+    pub revision: i64,
+    /// Every usable endpoint, disabled ones too, by id.
+    pub endpoints: Vec<Arc<Endpoint>>,
+    /// Every usable virtual model, disabled ones too, by name. Each one's endpoint is in
+    /// `endpoints`.
+    pub models: HashMap<String, Arc<VirtualModel>>,
+    /// The name that stands for `default`, when one is set and exists.
+    pub default_model: Option<String>,
+    /// Every usable tool pattern, disabled ones too, highest priority first.
+    pub tool_patterns: Vec<Arc<ToolPattern>>,
+    /// Rows left out, and values that are doubtful.
+    pub problems: Vec<Problem>,
+}
+
+/// All rows as read in one transaction.
+pub(crate) struct StoredConfiguration {
+    pub(crate) revision: i64,
+    pub(crate) endpoints: Vec<StoredEndpoint>,
+    pub(crate) models: Vec<StoredVirtualModel>,
+    pub(crate) tool_patterns: Vec<StoredToolPattern>,
+    pub(crate) default_model: Option<String>,
+}
+
+impl StoredConfiguration {
+    /// Keeps what can be used and names the rest.
+    pub(crate) fn judge(self) -> Snapshot {
+        let mut snapshot = Snapshot {
+            revision: self.revision,
+            ..Snapshot::default()
+        };
+        for stored in self.endpoints {
+            snapshot.take_endpoint(stored);
+        }
+        for stored in self.models {
+            snapshot.take_model(stored);
+        }
+        for stored in self.tool_patterns {
+            snapshot.take_tool_pattern(stored);
+        }
+        if let Some(name) = self.default_model.filter(|name| !name.trim().is_empty()) {
+            snapshot.take_default_model(name);
+        }
+        snapshot
+    }
+}
+
+impl Snapshot {
+    fn take_endpoint(&mut self, stored: StoredEndpoint) {
+        let subject = stored.subject();
+        match stored.judge() {
+            Ok((endpoint, doubts)) => {
+                if self
+                    .endpoints
+                    .iter()
+                    .any(|other| other.name == endpoint.name)
+                {
+                    self.note(&subject, "another endpoint has the same name; rename one");
+                }
+                self.doubt(&subject, &doubts);
+                self.endpoints.push(Arc::new(endpoint));
+            }
+            Err(faults) => self.left_out(&subject, &faults),
+        }
+    }
+
+    fn take_model(&mut self, stored: StoredVirtualModel) {
+        let subject = stored.subject();
+        let orphan = stored.row.endpoint_name.is_none() && stored.row.endpoint_url.is_none();
+        match stored.judge() {
+            Ok((model, doubts)) => {
+                let id = model.endpoint_id;
+                if self.endpoints.iter().any(|endpoint| endpoint.id == id) {
+                    self.doubt(&subject, &doubts);
+                    self.models.insert(model.name.clone(), Arc::new(model));
+                } else if orphan {
+                    let fault = format!("its endpoint {id} does not exist; choose another one");
+                    self.left_out(&subject, &[fault]);
+                } else {
+                    let fault = format!("its endpoint {id} cannot be used");
+                    self.left_out(&subject, &[fault]);
+                }
+            }
+            Err(faults) => self.left_out(&subject, &faults),
+        }
+    }
+
+    fn take_tool_pattern(&mut self, stored: StoredToolPattern) {
+        let subject = stored.subject();
+        match stored.judge() {
+            Ok(pattern) => self.tool_patterns.push(Arc::new(pattern)),
+            Err(faults) => self.left_out(&subject, &faults),
+        }
+    }
+
+    fn take_default_model(&mut self, name: String) {
+        let subject = format!("setting {DEFAULT_MODEL}");
+        match self.models.get(&name) {
+            None => self.note(
+                &subject,
+                format!("there is no usable virtual model {name:?}; there is no default now"),
+            ),
+            Some(model) => {
+                if !model.enabled {
+                    self.note(&subject, format!("the virtual model {name:?} is disabled"));
+                }
+                self.default_model = Some(name);
+            }
+        }
+    }
+
+    fn note(&mut self, subject: &str, message: impl Into<String>) {
+        self.problems.push(Problem::new(subject, message));
+    }
+
+    fn doubt(&mut self, subject: &str, doubts: &[String]) {
+        for doubt in doubts {
+            self.note(subject, doubt.clone());
+        }
+    }
+
+    fn left_out(&mut self, subject: &str, faults: &[String]) {
+        self.note(subject, format!("left out: {}", faults.join("; ")));
+    }
+}

@@ -1,0 +1,178 @@
+//! The SQLite file both programs share: opened, migrated, read and written here only.
+//!
+//! Every write is one immediate transaction. Readers never wait for writers (WAL); two
+//! writers wait for each other up to [`BUSY_TIMEOUT`]. All calls block: call them from a
+//! blocking thread, never on a request's path.
+
+mod assignments;
+mod calls;
+mod check;
+mod endpoints;
+mod file;
+mod settings;
+mod tool_patterns;
+mod virtual_models;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use r2d2::{NopErrorHandler, Pool, PooledConnection};
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::error::StoreError;
+use crate::setting::DEFAULT_MODEL;
+use crate::snapshot::{Snapshot, StoredConfiguration};
+
+/// How long a write waits for another writer.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Most connections one process holds.
+const MAX_CONNECTIONS: u32 = 8;
+
+/// A handle to the store; clones share one pool of connections.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    pool: Pool<SqliteConnectionManager>,
+}
+
+/// Why a piece of work on a connection stopped.
+enum Failure {
+    Sqlite(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Store {
+    /// Opens the file, creating it and its folder when missing. An existing file of an
+    /// older version is copied beside itself and then migrated; one of a newer version is
+    /// refused.
+    ///
+    /// # Errors
+    /// Why the file cannot be used; it is then unchanged.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        file::prepare(path)?;
+        let manager = SqliteConnectionManager::file(path)
+            .with_flags(file::READ_WRITE)
+            .with_init(|connection| file::configure(connection));
+        let pool = Pool::builder()
+            .max_size(MAX_CONNECTIONS)
+            .min_idle(Some(1))
+            .connection_timeout(BUSY_TIMEOUT)
+            .error_handler(Box::new(NopErrorHandler))
+            .build(manager)
+            .map_err(|error| pool_failure(path, &error))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                path: path.to_path_buf(),
+                pool,
+            }),
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// The number that moves with every change of the configuration. Cheap: one row.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn revision(&self) -> Result<i64, StoreError> {
+        self.read(|connection| Ok(revision(connection)?))
+    }
+
+    /// The whole configuration, read at one moment and checked.
+    ///
+    /// # Errors
+    /// When the file cannot be read. Bad rows are no error: they are left out and named.
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let stored = self.read(|connection| Ok(read_configuration(connection)?))?;
+        Ok(stored.judge())
+    }
+
+    /// Runs `work` in one read transaction.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        self.transact(TransactionBehavior::Deferred, |transaction| {
+            work(transaction)
+        })
+    }
+
+    /// Runs `work` in one write transaction; nothing of it stays when it fails.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        self.transact(TransactionBehavior::Immediate, work)
+    }
+
+    fn transact<T>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        let sqlite = |error| StoreError::from_sqlite(&self.inner.path, error);
+        let mut connection = self.connection()?;
+        let transaction = connection
+            .transaction_with_behavior(behavior)
+            .map_err(sqlite)?;
+        let value = work(&transaction).map_err(|failure| match failure {
+            Failure::Sqlite(error) => sqlite(error),
+            Failure::Store(error) => error,
+        })?;
+        transaction.commit().map_err(sqlite)?;
+        Ok(value)
+    }
+
+    fn connection(&self) -> Result<PooledConnection<SqliteConnectionManager>, StoreError> {
+        self.inner
+            .pool
+            .get()
+            .map_err(|error| pool_failure(&self.inner.path, &error))
+    }
+}
+
+/// Reads every configuration row; the caller holds a transaction.
+fn read_configuration(connection: &Connection) -> rusqlite::Result<StoredConfiguration> {
+    Ok(StoredConfiguration {
+        revision: revision(connection)?,
+        endpoints: endpoints::read_all(connection, "id")?,
+        models: virtual_models::read_all(connection)?,
+        tool_patterns: tool_patterns::read_all(connection)?,
+        default_model: settings::read_one(connection, DEFAULT_MODEL)?,
+    })
+}
+
+fn revision(connection: &Connection) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("SELECT value FROM configuration_revision")?
+        .query_row([], |row| row.get(0))
+}
+
+fn pool_failure(path: &Path, error: &r2d2::Error) -> StoreError {
+    StoreError::Open {
+        path: path.to_path_buf(),
+        reason: format!("no connection within {} s: {error}", BUSY_TIMEOUT.as_secs()),
+    }
+}

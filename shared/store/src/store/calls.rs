@@ -1,0 +1,212 @@
+//! The usage tables: one row a call, written in batches.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, named_params};
+
+use super::Store;
+use crate::call::{CallKind, CallRecord, CallRow};
+use crate::cost::{Cost, Prices};
+use crate::error::StoreError;
+
+const INSERT_REQUEST: &str = "INSERT INTO request_usage (virtual_model, endpoint_name, \
+    endpoint_id, request_type, prompt_tokens, completion_tokens, total_tokens, \
+    cached_input_tokens, cache_creation_tokens, cost_estimate, cost_in, cost_out, \
+    cached_cost_estimate, response_time_ms, created_at, request_id, status, outcome, stream, \
+    ttft_ms, estimated, error_code) \
+    VALUES (:virtual_model, :endpoint_name, :endpoint_id, :request_type, :prompt, :completion, \
+    :total, :cached, :creation, :cost, :cost_in, :cost_out, :cost_cached, :latency, :started, \
+    :request_id, :status, :outcome, :stream, :ttft, :estimated, :error_code)";
+
+const INSERT_EMBEDDING: &str = "INSERT INTO embedding_usage (virtual_model, endpoint_name, \
+    endpoint_id, input_tokens, output_tokens, total_tokens, cost_estimate, cost_in, cost_out, \
+    response_time_ms, created_at, request_id, status, outcome, stream, ttft_ms, estimated, \
+    error_code) \
+    VALUES (:virtual_model, :endpoint_name, :endpoint_id, :prompt, :completion, :total, :cost, \
+    :cost_in, :cost_out, :latency, :started, :request_id, :status, :outcome, :stream, :ttft, \
+    :estimated, :error_code)";
+
+const RECENT: &str = "SELECT * FROM (\
+    SELECT id, COALESCE(request_type, 'chat') AS request_type, request_id, virtual_model, \
+    endpoint_name, endpoint_id, prompt_tokens, completion_tokens, total_tokens, \
+    cached_input_tokens, cache_creation_tokens, cost_estimate, cost_in, cost_out, \
+    cached_cost_estimate, response_time_ms, ttft_ms, status, outcome, stream, estimated, \
+    error_code, created_at FROM request_usage ORDER BY created_at DESC, id DESC LIMIT :limit) \
+    UNION ALL SELECT * FROM (\
+    SELECT id, 'embedding', request_id, virtual_model, endpoint_name, endpoint_id, \
+    input_tokens, output_tokens, total_tokens, 0, 0, cost_estimate, cost_in, cost_out, 0.0, \
+    response_time_ms, ttft_ms, status, outcome, stream, estimated, error_code, created_at \
+    FROM embedding_usage ORDER BY created_at DESC, id DESC LIMIT :limit) \
+    ORDER BY created_at DESC, id DESC LIMIT :limit";
+
+impl Store {
+    /// Writes finished calls, all or none, in one transaction: chat and completions to
+    /// `request_usage`, embeddings to `embedding_usage`. Costs come from the prices the
+    /// virtual model has now.
+    ///
+    /// # Errors
+    /// When the file cannot be written; no row was written then.
+    pub fn record_calls(&self, calls: &[CallRecord]) -> Result<(), StoreError> {
+        if calls.is_empty() {
+            return Ok(());
+        }
+        self.write(|connection| {
+            for call in calls {
+                insert(connection, call)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The newest calls of both tables, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn recent_calls(&self, limit: u32) -> Result<Vec<CallRow>, StoreError> {
+        self.read(|connection| {
+            let rows = connection
+                .prepare_cached(RECENT)?
+                .query_map(named_params! { ":limit": limit }, call_row)?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(rows)
+        })
+    }
+
+    /// How many calls both tables hold.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn count_calls(&self) -> Result<u64, StoreError> {
+        self.read(|connection| {
+            let count: i64 = connection.query_row(
+                "SELECT (SELECT COUNT(*) FROM request_usage) \
+                 + (SELECT COUNT(*) FROM embedding_usage)",
+                [],
+                |row| row.get(0),
+            )?;
+            Ok(u64::try_from(count).unwrap_or(0))
+        })
+    }
+}
+
+fn insert(connection: &Transaction<'_>, call: &CallRecord) -> rusqlite::Result<()> {
+    let cost = Cost::of(call, prices(connection, &call.virtual_model)?);
+    let total = if call.total_tokens == 0 {
+        call.prompt_tokens.saturating_add(call.completion_tokens)
+    } else {
+        call.total_tokens
+    };
+    match call.kind {
+        CallKind::Chat | CallKind::Completion => {
+            connection
+                .prepare_cached(INSERT_REQUEST)?
+                .execute(named_params! {
+                    ":virtual_model": call.virtual_model,
+                    ":endpoint_name": call.endpoint_name,
+                    ":endpoint_id": call.endpoint_id,
+                    ":request_type": call.kind.as_str(),
+                    ":prompt": count(call.prompt_tokens),
+                    ":completion": count(call.completion_tokens),
+                    ":total": count(total),
+                    ":cached": count(call.cached_input_tokens),
+                    ":creation": count(call.cache_creation_tokens),
+                    ":cost": cost.estimate,
+                    ":cost_in": cost.input,
+                    ":cost_out": cost.output,
+                    ":cost_cached": cost.cached,
+                    ":latency": count(call.latency_ms),
+                    ":started": call.started_at,
+                    ":request_id": call.request_id,
+                    ":status": call.status,
+                    ":outcome": call.outcome.as_str(),
+                    ":stream": call.stream,
+                    ":ttft": call.ttft_ms.map(count),
+                    ":estimated": call.estimated,
+                    ":error_code": call.error_code,
+                })?;
+        }
+        CallKind::Embedding => {
+            connection
+                .prepare_cached(INSERT_EMBEDDING)?
+                .execute(named_params! {
+                    ":virtual_model": call.virtual_model,
+                    ":endpoint_name": call.endpoint_name,
+                    ":endpoint_id": call.endpoint_id,
+                    ":prompt": count(call.prompt_tokens),
+                    ":completion": count(call.completion_tokens),
+                    ":total": count(total),
+                    ":cost": cost.estimate,
+                    ":cost_in": cost.input,
+                    ":cost_out": cost.output,
+                    ":latency": count(call.latency_ms),
+                    ":started": call.started_at,
+                    ":request_id": call.request_id,
+                    ":status": call.status,
+                    ":outcome": call.outcome.as_str(),
+                    ":stream": call.stream,
+                    ":ttft": call.ttft_ms.map(count),
+                    ":estimated": call.estimated,
+                    ":error_code": call.error_code,
+                })?;
+        }
+    }
+    Ok(())
+}
+
+/// The prices of a virtual model; none when it no longer exists.
+fn prices(connection: &Connection, model: &str) -> rusqlite::Result<Prices> {
+    // CAST: a file the original wrote may hold a price as text.
+    let found = connection
+        .prepare_cached(
+            "SELECT CAST(cost_per_1m_tokens_in AS REAL), CAST(cost_per_1m_tokens_out AS REAL), \
+             CAST(cost_per_1m_tokens_in_cached AS REAL) FROM virtual_models WHERE name = ?",
+        )?
+        .query_row([model], |row| {
+            Ok(Prices {
+                input: row.get(0)?,
+                output: row.get(1)?,
+                input_cached: row.get(2)?,
+            })
+        })
+        .optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+/// SQLite's integers are signed; no call comes near the limit.
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
+    let number = |column: &str| {
+        row.get::<_, Option<i64>>(column)
+            .map(Option::unwrap_or_default)
+    };
+    let dollars = |column: &str| {
+        row.get::<_, Option<f64>>(column)
+            .map(Option::unwrap_or_default)
+    };
+    Ok(CallRow {
+        id: row.get("id")?,
+        request_type: row.get("request_type")?,
+        request_id: row.get("request_id")?,
+        virtual_model: row.get("virtual_model")?,
+        endpoint_name: row.get("endpoint_name")?,
+        endpoint_id: row.get("endpoint_id")?,
+        prompt_tokens: number("prompt_tokens")?,
+        completion_tokens: number("completion_tokens")?,
+        total_tokens: number("total_tokens")?,
+        cached_input_tokens: number("cached_input_tokens")?,
+        cache_creation_tokens: number("cache_creation_tokens")?,
+        cost_estimate: dollars("cost_estimate")?,
+        cost_in: dollars("cost_in")?,
+        cost_out: dollars("cost_out")?,
+        cached_cost_estimate: dollars("cached_cost_estimate")?,
+        response_time_ms: number("response_time_ms")?,
+        ttft_ms: row.get("ttft_ms")?,
+        status: row.get("status")?,
+        outcome: row.get("outcome")?,
+        stream: number("stream")?,
+        estimated: number("estimated")?,
+        error_code: row.get("error_code")?,
+        created_at: number("created_at")?,
+    })
+}

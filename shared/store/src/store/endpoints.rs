@@ -1,0 +1,186 @@
+//! Endpoints: list, one, create, change, delete.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::assignments::Assignments;
+use super::{Failure, Store};
+use crate::custom_headers;
+use crate::endpoint::ApiKeyChange;
+use crate::endpoint::{Endpoint, EndpointDraft, EndpointRow, StoredEndpoint};
+use crate::error::StoreError;
+use crate::field_errors::FieldErrors;
+use crate::secret::Secret;
+
+const WHAT: &str = "endpoint";
+
+impl Store {
+    /// Every endpoint, by name.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn endpoints(&self) -> Result<Vec<EndpointRow>, StoreError> {
+        self.read(|connection| {
+            let stored = read_all(connection, "name, id")?;
+            Ok(stored.into_iter().map(|stored| stored.row).collect())
+        })
+    }
+
+    /// One endpoint as the admin API shows it.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], or when the file cannot be read.
+    pub fn endpoint_row(&self, id: i64) -> Result<EndpointRow, StoreError> {
+        self.read(|connection| Ok(read_one(connection, id)?.row))
+    }
+
+    /// One endpoint ready to be called, with its key.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Invalid`] when its row cannot be used, or
+    /// when the file cannot be read.
+    pub fn endpoint(&self, id: i64) -> Result<Endpoint, StoreError> {
+        let stored = self.read(|connection| read_one(connection, id))?;
+        let subject = stored.subject();
+        match stored.judge() {
+            Ok((endpoint, _)) => Ok(endpoint),
+            Err(faults) => Err(FieldErrors::one(subject, faults.join("; ")).into()),
+        }
+    }
+
+    /// Writes a new endpoint and gives its id.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`], or when the file cannot be written.
+    pub fn create_endpoint(&self, draft: &EndpointDraft) -> Result<i64, StoreError> {
+        self.write(|connection| {
+            if let Some(name) = &draft.name {
+                refuse_duplicate(connection, name)?;
+            }
+            let mut row = assignments(draft, None)?;
+            // Columns of a file the original wrote have other defaults than ours.
+            if draft.api_key.is_none() {
+                row.set("api_key", None::<String>);
+            }
+            Ok(row.insert(connection, "endpoints")?)
+        })
+    }
+
+    /// Changes the fields the draft carries.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Duplicate`], [`StoreError::Invalid`] when a
+    /// mask that is not this endpoint's was sent as its key, or when the file cannot be
+    /// written.
+    pub fn update_endpoint(&self, id: i64, draft: &EndpointDraft) -> Result<(), StoreError> {
+        self.write(|connection| {
+            let stored = read_one(connection, id)?;
+            if let Some(name) = draft.name.as_ref().filter(|name| **name != stored.row.name) {
+                refuse_duplicate(connection, name)?;
+            }
+            let row = assignments(draft, stored.api_key.as_ref())?;
+            Ok(row.update(connection, "endpoints", id)?)
+        })
+    }
+
+    /// Deletes an endpoint, with `cascade` also its virtual models, and gives the names of
+    /// the virtual models deleted with it.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::HasModels`] without `cascade`, or when the
+    /// file cannot be written.
+    pub fn delete_endpoint(&self, id: i64, cascade: bool) -> Result<Vec<String>, StoreError> {
+        self.write(|connection| {
+            let endpoint = read_one(connection, id)?.row.name;
+            let models = connection
+                .prepare("SELECT name FROM virtual_models WHERE endpoint_id = ? ORDER BY name")?
+                .query_map([id], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<String>>>()?;
+            if !models.is_empty() && !cascade {
+                return Err(StoreError::HasModels { endpoint, models }.into());
+            }
+            connection.execute("DELETE FROM virtual_models WHERE endpoint_id = ?", [id])?;
+            connection.execute("DELETE FROM endpoints WHERE id = ?", [id])?;
+            Ok(models)
+        })
+    }
+}
+
+/// Every row, in the order of the columns `order`.
+pub(super) fn read_all(
+    connection: &Connection,
+    order: &'static str,
+) -> rusqlite::Result<Vec<StoredEndpoint>> {
+    connection
+        .prepare(&format!("SELECT * FROM endpoints ORDER BY {order}"))?
+        .query_map([], StoredEndpoint::read)?
+        .collect()
+}
+
+fn read_one(connection: &Connection, id: i64) -> Result<StoredEndpoint, Failure> {
+    connection
+        .query_row(
+            "SELECT * FROM endpoints WHERE id = ?",
+            [id],
+            StoredEndpoint::read,
+        )
+        .optional()?
+        .ok_or_else(|| StoreError::Missing { what: WHAT, id }.into())
+}
+
+fn refuse_duplicate(connection: &Connection, name: &str) -> Result<(), Failure> {
+    let taken: bool = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM endpoints WHERE name = ?)",
+        params![name],
+        |row| row.get(0),
+    )?;
+    if taken {
+        return Err(StoreError::Duplicate {
+            what: "an endpoint",
+            name: name.to_owned(),
+        }
+        .into());
+    }
+    Ok(())
+}
+
+fn assignments(
+    draft: &EndpointDraft,
+    stored_key: Option<&Secret>,
+) -> Result<Assignments, StoreError> {
+    let EndpointDraft {
+        name,
+        url,
+        api_key,
+        provider,
+        custom_headers,
+        priority,
+        enabled,
+        ca_file,
+        tls_insecure,
+    } = draft;
+    let mut row = Assignments::default();
+    row.set_given("name", name.clone());
+    row.set_given("url", url.clone());
+    match api_key {
+        None => {}
+        Some(ApiKeyChange::Clear) => row.set("api_key", None::<String>),
+        Some(ApiKeyChange::Set(key)) => row.set("api_key", key.expose().to_owned()),
+        Some(ApiKeyChange::Mask(mask)) => {
+            if stored_key.is_none_or(|key| key.masked() != *mask) {
+                let why = "is not the mask of this endpoint's key; send the key itself, or \
+                           leave the field out to keep the stored one";
+                return Err(FieldErrors::one("api_key", why).into());
+            }
+        }
+    }
+    row.set_given("endpoint_type", provider.map(|kind| kind.id().to_owned()));
+    row.set_given(
+        "custom_headers",
+        custom_headers.as_deref().map(custom_headers::to_json),
+    );
+    row.set_given("priority", *priority);
+    row.set_given("enabled", *enabled);
+    row.set_given("ca_file", ca_file.clone());
+    row.set_given("tls_insecure", *tls_insecure);
+    Ok(row)
+}

@@ -1,0 +1,168 @@
+//! Tool patterns: list, one, create, change, delete.
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::assignments::Assignments;
+use super::{Failure, Store};
+use crate::error::StoreError;
+use crate::field_errors::FieldErrors;
+use crate::tool_pattern::{
+    StoredToolPattern, ToolPatternDraft, ToolPatternRow, check_group, check_regex,
+};
+
+const WHAT: &str = "tool pattern";
+
+impl Store {
+    /// Every tool pattern, highest priority first.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn tool_patterns(&self) -> Result<Vec<ToolPatternRow>, StoreError> {
+        self.read(|connection| {
+            let stored = read_all(connection)?;
+            Ok(stored.into_iter().map(|stored| stored.row).collect())
+        })
+    }
+
+    /// One tool pattern.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], or when the file cannot be read.
+    pub fn tool_pattern(&self, id: i64) -> Result<ToolPatternRow, StoreError> {
+        self.read(|connection| Ok(read_one(connection, id)?.row))
+    }
+
+    /// Writes a new tool pattern and gives its id.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`], [`StoreError::Invalid`] when the capture group does not
+    /// exist, or when the file cannot be written.
+    pub fn create_tool_pattern(&self, draft: &ToolPatternDraft) -> Result<i64, StoreError> {
+        self.write(|connection| {
+            if let Some(name) = &draft.pattern_name {
+                refuse_duplicate(connection, name)?;
+            }
+            require_group(draft, None)?;
+            Ok(assignments(draft).insert(connection, "tool_patterns")?)
+        })
+    }
+
+    /// Changes the fields the draft carries.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Duplicate`], [`StoreError::Invalid`] when the
+    /// capture group does not exist, or when the file cannot be written.
+    pub fn update_tool_pattern(&self, id: i64, draft: &ToolPatternDraft) -> Result<(), StoreError> {
+        self.write(|connection| {
+            let stored = read_one(connection, id)?.row;
+            let renamed = draft.pattern_name.as_ref();
+            if let Some(name) = renamed.filter(|name| **name != stored.pattern_name) {
+                refuse_duplicate(connection, name)?;
+            }
+            require_group(draft, Some(&stored))?;
+            Ok(assignments(draft).update(connection, "tool_patterns", id)?)
+        })
+    }
+
+    /// Deletes a tool pattern. It does not come back at the next start.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], or when the file cannot be written.
+    pub fn delete_tool_pattern(&self, id: i64) -> Result<(), StoreError> {
+        self.write(|connection| {
+            match connection.execute("DELETE FROM tool_patterns WHERE id = ?", [id])? {
+                0 => Err(StoreError::Missing { what: WHAT, id }.into()),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+/// Every row, highest priority first.
+pub(super) fn read_all(connection: &Connection) -> rusqlite::Result<Vec<StoredToolPattern>> {
+    connection
+        .prepare("SELECT * FROM tool_patterns ORDER BY priority DESC, id")?
+        .query_map([], StoredToolPattern::read)?
+        .collect()
+}
+
+fn read_one(connection: &Connection, id: i64) -> Result<StoredToolPattern, Failure> {
+    connection
+        .query_row(
+            "SELECT * FROM tool_patterns WHERE id = ?",
+            [id],
+            StoredToolPattern::read,
+        )
+        .optional()?
+        .ok_or_else(|| StoreError::Missing { what: WHAT, id }.into())
+}
+
+fn refuse_duplicate(connection: &Connection, name: &str) -> Result<(), Failure> {
+    let taken: bool = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM tool_patterns WHERE pattern_name = ?)",
+        [name],
+        |row| row.get(0),
+    )?;
+    if taken {
+        return Err(StoreError::Duplicate {
+            what: "a tool pattern",
+            name: name.to_owned(),
+        }
+        .into());
+    }
+    Ok(())
+}
+
+/// Checks the capture group against the regular expression the row will have.
+fn require_group(
+    draft: &ToolPatternDraft,
+    stored: Option<&ToolPatternRow>,
+) -> Result<(), StoreError> {
+    if draft.tool_name_group.is_none() && draft.regex_pattern.is_none() {
+        return Ok(());
+    }
+    let group = draft
+        .tool_name_group
+        .unwrap_or_else(|| stored.and_then(|row| row.tool_name_group));
+    let regex = draft
+        .regex_pattern
+        .as_deref()
+        .or_else(|| stored.map(|row| row.regex_pattern.as_str()));
+    if let (Some(group), Some(regex)) = (group, regex)
+        && let Err(why) = check_regex(regex).and_then(|groups| check_group(group, groups))
+    {
+        return Err(FieldErrors::one("tool_name_group", why).into());
+    }
+    Ok(())
+}
+
+fn assignments(draft: &ToolPatternDraft) -> Assignments {
+    let ToolPatternDraft {
+        pattern_name,
+        pattern_type,
+        regex_pattern,
+        tool_name,
+        tool_name_group,
+        tool_name_json_path,
+        tool_name_mapping,
+        parameter_mapping,
+        enabled,
+        priority,
+    } = draft;
+    let json = |mapping: &_| serde_json::to_string(mapping).unwrap_or_else(|_| "{}".to_owned());
+    let mut row = Assignments::default();
+    row.set_given("pattern_name", pattern_name.clone());
+    row.set_given(
+        "pattern_type",
+        pattern_type.map(|kind| kind.id().to_owned()),
+    );
+    row.set_given("regex_pattern", regex_pattern.clone());
+    row.set_given("tool_name", tool_name.clone());
+    row.set_given("tool_name_group", *tool_name_group);
+    row.set_given("tool_name_json_path", tool_name_json_path.clone());
+    row.set_given("tool_name_mapping", tool_name_mapping.as_ref().map(json));
+    row.set_given("parameter_mapping", parameter_mapping.as_ref().map(json));
+    row.set_given("enabled", *enabled);
+    row.set_given("priority", *priority);
+    row
+}

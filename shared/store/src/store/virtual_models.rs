@@ -1,0 +1,196 @@
+//! Virtual models: list, one, create, change, delete.
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::assignments::Assignments;
+use super::{Failure, Store};
+use crate::custom_headers;
+use crate::error::StoreError;
+use crate::field_errors::FieldErrors;
+use crate::virtual_model::{StoredVirtualModel, VirtualModelDraft, VirtualModelRow};
+
+const WHAT: &str = "virtual model";
+
+const SELECT: &str = "SELECT m.*, e.name AS endpoint_name, e.url AS endpoint_url \
+                      FROM virtual_models m LEFT JOIN endpoints e ON e.id = m.endpoint_id";
+
+impl Store {
+    /// Every virtual model, by name.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn virtual_models(&self) -> Result<Vec<VirtualModelRow>, StoreError> {
+        self.read(|connection| {
+            let stored = read_all(connection)?;
+            Ok(stored.into_iter().map(|stored| stored.row).collect())
+        })
+    }
+
+    /// One virtual model.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], or when the file cannot be read.
+    pub fn virtual_model(&self, id: i64) -> Result<VirtualModelRow, StoreError> {
+        self.read(|connection| Ok(read_one(connection, id)?.row))
+    }
+
+    /// Writes a new virtual model and gives its id.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`], [`StoreError::Invalid`] when the endpoint does not exist,
+    /// or when the file cannot be written.
+    pub fn create_virtual_model(&self, draft: &VirtualModelDraft) -> Result<i64, StoreError> {
+        // Columns of a file the original wrote have defaults that mean "not set" there and
+        // are values here, so every column that may be NULL is written.
+        let complete = VirtualModelDraft {
+            cost_in: draft.cost_in.or(Some(None)),
+            cost_out: draft.cost_out.or(Some(None)),
+            cost_in_cached: draft.cost_in_cached.or(Some(None)),
+            cost_out_cached: draft.cost_out_cached.or(Some(None)),
+            max_tokens: draft.max_tokens.or(Some(None)),
+            temperature: draft.temperature.or(Some(None)),
+            top_p: draft.top_p.or(Some(None)),
+            ..draft.clone()
+        };
+        self.write(|connection| {
+            if let Some(name) = &complete.name {
+                refuse_duplicate(connection, name)?;
+            }
+            if let Some(endpoint) = complete.endpoint_id {
+                require_endpoint(connection, endpoint)?;
+            }
+            Ok(assignments(&complete).insert(connection, "virtual_models")?)
+        })
+    }
+
+    /// Changes the fields the draft carries.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Duplicate`], [`StoreError::Invalid`] when the
+    /// new endpoint does not exist, or when the file cannot be written.
+    pub fn update_virtual_model(
+        &self,
+        id: i64,
+        draft: &VirtualModelDraft,
+    ) -> Result<(), StoreError> {
+        self.write(|connection| {
+            let stored = read_one(connection, id)?.row;
+            if let Some(name) = draft.name.as_ref().filter(|name| **name != stored.name) {
+                refuse_duplicate(connection, name)?;
+            }
+            if let Some(endpoint) = draft.endpoint_id {
+                require_endpoint(connection, endpoint)?;
+            }
+            Ok(assignments(draft).update(connection, "virtual_models", id)?)
+        })
+    }
+
+    /// Deletes a virtual model.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], or when the file cannot be written.
+    pub fn delete_virtual_model(&self, id: i64) -> Result<(), StoreError> {
+        self.write(|connection| {
+            match connection.execute("DELETE FROM virtual_models WHERE id = ?", [id])? {
+                0 => Err(StoreError::Missing { what: WHAT, id }.into()),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+/// Every row, by name.
+pub(super) fn read_all(connection: &Connection) -> rusqlite::Result<Vec<StoredVirtualModel>> {
+    connection
+        .prepare(&format!("{SELECT} ORDER BY m.name"))?
+        .query_map([], StoredVirtualModel::read)?
+        .collect()
+}
+
+/// Whether a virtual model has this name.
+pub(super) fn exists(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM virtual_models WHERE name = ?)",
+        [name],
+        |row| row.get(0),
+    )
+}
+
+fn read_one(connection: &Connection, id: i64) -> Result<StoredVirtualModel, Failure> {
+    connection
+        .query_row(
+            &format!("{SELECT} WHERE m.id = ?"),
+            [id],
+            StoredVirtualModel::read,
+        )
+        .optional()?
+        .ok_or_else(|| StoreError::Missing { what: WHAT, id }.into())
+}
+
+fn refuse_duplicate(connection: &Connection, name: &str) -> Result<(), Failure> {
+    if exists(connection, name)? {
+        return Err(StoreError::Duplicate {
+            what: "a virtual model",
+            name: name.to_owned(),
+        }
+        .into());
+    }
+    Ok(())
+}
+
+fn require_endpoint(connection: &Connection, id: i64) -> Result<(), Failure> {
+    let found: bool = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM endpoints WHERE id = ?)",
+        [id],
+        |row| row.get(0),
+    )?;
+    if found {
+        return Ok(());
+    }
+    let fields = FieldErrors::one("endpoint_id", format!("there is no endpoint with id {id}"));
+    Err(StoreError::from(fields).into())
+}
+
+fn assignments(draft: &VirtualModelDraft) -> Assignments {
+    let VirtualModelDraft {
+        name,
+        endpoint_id,
+        actual_model,
+        description,
+        cost_in,
+        cost_out,
+        cost_in_cached,
+        cost_out_cached,
+        disable_streaming,
+        force_non_streaming,
+        custom_headers,
+        enabled,
+        max_tokens,
+        temperature,
+        top_p,
+        system_prompt,
+        show_reasoning,
+    } = draft;
+    let mut row = Assignments::default();
+    row.set_given("name", name.clone());
+    row.set_given("endpoint_id", *endpoint_id);
+    row.set_given("actual_model", actual_model.clone());
+    row.set_given("description", description.clone());
+    row.set_given("cost_per_1m_tokens_in", *cost_in);
+    row.set_given("cost_per_1m_tokens_out", *cost_out);
+    row.set_given("cost_per_1m_tokens_in_cached", *cost_in_cached);
+    row.set_given("cost_per_1m_tokens_out_cached", *cost_out_cached);
+    row.set_given("disable_streaming", *disable_streaming);
+    row.set_given("force_non_streaming", *force_non_streaming);
+    row.set_given(
+        "custom_headers",
+        custom_headers.as_deref().map(custom_headers::to_json),
+    );
+    row.set_given("enabled", *enabled);
+    row.set_given("max_tokens", *max_tokens);
+    row.set_given("temperature", *temperature);
+    row.set_given("top_p", *top_p);
+    row.set_given("system_prompt", system_prompt.clone());
+    row.set_given("show_reasoning", *show_reasoning);
+    row
+}

@@ -1,0 +1,233 @@
+//! A virtual model: the name clients ask for, and what it stands for.
+
+mod draft;
+
+use rusqlite::Row;
+use serde::Serialize;
+
+pub use draft::VirtualModelDraft;
+use draft::{MAX_TEMPERATURE, MAX_TOKENS, MAX_TOP_P};
+
+use crate::columns::Columns;
+use crate::custom_headers::{self, CustomHeaders};
+
+/// A virtual model the gateway can resolve. For every optional default 0 is a value and
+/// `None` is "not set".
+#[derive(Debug, Clone, PartialEq)]
+pub struct VirtualModel {
+    /// The row's id.
+    pub id: i64,
+    /// The name clients send, unique, case-sensitive.
+    pub name: String,
+    /// The endpoint that serves it.
+    pub endpoint_id: i64,
+    /// The model's name at that endpoint.
+    pub actual_model: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Dollars per million prompt tokens.
+    pub cost_per_1m_tokens_in: Option<f64>,
+    /// Dollars per million completion tokens; the input price when `None`.
+    pub cost_per_1m_tokens_out: Option<f64>,
+    /// Dollars per million cached prompt tokens.
+    pub cost_per_1m_tokens_in_cached: Option<f64>,
+    /// Dollars per million cached completion tokens; no formula uses it.
+    pub cost_per_1m_tokens_out_cached: Option<f64>,
+    /// Ask the endpoint without a stream; the caller still gets one.
+    pub disable_streaming: bool,
+    /// Answer with one JSON body even when a stream was asked for.
+    pub force_non_streaming: bool,
+    /// Headers added to every request for it, after the endpoint's.
+    pub custom_headers: CustomHeaders,
+    /// Whether it is listed and can be called.
+    pub enabled: bool,
+    /// Sent when the client set none.
+    pub max_tokens: Option<u32>,
+    /// Sent when the client set none.
+    pub temperature: Option<f64>,
+    /// Sent when the client set none.
+    pub top_p: Option<f64>,
+    /// Put in front of the conversation.
+    pub system_prompt: Option<String>,
+    /// Whether the model's reasoning is shown to the client.
+    pub show_reasoning: bool,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub updated_at: i64,
+}
+
+/// A virtual model as the admin API shows it, whatever its row holds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VirtualModelRow {
+    /// The row's id.
+    pub id: i64,
+    /// The name clients send.
+    pub name: String,
+    /// The endpoint that serves it.
+    pub endpoint_id: i64,
+    /// The model's name at that endpoint.
+    pub actual_model: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Dollars per million prompt tokens.
+    pub cost_per_1m_tokens_in: Option<f64>,
+    /// Dollars per million completion tokens.
+    pub cost_per_1m_tokens_out: Option<f64>,
+    /// Dollars per million cached prompt tokens.
+    pub cost_per_1m_tokens_in_cached: Option<f64>,
+    /// Dollars per million cached completion tokens.
+    pub cost_per_1m_tokens_out_cached: Option<f64>,
+    /// 1: the endpoint is asked without a stream.
+    pub disable_streaming: i64,
+    /// 1: the caller gets one JSON body.
+    pub force_non_streaming: i64,
+    /// A JSON object of strings, as text.
+    pub custom_headers: Option<String>,
+    /// 1 when it is listed and can be called.
+    pub enabled: i64,
+    /// Sent when the client set none.
+    pub max_tokens: Option<i64>,
+    /// Sent when the client set none.
+    pub temperature: Option<f64>,
+    /// Sent when the client set none.
+    pub top_p: Option<f64>,
+    /// Put in front of the conversation.
+    pub system_prompt: Option<String>,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub updated_at: i64,
+    /// 1 when the model's reasoning is shown to the client.
+    pub show_reasoning: i64,
+    /// The endpoint's name; `None` when the endpoint does not exist.
+    pub endpoint_name: Option<String>,
+    /// The endpoint's URL; `None` when the endpoint does not exist.
+    pub endpoint_url: Option<String>,
+}
+
+/// A row as read, before it is judged.
+pub(crate) struct StoredVirtualModel {
+    pub(crate) row: VirtualModelRow,
+    faults: Vec<String>,
+}
+
+impl StoredVirtualModel {
+    /// Reads a row of `virtual_models` joined with its endpoint.
+    pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let mut columns = Columns::new(row);
+        let row = VirtualModelRow {
+            id: columns.id()?,
+            name: columns.text("name").unwrap_or_default(),
+            endpoint_id: columns.whole("endpoint_id").unwrap_or(0),
+            actual_model: columns.text("actual_model").unwrap_or_default(),
+            description: columns.text("description"),
+            cost_per_1m_tokens_in: columns.real("cost_per_1m_tokens_in"),
+            cost_per_1m_tokens_out: columns.real("cost_per_1m_tokens_out"),
+            cost_per_1m_tokens_in_cached: columns.real("cost_per_1m_tokens_in_cached"),
+            cost_per_1m_tokens_out_cached: columns.real("cost_per_1m_tokens_out_cached"),
+            disable_streaming: i64::from(columns.flag("disable_streaming", false)),
+            force_non_streaming: i64::from(columns.flag("force_non_streaming", false)),
+            custom_headers: columns.text("custom_headers"),
+            enabled: i64::from(columns.flag("enabled", true)),
+            max_tokens: columns.whole("max_tokens"),
+            temperature: columns.real("temperature"),
+            top_p: columns.real("top_p"),
+            system_prompt: columns.text("system_prompt"),
+            created_at: columns.whole("created_at").unwrap_or(0),
+            updated_at: columns.whole("updated_at").unwrap_or(0),
+            show_reasoning: i64::from(columns.flag("show_reasoning", true)),
+            endpoint_name: columns.text("endpoint_name"),
+            endpoint_url: columns.text("endpoint_url"),
+        };
+        Ok(Self {
+            row,
+            faults: columns.faults,
+        })
+    }
+
+    /// How an operator would name the row.
+    pub(crate) fn subject(&self) -> String {
+        format!("virtual model {} {:?}", self.row.id, self.row.name)
+    }
+
+    /// The virtual model and what is doubtful about it, or why it cannot be used.
+    pub(crate) fn judge(self) -> Result<(VirtualModel, Vec<String>), Vec<String>> {
+        let Self { row, mut faults } = self;
+        if row.name.is_empty() {
+            faults.push("name is empty".to_owned());
+        }
+        if row.actual_model.is_empty() {
+            faults.push("actual_model is empty".to_owned());
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let mut doubts = Vec::new();
+        let headers = row.custom_headers.as_deref().unwrap_or_default();
+        let custom_headers = custom_headers::parse(headers).unwrap_or_else(|reasons| {
+            doubts.push(format!(
+                "custom_headers are not sent: {}",
+                reasons.join("; ")
+            ));
+            Vec::new()
+        });
+        let mut within = |field: &str, value: Option<f64>, max: f64| {
+            let good = value.filter(|value| (0.0..=max).contains(value));
+            if value.is_some() && good.is_none() {
+                doubts.push(format!("{field} is not from 0 to {max} and is not used"));
+            }
+            good
+        };
+        let price_in = within("cost_per_1m_tokens_in", row.cost_per_1m_tokens_in, f64::MAX);
+        let price_out = within(
+            "cost_per_1m_tokens_out",
+            row.cost_per_1m_tokens_out,
+            f64::MAX,
+        );
+        let temperature = within("temperature", row.temperature, MAX_TEMPERATURE);
+        let top_p = within("top_p", row.top_p, MAX_TOP_P);
+        let price_in_cached = within(
+            "cost_per_1m_tokens_in_cached",
+            row.cost_per_1m_tokens_in_cached,
+            f64::MAX,
+        );
+        let price_out_cached = within(
+            "cost_per_1m_tokens_out_cached",
+            row.cost_per_1m_tokens_out_cached,
+            f64::MAX,
+        );
+        let max_tokens = row
+            .max_tokens
+            .filter(|limit| (1..=MAX_TOKENS).contains(limit))
+            .and_then(|limit| u32::try_from(limit).ok());
+        if row.max_tokens.is_some() && max_tokens.is_none() {
+            doubts.push(format!(
+                "max_tokens is not from 1 to {MAX_TOKENS} and is not used"
+            ));
+        }
+        let model = VirtualModel {
+            id: row.id,
+            name: row.name,
+            endpoint_id: row.endpoint_id,
+            actual_model: row.actual_model,
+            description: row.description,
+            cost_per_1m_tokens_in: price_in,
+            cost_per_1m_tokens_out: price_out,
+            cost_per_1m_tokens_in_cached: price_in_cached,
+            cost_per_1m_tokens_out_cached: price_out_cached,
+            disable_streaming: row.disable_streaming != 0,
+            force_non_streaming: row.force_non_streaming != 0,
+            custom_headers,
+            enabled: row.enabled != 0,
+            max_tokens,
+            temperature,
+            top_p,
+            system_prompt: row.system_prompt,
+            show_reasoning: row.show_reasoning != 0,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        };
+        Ok((model, doubts))
+    }
+}

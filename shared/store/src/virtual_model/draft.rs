@@ -1,0 +1,109 @@
+//! Values for a new virtual model, or changes to one: only the fields the input carries.
+
+use serde_json::Value;
+
+use crate::custom_headers::CustomHeaders;
+use crate::field_errors::FieldErrors;
+use crate::input::Input;
+
+/// The largest `max_tokens` default.
+pub(crate) const MAX_TOKENS: i64 = 1_000_000;
+/// The largest `temperature` default.
+pub(crate) const MAX_TEMPERATURE: f64 = 2.0;
+/// The largest `top_p` default.
+pub(crate) const MAX_TOP_P: f64 = 1.0;
+/// The largest price, dollars per million tokens.
+const MAX_PRICE: f64 = 1_000_000.0;
+
+/// Checked values for a new virtual model or for changes to one. A field that is `None`
+/// keeps the stored value, or the column's default in a new row; an inner `None` clears it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VirtualModelDraft {
+    pub(crate) name: Option<String>,
+    pub(crate) endpoint_id: Option<i64>,
+    pub(crate) actual_model: Option<String>,
+    pub(crate) description: Option<Option<String>>,
+    pub(crate) cost_in: Option<Option<f64>>,
+    pub(crate) cost_out: Option<Option<f64>>,
+    pub(crate) cost_in_cached: Option<Option<f64>>,
+    pub(crate) cost_out_cached: Option<Option<f64>>,
+    pub(crate) disable_streaming: Option<bool>,
+    pub(crate) force_non_streaming: Option<bool>,
+    pub(crate) custom_headers: Option<CustomHeaders>,
+    pub(crate) enabled: Option<bool>,
+    pub(crate) max_tokens: Option<Option<i64>>,
+    pub(crate) temperature: Option<Option<f64>>,
+    pub(crate) top_p: Option<Option<f64>>,
+    pub(crate) system_prompt: Option<Option<String>>,
+    pub(crate) show_reasoning: Option<bool>,
+}
+
+impl VirtualModelDraft {
+    /// Checks the values of a new virtual model: `name`, `endpoint_id` and `actual_model`
+    /// are required. Whether the endpoint exists is checked when it is written.
+    ///
+    /// # Errors
+    /// Every bad field with the reason.
+    pub fn for_create(value: &Value) -> Result<Self, FieldErrors> {
+        let mut input = Input::new(value)?;
+        let draft = Self::read(&mut input);
+        for field in ["name", "endpoint_id", "actual_model"] {
+            if value.get(field).is_none() {
+                input.refuse(field, "is required");
+            }
+        }
+        input.finish(draft)
+    }
+
+    /// Checks changes to a virtual model: only the fields that are there.
+    ///
+    /// # Errors
+    /// Every bad field with the reason.
+    pub fn for_update(value: &Value) -> Result<Self, FieldErrors> {
+        let mut input = Input::new(value)?;
+        let draft = Self::read(&mut input);
+        input.finish(draft)
+    }
+
+    fn read(input: &mut Input<'_>) -> Self {
+        input.ignore(&[
+            "id",
+            "created_at",
+            "updated_at",
+            "endpoint_name",
+            "endpoint_url",
+        ]);
+        let mut price = |field| input.real(field, 0.0, MAX_PRICE);
+        let cost_in = price("cost_per_1m_tokens_in");
+        let cost_out = price("cost_per_1m_tokens_out");
+        let cost_in_cached = price("cost_per_1m_tokens_in_cached");
+        let cost_out_cached = price("cost_per_1m_tokens_out_cached");
+        Self {
+            name: input.name("name", 200),
+            endpoint_id: endpoint_id(input),
+            actual_model: input.name("actual_model", 500),
+            description: input.text("description", 10_000),
+            cost_in,
+            cost_out,
+            cost_in_cached,
+            cost_out_cached,
+            disable_streaming: input.flag("disable_streaming"),
+            force_non_streaming: input.flag("force_non_streaming"),
+            custom_headers: input.headers("custom_headers"),
+            enabled: input.flag("enabled"),
+            max_tokens: input.whole("max_tokens", 1, MAX_TOKENS),
+            temperature: input.real("temperature", 0.0, MAX_TEMPERATURE),
+            top_p: input.real("top_p", 0.0, MAX_TOP_P),
+            system_prompt: input.exact_text("system_prompt", 1_000_000),
+            show_reasoning: input.flag("show_reasoning"),
+        }
+    }
+}
+
+fn endpoint_id(input: &mut Input<'_>) -> Option<i64> {
+    let id = input.whole("endpoint_id", 1, i64::MAX)?;
+    if id.is_none() {
+        input.refuse("endpoint_id", "must be the id of an endpoint");
+    }
+    id
+}
