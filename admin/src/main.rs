@@ -1,2 +1,51 @@
-//! placeholder
-fn main() {}
+//! The admin app: an HTTP server for the operator's pages and JSON API over the
+//! store that the gateway reads.
+//!
+//! It never calls the gateway and never serves a model call. This file turns
+//! arguments and environment into a running server or a clear refusal.
+
+mod access;
+mod admin;
+mod api;
+mod error;
+mod health;
+mod json_object;
+mod pages;
+mod probe;
+mod request_log;
+mod routing;
+mod server;
+mod start;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Serves the admin pages and JSON API of serverless-proxy.
+///
+/// Settings come from the environment, a .env file in the working folder, and the
+/// store, in this order; .env.example lists them all.
+#[derive(Parser)]
+#[command(name = "serverless-proxy-admin", version)]
+struct Arguments {
+    /// Check the configuration and the store, list every problem, and exit: 0 when
+    /// there is none, 1 otherwise. Changes nothing.
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = if arguments.check {
+        start::check()
+    } else {
+        start::run()
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problems) => {
+            start::report(&problems);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What every handler has at hand.
+
+use actix_web::web;
+use store::{Store, StoreError};
+
+use crate::error::ApiError;
+use crate::probe::Prober;
+
+/// The state of the admin app, shared by all workers.
+pub(crate) struct Admin {
+    store: Store,
+    /// Calls backends for their model lists.
+    pub(crate) prober: Prober,
+    /// Whether a login is demanded.
+    pub(crate) auth_enabled: bool,
+    /// Whether calls are sent through the AI Queue.
+    pub(crate) use_ai_queue: bool,
+}
+
+impl Admin {
+    /// The state over an open store.
+    pub(crate) fn new(
+        store: Store,
+        prober: Prober,
+        auth_enabled: bool,
+        use_ai_queue: bool,
+    ) -> Self {
+        Self {
+            store,
+            prober,
+            auth_enabled,
+            use_ai_queue,
+        }
+    }
+
+    /// Runs `work` on the store without holding up other requests.
+    ///
+    /// # Errors
+    /// What the store reports, sorted for the answer.
+    pub(crate) async fn on_store<T, F>(&self, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    {
+        let store = self.store.clone();
+        match web::block(move || work(&store)).await {
+            Ok(outcome) => outcome.map_err(ApiError::from),
+            Err(_cancelled) => Err(ApiError::Internal(
+                "the work on the store was cancelled".to_owned(),
+            )),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Endpoints: list, create, change, delete, test, and the models they have.
+
+use actix_web::web::{self, Data, Json, Path, Query, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+use store::{EndpointDraft, EndpointRow, Store};
+
+use super::{created, done, masked_headers};
+use crate::access::demand_anti_forgery;
+use crate::admin::Admin;
+use crate::error::ApiError;
+use crate::json_object::JsonObject;
+use crate::pages;
+use crate::probe::Report;
+use crate::routing::resource;
+
+pub(super) fn routes(cfg: &mut ServiceConfig) {
+    cfg.service(
+        resource("/api/admin/endpoints", "GET, POST")
+            .route(web::get().to(list))
+            .route(web::post().to(create)),
+    )
+    .service(
+        resource("/api/admin/endpoints/{id}", "PUT, DELETE")
+            .route(web::put().to(change))
+            .route(web::delete().to(delete)),
+    )
+    .service(resource("/api/endpoints", "GET").route(web::get().to(list)))
+    .service(
+        resource("/endpoints", "GET, POST")
+            .route(web::get().to(pages::to_dashboard))
+            .route(web::post().to(create)),
+    )
+    .service(resource("/endpoints/{id}", "PUT").route(web::put().to(change)))
+    .service(
+        resource("/endpoints/{id}/delete", "DELETE, POST")
+            .route(web::delete().to(delete))
+            .route(web::post().to(delete)),
+    )
+    .service(resource("/endpoints/{id}/test", "POST").route(web::post().to(test)))
+    .service(resource("/endpoints/{id}/models", "GET").route(web::get().to(models)));
+}
+
+async fn list(admin: Data<Admin>) -> Result<Json<Vec<EndpointRow>>, ApiError> {
+    let mut rows = admin.on_store(Store::endpoints).await?;
+    for row in &mut rows {
+        row.custom_headers = row.custom_headers.take().map(masked_headers::mask);
+    }
+    Ok(Json(rows))
+}
+
+async fn create(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, ApiError> {
+    let draft = EndpointDraft::for_create(&body.0)?;
+    let id = admin
+        .on_store(move |store| store.create_endpoint(&draft))
+        .await?;
+    Ok(created(id))
+}
+
+/// Changes the fields that the body carries and no others.
+async fn change(
+    admin: Data<Admin>,
+    id: Path<i64>,
+    body: JsonObject,
+) -> Result<HttpResponse, ApiError> {
+    let id = id.into_inner();
+    let JsonObject(mut body) = body;
+    let row = admin.on_store(move |store| store.endpoint_row(id)).await?;
+    masked_headers::unmask(&mut body, row.custom_headers.as_deref());
+    let draft = EndpointDraft::for_update(&body)?;
+    admin
+        .on_store(move |store| store.update_endpoint(id, &draft))
+        .await?;
+    Ok(done())
+}
+
+#[derive(Deserialize)]
+struct DeleteQuery {
+    /// Also delete the endpoint's virtual models.
+    #[serde(default)]
+    cascade: bool,
+}
+
+async fn delete(
+    admin: Data<Admin>,
+    id: Path<i64>,
+    query: Query<DeleteQuery>,
+    req: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    demand_anti_forgery(&req)?;
+    let (id, cascade) = (id.into_inner(), query.cascade);
+    admin
+        .on_store(move |store| store.delete_endpoint(id, cascade))
+        .await?;
+    Ok(done())
+}
+
+/// Calls the backend. What is wrong with it is the answer, not a failure of the call.
+async fn test(admin: Data<Admin>, id: Path<i64>) -> Result<Json<Report>, ApiError> {
+    let id = id.into_inner();
+    let endpoint = admin.on_store(move |store| store.endpoint(id)).await?;
+    Ok(Json(admin.prober.test(&endpoint).await))
+}
+
+#[derive(Deserialize)]
+struct ModelsQuery {
+    /// Ask the backend even when its list is remembered.
+    #[serde(default)]
+    refresh: bool,
+}
+
+#[derive(Serialize)]
+struct Models {
+    models: Vec<String>,
+}
+
+async fn models(
+    admin: Data<Admin>,
+    id: Path<i64>,
+    query: Query<ModelsQuery>,
+) -> Result<Json<Models>, ApiError> {
+    let id = id.into_inner();
+    let endpoint = admin.on_store(move |store| store.endpoint(id)).await?;
+    let models = admin
+        .prober
+        .models(&endpoint, query.refresh)
+        .await
+        .map_err(|failure| ApiError::Upstream(failure.status(), failure.reason))?;
+    Ok(Json(Models { models }))
+}

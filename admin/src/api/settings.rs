@@ -1,0 +1,49 @@
+//! Stored settings: a flat object of texts.
+//!
+//! Which keys there are is the store's decision; none of them is a secret. The
+//! environment wins over what is stored, and most settings are read when a program
+//! starts; the answer to a change says so.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use actix_web::web::{self, Data, Json, ServiceConfig};
+use serde_json::json;
+use store::{DEFAULT_MODEL, SettingsDraft, Store};
+
+use crate::admin::Admin;
+use crate::error::ApiError;
+use crate::json_object::JsonObject;
+use crate::routing::resource;
+
+pub(super) fn routes(cfg: &mut ServiceConfig) {
+    cfg.service(
+        resource("/api/admin/settings", "GET, POST")
+            .route(web::get().to(list))
+            .route(web::post().to(save)),
+    );
+}
+
+async fn list(admin: Data<Admin>) -> Result<Json<BTreeMap<String, String>>, ApiError> {
+    Ok(Json(admin.on_store(Store::settings).await?))
+}
+
+async fn save(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, ApiError> {
+    let JsonObject(body) = body;
+    let keys = body.as_object().into_iter().flat_map(|sent| sent.keys());
+    let restart = keys.clone().any(|key| key != DEFAULT_MODEL);
+    if keys.count() == 0 {
+        return Err(ApiError::BadRequest("the body names no setting".to_owned()));
+    }
+    let draft = SettingsDraft::validate(&body)?;
+    admin
+        .on_store(move |store| store.save_settings(&draft))
+        .await?;
+    let message = if restart {
+        "Settings saved. Both programs read them when they start, and a value in their \
+         environment wins: restart them to apply."
+    } else {
+        "Settings saved."
+    };
+    Ok(HttpResponse::Ok().json(json!({ "success": true, "message": message })))
+}

@@ -1,0 +1,75 @@
+//! The body of a writing call: one JSON object, sent as JSON.
+//!
+//! The declared type is demanded on purpose: a form of another site cannot send
+//! it (see [`crate::access`]). The body is capped before it is read.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+use serde_json::Value;
+
+use crate::error::ApiError;
+
+/// Longest body in bytes: an endpoint or virtual model with a long system prompt
+/// is far below it.
+const LIMIT: usize = 1024 * 1024;
+
+/// The object in the body: always a [`Value::Object`].
+#[derive(Debug)]
+pub(crate) struct JsonObject(pub(crate) Value);
+
+impl FromRequest for JsonObject {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let declared = declares_json(req);
+        let mut payload = payload.take();
+        Box::pin(async move {
+            if !declared {
+                return Err(ApiError::MediaType(
+                    "send the body as JSON, with the header Content-Type: application/json"
+                        .to_owned(),
+                ));
+            }
+            let mut body = Vec::new();
+            while let Some(chunk) = payload.next().await {
+                let chunk = chunk.map_err(|err| {
+                    ApiError::BadRequest(format!("the body could not be read: {err}"))
+                })?;
+                if body.len() + chunk.len() > LIMIT {
+                    return Err(ApiError::TooLarge(LIMIT));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            parse(&body).map(Self)
+        })
+    }
+}
+
+fn declares_json(req: &HttpRequest) -> bool {
+    req.headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn parse(body: &[u8]) -> Result<Value, ApiError> {
+    if body.is_empty() {
+        return Err(ApiError::BadRequest("the body is empty".to_owned()));
+    }
+    match serde_json::from_slice(body) {
+        Ok(object @ Value::Object(_)) => Ok(object),
+        Ok(
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_),
+        ) => Err(ApiError::BadRequest(
+            "the body is JSON but not an object".to_owned(),
+        )),
+        Err(err) => Err(ApiError::BadRequest(format!("the body is not JSON: {err}"))),
+    }
+}

@@ -1,0 +1,20 @@
+//! The admin app as its callers see it: the real binary on a real socket.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod access;
+mod endpoints;
+mod harness;
+mod pages;
+mod probe;
+mod program;
+mod session;
+mod settings;
+mod store_faults;
+mod tool_patterns;
+mod upstream;
+mod virtual_models;

@@ -1,0 +1,158 @@
+//! The program from its command line: arguments, settings, start and stop.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::harness::{App, run, text};
+
+#[test]
+fn help_and_version_explain_themselves() {
+    let folder = TempDir::new().unwrap();
+    let help = run(folder.path(), &[], &["--help"]);
+    assert!(help.status.success());
+    for word in ["--check", "--version", ".env"] {
+        assert!(text(&help).contains(word), "{word}");
+    }
+    let version = run(folder.path(), &[], &["--version"]);
+    assert_eq!(
+        text(&version).trim(),
+        concat!("serverless-proxy-admin ", env!("CARGO_PKG_VERSION"))
+    );
+    assert!(!run(folder.path(), &[], &["--nonsense"]).status.success());
+}
+
+#[test]
+fn check_accepts_a_good_configuration_and_changes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let output = run(folder.path(), &[], &["--check"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+
+    let app = App::start();
+    let output = run(
+        folder.path(),
+        &[("DATABASE_PATH", app.database().to_str().unwrap())],
+        &["--check"],
+    );
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn check_and_start_list_every_bad_setting() {
+    let folder = TempDir::new().unwrap();
+    let bad = [
+        ("ADMIN_PORT", "http"),
+        ("AUTH_ENABLED", "perhaps"),
+        ("TIMEOUT", "-1"),
+        ("LOG_FORMAT", "xml"),
+    ];
+    for arguments in [&["--check"][..], &[]] {
+        let output = run(folder.path(), &bad, arguments);
+        assert_eq!(output.status.code(), Some(1));
+        for (name, _) in bad {
+            assert!(text(&output).contains(name), "{name}: {}", text(&output));
+        }
+    }
+}
+
+#[test]
+fn check_lists_bad_settings_and_a_bad_store_together() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("broken.db");
+    fs::write(&file, "this is no database".repeat(100)).unwrap();
+    let env = [
+        ("DATABASE_PATH", file.to_str().unwrap()),
+        ("ADMIN_BIND", "0.0.0.0"),
+    ];
+    let output = run(folder.path(), &env, &["--check"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("broken.db"), "{}", text(&output));
+    assert!(
+        text(&output).contains("ADMIN_ALLOW_OPEN"),
+        "{}",
+        text(&output)
+    );
+}
+
+#[test]
+fn without_a_login_the_network_is_not_let_in_by_accident() {
+    let folder = TempDir::new().unwrap();
+    let output = run(folder.path(), &[("ADMIN_BIND", "0.0.0.0")], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output);
+    for word in [
+        "AUTH_ENABLED=false",
+        "ADMIN_BIND=0.0.0.0",
+        "ADMIN_ALLOW_OPEN=true",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn a_taken_port_is_a_clear_refusal() {
+    let folder = TempDir::new().unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port().to_string();
+    let output = run(folder.path(), &[("ADMIN_PORT", &port)], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output);
+    for word in [port.as_str(), "ADMIN_PORT", "in use"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn both_signals_end_it_cleanly() {
+    for signal in ["-INT", "-TERM"] {
+        let mut app = App::start();
+        let pid = app.pid().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert_eq!(app.wait(), Some(0), "{signal}");
+    }
+}
+
+#[tokio::test]
+async fn a_dotenv_file_is_read_and_the_environment_wins_over_it() {
+    let folder = TempDir::new().unwrap();
+    fs::write(
+        folder.path().join(".env"),
+        "USE_AI_QUEUE=true\nAI_QUEUE_URL=http://127.0.0.1:9\nAUTH_ENABLED=true\n",
+    )
+    .unwrap();
+    let app = App::start_in(folder, &[("AUTH_ENABLED", "false")]);
+    let (_, session) = app.get("/session/validate").await;
+    assert_eq!(session["use_ai_queue"], true);
+    assert_eq!(session["auth_enabled"], false);
+}
+
+#[tokio::test]
+async fn the_original_name_of_the_port_is_accepted() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let app = App::start_with(&[("ADMIN_PORT", ""), ("FLASK_PORT", &port)]);
+    assert_eq!(app.base, format!("http://127.0.0.1:{port}"));
+}
+
+#[tokio::test]
+async fn what_is_stored_is_there_after_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("kept.db");
+    let env = [("DATABASE_PATH", file.to_str().unwrap())];
+    let id = {
+        let app = App::start_with(&env);
+        app.endpoint("kept", "http://127.0.0.1:9").await
+    };
+    let app = App::start_with(&env);
+    assert_eq!(app.row("/api/endpoints", id).await["name"], "kept");
+}
