@@ -13,6 +13,4 @@ if ! command -v nginx >/dev/null 2>&1; then
     say "nginx is not installed; its column is left out (apt-get install nginx)." >&2
 fi
 
-# 5,000 open streams are 10,000 descriptors in the gateway.
-ulimit -n "$(ulimit -H -n)"
 exec "$CARGO_TARGET_DIR/release/bench" "$@"

@@ -18,9 +18,9 @@ setting() {
     fi
 }
 
-# is_set NAME: in the environment (also empty) or in .env.
+# is_set NAME: whether the environment or .env gives it a value; empty is none.
 is_set() {
-    [ -n "${!1+set}" ] || dotenv_line "$1" >/dev/null
+    [ -n "$(setting "$1" "")" ]
 }
 
 dotenv_line() {
