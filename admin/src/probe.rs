@@ -16,7 +16,7 @@ use actix_web::web;
 use futures_util::StreamExt;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
-use store::Endpoint;
+use store::{Endpoint, Secret};
 use wire::provider::{BaseUrl, Call, ProviderKind, UpstreamUrl};
 
 use cache::ModelCache;
@@ -40,7 +40,8 @@ pub(crate) struct Report {
     status: &'static str,
     /// Whether anything answered HTTP at the address.
     reachable: bool,
-    /// Whether the backend took the key; null when the answer does not tell.
+    /// Whether the backend took the key; null when the answer does not tell, as with
+    /// a backend that gives its list to anyone.
     authenticated: Option<bool>,
     latency_ms: u64,
     models: Option<usize>,
@@ -108,14 +109,13 @@ impl Prober {
     /// Calls the backend now and says how that went.
     pub(crate) async fn test(&self, endpoint: &Endpoint) -> Report {
         let started = Instant::now();
-        let outcome = self.call(endpoint).await;
+        let outcome = self.call(endpoint, endpoint.api_key.as_ref()).await;
         let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match outcome {
             Ok(models) => Report {
                 status: "ok",
                 reachable: true,
-                // A backend that was sent no key may simply not ask for one.
-                authenticated: endpoint.api_key.is_some().then_some(true),
+                authenticated: self.key_was_needed(endpoint).await.then_some(true),
                 latency_ms,
                 models: Some(models.len()),
                 endpoint_status: Some(200),
@@ -149,12 +149,21 @@ impl Prober {
         if !fresh && let Some(models) = self.cache.get(endpoint, now) {
             return Ok(models);
         }
-        let models = self.call(endpoint).await?;
+        let models = self.call(endpoint, endpoint.api_key.as_ref()).await?;
         self.cache.put(endpoint, &models, now);
         Ok(models)
     }
 
-    async fn call(&self, endpoint: &Endpoint) -> Result<Vec<String>, Failure> {
+    /// Whether the list that came with the key does not come without it.
+    async fn key_was_needed(&self, endpoint: &Endpoint) -> bool {
+        endpoint.api_key.is_some() && self.call(endpoint, None).await.is_err()
+    }
+
+    async fn call(
+        &self,
+        endpoint: &Endpoint,
+        key: Option<&Secret>,
+    ) -> Result<Vec<String>, Failure> {
         let provider = endpoint.provider.provider();
         let base = BaseUrl::parse(&endpoint.url)
             .map_err(|err| Failure::without_answer(format!("the URL {err}")))?;
@@ -172,7 +181,7 @@ impl Prober {
         let client = self.client(endpoint).await?;
         let response = client
             .get(url.to_string())
-            .headers(headers(endpoint)?)
+            .headers(headers(endpoint, key)?)
             .send()
             .await
             .map_err(|err| Failure::of_call(&err, None, &context))?;
@@ -233,9 +242,9 @@ impl Prober {
 }
 
 /// The headers the gateway would send: the key, then the endpoint's own, which win.
-fn headers(endpoint: &Endpoint) -> Result<HeaderMap, Failure> {
+fn headers(endpoint: &Endpoint, key: Option<&Secret>) -> Result<HeaderMap, Failure> {
     let mut all: Vec<(String, String)> = Vec::new();
-    if let Some(key) = &endpoint.api_key {
+    if let Some(key) = key {
         let auth = endpoint.provider.provider().auth_headers(key.expose());
         all.extend(
             auth.into_iter()

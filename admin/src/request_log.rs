@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 
 /// Middleware: logs method, path, status and duration, and the private text of a
@@ -26,7 +27,7 @@ pub(crate) async fn log(
     };
     let status_code = status.as_u16();
     match error {
-        Some(err) if status.is_server_error() => {
+        Some(err) if is_own_fault(status) => {
             tracing::error!(%method, path, status = status_code, ms, error = %err, "request failed");
         }
         Some(err) => {
@@ -35,4 +36,13 @@ pub(crate) async fn log(
         None => tracing::info!(%method, path, status = status_code, ms, "request"),
     }
     outcome
+}
+
+/// Whether a status says that this app failed, and not the caller or a backend.
+fn is_own_fault(status: StatusCode) -> bool {
+    status.is_server_error()
+        && !matches!(
+            status,
+            StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT
+        )
 }

@@ -99,11 +99,7 @@ fn load(stored: Option<&BTreeMap<String, String>>) -> Result<Config, Problems> {
     let texts = |problems: Vec<ConfigProblem>| problems.iter().map(ToString::to_string).collect();
     let file = DotEnv::read(Path::new(".env")).map_err(texts)?;
     let env = file.under(&environment);
-    match stored {
-        None => Config::load(&env, None),
-        Some(stored) => Config::load_with_store(&env, stored),
-    }
-    .map_err(texts)
+    Config::load(&env, stored).map_err(texts)
 }
 
 #[expect(

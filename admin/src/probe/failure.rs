@@ -19,8 +19,8 @@ pub(super) fn reason(err: &reqwest::Error, context: &Context<'_>) -> String {
     if err.is_timeout() {
         return if err.is_connect() {
             format!(
-                "{address} did not take the connection within {} s; check the address and any \
-                 firewall",
+                "no connection to {address} came about within {} s; check the address, http or \
+                 https, and any firewall",
                 context.connect_timeout.as_secs()
             )
         } else {

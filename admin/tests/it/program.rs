@@ -83,11 +83,7 @@ fn without_a_login_the_network_is_not_let_in_by_accident() {
     let output = run(folder.path(), &[("ADMIN_BIND", "0.0.0.0")], &[]);
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output);
-    for word in [
-        "AUTH_ENABLED=false",
-        "ADMIN_BIND=0.0.0.0",
-        "ADMIN_ALLOW_OPEN=true",
-    ] {
+    for word in ["AUTH_ENABLED", "ADMIN_BIND is 0.0.0.0", "ADMIN_ALLOW_OPEN"] {
         assert!(said.contains(word), "{word}: {said}");
     }
 }

@@ -114,6 +114,8 @@ async fn serve(
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
+            // A TLS greeting where plain HTTP is spoken: real servers answer it too.
+            Ok(0x16) if head.is_empty() => break,
             Ok(byte) => head.push(byte),
             Err(_closed) => return,
         }
