@@ -11,7 +11,7 @@ mod reference;
 mod registry;
 mod value;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -128,50 +128,19 @@ impl fmt::Display for ConfigProblem {
 /// Where values come from, the environment before stored settings.
 struct Sources<'a> {
     env: &'a dyn Fn(&str) -> Option<String>,
-    stored: Option<&'a dyn Fn(&str) -> Option<String>>,
+    stored: Option<&'a BTreeMap<String, String>>,
     problems: Vec<ConfigProblem>,
 }
 
 impl Config {
     /// Reads every setting. `env` is the environment, [`DotEnv::under`] puts a `.env` file
-    /// below it; `stored` are the store's settings once it is open.
+    /// below it; `stored` are the store's settings ([`crate::Store::settings`]) once it is open.
     ///
     /// # Errors
     /// Every bad value.
     pub fn load(
         env: &dyn Fn(&str) -> Option<String>,
-        stored: Option<&HashMap<String, String>>,
-    ) -> Result<Self, Vec<ConfigProblem>> {
-        match stored {
-            None => Self::read(env, None),
-            Some(stored) => Self::read(env, Some(&|key| stored.get(key).cloned())),
-        }
-    }
-
-    /// The same with the settings as [`crate::Store::settings`] gives them.
-    ///
-    /// # Errors
-    /// Every bad value.
-    pub fn load_with_store(
-        env: &dyn Fn(&str) -> Option<String>,
-        stored: &BTreeMap<String, String>,
-    ) -> Result<Self, Vec<ConfigProblem>> {
-        Self::read(env, Some(&|key| stored.get(key).cloned()))
-    }
-
-    /// The address the gateway listens on.
-    pub fn api_address(&self) -> SocketAddr {
-        SocketAddr::new(self.api_bind, self.api_port)
-    }
-
-    /// The address the admin app listens on.
-    pub fn admin_address(&self) -> SocketAddr {
-        SocketAddr::new(self.admin_bind, self.admin_port)
-    }
-
-    fn read(
-        env: &dyn Fn(&str) -> Option<String>,
-        stored: Option<&dyn Fn(&str) -> Option<String>>,
+        stored: Option<&BTreeMap<String, String>>,
     ) -> Result<Self, Vec<ConfigProblem>> {
         let mut sources = Sources {
             env,
@@ -195,6 +164,27 @@ impl Config {
             Some(config) if sources.problems.is_empty() => Ok(config),
             _ => Err(sources.problems),
         }
+    }
+
+    /// [`Self::load`] once the store is open.
+    ///
+    /// # Errors
+    /// Every bad value.
+    pub fn load_with_store(
+        env: &dyn Fn(&str) -> Option<String>,
+        stored: &BTreeMap<String, String>,
+    ) -> Result<Self, Vec<ConfigProblem>> {
+        Self::load(env, Some(stored))
+    }
+
+    /// The address the gateway listens on.
+    pub fn api_address(&self) -> SocketAddr {
+        SocketAddr::new(self.api_bind, self.api_port)
+    }
+
+    /// The address the admin app listens on.
+    pub fn admin_address(&self) -> SocketAddr {
+        SocketAddr::new(self.admin_bind, self.admin_port)
     }
 
     /// Takes every value before giving up, so that every problem is noted.
@@ -276,7 +266,7 @@ impl Sources<'_> {
             }
         }
         if let (Some(stored), Some(key)) = (self.stored, setting.stored)
-            && let Some(text) = present(stored(key))
+            && let Some(text) = present(stored.get(key).cloned())
         {
             return Some((format!("stored setting {key}"), text));
         }

@@ -139,15 +139,6 @@ impl StoreError {
             _ => Self::Sqlite { path, source },
         }
     }
-
-    /// Whether `source` says that a UNIQUE rule would be broken.
-    pub(crate) fn is_unique_violation(source: &rusqlite::Error) -> bool {
-        matches!(
-            source,
-            rusqlite::Error::SqliteFailure(failure, _)
-                if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
-        )
-    }
 }
 
 impl From<FieldErrors> for StoreError {

@@ -122,13 +122,14 @@ pub(crate) fn are_pending(path: &Path, connection: &Connection) -> Result<bool, 
 
 /// Runs the missing steps.
 pub(crate) fn run(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
-    use rusqlite_migration::Error;
-    steps().to_latest(connection).map_err(|error| match error {
-        Error::RusqliteError { err, .. } => StoreError::from_sqlite(path, err),
-        other => StoreError::Open {
+    steps().to_latest(connection).map_err(|error| {
+        if let rusqlite_migration::Error::RusqliteError { err, .. } = error {
+            return StoreError::from_sqlite(path, err);
+        }
+        StoreError::Open {
             path: path.to_path_buf(),
-            reason: format!("its schema cannot be brought up to date: {other}"),
-        },
+            reason: format!("its schema cannot be brought up to date: {error}"),
+        }
     })
 }
 

@@ -159,14 +159,14 @@ impl StoredToolPattern {
         if pattern_type.is_none() {
             faults.push(draft::unknown_type(&row.pattern_type));
         }
-        let groups = draft::check_regex(&row.regex_pattern)
+        let groups = check_regex(&row.regex_pattern)
             .map_err(|why| faults.push(format!("regex_pattern {why}")))
             .ok();
         let group = row
             .tool_name_group
             .and_then(|group| u32::try_from(group).ok());
         if let (Some(group), Some(groups)) = (row.tool_name_group, groups)
-            && let Err(why) = draft::check_group(group, groups)
+            && let Err(why) = check_group(group, groups)
         {
             faults.push(format!("tool_name_group {why}"));
         }

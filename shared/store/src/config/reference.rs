@@ -2,23 +2,22 @@
 
 use super::SETTINGS;
 
-/// The whole of `.env.example`: every setting with its help line and its default.
+/// The whole of `.env.example`: every setting with its help line and its default, commented
+/// out, so that a copy of the file pins nothing by itself.
 pub fn env_example() -> String {
     let mut text = String::from(
-        "# Settings of the gateway and the admin app. Copy this file to .env and change what\n\
-         # you need. A variable of the real environment wins over this file, and both win over\n\
-         # settings stored by the admin app. Put values with spaces, $, # or quotes into single\n\
-         # quotes.\n",
+        "# Settings of the gateway and the admin app. Copy this file to .env and uncomment what\n\
+         # you change; what is written here is the default. A variable of the real environment\n\
+         # wins over this file, and both win over settings stored by the admin app. Put values\n\
+         # with spaces, $, # or quotes into single quotes.\n",
     );
     for setting in SETTINGS {
         text.push_str(&format!("\n# {}\n", setting.help));
         for alias in setting.aliases {
             text.push_str(&format!("# {alias} is accepted too.\n"));
         }
-        match setting.default {
-            Some(default) => text.push_str(&format!("{}={default}\n", setting.name)),
-            None => text.push_str(&format!("#{}=\n", setting.name)),
-        }
+        let default = setting.default.unwrap_or_default();
+        text.push_str(&format!("#{}={default}\n", setting.name));
     }
     text
 }

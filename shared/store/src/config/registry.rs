@@ -65,19 +65,21 @@ const fn setting<T: Parse>(
     }
 }
 
-const fn stored(setting: Setting, key: &'static str) -> Setting {
+const fn stored<T: Parse>(
+    name: &'static str,
+    key: &'static str,
+    default: &'static str,
+    help: &'static str,
+) -> Setting {
     Setting {
         stored: Some(key),
-        ..setting
+        ..setting::<T>(name, Some(default), help)
     }
 }
 
 /// Every setting, in the order of the documentation.
 pub static SETTINGS: &[Setting] = &[
-    stored(
-        setting::<u16>("API_PORT", Some("8002"), "Port of the gateway's API."),
-        "api_port",
-    ),
+    stored::<u16>("API_PORT", "api_port", "8002", "Port of the gateway's API."),
     setting::<IpAddr>(
         "API_BIND",
         Some("127.0.0.1"),
@@ -85,10 +87,7 @@ pub static SETTINGS: &[Setting] = &[
     ),
     Setting {
         aliases: &["FLASK_PORT"],
-        ..stored(
-            setting::<u16>("ADMIN_PORT", Some("5001"), "Port of the admin app."),
-            "flask_port",
-        )
+        ..stored::<u16>("ADMIN_PORT", "flask_port", "5001", "Port of the admin app.")
     },
     setting::<IpAddr>(
         "ADMIN_BIND",
@@ -126,37 +125,31 @@ pub static SETTINGS: &[Setting] = &[
     setting::<bool>(
         "ADMIN_ALLOW_OPEN",
         Some("false"),
-        "Lets an admin app without a login listen beyond this machine. Anyone who reaches it \
-         can then read and change everything.",
+        "Whether an admin app without a login may listen beyond this machine, where anyone \
+         who reaches it can read and change everything.",
     ),
-    stored(
-        setting::<HttpUrl>(
-            "AIMENU_URL",
-            Some("http://localhost:5000"),
-            "Login service, as the admin app reaches it.",
-        ),
+    stored::<HttpUrl>(
+        "AIMENU_URL",
         "aimenu_url",
+        "http://localhost:5000",
+        "Login service, as the admin app reaches it.",
     ),
     setting::<HttpUrl>(
         "AIMENU_PUBLIC_URL",
         None,
         "Login service, as browsers reach it; empty for the same as AIMENU_URL.",
     ),
-    stored(
-        setting::<bool>(
-            "USE_AI_QUEUE",
-            Some("false"),
-            "Whether the AI queue is in use.",
-        ),
+    stored::<bool>(
+        "USE_AI_QUEUE",
         "use_ai_queue",
+        "false",
+        "Whether the AI queue is in use.",
     ),
-    stored(
-        setting::<HttpUrl>(
-            "AI_QUEUE_URL",
-            Some("http://host.docker.internal:8102"),
-            "Base URL of the AI queue.",
-        ),
+    stored::<HttpUrl>(
+        "AI_QUEUE_URL",
         "ai_queue_url",
+        "http://host.docker.internal:8102",
+        "Base URL of the AI queue.",
     ),
     Setting {
         secret: true,

@@ -165,12 +165,11 @@ fn assignments(
         None => {}
         Some(ApiKeyChange::Clear) => row.set("api_key", None::<String>),
         Some(ApiKeyChange::Set(key)) => row.set("api_key", key.expose().to_owned()),
-        Some(ApiKeyChange::Mask(mask)) => {
-            if stored_key.is_none_or(|key| key.masked() != *mask) {
-                let why = "is not the mask of this endpoint's key; send the key itself, or \
-                           leave the field out to keep the stored one";
-                return Err(FieldErrors::one("api_key", why).into());
-            }
+        Some(ApiKeyChange::Mask(mask)) if stored_key.is_some_and(|key| key.masked() == *mask) => {}
+        Some(ApiKeyChange::Mask(_)) => {
+            let why = "is not the mask of this endpoint's key; send the key itself, or leave \
+                       the field out to keep the stored one";
+            return Err(FieldErrors::one("api_key", why).into());
         }
     }
     row.set_given("endpoint_type", provider.map(|kind| kind.id().to_owned()));

@@ -1,0 +1,258 @@
+//! Databases of the original program open as they are, with a backup made first.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use serde_json::json;
+use store::{Store, StoreError, VirtualModelDraft};
+use tempfile::TempDir;
+
+const VA: &str = include_str!("originals/va.sql");
+const VS: &str = include_str!("originals/vs.sql");
+const VL: &str = include_str!("originals/vl.sql");
+
+fn original(sql: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("proxy.db");
+    let connection = Connection::open(&path).unwrap();
+    // The original never enforced foreign keys, which is how orphans came about.
+    connection
+        .execute_batch("PRAGMA foreign_keys = OFF")
+        .unwrap();
+    connection.execute_batch(sql).unwrap();
+    (folder, path)
+}
+
+fn backups(folder: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().contains("proxy.db.backup-"))
+        .collect();
+    found.sort();
+    found
+}
+
+fn column<T: rusqlite::types::FromSql>(path: &Path, query: &str) -> T {
+    Connection::open(path)
+        .unwrap()
+        .query_row(query, [], |row| row.get(0))
+        .unwrap()
+}
+
+#[test]
+fn unset_markers_become_null_once_and_set_values_stay() {
+    let (_folder, path) = original(VA);
+    let store = Store::open(&path).unwrap();
+    let models = store.virtual_models().unwrap();
+    let by_name = |name: &str| models.iter().find(|model| model.name == name).unwrap();
+
+    let small = by_name("small");
+    assert_eq!(
+        (small.max_tokens, small.temperature, small.top_p),
+        (None, None, None)
+    );
+    let set = by_name("set");
+    assert_eq!(
+        (set.max_tokens, set.temperature, set.top_p),
+        (Some(2048), Some(0.7), Some(0.9))
+    );
+    assert_eq!(small.show_reasoning, 1);
+
+    let zero = json!({"temperature": 0, "top_p": 1});
+    let draft = VirtualModelDraft::for_update(&zero).unwrap();
+    store.update_virtual_model(set.id, &draft).unwrap();
+    let id = set.id;
+    drop(store);
+    let again = Store::open(&path).unwrap().virtual_model(id).unwrap();
+    assert_eq!((again.temperature, again.top_p), (Some(0.0), Some(1.0)));
+}
+
+#[test]
+fn new_rows_in_an_old_table_do_not_get_the_old_defaults() {
+    let (_folder, path) = original(VS);
+    let store = Store::open(&path).unwrap();
+    let value = json!({"name": "new", "endpoint_id": 1, "actual_model": "m"});
+    let draft = VirtualModelDraft::for_create(&value).unwrap();
+    let id = store.create_virtual_model(&draft).unwrap();
+    let row = store.virtual_model(id).unwrap();
+    assert_eq!(
+        (row.max_tokens, row.temperature, row.top_p),
+        (None, None, None)
+    );
+    assert_eq!(row.cost_per_1m_tokens_in, None);
+    assert_eq!((row.enabled, row.show_reasoning), (1, 1));
+}
+
+#[test]
+fn prices_per_thousand_fill_only_what_has_no_price() {
+    let (_folder, path) = original(VA);
+    let store = Store::open(&path).unwrap();
+    let models = store.virtual_models().unwrap();
+    let small = models.iter().find(|model| model.name == "small").unwrap();
+    assert_eq!(small.cost_per_1m_tokens_in, Some(2.5));
+    assert_eq!(small.cost_per_1m_tokens_out, Some(7.0));
+    let old: f64 = column(
+        &path,
+        "SELECT cost_per_1k_tokens_in FROM virtual_models WHERE id = 1",
+    );
+    assert!((old - 0.0025).abs() < f64::EPSILON);
+}
+
+#[test]
+fn orphans_and_double_names_are_kept_and_reported() {
+    let (_folder, path) = original(VA);
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.virtual_models().unwrap().len(), 3);
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.endpoints.len(), 3);
+    let mut names: Vec<_> = snapshot.models.keys().cloned().collect();
+    names.sort();
+    assert_eq!(names, ["set", "small"]);
+    let problems: Vec<_> = snapshot.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains("endpoint 3 \"cloud\"") && problems[0].contains("same name"));
+    assert!(problems[1].contains("\"orphan\"") && problems[1].contains("99"));
+    assert_eq!(Store::check(&path), snapshot.problems);
+}
+
+#[test]
+fn check_judges_an_old_file_without_touching_it() {
+    let (folder, path) = original(VA);
+    let before = fs::read(&path).unwrap();
+    let problems = Store::check(&path);
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(backups(folder.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn usage_of_the_original_is_still_there() {
+    let (_folder, path) = original(VA);
+    let store = Store::open(&path).unwrap();
+    let calls = store.recent_calls(10).unwrap();
+    assert_eq!(calls.len(), 2);
+    assert_eq!(calls[0].request_type, "embedding");
+    assert_eq!((calls[0].prompt_tokens, calls[0].status), (7, None));
+    assert_eq!(
+        (calls[1].total_tokens, calls[1].outcome.as_deref()),
+        (15, None)
+    );
+}
+
+#[test]
+fn patterns_of_the_original_are_neither_added_to_nor_changed() {
+    let (_folder, path) = original(VA);
+    let names: Vec<_> = Store::open(&path)
+        .unwrap()
+        .tool_patterns()
+        .unwrap()
+        .into_iter()
+        .map(|row| row.pattern_name)
+        .collect();
+    assert_eq!(names, ["mine"]);
+}
+
+#[test]
+fn stored_auth_enabled_of_the_original_is_not_a_setting() {
+    let (_folder, path) = original(VS);
+    let settings = Store::open(&path).unwrap().settings().unwrap();
+    let keys: Vec<_> = settings.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["api_port", "flask_port", "use_ai_queue"]);
+    let kept: String = column(
+        &path,
+        "SELECT value FROM settings WHERE key = 'auth_enabled'",
+    );
+    assert_eq!(kept, "false");
+}
+
+#[test]
+fn what_only_the_newest_original_knows_is_left_alone() {
+    let (_folder, path) = original(VL);
+    let store = Store::open(&path).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.models.keys().collect::<Vec<_>>(), ["chat"]);
+    let text: Vec<_> = snapshot.problems.iter().map(ToString::to_string).collect();
+    assert!(
+        text[0].contains("openai_oauth") && text[0].contains("openwebui"),
+        "{text:?}"
+    );
+    assert!(text[1].contains("\"by-oauth\""), "{text:?}");
+    let row = store.endpoint_row(2).unwrap();
+    assert_eq!(row.endpoint_type, "openai_oauth");
+    assert!(matches!(store.endpoint(2), Err(StoreError::Invalid { .. })));
+    for (query, expected) in [
+        (
+            "SELECT oauth_client_secret FROM endpoints WHERE id = 2",
+            "kept-as-it-is",
+        ),
+        ("SELECT strategy FROM virtual_model_failover", "ordered"),
+        ("SELECT label FROM inbound_api_keys", "a"),
+        (
+            "SELECT value FROM settings WHERE key = 'deployment_mode'",
+            "internal_only",
+        ),
+    ] {
+        assert_eq!(column::<String>(&path, query), expected, "{query}");
+    }
+    let off: i64 = column(
+        &path,
+        "SELECT cache_enabled FROM virtual_models WHERE id = 1",
+    );
+    assert_eq!(off, 0);
+}
+
+#[test]
+fn a_dated_backup_holds_the_file_as_it_was() {
+    let (folder, path) = original(VL);
+    Store::open(&path).unwrap();
+    let made = backups(folder.path());
+    assert_eq!(made.len(), 1);
+    let name = made[0].file_name().unwrap().to_str().unwrap();
+    let stamp = name
+        .strip_prefix("proxy.db.backup-")
+        .and_then(|rest| rest.strip_suffix("-v0"))
+        .unwrap();
+    assert_eq!(stamp.len(), "20261123T220000Z".len());
+    assert!(stamp.starts_with("20") && stamp.ends_with('Z'), "{stamp}");
+    let version: i64 = column(&made[0], "SELECT user_version FROM pragma_user_version");
+    assert_eq!(version, 0);
+    let top_p: f64 = column(&made[0], "SELECT top_p FROM virtual_models WHERE id = 1");
+    assert!((top_p - 1.0).abs() < f64::EPSILON);
+    Store::open(&path).unwrap();
+    assert_eq!(
+        backups(folder.path()).len(),
+        1,
+        "an up-to-date file needs no backup"
+    );
+}
+
+#[test]
+fn backups_never_overwrite_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("proxy.db");
+    for count in 1..=3 {
+        Connection::open(&path).unwrap().execute_batch(VS).unwrap();
+        Store::open(&path).unwrap();
+        assert_eq!(backups(folder.path()).len(), count);
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn two_programs_may_start_over_an_old_file_at_once() {
+    let (folder, path) = original(VA);
+    let starts: Vec<_> = (0..4)
+        .map(|_| {
+            let path = path.clone();
+            std::thread::spawn(move || Store::open(&path).map(|store| store.revision().unwrap()))
+        })
+        .collect();
+    for start in starts {
+        start.join().unwrap().unwrap();
+    }
+    assert_eq!(backups(folder.path()).len(), 1);
+}
