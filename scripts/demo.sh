@@ -6,7 +6,6 @@
 # ./data/proxy.db. The development build is used: quicker to make, fast enough here.
 
 source "$(dirname "$0")/env.sh"
-source scripts/settings.sh
 source scripts/supervise.sh
 
 scripts/needs.sh demo
@@ -15,34 +14,25 @@ say "Building the programs and the simulated providers."
 cargo build --locked --package proxy --package admin --package sim --bins
 bin=$CARGO_TARGET_DIR/debug
 
-api=127.0.0.1
-api_port=$(setting API_PORT 8002)
-admin_port=$(setting ADMIN_PORT "$(setting FLASK_PORT 5001)")
-admin_url=http://127.0.0.1:$admin_port
 key=sk-sim
-
-must_be_free API_PORT "$api_port" "$api"
-must_be_free ADMIN_PORT "$admin_port" "$api"
-
 folder=data/demo
 rm -rf "$folder"
 mkdir -p "$folder"
-export DATABASE_PATH=$folder/proxy.db AUTH_ENABLED=false
-export API_BIND=$api API_PORT=$api_port ADMIN_BIND=$api ADMIN_PORT=$admin_port
-export RUST_LOG=${RUST_LOG:-warn}
+export DATABASE_PATH=$folder/proxy.db API_BIND=127.0.0.1 ADMIN_BIND=127.0.0.1
+export AUTH_ENABLED=false RUST_LOG=${RUST_LOG:-warn}
 
 # Each simulated provider says `sim TYPE URL` when it listens.
 start "the simulated providers" "$bin/sim" demo --key "$key" >"$folder/providers"
-start serverless-proxy "$bin/serverless-proxy"
-wait_for serverless-proxy "$api_port" "$api"
-start serverless-proxy-admin "$bin/serverless-proxy-admin"
-wait_for serverless-proxy-admin "$admin_port" "$api"
+start_server serverless-proxy "$bin/serverless-proxy"
+gateway=$address
+start_server serverless-proxy-admin "$bin/serverless-proxy-admin"
+admin=$address
 
 # post PATH JSON: prints the answer; a refusal ends the demo with the reason.
 post() {
     local answer
     if ! answer=$(curl --silent --show-error --fail-with-body --max-time 10 \
-        --header 'content-type: application/json' --data "$2" "$admin_url$1" 2>&1); then
+        --header 'content-type: application/json' --data "$2" "$admin$1" 2>&1); then
         fail "The admin app refused POST $1 $2" "$answer"
     fi
     say "$answer"
@@ -50,8 +40,12 @@ post() {
 
 # endpoint TYPE: makes an endpoint for that simulated provider, prints its id.
 endpoint() {
-    local url
-    url=$(sed -n "s/^sim $1 //p" "$folder/providers")
+    local url i
+    for ((i = 0; i < 100; i++)); do
+        url=$(sed -n "s/^sim $1 //p" "$folder/providers")
+        [ -z "$url" ] || break
+        sleep 0.1
+    done
     [ -n "$url" ] || fail "No simulated provider of type $1 is running."
     post /api/admin/endpoints \
         "{\"name\": \"demo-$1\", \"endpoint_type\": \"$1\", \"url\": \"$url\", \"api_key\": \"$key\"}" |
@@ -82,17 +76,17 @@ model webui "$id" qwen3:8b
 id=$(endpoint queue)
 model queued "$id" queue-model '"disable_streaming": true'
 
-chat="curl http://$api:$api_port/v1/chat/completions -H 'content-type: application/json'"
+chat="curl $gateway/v1/chat/completions -H 'content-type: application/json'"
 cat <<TEXT
 
-  gateway  http://$api:$api_port/v1
-  admin    $admin_url
+  gateway  $gateway/v1
+  admin    $admin
   models   small pirate instruct embed local qwen llama llama-b webui queued
 
 Try in another terminal:
 
   # what there is
-  curl http://$api:$api_port/v1/models
+  curl $gateway/v1/models
 
   # chat
   $chat \\
@@ -109,7 +103,7 @@ Try in another terminal:
            {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}]}'
 
   # embeddings
-  curl http://$api:$api_port/v1/embeddings -H 'content-type: application/json' \\
+  curl $gateway/v1/embeddings -H 'content-type: application/json' \\
     -d '{"model": "embed", "input": "hello"}'
 
 What stands in [[sim: ...]] tells the simulated provider how to behave: status=429,

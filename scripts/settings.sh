@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced after env.sh. What the programs will read for a setting, so that the
-# scripts print the right address: the environment, then .env, then the default.
+# Sourced after env.sh. What the programs will read for a setting: the environment,
+# then .env, then the default.
 
 # setting NAME DEFAULT
 setting() {
@@ -25,13 +25,4 @@ is_set() {
 
 dotenv_line() {
     [ -f .env ] && grep -E "^[[:space:]]*(export[[:space:]]+)?$1[[:space:]]*=" .env | tail -n 1 | grep .
-}
-
-# reachable BIND: the address to type for a program bound to BIND.
-reachable() {
-    case $1 in
-    0.0.0.0 | :: | '[::]' | '') printf '127.0.0.1' ;;
-    ::1) printf '[::1]' ;;
-    *) printf '%s' "$1" ;;
-    esac
 }

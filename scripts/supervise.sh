@@ -6,6 +6,7 @@
 
 pids=()
 names=()
+SAID=$(mktemp -d)
 stop_asked=false
 
 # Seconds that a program has to finish what it is doing.
@@ -59,40 +60,34 @@ stop_all() {
         fi
     done
     wait "${pids[@]}" 2>/dev/null || true
+    rm -rf "$SAID"
 }
 
-answers() {
-    (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null
-}
-
-# must_be_free SETTING PORT HOST: another program on the port would be taken for ours.
-must_be_free() {
-    local host=${3#[}
-    if answers "${host%]}" "$2"; then
-        fail "Port $2 on $3 is taken by another program. Stop it, or set $1 to a free port."
-    fi
-}
-
-# wait_for NAME PORT HOST: until the program started as NAME answers on the port.
-# Fails when it ended first.
-wait_for() {
-    local name=$1 port=$2 host=${3#[} i pid=
-    for i in "${!names[@]}"; do
-        if [ "${names[$i]}" = "$name" ]; then pid=${pids[$i]}; fi
-    done
-    for ((i = 0; i < 300; i++)); do
+# start_server NAME COMMAND...: starts it and sets `address` to the URL it announces on
+# standard output (`... listening on URL`), which is when it answers. Asking it is the
+# only way to know: the port may be 0, or stored. Fails when it ends first.
+start_server() {
+    local name=$1 said=$SAID/$1 i
+    shift
+    : >"$said"
+    start "$name" "$@" >"$said"
+    for ((i = 0; i < 600; i++)); do
+        address=$(sed -n 's/.*listening on \(http[^ ]*\).*/\1/p' "$said" | head -n 1)
+        if [ -n "$address" ]; then
+            # Bound to every address: loopback is the one to type.
+            address=${address/\/\/0.0.0.0:/\/\/127.0.0.1:}
+            address=${address/\/\/\[::\]:/\/\/[::1]:}
+            return 0
+        fi
         if "$stop_asked"; then
             exit 0
         fi
-        if ! alive "$pid"; then
+        if ! alive "${pids[-1]}"; then
             fail "$name ended at its start; its own message is above."
-        fi
-        if answers "${host%]}" "$port"; then
-            return 0
         fi
         sleep 0.1
     done
-    fail "$name does not answer on $3:$port after 30 s."
+    fail "$name has not said within 60 s that it listens."
 }
 
 # Returns only by ending the script: 0 when a stop was asked for, 1 when a
