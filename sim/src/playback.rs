@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::Sleep;
+use tokio::sync::watch;
 
 use crate::line::Control;
 use crate::record::Open;
@@ -33,6 +33,8 @@ pub(crate) enum Step {
     Limit(usize, bool),
     /// The connection ends here, without an end of the body.
     Abort,
+    /// Goes on when the simulator's gate is open.
+    Gate,
     /// Nothing more, for ever.
     Hang,
     /// What happens to the connection after the reply.
@@ -51,13 +53,22 @@ impl fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
+/// Ends when the gate is open; never if the simulator is gone.
+pub(crate) async fn opened(mut gate: watch::Receiver<bool>) {
+    if gate.wait_for(|&open| open).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// A body being played.
 pub(crate) struct Playback {
     steps: Arc<[Step]>,
     next: usize,
     /// Bytes of the whole body when they are announced by `Content-Length`.
     length: Option<u64>,
-    sleep: Option<Pin<Box<Sleep>>>,
+    /// What is being waited for: a time or the gate.
+    pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    gate: watch::Receiver<bool>,
     flush: Option<u64>,
     control: Arc<Control>,
     open: Open,
@@ -67,6 +78,7 @@ impl Playback {
     pub(crate) fn new(
         steps: Arc<[Step]>,
         length: Option<u64>,
+        gate: watch::Receiver<bool>,
         control: Arc<Control>,
         open: Open,
     ) -> Playback {
@@ -74,7 +86,8 @@ impl Playback {
             steps,
             next: 0,
             length,
-            sleep: None,
+            pause: None,
+            gate,
             flush: None,
             control,
             open,
@@ -108,19 +121,21 @@ impl Body for Playback {
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
                 Step::Wait(time) => {
-                    let sleep = this
-                        .sleep
-                        .get_or_insert_with(|| Box::pin(tokio::time::sleep(*time)));
-                    ready!(sleep.as_mut().poll(cx));
-                    this.sleep = None;
+                    let wait = || Box::pin(tokio::time::sleep(*time)) as Pin<Box<_>>;
+                    ready!(this.pause.get_or_insert_with(wait).as_mut().poll(cx));
+                    this.pause = None;
+                }
+                Step::Gate => {
+                    let gate = &this.gate;
+                    let wait = || Box::pin(opened(gate.clone())) as Pin<Box<_>>;
+                    ready!(this.pause.get_or_insert_with(wait).as_mut().poll(cx));
+                    this.pause = None;
                 }
                 Step::Flush if this.control.is_multiplexed() => {
                     // Another task writes for all calls and cannot be watched: leave it time.
-                    let sleep = this
-                        .sleep
-                        .get_or_insert_with(|| Box::pin(tokio::time::sleep(SHARED_FLUSH)));
-                    ready!(sleep.as_mut().poll(cx));
-                    this.sleep = None;
+                    let wait = || Box::pin(tokio::time::sleep(SHARED_FLUSH)) as Pin<Box<_>>;
+                    ready!(this.pause.get_or_insert_with(wait).as_mut().poll(cx));
+                    this.pause = None;
                 }
                 Step::Flush => {
                     let since = *this.flush.get_or_insert_with(|| this.control.flushes());

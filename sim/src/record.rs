@@ -37,6 +37,8 @@ pub struct Served {
     pub connections: u64,
     /// Requests whose header arrived.
     pub requests: u64,
+    /// Requests whose body arrived whole; these are the ones kept.
+    pub received: u64,
     /// Requests whose reply was played to its end, scripted cuts included.
     pub completed: u64,
     /// Requests whose caller hung up before that.
@@ -76,6 +78,7 @@ pub(crate) struct Recorder {
     keep: usize,
     connections: AtomicU64,
     requests: AtomicU64,
+    received: AtomicU64,
     completed: AtomicU64,
     cancelled: AtomicU64,
     kept: Mutex<VecDeque<RecordedRequest>>,
@@ -112,13 +115,18 @@ impl Recorder {
         self.keep > 0
     }
 
+    /// Keeps a request that arrived whole.
     pub(crate) fn keep(&self, request: RecordedRequest) {
         let mut kept = self.kept();
         if kept.len() == self.keep {
             kept.pop_front();
         }
         kept.push_back(request);
-        drop(kept);
+    }
+
+    /// Counts a request that arrived whole, after it was kept.
+    pub(crate) fn received(&self) {
+        self.received.fetch_add(1, Ordering::AcqRel);
         self.changed.notify_waiters();
     }
 
@@ -134,9 +142,11 @@ impl Recorder {
         // Ends before beginnings: a snapshot never shows more ended than begun.
         let completed = self.completed.load(Ordering::Acquire);
         let cancelled = self.cancelled.load(Ordering::Acquire);
+        let received = self.received.load(Ordering::Acquire);
         Served {
             connections: self.connections.load(Ordering::Acquire),
             requests: self.requests.load(Ordering::Acquire),
+            received,
             completed,
             cancelled,
         }

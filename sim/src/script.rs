@@ -37,6 +37,8 @@ pub struct Script {
     pub headers: Vec<(String, String)>,
     /// `early`: answer with this status before reading the request body, then close.
     pub early: Option<u16>,
+    /// `drain`: after an early answer read the body all the same and keep the connection.
+    pub drain: bool,
     /// `informational`: number of `103 Early Hints` before the reply (HTTP/1.1 only).
     pub informational: usize,
 
@@ -95,12 +97,14 @@ pub struct Script {
     /// `error_after`: an error event (of `status`) after so many content chunks, the vendor's way;
     /// a whole answer becomes a 200 with an error object.
     pub error_after: Option<usize>,
+    /// `gate`: wait until the simulator's gate is open ([`crate::Sim::open_gate`]).
+    pub gate: Option<Hang>,
     /// `hang`: stop for ever, until the caller hangs up.
     pub hang: Option<Hang>,
     /// `cut`: where the connection is cut.
     pub cut: Option<Cut>,
-    /// `cut_after` (or `cut_after_chunks`) and `hang_after`: content chunks sent before
-    /// the cut or the hang; 1 when not said.
+    /// `cut_after` (or `cut_after_chunks`), `hang_after` and `gate_after`: content chunks
+    /// sent before that; 1 when not said.
     pub after: Option<usize>,
     /// `rst`: the cut is a TCP reset instead of an orderly close.
     pub rst: bool,
@@ -139,7 +143,7 @@ pub enum Empty {
     Body,
 }
 
-/// Where a call stops for ever (`hang=`).
+/// Where a call stops (`hang=`, `gate=`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hang {
     /// `header`: before the status line.
@@ -205,7 +209,7 @@ impl fmt::Display for ScriptError {
 impl std::error::Error for ScriptError {}
 
 impl Script {
-    /// Content chunks before the scripted cut or hang.
+    /// Content chunks before the scripted cut, hang or gate.
     pub(crate) fn after(&self) -> usize {
         self.after.unwrap_or(1)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -85,7 +85,7 @@ impl Sim {
             ),
             None => (None, None),
         };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let listener = listen(options.port)?;
         let addr = listener.local_addr()?;
         let patience = options.patience;
         let service = Arc::new(Service::new(
@@ -161,6 +161,16 @@ impl Sim {
         self.service.set_script(script);
     }
 
+    /// Lets calls with a `gate` go on, those that wait and those to come.
+    pub fn open_gate(&self) {
+        self.service.gate.send_replace(true);
+    }
+
+    /// Makes calls with a `gate` wait again; at the start they do.
+    pub fn close_gate(&self) {
+        self.service.gate.send_replace(false);
+    }
+
     /// Waits until the counters satisfy `reached`.
     ///
     /// # Errors
@@ -172,12 +182,12 @@ impl Sim {
         self.service.recorder.until(self.patience, reached).await
     }
 
-    /// Waits until `count` requests have been seen since the start.
+    /// Waits until `count` requests have arrived whole since the start; they are kept then.
     ///
     /// # Errors
     /// After [`Options::patience`].
     pub async fn wait_for_requests(&self, count: u64) -> Result<Served, WaitedTooLong> {
-        self.wait_until(|served| served.requests >= count).await
+        self.wait_until(|served| served.received >= count).await
     }
 
     /// Waits until `count` callers have hung up early since the start.
@@ -202,6 +212,14 @@ impl Drop for Sim {
         self.stop.send_replace(true);
         self.accepting.abort();
     }
+}
+
+/// Thousands of callers may come at once: a long queue of them.
+fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    socket.listen(4096)
 }
 
 async fn accept(

@@ -9,8 +9,10 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request, Response, StatusCode, Version};
 
+use tokio::sync::watch;
+
 use crate::line::Control;
-use crate::playback::Playback;
+use crate::playback::{self, Playback};
 use crate::record::{Open, RecordedRequest, Recorder};
 use crate::reply::{self, Reply};
 use crate::script::{self, Cut, Hang, Script};
@@ -37,6 +39,8 @@ pub(crate) struct Connection {
 pub(crate) struct Service {
     pub(crate) flavor: Flavor,
     pub(crate) recorder: Arc<Recorder>,
+    /// True while calls with a gate may go on.
+    pub(crate) gate: watch::Sender<bool>,
     key: Option<String>,
     models: Vec<String>,
     validate: bool,
@@ -56,6 +60,7 @@ impl Service {
         Service {
             flavor,
             recorder,
+            gate: watch::Sender::new(false),
             key,
             models,
             validate,
@@ -92,6 +97,9 @@ impl Service {
         };
         let early = first.as_ref().is_ok_and(|script| script.early.is_some());
         let body = if early {
+            if first.as_ref().is_ok_and(|script| script.drain) {
+                tokio::spawn(drain(body));
+            }
             Bytes::new()
         } else {
             match collect(body).await {
@@ -113,6 +121,7 @@ impl Service {
                 body: body.clone(),
             });
         }
+        self.recorder.received();
         let own = header.is_none().then(|| script::find(&body)).flatten();
         let script = match own {
             Some(text) => text.parse().map(Arc::new),
@@ -140,6 +149,9 @@ impl Service {
         drop(body);
         if !script.delay.is_zero() {
             tokio::time::sleep(script.delay).await;
+        }
+        if script.gate == Some(Hang::Header) {
+            playback::opened(self.gate.subscribe()).await;
         }
         if script.hang == Some(Hang::Header) {
             std::future::pending::<()>().await;
@@ -225,6 +237,7 @@ impl Service {
         let body = Playback::new(
             Arc::clone(&reply.steps),
             reply.length,
+            self.gate.subscribe(),
             Arc::clone(control),
             open,
         );
@@ -247,6 +260,11 @@ impl Service {
 
 fn script_header(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-sim")?.to_str().ok()
+}
+
+/// Reads a body to its end and forgets it.
+async fn drain(mut body: Incoming) {
+    while let Some(Ok(_)) = body.frame().await {}
 }
 
 /// The whole body, or nothing if the caller hung up.

@@ -41,10 +41,10 @@ pub(super) fn stream(events: &[Event], done: bool, script: &Script) -> Reply {
     }
 }
 
-/// A whole document, for cuts and hangs in two halves.
+/// A whole document, for cuts, hangs and gates in two halves.
 pub(super) fn whole(json: String, script: &Script) -> Reply {
     let length = json.len() as u64;
-    let interrupted = script.cut.is_some() || script.hang.is_some();
+    let interrupted = script.cut.is_some() || script.hang.is_some() || script.gate.is_some();
     let frame = |text: &str| Frame {
         bytes: text.to_owned(),
         content: true,
@@ -124,6 +124,10 @@ fn steps(frames: Vec<Frame>, script: &Script) -> Arc<[Step]> {
             steps.push(Step::Abort);
         }
         (_, Some(Hang::Stream)) => steps.push(Step::Hang),
+        _ if script.gate == Some(Hang::Stream) => {
+            steps.push(Step::Gate);
+            send(&mut steps, &cut_off, script);
+        }
         _ => {}
     }
     if let Some(close) = script.close {
@@ -134,7 +138,7 @@ fn steps(frames: Vec<Frame>, script: &Script) -> Arc<[Step]> {
     Arc::from(steps)
 }
 
-/// Number of frames that go out before the scripted cut or hang.
+/// Number of frames that go out before the scripted cut, hang or gate.
 fn interruption(frames: &[Frame], script: &Script) -> usize {
     let after_content = || {
         let mut content = 0;
@@ -153,6 +157,7 @@ fn interruption(frames: &[Frame], script: &Script) -> usize {
             // A whole document has no such mark: cut in its middle.
             done.unwrap_or_else(after_content)
         }
+        _ if script.gate == Some(Hang::Stream) => after_content(),
         _ => frames.len(),
     }
 }

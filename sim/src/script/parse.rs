@@ -45,6 +45,7 @@ fn set(script: &mut Script, key: &str, value: &str) -> Result<(), &'static str> 
         "retry_after" => script.retry_after = Some(text(value)),
         "header" => script.headers.push(header(value)?),
         "early" => script.early = Some(status(value)?),
+        "drain" => script.drain = switch(value)?,
         "informational" => script.informational = number(value)?,
         "say" => script.say = Some(text(value)),
         "unicode" => script.unicode = switch(value)?,
@@ -72,13 +73,14 @@ fn set(script: &mut Script, key: &str, value: &str) -> Result<(), &'static str> 
         "no_finish" => script.no_finish = switch(value)?,
         "sse" => script.sse = sse(value)?,
         "error_after" => script.error_after = Some(number(value)?),
+        "gate" => script.gate = Some(hang(value)?),
         "hang" => script.hang = Some(hang(value)?),
         "cut" => script.cut = Some(cut(value)?),
         "cut_after_chunks" => {
             script.cut.get_or_insert(Cut::Between);
             script.after = Some(number(value)?);
         }
-        "cut_after" | "hang_after" => script.after = Some(number(value)?),
+        "cut_after" | "hang_after" | "gate_after" => script.after = Some(number(value)?),
         "rst" => script.rst = switch(value)?,
         "close" => script.close = Some(close(value)?),
         _ => return Err("is not a directive"),

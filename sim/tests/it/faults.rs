@@ -54,11 +54,7 @@ async fn a_cut_before_or_inside_the_header_gives_no_reply() {
     for script in ["cut=status", "cut=status rst", "cut=header"] {
         let mut caller = Caller::connect(&sim).await;
         let body = chat(script, "");
-        let request = format!(
-            "POST {PATH} HTTP/1.1\r\nhost: sim\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        caller.send(request.as_bytes()).await;
+        caller.ask(PATH, &body).await;
         assert!(caller.answer().await.is_none(), "{script}");
         assert_eq!(
             caller.unread().is_empty(),
@@ -92,11 +88,7 @@ async fn a_caller_that_hangs_up_is_counted_at_once() {
     {
         let mut caller = Caller::connect(&sim).await;
         let body = chat(script, STREAM);
-        let request = format!(
-            "POST {PATH} HTTP/1.1\r\nhost: sim\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        caller.send(request.as_bytes()).await;
+        caller.ask(PATH, &body).await;
         if *script == "hang=header" {
             sim.wait_for_requests(number as u64 + 1).await.unwrap();
         } else {
@@ -152,6 +144,43 @@ async fn early_answers_do_not_wait_for_the_body() {
     let answer = caller.answer().await.unwrap();
     assert_eq!(answer.status, 413);
     assert!(caller.closed().await);
+}
+
+#[tokio::test]
+async fn an_early_answer_can_leave_the_connection_usable() {
+    let sim = start(Flavor::OpenAi).await;
+    let mut caller = Caller::connect(&sim).await;
+    let body = "x".repeat(300_000);
+    let refused = caller
+        .post_with(PATH, "x-sim: early=413 drain\r\n", &body)
+        .await;
+    assert_eq!(refused.status, 413);
+    assert_eq!(caller.get("/v1/models").await.status, 200);
+    assert_eq!(sim.served().connections, 1);
+}
+
+#[tokio::test]
+async fn a_gate_holds_calls_until_it_is_opened() {
+    let sim = start(Flavor::OpenAi).await;
+    let mut streaming = Caller::connect(&sim).await;
+    let mut waiting = Caller::connect(&sim).await;
+    streaming
+        .ask(PATH, &chat("chunks=3 gate=stream gate_after=2", STREAM))
+        .await;
+    waiting.ask(PATH, &chat("gate=header", "")).await;
+    sim.wait_for_requests(2).await.unwrap();
+    while streaming.unread().matches("word").count() < 2 {
+        assert!(streaming.more().await);
+    }
+    assert_eq!(sim.served().open(), 2);
+    assert!(!streaming.unread().contains("[DONE]"));
+    sim.open_gate();
+    assert!(waiting.answer().await.unwrap().complete);
+    let answer = streaming.answer().await.unwrap();
+    assert_eq!(answer.events().len(), 6);
+    sim.wait_until(|served| served.completed == 2)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
 mod faults;
+mod program;
 mod raw;
 mod tls;
 mod vendors;

@@ -66,6 +66,13 @@ impl Caller {
         self.stream.write_all(bytes).await.unwrap();
     }
 
+    /// Sends a request and waits for nothing.
+    pub(crate) async fn ask(&mut self, path: &str, body: &str) {
+        let length = body.len();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: sim\r\ncontent-length: {length}\r\n\r\n");
+        self.send(format!("{head}{body}").as_bytes()).await;
+    }
+
     pub(crate) async fn post(&mut self, path: &str, body: &str) -> Answer {
         self.post_with(path, "", body).await
     }
