@@ -187,3 +187,57 @@ fn store_status(err: &StoreError) -> StatusCode {
         | StoreError::Invalid { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+    use std::path::PathBuf;
+
+    use actix_web::ResponseError;
+    use actix_web::body::to_bytes;
+    use actix_web::http::header;
+    use store::StoreError;
+
+    use super::ApiError;
+
+    fn path() -> PathBuf {
+        PathBuf::from("data/proxy.db")
+    }
+
+    #[actix_web::test]
+    async fn a_store_that_cannot_be_used_says_which_and_why() {
+        for (err, status, word) in [
+            (StoreError::Busy { path: path() }, 503, "locked"),
+            (StoreError::ReadOnly { path: path() }, 503, "written"),
+            (StoreError::Full { path: path() }, 507, "space"),
+            (
+                StoreError::Corrupt {
+                    path: path(),
+                    reason: "file is not a database".to_owned(),
+                },
+                500,
+                "restore a backup",
+            ),
+        ] {
+            let busy = matches!(err, StoreError::Busy { .. });
+            let answer = ApiError::from(err).error_response();
+            assert_eq!(answer.status(), status);
+            assert_eq!(answer.headers().contains_key(header::RETRY_AFTER), busy);
+            let body = to_bytes(answer.into_body()).await.unwrap();
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            assert!(body.starts_with("{\"error\":"), "{body}");
+            assert!(body.contains("data/proxy.db"), "{body}");
+            assert!(body.contains(word), "{body}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn private_texts_stay_in_the_log() {
+        let err = ApiError::Internal("a template failed at line 7".to_owned());
+        assert!(err.to_string().contains("line 7"));
+        let body = to_bytes(err.error_response().into_body()).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(!body.contains("line 7"), "{body}");
+    }
+}

@@ -13,7 +13,11 @@ use crate::routing::resource;
 
 /// The health route.
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(resource("/health", "GET").route(web::get().to(health)));
+    cfg.service(
+        resource("/health", "GET, HEAD")
+            .route(web::get().to(health))
+            .route(web::head().to(health)),
+    );
 }
 
 async fn health(admin: Data<Admin>) -> HttpResponse {

@@ -23,7 +23,11 @@ pub(crate) const DASHBOARD: &str = "/proxy-dashboard";
 /// The pages and what they load.
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
     for path in ["/", DASHBOARD] {
-        cfg.service(resource(path, "GET").route(web::get().to(dashboard)));
+        cfg.service(
+            resource(path, "GET, HEAD")
+                .route(web::get().to(dashboard))
+                .route(web::head().to(dashboard)),
+        );
     }
     cfg.service(resource(STYLESHEET, "GET").route(web::get().to(stylesheet)));
 }

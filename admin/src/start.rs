@@ -5,7 +5,7 @@
 //! where the app listens.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -123,6 +123,7 @@ fn log_to_stderr(config: &Config) -> Result<(), Problems> {
     let filter = log_filter(config).map_err(|why| vec![why])?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr);
     match config.log_format {
         LogFormat::Text => builder.try_init(),

@@ -1,5 +1,6 @@
 //! Who is logged in, and whether the app is well.
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::harness::App;
@@ -36,4 +37,12 @@ async fn health_needs_no_login() {
     assert_eq!(status, 200);
     assert_eq!(body["status"], "ok");
     assert_eq!(body["store"], "ok");
+}
+
+#[tokio::test]
+async fn health_answers_a_probe_that_wants_no_body() {
+    let app = App::start();
+    let response = app.request(Method::HEAD, "/health").send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.text().await.unwrap(), "");
 }
