@@ -26,7 +26,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpListener;
 use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::http::Connection;
@@ -89,7 +91,10 @@ struct Plan {
 async fn main() -> Result<()> {
     let args = Args::parse();
     if let Some(Part::Upstream { listen }) = args.part {
-        return upstream::serve(listen).await;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("the simulated upstream cannot listen on {listen}"))?;
+        return upstream::serve(listener).await;
     }
     let plan = Plan::new(&args)?;
     raise_file_limit(plan.streams)?;
@@ -98,9 +103,8 @@ async fn main() -> Result<()> {
         samples = timeout(plan.longest(), run(&plan)) => {
             samples.context("the run took far longer than planned")??
         }
-        interrupt = tokio::signal::ctrl_c() => {
-            interrupt?;
-            anyhow::bail!("interrupted");
+        signal = told_to_stop() => {
+            anyhow::bail!("ended by {}", signal?);
         }
     };
     let report = Report {
@@ -119,6 +123,18 @@ async fn main() -> Result<()> {
     }
     write!(std::io::stdout().lock(), "{}", report.markdown())?;
     Ok(())
+}
+
+/// Wait for a signal that asks this process to end: its name.
+async fn told_to_stop() -> Result<&'static str> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+        _ = hangup.recv() => "SIGHUP",
+    })
 }
 
 impl Plan {

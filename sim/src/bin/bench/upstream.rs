@@ -5,11 +5,10 @@
 //! library: that one validates every field, and its cost would drown the
 //! differences measured here.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,11 +24,8 @@ const RARE: Duration = Duration::from_secs(30);
 /// How much of a request is kept to find the marker and the model in.
 const KEPT: usize = 64 * 1024;
 
-/// Serve until the process is ended.
-pub(crate) async fn serve(address: SocketAddr) -> Result<()> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("the simulated upstream cannot listen on {address}"))?;
+/// Serve for as long as this is polled.
+pub(crate) async fn serve(listener: TcpListener) -> Result<()> {
     let replies = Arc::new(Replies::prepare());
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -238,4 +234,92 @@ fn plain(status: &str, body: &str) -> Vec<u8> {
         body.len()
     )
     .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::http::Connection;
+    use crate::scenario::{EventCheck, PROMPT_BYTES, check_chat, request};
+
+    async fn connect() -> Connection {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener));
+        Connection::open(address).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_reply_is_what_the_load_generator_expects() {
+        let mut connection = connect().await;
+        for prompt in [400, PROMPT_BYTES] {
+            let request = request(ACTUAL_MODEL, Reply::Chat, prompt);
+            let (status, body) = connection.exchange(&request).await.unwrap();
+            assert_eq!(status, 200);
+            check_chat(&body, ACTUAL_MODEL).unwrap();
+            assert!(check_chat(&body, "another").is_err());
+        }
+        for (reply, events) in [
+            (Reply::Burst(BURST_EVENTS), BURST_EVENTS),
+            (Reply::Burst(3), 3),
+            (Reply::Paced(2), 2),
+        ] {
+            let request = request(ACTUAL_MODEL, reply, 400);
+            let (status, body) = connection.exchange(&request).await.unwrap();
+            assert_eq!(status, 200);
+            let mut check = EventCheck::new(ACTUAL_MODEL);
+            assert_eq!(check.push(&body).unwrap(), events);
+            check.end(events).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_held_stream_gives_its_first_event_and_stays_open() {
+        let mut connection = connect().await;
+        let request = request(ACTUAL_MODEL, Reply::Hold, 400);
+        assert_eq!(connection.send(&request).await.unwrap(), 200);
+        let piece = connection.piece().await.unwrap().unwrap();
+        let mut check = EventCheck::new(ACTUAL_MODEL);
+        assert_eq!(check.push(&piece).unwrap(), 1);
+        assert!(check.end(1).is_err(), "it has not ended");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_forwarded_wrongly_is_refused() {
+        let mut connection = connect().await;
+        let right = String::from_utf8(request(ACTUAL_MODEL, Reply::Chat, 400)).unwrap();
+        for (from, to, status) in [
+            (UPSTREAM_KEY, "sk-bench-fedcba9876543210", 401),
+            ("/v1/chat/completions", "/v1/chat/completionz", 404),
+            (ACTUAL_MODEL, "bench-strange-name", 400),
+            ("bench-chat", "bench-what", 400),
+            ("\"bytes\":\"400\"", "\"bytes\":\"999\"", 400),
+        ] {
+            let wrong = right.replace(from, to);
+            assert_eq!(wrong.len(), right.len(), "the framing stays right");
+            let (got, _) = connection.exchange(wrong.as_bytes()).await.unwrap();
+            assert_eq!(got, status, "{from} -> {to}");
+        }
+    }
+
+    #[tokio::test]
+    async fn usage_is_sent_when_it_is_asked_for() {
+        let mut connection = connect().await;
+        let plain = String::from_utf8(request(ACTUAL_MODEL, Reply::Burst(3), 400)).unwrap();
+        let (_, body) = connection.exchange(plain.as_bytes()).await.unwrap();
+        assert!(memmem::find(&body, b"prompt_tokens").is_none());
+        let asking = plain.replace("\"temperature\":", "\"include_usage\":");
+        let length = asking.len() - plain.len();
+        let (head, body) = asking.split_once("\r\n\r\n").unwrap();
+        let old = body.len() - length;
+        let head = head.replace(
+            &format!("Content-Length: {old}"),
+            &format!("Content-Length: {}", body.len()),
+        );
+        let asking = format!("{head}\r\n\r\n{body}");
+        let (_, body) = connection.exchange(asking.as_bytes()).await.unwrap();
+        assert!(memmem::find(&body, b"prompt_tokens").is_some());
+    }
 }
