@@ -146,3 +146,37 @@ impl From<FieldErrors> for StoreError {
         Self::Invalid { fields }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rusqlite::ffi;
+
+    use super::StoreError;
+
+    fn sorted(code: i32) -> StoreError {
+        let source = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        StoreError::from_sqlite(Path::new("/data/proxy.db"), source)
+    }
+
+    #[test]
+    fn failures_are_sorted_by_what_to_do_about_them() {
+        for (code, says) in [
+            (ffi::SQLITE_BUSY, "locked by another program"),
+            (ffi::SQLITE_LOCKED, "locked by another program"),
+            (ffi::SQLITE_READONLY, "writable"),
+            (ffi::SQLITE_READONLY_DIRECTORY, "writable"),
+            (ffi::SQLITE_PERM, "writable"),
+            (ffi::SQLITE_FULL, "free some disk space"),
+            (ffi::SQLITE_CORRUPT, "restore a backup"),
+            (ffi::SQLITE_NOTADB, "restore a backup"),
+            (ffi::SQLITE_CANTOPEN, "cannot open"),
+            (ffi::SQLITE_IOERR, "refused an operation"),
+        ] {
+            let text = sorted(code).to_string();
+            assert!(text.contains(says), "{code}: {text}");
+            assert!(text.contains("/data/proxy.db"), "{code}: {text}");
+        }
+    }
+}

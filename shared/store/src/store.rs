@@ -176,3 +176,33 @@ fn pool_failure(path: &Path, error: &r2d2::Error) -> StoreError {
         reason: format!("no connection within {} s: {error}", BUSY_TIMEOUT.as_secs()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use serde_json::json;
+
+    use super::Store;
+    use crate::endpoint::EndpointDraft;
+    use crate::error::StoreError;
+
+    /// A file that may not grow fails as on a full disk. The limit belongs to a connection;
+    /// the pool hands the same one out again.
+    #[test]
+    fn a_full_disk_is_reported_and_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("proxy.db")).unwrap();
+        let before = store.revision().unwrap();
+        let connection = store.connection().unwrap();
+        connection.pragma_update(None, "max_page_count", 1).unwrap();
+        drop(connection);
+        let headers = json!({"x-long": "v".repeat(8000), "x-more": "v".repeat(8000)});
+        let value = json!({"name": "a", "url": "http://h", "custom_headers": headers});
+        let draft = EndpointDraft::for_create(&value).unwrap();
+        let error = store.create_endpoint(&draft).unwrap_err();
+        assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+        assert_eq!(store.endpoints().unwrap(), []);
+        assert_eq!(store.revision().unwrap(), before);
+    }
+}

@@ -7,6 +7,10 @@ use std::path::Path;
 use store::config::{Config, DotEnv, env_example, reference_table};
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "asks whether to write the file anew, and decides nothing of the program"
+)]
 fn env_example_of_the_tree_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.env.example");
     if std::env::var_os("UPDATE_ENV_EXAMPLE").is_some() {

@@ -171,3 +171,53 @@ fn new_backup_file(path: &Path, version: i64, now: OffsetDateTime) -> Result<Pat
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use rusqlite::{Connection, OpenFlags};
+    use time::macros::datetime;
+
+    use super::{new_backup_file, ready};
+    use crate::error::StoreError;
+
+    /// SQLite opens a file it may not write read-only, without an error. Permissions do not
+    /// bind root, so the file is opened that way here.
+    #[test]
+    fn a_file_that_opens_read_only_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("proxy.db");
+        super::prepare(&path).unwrap();
+        let mut connection =
+            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let error = ready(&path, &mut connection).unwrap_err();
+        assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn backup_names_carry_time_and_version_and_are_never_taken_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("proxy.db");
+        let now = datetime!(2026-11-23 22:00:00 UTC);
+        let name = |version| {
+            let copy = new_backup_file(&path, version, now).unwrap();
+            copy.file_name().unwrap().to_str().unwrap().to_owned()
+        };
+        assert_eq!(name(0), "proxy.db.backup-20261123T220000Z-v0");
+        assert_eq!(name(0), "proxy.db.backup-20261123T220000Z-v0-2");
+        assert_eq!(name(0), "proxy.db.backup-20261123T220000Z-v0-3");
+        assert_eq!(name(2), "proxy.db.backup-20261123T220000Z-v2");
+    }
+
+    #[test]
+    fn without_a_backup_nothing_is_migrated() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gone/proxy.db");
+        let error = new_backup_file(&path, 0, datetime!(2026-11-23 22:00 UTC)).unwrap_err();
+        assert!(
+            error.to_string().contains("no backup copy can be made"),
+            "{error}"
+        );
+    }
+}

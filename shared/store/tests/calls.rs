@@ -1,0 +1,168 @@
+//! Usage rows: both tables, costs, order, all or nothing.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use serde_json::json;
+use store::{CallKind, CallRecord, EndpointDraft, Outcome, Store, VirtualModelDraft};
+use tempfile::TempDir;
+
+fn with_model() -> (TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("proxy.db")).unwrap();
+    let value = json!({"name": "e", "url": "http://h"});
+    let id = store
+        .create_endpoint(&EndpointDraft::for_create(&value).unwrap())
+        .unwrap();
+    let value = json!({
+        "name": "m", "endpoint_id": id, "actual_model": "a", "cost_per_1m_tokens_in": 3,
+        "cost_per_1m_tokens_out": 15, "cost_per_1m_tokens_in_cached": 0.3,
+    });
+    store
+        .create_virtual_model(&VirtualModelDraft::for_create(&value).unwrap())
+        .unwrap();
+    (folder, store)
+}
+
+fn call(kind: CallKind, request_id: &str, started_at: i64) -> CallRecord {
+    CallRecord {
+        kind,
+        request_id: request_id.to_owned(),
+        virtual_model: "m".to_owned(),
+        endpoint_id: Some(1),
+        endpoint_name: Some("e".to_owned()),
+        prompt_tokens: 1000,
+        completion_tokens: 200,
+        total_tokens: 0,
+        cached_input_tokens: 300,
+        cache_creation_tokens: 100,
+        estimated: false,
+        status: 200,
+        outcome: Outcome::Success,
+        stream: true,
+        latency_ms: 1234,
+        ttft_ms: Some(56),
+        error_code: None,
+        started_at,
+    }
+}
+
+#[test]
+fn a_call_reads_back_whole_with_its_cost() {
+    let (_folder, store) = with_model();
+    store
+        .record_calls(&[call(CallKind::Chat, "r1", 100)])
+        .unwrap();
+    let row = serde_json::to_value(&store.recent_calls(1).unwrap()[0]).unwrap();
+    let close = |field: &str, dollars: f64| {
+        let found = row[field].as_f64().unwrap();
+        assert!((found - dollars).abs() < 1e-12, "{field}: {found}");
+    };
+    close("cost_estimate", 0.0048);
+    close("cost_in", 0.003);
+    close("cost_out", 0.003);
+    close("cached_cost_estimate", 0.00012);
+    for (field, expected) in [
+        ("request_type", json!("chat")),
+        ("request_id", json!("r1")),
+        ("virtual_model", json!("m")),
+        ("endpoint_name", json!("e")),
+        ("endpoint_id", json!(1)),
+        ("prompt_tokens", json!(1000)),
+        ("completion_tokens", json!(200)),
+        ("total_tokens", json!(1200)),
+        ("cached_input_tokens", json!(300)),
+        ("cache_creation_tokens", json!(100)),
+        ("response_time_ms", json!(1234)),
+        ("ttft_ms", json!(56)),
+        ("status", json!(200)),
+        ("outcome", json!("success")),
+        ("stream", json!(1)),
+        ("estimated", json!(0)),
+        ("error_code", json!(null)),
+        ("created_at", json!(100)),
+    ] {
+        assert_eq!(row[field], expected, "{field}");
+    }
+}
+
+#[test]
+fn both_tables_come_out_together_newest_first() {
+    let (_folder, store) = with_model();
+    let batch = [
+        call(CallKind::Chat, "first", 100),
+        call(CallKind::Embedding, "third", 300),
+        call(CallKind::Completion, "second", 200),
+    ];
+    store.record_calls(&batch).unwrap();
+    store.record_calls(&[]).unwrap();
+    let rows = store.recent_calls(2).unwrap();
+    let ids: Vec<_> = rows
+        .iter()
+        .filter_map(|row| row.request_id.as_deref())
+        .collect();
+    assert_eq!(ids, ["third", "second"]);
+    assert_eq!(rows[0].request_type, "embedding");
+    assert!((rows[0].cost_estimate - 0.006).abs() < 1e-12);
+    assert_eq!(rows[1].request_type, "completion");
+    assert_eq!(store.count_calls().unwrap(), 3);
+}
+
+#[test]
+fn a_failed_call_of_an_unknown_model_has_a_row_too() {
+    let (_folder, store) = with_model();
+    let failed = CallRecord {
+        virtual_model: "nobody".to_owned(),
+        endpoint_id: None,
+        endpoint_name: None,
+        status: 404,
+        outcome: Outcome::Refused,
+        ttft_ms: None,
+        error_code: Some("model_not_found".to_owned()),
+        ..call(CallKind::Chat, "r", 1)
+    };
+    store.record_calls(&[failed]).unwrap();
+    let row = store.recent_calls(1).unwrap().remove(0);
+    assert_eq!(row.error_code.as_deref(), Some("model_not_found"));
+    assert_eq!(
+        (row.status, row.outcome.as_deref()),
+        (Some(404), Some("refused"))
+    );
+    assert!(row.cost_estimate.abs() < f64::EPSILON);
+}
+
+#[test]
+fn writing_calls_does_not_move_the_configuration() {
+    let (_folder, store) = with_model();
+    let before = store.revision().unwrap();
+    store.record_calls(&[call(CallKind::Chat, "r", 1)]).unwrap();
+    assert_eq!(store.revision().unwrap(), before);
+}
+
+#[test]
+fn a_batch_is_written_whole_or_not_at_all() {
+    let (_folder, store) = with_model();
+    rusqlite::Connection::open(store.path())
+        .unwrap()
+        .execute_batch(
+            "CREATE TRIGGER stop BEFORE INSERT ON embedding_usage BEGIN \
+             SELECT RAISE(ABORT, 'stopped'); END",
+        )
+        .unwrap();
+    let batch = [
+        call(CallKind::Chat, "a", 1),
+        call(CallKind::Embedding, "b", 2),
+    ];
+    assert!(store.record_calls(&batch).is_err());
+    assert_eq!(store.count_calls().unwrap(), 0);
+}
+
+#[test]
+fn every_outcome_has_its_own_text() {
+    let mut texts: Vec<_> = Outcome::ALL
+        .iter()
+        .map(|outcome| outcome.as_str())
+        .collect();
+    texts.sort_unstable();
+    texts.dedup();
+    assert_eq!(texts.len(), Outcome::ALL.len());
+}

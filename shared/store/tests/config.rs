@@ -1,0 +1,258 @@
+//! Process settings: who wins, what is refused, and in which words.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::time::Duration;
+
+use store::Secret;
+use store::config::{AdminAccess, Config, DotEnv, LogFormat, QueuePriority};
+
+fn env(pairs: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
+    let pairs: BTreeMap<String, String> = pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    move |name| pairs.get(name).cloned()
+}
+
+fn load(pairs: &[(&str, &str)]) -> Config {
+    Config::load(&env(pairs), None).unwrap()
+}
+
+#[test]
+fn defaults() {
+    let config = load(&[]);
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let expected = Config {
+        api_port: 8002,
+        api_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        admin_port: 5001,
+        admin_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        database_path: "./data/proxy.db".into(),
+        timeout: Duration::from_secs(300),
+        connect_timeout: Duration::from_secs(10),
+        max_body_bytes: 64 * 1024 * 1024,
+        threads: cores,
+        log_format: LogFormat::Text,
+        log_filter: "info".to_owned(),
+        auth_enabled: true,
+        admin_allow_open: false,
+        aimenu_url: "http://localhost:5000".to_owned(),
+        aimenu_public_url: None,
+        use_ai_queue: false,
+        ai_queue_url: "http://host.docker.internal:8102".to_owned(),
+        ai_queue_api_key: None,
+        ai_queue_priority: QueuePriority::Normal,
+        ai_queue_source: "serverless-proxy".to_owned(),
+    };
+    assert_eq!(config, expected);
+    assert_eq!(config.admin_access(), Ok(AdminAccess::RequireLogin));
+    assert_eq!(config.api_address().to_string(), "127.0.0.1:8002");
+    assert_eq!(config.admin_address().to_string(), "127.0.0.1:5001");
+}
+
+#[test]
+fn every_variable_is_read() {
+    let config = load(&[
+        ("API_PORT", "1"),
+        ("API_BIND", "0.0.0.0"),
+        ("ADMIN_PORT", "2"),
+        ("ADMIN_BIND", "[::1]"),
+        ("DATABASE_PATH", "/data/proxy.db"),
+        ("TIMEOUT", "1.5"),
+        ("CONNECT_TIMEOUT", "3"),
+        ("MAX_BODY_MB", "2"),
+        ("THREADS", "7"),
+        ("LOG_FORMAT", "JSON"),
+        ("RUST_LOG", "warn,store=debug"),
+        ("AUTH_ENABLED", "False"),
+        ("ADMIN_ALLOW_OPEN", "yes"),
+        ("AIMENU_URL", "https://login.example.com/"),
+        ("AIMENU_PUBLIC_URL", "https://public.example.com"),
+        ("USE_AI_QUEUE", "1"),
+        ("AI_QUEUE_URL", "http://queue:8102"),
+        ("AI_QUEUE_API_KEY", "sk-queue"),
+        ("AI_QUEUE_PRIORITY", "low"),
+        ("AI_QUEUE_SOURCE", "here"),
+    ]);
+    let expected = Config {
+        api_port: 1,
+        api_bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        admin_port: 2,
+        admin_bind: "::1".parse().unwrap(),
+        database_path: "/data/proxy.db".into(),
+        timeout: Duration::from_millis(1500),
+        connect_timeout: Duration::from_secs(3),
+        max_body_bytes: 2 * 1024 * 1024,
+        threads: 7,
+        log_format: LogFormat::Json,
+        log_filter: "warn,store=debug".to_owned(),
+        auth_enabled: false,
+        admin_allow_open: true,
+        aimenu_url: "https://login.example.com".to_owned(),
+        aimenu_public_url: Some("https://public.example.com".to_owned()),
+        use_ai_queue: true,
+        ai_queue_url: "http://queue:8102".to_owned(),
+        ai_queue_api_key: Some(Secret::new("sk-queue")),
+        ai_queue_priority: QueuePriority::Low,
+        ai_queue_source: "here".to_owned(),
+    };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn bad_values_are_refused_with_name_value_and_what_is_accepted() {
+    for (name, value, accepted) in [
+        ("API_PORT", "70000", "a port from 0 to 65535"),
+        ("API_PORT", "-1", "a port from 0 to 65535"),
+        ("ADMIN_PORT", "5001x", "a port from 0 to 65535"),
+        ("FLASK_PORT", "none", "a port from 0 to 65535"),
+        ("API_BIND", "example.com", "an IP address"),
+        ("ADMIN_BIND", "127.0.0.1:5001", "an IP address"),
+        ("DATABASE_PATH", "/data/", "the path of a file"),
+        ("TIMEOUT", "0", "from 0.1 to 86400"),
+        ("TIMEOUT", "5m", "from 0.1 to 86400"),
+        ("TIMEOUT", "NaN", "from 0.1 to 86400"),
+        ("CONNECT_TIMEOUT", "inf", "from 0.1 to 86400"),
+        ("MAX_BODY_MB", "0", "from 1 to 4096"),
+        ("MAX_BODY_MB", "1.5", "from 1 to 4096"),
+        ("THREADS", "0", "from 1 to 1024"),
+        ("LOG_FORMAT", "xml", "text or json"),
+        ("AUTH_ENABLED", "maybe", "true or false"),
+        ("ADMIN_ALLOW_OPEN", "2", "true or false"),
+        ("AIMENU_URL", "login.example.com", "an http or https URL"),
+        ("AIMENU_PUBLIC_URL", "ftp://x", "an http or https URL"),
+        ("USE_AI_QUEUE", "ja", "true or false"),
+        ("AI_QUEUE_URL", "http://u:p@h", "an http or https URL"),
+        ("AI_QUEUE_PRIORITY", "URGENT", "HIGH, NORMAL or LOW"),
+        ("AI_QUEUE_SOURCE", "a\nb", "printable ASCII"),
+    ] {
+        let problems = Config::load(&env(&[(name, value)]), None).unwrap_err();
+        assert_eq!(problems.len(), 1, "{name}={value}: {problems:?}");
+        let text = problems[0].to_string();
+        assert!(
+            text.starts_with(&format!("{name}: is {value:?}; it must be")),
+            "{text}"
+        );
+        assert!(text.contains(accepted), "{text}");
+    }
+}
+
+#[test]
+fn all_problems_come_at_once_and_no_secret_is_among_them() {
+    let problems = Config::load(
+        &env(&[
+            ("API_PORT", "x"),
+            ("TIMEOUT", "y"),
+            ("AI_QUEUE_API_KEY", "two words"),
+        ]),
+        None,
+    )
+    .unwrap_err();
+    let names: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.name.as_str())
+        .collect();
+    assert_eq!(names, ["API_PORT", "TIMEOUT", "AI_QUEUE_API_KEY"]);
+    assert!(!format!("{problems:?}").contains("two words"));
+}
+
+#[test]
+fn the_two_programs_need_two_ports() {
+    let problems = Config::load(&env(&[("ADMIN_PORT", "8002")]), None).unwrap_err();
+    assert!(
+        problems[0].to_string().contains("the gateway's API too"),
+        "{problems:?}"
+    );
+    load(&[("API_PORT", "0"), ("ADMIN_PORT", "0")]);
+}
+
+#[test]
+fn environment_over_file_over_stored_over_default() {
+    let stored = BTreeMap::from([
+        ("api_port".to_owned(), "1".to_owned()),
+        ("flask_port".to_owned(), "2".to_owned()),
+        ("aimenu_url".to_owned(), "http://stored".to_owned()),
+        ("database_path".to_owned(), "/never".to_owned()),
+        ("auth_enabled".to_owned(), "false".to_owned()),
+    ]);
+    let file = DotEnv::parse(".env", "API_PORT=3\nADMIN_PORT=4\nTIMEOUT=20\n").unwrap();
+    let real = env(&[("API_PORT", "5"), ("TIMEOUT", " ")]);
+    let config = Config::load(&file.under(&real), Some(&stored)).unwrap();
+    assert_eq!((config.api_port, config.admin_port), (5, 4));
+    assert_eq!(
+        config.timeout,
+        Duration::from_secs(20),
+        "an empty variable is absent"
+    );
+    assert_eq!(config.aimenu_url, "http://stored");
+    assert_eq!(config.database_path, Path::new("./data/proxy.db"));
+    assert!(config.auth_enabled, "a row in the store opens nothing");
+}
+
+#[test]
+fn the_alias_counts_where_it_is_set() {
+    assert_eq!(load(&[("FLASK_PORT", "6")]).admin_port, 6);
+    assert_eq!(
+        load(&[("FLASK_PORT", "6"), ("ADMIN_PORT", "7")]).admin_port,
+        7
+    );
+    let file = DotEnv::parse(".env", "ADMIN_PORT=4\n").unwrap();
+    let real = env(&[("FLASK_PORT", "6")]);
+    let config = Config::load(&file.under(&real), None).unwrap();
+    assert_eq!(
+        config.admin_port, 6,
+        "the environment wins, whatever the name"
+    );
+}
+
+#[test]
+fn a_bad_stored_setting_is_named_as_such() {
+    let stored = BTreeMap::from([("api_port".to_owned(), "x".to_owned())]);
+    let problems = Config::load(&env(&[]), Some(&stored)).unwrap_err();
+    let text = problems[0].to_string();
+    assert!(
+        text.starts_with("stored setting api_port: is \"x\""),
+        "{text}"
+    );
+    Config::load(&env(&[("API_PORT", "1")]), Some(&stored)).unwrap();
+}
+
+#[test]
+fn dotenv_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".env");
+    assert!(DotEnv::read(&path).unwrap().unknown().is_empty());
+    let text = "\u{feff}# a comment\r\nAPI_PORT=9 # nine\r\nexport AI_QUEUE_API_KEY='a$b#c'\n\
+                AI_QUEUE_SOURCE=\"two words\"\nAPI_PROT=1\nRUST_LOG=debug\n";
+    std::fs::write(&path, text).unwrap();
+    let file = DotEnv::read(&path).unwrap();
+    assert_eq!(file.unknown(), ["API_PROT"]);
+    let nothing = env(&[]);
+    let config = Config::load(&file.under(&nothing), None).unwrap();
+    assert_eq!(config.api_port, 9);
+    assert_eq!(config.ai_queue_api_key, Some(Secret::new("a$b#c")));
+    assert_eq!(config.ai_queue_source, "two words");
+    assert_eq!(config.log_filter, "debug");
+
+    let problems = DotEnv::read(folder.path()).unwrap_err();
+    assert!(
+        problems[0].message.contains("cannot be read"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn malformed_lines_are_named_by_number_without_their_text() {
+    let text = "API_PORT=1\n\nhidden-a\nTIMEOUT=hidden b c\nCONNECT_TIMEOUT=1\nX='hidden\n";
+    let problems = DotEnv::parse(".env", text).unwrap_err();
+    let names: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.name.as_str())
+        .collect();
+    assert_eq!(names, [".env, line 3", ".env, line 4", ".env, line 6"]);
+    assert!(!format!("{problems:?}").contains("hidden"));
+}
