@@ -5,7 +5,6 @@
 //! and secrets masked.
 
 mod endpoints;
-mod masked_headers;
 mod session;
 mod settings;
 mod tool_patterns;

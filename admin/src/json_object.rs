@@ -14,9 +14,12 @@ use serde_json::Value;
 
 use crate::error::ApiError;
 
-/// Longest body in bytes: an endpoint or virtual model with a long system prompt
-/// is far below it.
-const LIMIT: usize = 1024 * 1024;
+/// Longest body in bytes: a virtual model with the longest system prompt is below it.
+const LIMIT: usize = 8 * 1024 * 1024;
+
+/// How much of a longer body is read and thrown away, so that its sender gets to
+/// read the refusal instead of a closed connection.
+const DRAIN_LIMIT: usize = 64 * 1024 * 1024;
 
 /// The object in the body: always a [`Value::Object`].
 #[derive(Debug)]
@@ -37,14 +40,23 @@ impl FromRequest for JsonObject {
                 ));
             }
             let mut body = Vec::new();
+            let mut read = 0;
             while let Some(chunk) = payload.next().await {
                 let chunk = chunk.map_err(|err| {
                     ApiError::BadRequest(format!("the body could not be read: {err}"))
                 })?;
-                if body.len() + chunk.len() > LIMIT {
-                    return Err(ApiError::TooLarge(LIMIT));
+                read += chunk.len();
+                if read <= LIMIT {
+                    body.extend_from_slice(&chunk);
+                } else {
+                    body = Vec::new();
                 }
-                body.extend_from_slice(&chunk);
+                if read > DRAIN_LIMIT {
+                    break;
+                }
+            }
+            if read > LIMIT {
+                return Err(ApiError::TooLarge(LIMIT));
             }
             parse(&body).map(Self)
         })

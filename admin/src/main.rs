@@ -15,6 +15,7 @@ mod probe;
 mod request_log;
 mod routing;
 mod server;
+mod shown;
 mod start;
 
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ use store::{EndpointRow, Problem, VirtualModelRow};
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::routing::resource;
+use crate::shown;
 
 /// Path of the one stylesheet.
 pub(crate) const STYLESHEET: &str = "/assets/admin.css";
@@ -54,7 +55,11 @@ async fn dashboard(admin: Data<Admin>, req: HttpRequest) -> Result<Html, ApiErro
     let (endpoints, models, problems) = admin
         .on_store(|store| {
             let problems = store.snapshot()?.problems;
-            Ok((store.endpoints()?, store.virtual_models()?, problems))
+            Ok((
+                shown::endpoints(store)?,
+                shown::virtual_models(store)?,
+                problems,
+            ))
         })
         .await?;
     let host = req

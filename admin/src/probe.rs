@@ -178,7 +178,7 @@ impl Prober {
             connect_timeout: self.connect_timeout,
             timeout: self.timeout,
         };
-        let client = self.client(endpoint).await?;
+        let client = self.client(endpoint, &url).await?;
         let response = client
             .get(url.to_string())
             .headers(headers(endpoint, key)?)
@@ -205,7 +205,11 @@ impl Prober {
     }
 
     /// A client for this endpoint alone: each may have its own certificate rules.
-    async fn client(&self, endpoint: &Endpoint) -> Result<reqwest::Client, Failure> {
+    async fn client(
+        &self,
+        endpoint: &Endpoint,
+        url: &UpstreamUrl,
+    ) -> Result<reqwest::Client, Failure> {
         let mut builder = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -215,7 +219,10 @@ impl Prober {
                 "serverless-proxy-admin/",
                 env!("CARGO_PKG_VERSION")
             ));
-        if endpoint.tls_insecure {
+        if !url.is_https() {
+            // No certificate is needed, so a machine without any is no obstacle.
+            builder = builder.tls_certs_only([]);
+        } else if endpoint.tls_insecure {
             builder = builder.tls_danger_accept_invalid_certs(true);
         } else if let Some(path) = &endpoint.ca_file {
             let unusable =
@@ -234,7 +241,7 @@ impl Prober {
         }
         builder.build().map_err(|err| {
             Failure::without_answer(format!(
-                "no TLS client can be made: {}",
+                "TLS cannot be set up: {}; are the system's CA certificates installed?",
                 failure::chain(&err)
             ))
         })

@@ -3,9 +3,9 @@
 use actix_web::web::{self, Data, Json, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
-use store::{EndpointDraft, EndpointRow, Store};
+use store::{EndpointDraft, EndpointRow};
 
-use super::{created, done, masked_headers};
+use super::{created, done};
 use crate::access::demand_anti_forgery;
 use crate::admin::Admin;
 use crate::error::ApiError;
@@ -13,6 +13,7 @@ use crate::json_object::JsonObject;
 use crate::pages;
 use crate::probe::Report;
 use crate::routing::resource;
+use crate::shown;
 
 pub(super) fn routes(cfg: &mut ServiceConfig) {
     cfg.service(
@@ -42,11 +43,7 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
 }
 
 async fn list(admin: Data<Admin>) -> Result<Json<Vec<EndpointRow>>, ApiError> {
-    let mut rows = admin.on_store(Store::endpoints).await?;
-    for row in &mut rows {
-        row.custom_headers = row.custom_headers.take().map(masked_headers::mask);
-    }
-    Ok(Json(rows))
+    Ok(Json(admin.on_store(shown::endpoints).await?))
 }
 
 async fn create(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, ApiError> {
@@ -66,7 +63,7 @@ async fn change(
     let id = id.into_inner();
     let JsonObject(mut body) = body;
     let row = admin.on_store(move |store| store.endpoint_row(id)).await?;
-    masked_headers::unmask(&mut body, row.custom_headers.as_deref());
+    shown::unmask(&mut body, row.custom_headers.as_deref());
     let draft = EndpointDraft::for_update(&body)?;
     admin
         .on_store(move |store| store.update_endpoint(id, &draft))

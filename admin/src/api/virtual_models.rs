@@ -2,14 +2,15 @@
 
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use store::{Store, VirtualModelDraft, VirtualModelRow};
+use store::{VirtualModelDraft, VirtualModelRow};
 
-use super::{created, done, masked_headers};
+use super::{created, done};
 use crate::access::demand_anti_forgery;
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::json_object::JsonObject;
 use crate::routing::resource;
+use crate::shown;
 
 pub(super) fn routes(cfg: &mut ServiceConfig) {
     cfg.service(
@@ -33,11 +34,7 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
 }
 
 async fn list(admin: Data<Admin>) -> Result<Json<Vec<VirtualModelRow>>, ApiError> {
-    let mut rows = admin.on_store(Store::virtual_models).await?;
-    for row in &mut rows {
-        row.custom_headers = row.custom_headers.take().map(masked_headers::mask);
-    }
-    Ok(Json(rows))
+    Ok(Json(admin.on_store(shown::virtual_models).await?))
 }
 
 async fn create(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, ApiError> {
@@ -57,7 +54,7 @@ async fn change(
     let id = id.into_inner();
     let JsonObject(mut body) = body;
     let row = admin.on_store(move |store| store.virtual_model(id)).await?;
-    masked_headers::unmask(&mut body, row.custom_headers.as_deref());
+    shown::unmask(&mut body, row.custom_headers.as_deref());
     let draft = VirtualModelDraft::for_update(&body)?;
     admin
         .on_store(move |store| store.update_virtual_model(id, &draft))

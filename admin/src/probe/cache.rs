@@ -64,3 +64,64 @@ fn fingerprint(endpoint: &Endpoint) -> u64 {
         .hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use store::{Endpoint, Secret};
+    use wire::provider::ProviderKind;
+
+    use super::{LIFETIME, ModelCache};
+
+    fn endpoint() -> Endpoint {
+        Endpoint {
+            id: 1,
+            name: "home".to_owned(),
+            url: "http://127.0.0.1:9".to_owned(),
+            api_key: Some(Secret::new("first")),
+            provider: ProviderKind::OpenAi,
+            custom_headers: Vec::new(),
+            priority: 0,
+            enabled: true,
+            ca_file: None,
+            tls_insecure: false,
+            created_at: 1,
+            updated_at: 1,
+        }
+    }
+
+    #[test]
+    fn a_list_lives_five_minutes() {
+        let cache = ModelCache::default();
+        let fetched = Instant::now();
+        cache.put(&endpoint(), &["a".to_owned()], fetched);
+        let just_before = fetched + LIFETIME - Duration::from_nanos(1);
+        assert_eq!(
+            cache.get(&endpoint(), just_before),
+            Some(vec!["a".to_owned()])
+        );
+        assert_eq!(cache.get(&endpoint(), fetched + LIFETIME), None);
+    }
+
+    #[test]
+    fn any_change_that_matters_makes_it_unreachable() {
+        let cache = ModelCache::default();
+        let now = Instant::now();
+        cache.put(&endpoint(), &[], now);
+        let changes: [fn(&mut Endpoint); 6] = [
+            |e| e.url.push('1'),
+            |e| e.api_key = Some(Secret::new("second")),
+            |e| e.provider = ProviderKind::Ollama,
+            |e| e.custom_headers.push(("x-a".to_owned(), "1".to_owned())),
+            |e| e.updated_at = 2,
+            |e| e.id = 2,
+        ];
+        for change in changes {
+            let mut other = endpoint();
+            change(&mut other);
+            assert_eq!(cache.get(&other, now), None, "{other:?}");
+        }
+        assert!(cache.get(&endpoint(), now).is_some());
+    }
+}

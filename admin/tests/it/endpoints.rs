@@ -223,9 +223,23 @@ async fn a_body_that_is_no_object_is_refused() {
         assert_eq!(got, status, "{body}");
         assert!(answer["error"].is_string(), "{answer}");
     }
-    let huge = json!({ "name": "x".repeat(2 * 1024 * 1024) });
+    let huge = json!({ "name": "x".repeat(9 * 1024 * 1024) });
     let (status, body) = app.post(LIST, &huge).await;
     assert_eq!(status, 413, "{body}");
+}
+
+#[tokio::test]
+async fn the_longest_system_prompt_fits_into_a_body() {
+    let app = App::start();
+    let endpoint = app.endpoint("a", "http://127.0.0.1:9").await;
+    let body = json!({
+        "name": "wordy",
+        "endpoint_id": endpoint,
+        "actual_model": "real",
+        "system_prompt": "ß".repeat(1_000_000),
+    });
+    let (status, body) = app.post("/virtual-models", &body).await;
+    assert_eq!(status, 200, "{body}");
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub(super) fn mask(headers: String) -> String {
 }
 
 /// Puts the values of `stored` back where `body` carries their masks.
-pub(super) fn unmask(body: &mut Value, stored: Option<&str>) {
+pub(crate) fn unmask(body: &mut Value, stored: Option<&str>) {
     let Some(field) = body.get_mut(FIELD) else {
         return;
     };

@@ -1,0 +1,32 @@
+//! Rows of the store as they leave it: with every secret masked.
+//!
+//! The store masks keys itself. Custom headers may carry more of them, and an
+//! address written by another program may have a password or a key in it; both are
+//! masked here, for the JSON API and the pages alike.
+
+mod masked_headers;
+mod masked_url;
+
+use store::{EndpointRow, Store, StoreError, VirtualModelRow};
+
+pub(crate) use masked_headers::unmask;
+
+/// All endpoints, by name.
+pub(crate) fn endpoints(store: &Store) -> Result<Vec<EndpointRow>, StoreError> {
+    let mut rows = store.endpoints()?;
+    for row in &mut rows {
+        row.custom_headers = row.custom_headers.take().map(masked_headers::mask);
+        row.url = masked_url::mask(&row.url);
+    }
+    Ok(rows)
+}
+
+/// All virtual models, by name.
+pub(crate) fn virtual_models(store: &Store) -> Result<Vec<VirtualModelRow>, StoreError> {
+    let mut rows = store.virtual_models()?;
+    for row in &mut rows {
+        row.custom_headers = row.custom_headers.take().map(masked_headers::mask);
+        row.endpoint_url = row.endpoint_url.as_deref().map(masked_url::mask);
+    }
+    Ok(rows)
+}
