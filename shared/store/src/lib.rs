@@ -15,6 +15,7 @@ mod field_errors;
 mod input;
 mod migrations;
 mod problem;
+pub mod route;
 mod secret;
 mod setting;
 mod snapshot;

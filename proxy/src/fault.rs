@@ -1,0 +1,130 @@
+//! Everything that can go wrong with a call, in one type.
+//!
+//! A fault has a public text, a private text for the log, an outcome for the
+//! ledger and a status. Only [`crate::life::reply`] renders it and only
+//! [`crate::life`] logs it. Public texts never carry a key, an address of an
+//! upstream or the words of a library.
+
+use store::Outcome;
+use wire::dialect::openai::{BadRequest, ErrorBody};
+
+/// Why a call fails.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    /// HTTP status for the caller.
+    pub(crate) status: u16,
+    /// What the caller reads.
+    pub(crate) body: ErrorBody,
+    /// What the operator reads besides.
+    pub(crate) private: Option<String>,
+    /// Seconds or date that the upstream asks to wait, as it wrote it.
+    pub(crate) retry_after: Option<String>,
+    /// How the ledger counts it; tells who is to blame.
+    pub(crate) outcome: Outcome,
+    /// The caller is gone: there is nobody to answer.
+    pub(crate) hung_up: bool,
+}
+
+impl Fault {
+    fn new(status: u16, outcome: Outcome, kind: &str, code: &str, message: String) -> Self {
+        Self {
+            status,
+            body: ErrorBody {
+                message,
+                kind: kind.to_owned(),
+                param: None,
+                code: Some(code.to_owned()),
+            },
+            private: None,
+            retry_after: None,
+            outcome,
+            hung_up: false,
+        }
+    }
+
+    /// The same fault with what only the operator may read.
+    pub(crate) fn with_private(mut self, private: impl Into<String>) -> Self {
+        self.private = Some(private.into());
+        self
+    }
+
+    /// The request is wrong; sending it again does not help.
+    pub(crate) fn caller(status: u16, code: &str, message: impl Into<String>) -> Self {
+        Self::new(
+            status,
+            Outcome::ClientError,
+            "invalid_request_error",
+            code,
+            message.into(),
+        )
+    }
+
+    /// The gateway has no such thing to offer.
+    pub(crate) fn refused(status: u16, code: &str, message: impl Into<String>) -> Self {
+        Self {
+            outcome: Outcome::Refused,
+            ..Self::caller(status, code, message)
+        }
+    }
+
+    /// The upstream failed.
+    pub(crate) fn upstream(status: u16, code: &str, message: impl Into<String>) -> Self {
+        Self::new(
+            status,
+            Outcome::UpstreamError,
+            "upstream_error",
+            code,
+            message.into(),
+        )
+    }
+
+    /// The upstream took longer than the operator allows.
+    pub(crate) fn timeout(message: impl Into<String>) -> Self {
+        Self::new(
+            504,
+            Outcome::Timeout,
+            "upstream_error",
+            "upstream_timeout",
+            message.into(),
+        )
+    }
+
+    /// The caller went away before the answer was complete.
+    pub(crate) fn hung_up() -> Self {
+        Self {
+            hung_up: true,
+            ..Self::new(
+                499,
+                Outcome::ClientCancelled,
+                "invalid_request_error",
+                "client_cancelled",
+                "The caller closed the connection.".to_owned(),
+            )
+        }
+    }
+
+    /// A fault of the gateway itself.
+    pub(crate) fn internal(private: impl Into<String>) -> Self {
+        Self::new(
+            500,
+            Outcome::InternalError,
+            "server_error",
+            "internal_error",
+            "The gateway failed on this request. The operator finds the reason in its log under the request id.".to_owned(),
+        )
+        .with_private(private)
+    }
+}
+
+impl From<BadRequest> for Fault {
+    fn from(bad: BadRequest) -> Self {
+        let code = if bad.param.is_some() {
+            "invalid_value"
+        } else {
+            "invalid_json"
+        };
+        let mut fault = Self::caller(400, code, bad.message);
+        fault.body.param = bad.param;
+        fault
+    }
+}

@@ -1,0 +1,175 @@
+//! The Pingora service: every request comes in here and is answered here.
+//!
+//! All routes are answered in `request_filter`; the phases that follow belong to
+//! the lane that passes bytes through uninterpreted, which no route takes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderValue;
+use pingora::connectors::ConnectorOptions;
+use pingora::connectors::http::Connector;
+use pingora::protocols::http::ServerSession;
+use pingora::server::configuration::ServerConf;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType};
+use pingora_proxy::{ProxyHttp, Session};
+use store::config::Config;
+
+use crate::fault::Fault;
+use crate::ledger::Ledger;
+use crate::life::{self, reply};
+use crate::live::watch::Current;
+use crate::routes::Route;
+use crate::upstream::Timeouts;
+use crate::{health, request_id};
+
+/// What every request shares.
+pub(crate) struct Gateway {
+    pub(crate) current: Arc<Current>,
+    pub(crate) ledger: Ledger,
+    pub(crate) connector: Arc<Connector>,
+    pub(crate) timeouts: Timeouts,
+    /// Longest request body in bytes.
+    pub(crate) max_body: usize,
+    pub(crate) started: Instant,
+}
+
+impl Gateway {
+    pub(crate) fn new(
+        config: &Config,
+        server: &ServerConf,
+        current: Arc<Current>,
+        ledger: Ledger,
+        timeouts: Timeouts,
+    ) -> Self {
+        let options = ConnectorOptions::from_server_conf(server);
+        Self {
+            current,
+            ledger,
+            connector: Arc::new(Connector::new(Some(options))),
+            timeouts,
+            max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
+            started: Instant::now(),
+        }
+    }
+
+    async fn serve(&self, caller: &mut ServerSession) {
+        let header = caller.req_header();
+        let route = Route::find(&header.method, header.uri.path());
+        let id = request_id::of(&header.headers);
+        // A caller that reads nothing does not hold its upstream for ever.
+        caller.set_write_timeout(Some(self.timeouts.silence));
+        let told = match route {
+            Route::Call(call) => {
+                life::run(self, caller, call, id).await;
+                return;
+            }
+            Route::ModelList => {
+                let list = self.current.live().model_list.clone();
+                json(caller, 200, &id, list).await
+            }
+            Route::Model(name) => self.model(caller, &name, &id).await,
+            Route::Health => {
+                let (status, body) = health::report(self);
+                json(caller, status, &id, body.to_string().into()).await
+            }
+            Route::Probe => json(caller, 200, &id, Bytes::from_static(b"{}")).await,
+            Route::Preflight => preflight(caller, &id).await,
+            Route::WrongMethod(allowed) => wrong_method(caller, allowed, &id).await,
+            Route::Unknown => unknown(caller, &id).await,
+        };
+        if let Err(err) = told {
+            tracing::debug!(request_id = %id, error = %err, "the caller was gone before it was answered");
+        }
+    }
+
+    async fn model(&self, caller: &mut ServerSession, name: &str, id: &str) -> pingora::Result<()> {
+        let live = self.current.live();
+        match life::describe(&live, name) {
+            Ok(entry) => json(caller, 200, id, entry.to_string().into()).await,
+            Err(fault) => reply::refuse(caller, &fault, id).await,
+        }
+    }
+}
+
+async fn json(
+    caller: &mut ServerSession,
+    status: u16,
+    id: &str,
+    body: Bytes,
+) -> pingora::Result<()> {
+    reply::send_json(caller, reply::header(status, id)?, body).await
+}
+
+async fn unknown(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
+    let header = caller.req_header();
+    let message = format!(
+        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, embeddings and models.",
+        header.method,
+        header.uri.path()
+    );
+    let fault = Fault::refused(404, "unknown_path", message);
+    reply::refuse(caller, &fault, id).await
+}
+
+async fn wrong_method(
+    caller: &mut ServerSession,
+    allowed: &'static str,
+    id: &str,
+) -> pingora::Result<()> {
+    let header = caller.req_header();
+    let message = format!(
+        "{} does not take {}; use {allowed}.",
+        header.uri.path(),
+        header.method
+    );
+    let fault = Fault::refused(405, "method_not_allowed", message);
+    let mut header = reply::header(405, id)?;
+    header.insert_header("allow", allowed)?;
+    reply::send_json(caller, header, fault.body.to_json()).await
+}
+
+/// Browsers ask before they send JSON with a key; every origin may call, because a
+/// key is asked for, not a cookie.
+async fn preflight(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
+    let asked = caller.get_header("access-control-request-headers").cloned();
+    let mut header = reply::header(204, id)?;
+    header.insert_header("access-control-allow-methods", "GET, HEAD, POST, OPTIONS")?;
+    header.insert_header(
+        "access-control-allow-headers",
+        asked.unwrap_or(HeaderValue::from_static("authorization, content-type")),
+    )?;
+    header.insert_header("access-control-max-age", "86400")?;
+    caller.write_response_header(Box::new(header)).await
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = ();
+
+    fn new_ctx(&self) -> Self::CTX {}
+
+    /// Answers every request; `Ok(true)` tells Pingora that it has been.
+    async fn request_filter(
+        &self,
+        session: &mut Session,
+        _ctx: &mut Self::CTX,
+    ) -> pingora::Result<bool> {
+        self.serve(&mut session.downstream_session).await;
+        Ok(true)
+    }
+
+    async fn upstream_peer(
+        &self,
+        _session: &mut Session,
+        _ctx: &mut Self::CTX,
+    ) -> pingora::Result<Box<HttpPeer>> {
+        Error::e_explain(
+            ErrorType::InternalError,
+            "every route is answered before a peer is chosen",
+        )
+    }
+}

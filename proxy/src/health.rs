@@ -1,0 +1,55 @@
+//! `GET /health`: what a monitor and an operator at night need to see. It carries
+//! names and counters only: no address, no key, no message of an upstream.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value, json};
+
+use crate::gateway::Gateway;
+
+/// Status and body. `ok` when everything works; `degraded` when calls are served
+/// but something needs the operator. Both answer 200: the gateway itself is up.
+pub(crate) fn report(gateway: &Gateway) -> (u16, Value) {
+    let live = gateway.current.live();
+    let trouble = gateway.current.trouble();
+    let counts = gateway.ledger.counts();
+    let count = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
+    let lost = count(&counts.lost);
+    let degraded = trouble.is_some() || lost > 0 || !live.problems.is_empty();
+    let endpoints: Vec<Value> = live
+        .snapshot
+        .endpoints
+        .iter()
+        .map(|endpoint| {
+            let upstream = live.upstreams.iter().find(|u| u.endpoint.id == endpoint.id);
+            let mut entry = upstream.map_or_else(
+                || json!({"state": "misconfigured"}),
+                |upstream| upstream.state.report(),
+            );
+            entry["id"] = json!(endpoint.id);
+            entry["name"] = json!(endpoint.name);
+            entry["type"] = json!(endpoint.provider.id());
+            entry["enabled"] = json!(endpoint.enabled);
+            entry
+        })
+        .collect();
+    let body = json!({
+        "status": if degraded { "degraded" } else { "ok" },
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": gateway.started.elapsed().as_secs(),
+        "store": {
+            "state": if trouble.is_some() { "unreadable" } else { "ok" },
+            "revision": live.snapshot.revision,
+        },
+        "usage": {
+            "queued": count(&counts.queued),
+            "written": count(&counts.written),
+            "lost": lost,
+            "write_failures": count(&counts.failures),
+        },
+        "configuration_problems": live.problems.len(),
+        "models": live.snapshot.offered().len(),
+        "endpoints": endpoints,
+    });
+    (200, body)
+}

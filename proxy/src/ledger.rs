@@ -1,0 +1,172 @@
+//! Finished calls on their way into the store.
+//!
+//! A call costs the request path one push into a bounded queue; a thread of its
+//! own writes batches. A full queue never delays a request: the loss is counted
+//! and logged. Rows survive a store that is locked or full for a while: the batch
+//! is kept and tried again until it is written.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use store::CallRecord;
+use store::Store;
+
+/// Records that may wait. At about 400 bytes each this bounds the queue at some
+/// 13 MB.
+const QUEUE: usize = 32 * 1024;
+/// Records written in one transaction.
+const BATCH: usize = 1024;
+/// How long the first record of a batch waits for more.
+const GATHER: Duration = Duration::from_millis(100);
+/// How long to wait before a failed batch is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// The request path's side.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    queue: SyncSender<CallRecord>,
+    counts: Arc<Counts>,
+}
+
+/// What happened to records so far.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Pushed into the queue.
+    pub(crate) queued: AtomicU64,
+    /// In the store.
+    pub(crate) written: AtomicU64,
+    /// Lost because the queue was full, or the store did not take them at the end.
+    pub(crate) lost: AtomicU64,
+    /// Batches that could not be written at once.
+    pub(crate) failures: AtomicU64,
+}
+
+/// Ends the writer and waits until everything queued is written.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    stop: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Ledger {
+    /// Starts the writer thread over `store`.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub(crate) fn start(store: Store) -> std::io::Result<(Self, Writer)> {
+        let (queue, records) = sync_channel(QUEUE);
+        let (stop, stopped) = sync_channel(1);
+        let counts = Arc::new(Counts::default());
+        let own = Arc::clone(&counts);
+        let thread = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || write_all(&store, &records, &stopped, &own))?;
+        Ok((Self { queue, counts }, Writer { stop, thread }))
+    }
+
+    /// Queues one record. Never waits.
+    pub(crate) fn push(&self, record: CallRecord) {
+        match self.queue.try_send(record) {
+            Ok(()) => {
+                self.counts.queued.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(TrySendError::Full(record) | TrySendError::Disconnected(record)) => {
+                let lost = self.counts.lost.fetch_add(1, Ordering::Relaxed) + 1;
+                // Each doubling, so that a long outage does not fill the log.
+                if lost.is_power_of_two() {
+                    tracing::error!(
+                        lost,
+                        request_id = %record.request_id,
+                        "usage record lost: the queue to the store is full; see the store errors before this line"
+                    );
+                }
+            }
+        }
+    }
+
+    /// The counters, for `/health`.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}
+
+impl Writer {
+    /// Writes what is queued and ends. Call it after the last request.
+    pub(crate) fn finish(self) {
+        if self.stop.send(()).is_err() || self.thread.join().is_err() {
+            tracing::error!("the ledger thread had ended early; queued usage records are lost");
+        }
+    }
+}
+
+/// The writer thread's side.
+struct Drain<'a> {
+    store: &'a Store,
+    stopped: &'a Receiver<()>,
+    counts: &'a Counts,
+    stopping: bool,
+}
+
+fn write_all(
+    store: &Store,
+    records: &Receiver<CallRecord>,
+    stopped: &Receiver<()>,
+    counts: &Counts,
+) {
+    let mut drain = Drain {
+        store,
+        stopped,
+        counts,
+        stopping: false,
+    };
+    let mut batch = Vec::new();
+    while !drain.stopping {
+        match records.recv_timeout(GATHER) {
+            Ok(record) => {
+                batch.push(record);
+                // Records that come together are written together.
+                std::thread::park_timeout(GATHER);
+            }
+            Err(RecvTimeoutError::Timeout) => drain.look_whether_to_stop(),
+            Err(RecvTimeoutError::Disconnected) => drain.stopping = true,
+        }
+        loop {
+            let room = BATCH - batch.len();
+            batch.extend(records.try_iter().take(room));
+            if batch.is_empty() {
+                break;
+            }
+            drain.write(&mut batch);
+        }
+    }
+}
+
+impl Drain<'_> {
+    fn look_whether_to_stop(&mut self) {
+        self.stopping |= self.stopped.try_recv().is_ok();
+    }
+
+    /// Writes `batch` and empties it, however long the store needs. Once the
+    /// program stops, one failure is the end.
+    fn write(&mut self, batch: &mut Vec<CallRecord>) {
+        let size = batch.len() as u64;
+        while let Err(err) = self.store.record_calls(batch) {
+            let failures = self.counts.failures.fetch_add(1, Ordering::Relaxed) + 1;
+            self.look_whether_to_stop();
+            if self.stopping {
+                self.counts.lost.fetch_add(size, Ordering::Relaxed);
+                tracing::error!(records = size, error = %err, "usage records lost: the store does not take them and the program ends");
+                return batch.clear();
+            }
+            if failures.is_power_of_two() {
+                tracing::error!(records = size, error = %err, "usage records cannot be written; they wait and are tried again");
+            }
+            std::thread::park_timeout(RETRY);
+        }
+        self.counts.written.fetch_add(size, Ordering::Relaxed);
+        batch.clear();
+    }
+}

@@ -1,0 +1,95 @@
+//! Step one: the caller's body, whole, and what it asks for.
+
+use bytes::{Bytes, BytesMut};
+use http::header;
+use pingora::protocols::http::ServerSession;
+use wire::dialect::openai::Request;
+use wire::provider::Call;
+
+use crate::fault::Fault;
+
+/// A body that was read and understood.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) body: Bytes,
+    pub(super) request: Request,
+}
+
+/// Reads the body, at most `limit` bytes of it.
+///
+/// # Errors
+/// Too long, encoded, cut off, or not a request of `call`.
+pub(super) async fn accept(
+    caller: &mut ServerSession,
+    call: Call,
+    limit: usize,
+) -> Result<Accepted, Fault> {
+    let header = caller.req_header();
+    let announced = header
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_long(limit));
+    }
+    if let Some(encoding) = header.headers.get(header::CONTENT_ENCODING)
+        && encoding.as_bytes() != b"identity"
+    {
+        return Err(Fault::caller(
+            415,
+            "unsupported_content_encoding",
+            "The request body is compressed. Send it without a content-encoding.",
+        ));
+    }
+    let waits = header
+        .headers
+        .get(header::EXPECT)
+        .is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    if waits {
+        caller
+            .write_continue_response()
+            .await
+            .map_err(|_| Fault::hung_up())?;
+    }
+    let body = read(caller, announced, limit).await?;
+    let request = Request::read(call, &body)?;
+    Ok(Accepted { body, request })
+}
+
+async fn read(
+    caller: &mut ServerSession,
+    announced: Option<usize>,
+    limit: usize,
+) -> Result<Bytes, Fault> {
+    let cut = |err: Box<pingora::Error>| {
+        Fault::hung_up().with_private(format!("while the request body was read: {err}"))
+    };
+    let Some(first) = caller.read_request_body().await.map_err(cut)? else {
+        return Ok(Bytes::new());
+    };
+    if announced == Some(first.len()) {
+        return Ok(first);
+    }
+    let mut body = BytesMut::with_capacity(announced.unwrap_or(first.len() * 2));
+    body.extend_from_slice(&first);
+    drop(first);
+    while let Some(more) = caller.read_request_body().await.map_err(cut)? {
+        if body.len() + more.len() > limit {
+            return Err(too_long(limit));
+        }
+        body.extend_from_slice(&more);
+    }
+    Ok(body.freeze())
+}
+
+fn too_long(limit: usize) -> Fault {
+    Fault::caller(
+        413,
+        "request_too_large",
+        format!(
+            "The request body is longer than the {} MB that this gateway takes (MAX_BODY_MB).",
+            limit / (1024 * 1024)
+        ),
+    )
+}

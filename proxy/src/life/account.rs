@@ -1,0 +1,211 @@
+//! The call's record: opened with the first byte, closed exactly once.
+//!
+//! A record is also written when the call is dropped half way. The access log line
+//! is written from it, one a call.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use store::{CallKind, CallRecord, Outcome};
+use wire::provider::Call;
+use wire::usage::{Usage, estimate_tokens};
+
+use super::accept::Accepted;
+use super::translate::Order;
+use crate::fault::Fault;
+use crate::ledger::Ledger;
+use crate::live::Target;
+
+/// One call's record while it is being made.
+#[derive(Debug)]
+pub(super) struct Account<'l> {
+    ledger: &'l Ledger,
+    started: Instant,
+    prompt_bytes: u64,
+    answer_bytes: u64,
+    usage: Option<Usage>,
+    reached_upstream: bool,
+    private: Option<String>,
+    /// `None` once it has been handed over.
+    record: Option<CallRecord>,
+    id: String,
+}
+
+impl<'l> Account<'l> {
+    /// Opens the record of a call that begins now.
+    pub(super) fn open(ledger: &'l Ledger, call: Call, id: String) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let started_at = since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
+        let kind = match call {
+            Call::Completions => CallKind::Completion,
+            Call::Embeddings => CallKind::Embedding,
+            Call::Chat | Call::Models => CallKind::Chat,
+        };
+        Self {
+            ledger,
+            started: Instant::now(),
+            prompt_bytes: 0,
+            answer_bytes: 0,
+            usage: None,
+            reached_upstream: false,
+            private: None,
+            record: Some(CallRecord {
+                kind,
+                request_id: id.clone(),
+                virtual_model: String::new(),
+                endpoint_id: None,
+                endpoint_name: None,
+                prompt_tokens: 0,
+                completion_tokens: 0,
+                total_tokens: 0,
+                cached_input_tokens: 0,
+                cache_creation_tokens: 0,
+                estimated: false,
+                status: 0,
+                // What holds if the call is dropped before it says otherwise.
+                outcome: Outcome::ClientCancelled,
+                stream: false,
+                latency_ms: 0,
+                ttft_ms: None,
+                error_code: None,
+                started_at,
+            }),
+            id,
+        }
+    }
+
+    /// The request id.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// When the call began.
+    pub(super) fn started(&self) -> Instant {
+        self.started
+    }
+
+    pub(super) fn accepted(&mut self, accepted: &Accepted) {
+        self.prompt_bytes = accepted.body.len() as u64;
+        if let (Some(record), Some(name)) = (&mut self.record, &accepted.request.model) {
+            record.virtual_model.clone_from(name);
+        }
+    }
+
+    pub(super) fn resolved(&mut self, target: &Target) {
+        if let Some(record) = &mut self.record {
+            record.virtual_model.clone_from(&target.model.name);
+            record.endpoint_id = Some(target.upstream.endpoint.id);
+            record.endpoint_name = Some(target.upstream.endpoint.name.clone());
+        }
+    }
+
+    pub(super) fn ordered(&mut self, order: &Order) {
+        self.reached_upstream = true;
+        if let Some(record) = &mut self.record {
+            record.stream = order.reply().stream;
+        }
+    }
+
+    /// The first token of the answer has arrived.
+    pub(super) fn first_token(&mut self) {
+        let waited = millis(self.started);
+        if let Some(record) = &mut self.record {
+            record.ttft_ms.get_or_insert(waited);
+        }
+    }
+
+    /// What is known of the answer so far; the last word counts.
+    pub(super) fn saw(&mut self, usage: Option<Usage>, answer_bytes: u64) {
+        self.usage = usage.or(self.usage);
+        self.answer_bytes = answer_bytes;
+    }
+
+    /// The caller has the whole answer.
+    pub(super) fn succeeded(&mut self, status: u16) {
+        if let Some(record) = &mut self.record {
+            record.status = status;
+            record.outcome = Outcome::Success;
+        }
+    }
+
+    /// The call failed.
+    pub(super) fn failed(&mut self, fault: &Fault) {
+        self.private.clone_from(&fault.private);
+        if let Some(record) = &mut self.record {
+            record.status = fault.status;
+            record.outcome = fault.outcome;
+            record.error_code.clone_from(&fault.body.code);
+        }
+    }
+
+    /// Closes the record: one access log line, one row.
+    pub(super) fn close(mut self) {
+        self.hand_over();
+    }
+
+    fn hand_over(&mut self) {
+        let Some(mut record) = self.record.take() else {
+            return;
+        };
+        record.latency_ms = millis(self.started);
+        self.count_tokens(&mut record);
+        self.log(&record);
+        self.ledger.push(record);
+    }
+
+    /// Declared usage, or an estimate where tokens were spent that nobody counted.
+    fn count_tokens(&self, record: &mut CallRecord) {
+        let answered = record.outcome == Outcome::Success || self.answer_bytes > 0;
+        let usage = match self.usage {
+            Some(usage) => usage,
+            None if answered && self.reached_upstream => {
+                record.estimated = true;
+                let prompt_tokens = estimate_tokens(self.prompt_bytes);
+                let completion_tokens = estimate_tokens(self.answer_bytes);
+                Usage {
+                    prompt_tokens,
+                    completion_tokens,
+                    total_tokens: prompt_tokens + completion_tokens,
+                    ..Usage::default()
+                }
+            }
+            None => return,
+        };
+        record.prompt_tokens = usage.prompt_tokens;
+        record.completion_tokens = usage.completion_tokens;
+        record.total_tokens = usage.total_tokens;
+        record.cached_input_tokens = usage.cached_tokens;
+        record.cache_creation_tokens = usage.cache_write_tokens;
+    }
+
+    fn log(&self, record: &CallRecord) {
+        let outcome = record.outcome.as_str();
+        let model = record.virtual_model.as_str();
+        let endpoint = record.endpoint_name.as_deref().unwrap_or("-");
+        match &self.private {
+            None => tracing::info!(
+                request_id = %self.id, call = record.kind.as_str(), model, endpoint,
+                status = record.status, outcome, stream = record.stream,
+                prompt_tokens = record.prompt_tokens, completion_tokens = record.completion_tokens,
+                ms = record.latency_ms, ttft_ms = record.ttft_ms,
+                code = record.error_code.as_deref(), "call"
+            ),
+            Some(reason) => tracing::warn!(
+                request_id = %self.id, call = record.kind.as_str(), model, endpoint,
+                status = record.status, outcome, stream = record.stream,
+                prompt_tokens = record.prompt_tokens, completion_tokens = record.completion_tokens,
+                ms = record.latency_ms, ttft_ms = record.ttft_ms,
+                code = record.error_code.as_deref(), reason, "call"
+            ),
+        }
+    }
+}
+
+impl Drop for Account<'_> {
+    fn drop(&mut self) {
+        self.hand_over();
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,99 @@
+//! What a caller receives that is not an upstream's answer: refusals, faults, and
+//! the headers of everything.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
+
+use crate::fault::Fault;
+
+/// A response header with what every response carries.
+///
+/// # Errors
+/// When `id` is no header value; ids are checked before.
+pub(crate) fn header(status: u16, id: &str) -> pingora::Result<ResponseHeader> {
+    let mut header = ResponseHeader::build_no_case(status, Some(10))?;
+    header.insert_header("x-request-id", id)?;
+    header.insert_header(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    )?;
+    header.insert_header(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("*"),
+    )?;
+    Ok(header)
+}
+
+/// Sends `body` whole, as JSON.
+///
+/// # Errors
+/// When the caller is gone.
+pub(crate) async fn send_json(
+    caller: &mut ServerSession,
+    mut header: ResponseHeader,
+    body: Bytes,
+) -> pingora::Result<()> {
+    header.insert_header(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    )?;
+    header.insert_header(header::CONTENT_LENGTH, body.len())?;
+    caller.write_response_header(Box::new(header)).await?;
+    caller.write_response_body(body, true).await
+}
+
+/// Answers with `fault` instead of an answer.
+///
+/// # Errors
+/// When the caller is gone.
+pub(crate) async fn refuse(
+    caller: &mut ServerSession,
+    fault: &Fault,
+    id: &str,
+) -> pingora::Result<()> {
+    let mut header = header(fault.status, id)?;
+    if let Some(after) = &fault.retry_after {
+        header.insert_header(header::RETRY_AFTER, after.as_str())?;
+    }
+    send_json(caller, header, fault.body.to_json()).await?;
+    drain(caller).await;
+    Ok(())
+}
+
+/// Most bytes of an unread request body that are read to be thrown away.
+const DRAIN_BYTES: usize = 64 * 1024 * 1024;
+/// Longest time spent on that.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// Reads what is left of the request. A connection closed on unread bytes resets,
+/// and the caller would see a broken pipe in place of the refusal.
+async fn drain(caller: &mut ServerSession) {
+    if caller.is_body_done() {
+        return;
+    }
+    let rest = async {
+        let mut left = DRAIN_BYTES;
+        while let Ok(Some(more)) = caller.read_request_body().await {
+            left = left.saturating_sub(more.len());
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // What was not read in time stays unread; the connection closes then.
+    drop(pingora::time::timeout(DRAIN_TIME, rest).await);
+}
+
+/// Ends a stream that cannot be completed: an error event and no `[DONE]`.
+///
+/// # Errors
+/// When the caller is gone.
+pub(crate) async fn break_off(caller: &mut ServerSession, fault: &Fault) -> pingora::Result<()> {
+    caller
+        .write_response_body(fault.body.to_event(), true)
+        .await
+}

@@ -1,0 +1,82 @@
+//! Step four: the request goes out, the response header comes back.
+
+mod exchange;
+mod refusal;
+
+use std::future::Future;
+use std::time::Duration;
+
+use pingora::ErrorType;
+use pingora::protocols::http::ServerSession;
+
+use super::account::Account;
+use super::translate::Order;
+use crate::fault::Fault;
+use crate::gateway::Gateway;
+use crate::upstream::Upstream;
+pub(super) use exchange::Sent;
+
+/// A success header from the upstream; its body is still to be read.
+///
+/// # Errors
+/// When the upstream cannot be reached, refuses, fails or is too slow, and when
+/// the caller hangs up meanwhile: then the upstream request is given up.
+pub(super) async fn send(
+    gateway: &Gateway,
+    caller: &mut ServerSession,
+    upstream: &Upstream,
+    order: &Order,
+    account: &Account<'_>,
+) -> Result<Sent, Fault> {
+    let exchange = async {
+        let sent = exchange::exchange(&gateway.connector, upstream, order).await?;
+        let status = sent.status();
+        if (200..300).contains(&status) {
+            Ok(sent)
+        } else {
+            Err(refusal::read(sent, upstream).await)
+        }
+    };
+    let time = gateway
+        .timeouts
+        .silence
+        .saturating_sub(account.started().elapsed());
+    let outcome = while_wanted(caller, time, exchange).await.and_then(|r| r);
+    match &outcome {
+        Ok(_) => {}
+        Err(fault) if fault.outcome == store::Outcome::ClientError => upstream.state.succeeded(),
+        Err(fault) if fault.hung_up => {}
+        Err(fault) => upstream
+            .state
+            .failed(fault.body.code.as_deref().unwrap_or("error")),
+    }
+    outcome
+}
+
+/// Runs `work` as long as the caller is there, at most for `time`.
+///
+/// # Errors
+/// When the caller hangs up or the time is over; `work` is dropped then, and with
+/// it the upstream request.
+pub(super) async fn while_wanted<T>(
+    caller: &mut ServerSession,
+    time: Duration,
+    work: impl Future<Output = T>,
+) -> Result<T, Fault> {
+    tokio::select! {
+        biased;
+        done = pingora::time::timeout(time, work) => {
+            done.map_err(|_| Fault::timeout("The upstream took longer than this gateway allows (TIMEOUT)."))
+        }
+        () = hung_up(caller) => Err(Fault::hung_up()),
+    }
+}
+
+/// Completes when the caller closes its connection. Its body must have been read.
+pub(super) async fn hung_up(caller: &mut ServerSession) {
+    match caller.read_body_or_idle(true).await {
+        // The next request came early: the caller is there.
+        Err(err) if *err.etype() == ErrorType::ConnectError => std::future::pending().await,
+        Ok(_) | Err(_) => {}
+    }
+}

@@ -1,0 +1,289 @@
+//! One request over one connection, with what HTTP allows an upstream to do: close
+//! an idle connection, send 1xx first, answer before it has read the body.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::FutureExt;
+use pingora::connectors::http::Connector;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::http::client::HttpSession;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType};
+
+use super::super::translate::Order;
+use crate::fault::Fault;
+use crate::upstream::{IDLE, Upstream};
+
+/// A body is written in pieces of this size, with a look for an early answer
+/// between them.
+const PIECE: usize = 256 * 1024;
+
+/// Connections from the pool that may turn out to be closed before a fresh one is
+/// insisted on by an empty pool.
+const STALE: usize = 64;
+
+/// An upstream connection on which a response header has arrived.
+pub(in super::super) struct Sent {
+    session: HttpSession,
+    peer: Arc<HttpPeer>,
+    /// The whole request was taken: only then may the connection be used again.
+    complete: bool,
+}
+
+/// A piece of a response body, borrowed from the connection where it can be.
+pub(in super::super) enum Piece<'a> {
+    Borrowed(&'a [u8]),
+    Owned(Bytes),
+}
+
+impl AsRef<[u8]> for Piece<'_> {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl Sent {
+    /// The response header.
+    pub(in super::super) fn header(&self) -> Option<&ResponseHeader> {
+        self.session.response_header()
+    }
+
+    /// The status; 0 stands for none and is no success.
+    pub(in super::super) fn status(&self) -> u16 {
+        self.header().map_or(0, |header| header.status.as_u16())
+    }
+
+    /// The media type without parameters, in lower case.
+    pub(in super::super) fn media_type(&self) -> String {
+        let value = self.header().and_then(|h| h.headers.get("content-type"));
+        let text = value.and_then(|v| v.to_str().ok()).unwrap_or("");
+        let kind = text.split(';').next().unwrap_or("");
+        kind.trim().to_ascii_lowercase()
+    }
+
+    /// The next bytes of the body; `None` at its end.
+    ///
+    /// # Errors
+    /// When the connection breaks or is silent for too long.
+    pub(in super::super) async fn read(&mut self) -> pingora::Result<Option<Piece<'_>>> {
+        match &mut self.session {
+            HttpSession::H1(h1) => Ok(h1.read_body_ref().await?.map(Piece::Borrowed)),
+            HttpSession::H2(h2) => Ok(h2.read_response_body().await?.map(Piece::Owned)),
+            HttpSession::Custom(()) => Ok(None),
+        }
+    }
+
+    /// Gives the connection back after the whole body has been read.
+    pub(in super::super) async fn release(self, connector: &Connector) {
+        if self.complete {
+            connector
+                .release_http_session(self.session, &*self.peer, Some(IDLE))
+                .await;
+        }
+    }
+}
+
+/// Sends `order` and waits for the response header.
+///
+/// # Errors
+/// When no address of the upstream can be connected to, or the connection breaks.
+pub(super) async fn exchange(
+    connector: &Connector,
+    upstream: &Upstream,
+    order: &Order,
+) -> Result<Sent, Fault> {
+    let peers = upstream.peers().await.map_err(|err| {
+        Fault::upstream(
+            502,
+            "upstream_unreachable",
+            "The upstream's host name does not resolve.",
+        )
+        .with_private(format!("{}: {err}", upstream.base.host()))
+    })?;
+    let mut last = None;
+    for peer in peers.iter() {
+        match over(connector, peer, order).await {
+            Ok(sent) => return Ok(sent),
+            Err(Broken {
+                at: Stage::Connect,
+                error,
+            }) => last = Some(error),
+            Err(Broken {
+                at: Stage::Talk,
+                error,
+            }) => return Err(broken(&error)),
+        }
+    }
+    Err(last.map_or_else(
+        || Fault::internal("an upstream without an address"),
+        |error| unreachable(&error),
+    ))
+}
+
+/// Where an exchange broke.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was sent: another address may be tried.
+    Connect,
+    /// The upstream may have seen the request.
+    Talk,
+}
+
+struct Broken {
+    at: Stage,
+    error: Box<Error>,
+}
+
+async fn over(connector: &Connector, peer: &Arc<HttpPeer>, order: &Order) -> Result<Sent, Broken> {
+    let mut tries = 0;
+    loop {
+        let (mut session, reused) =
+            connector
+                .get_http_session(&**peer)
+                .await
+                .map_err(|error| Broken {
+                    at: Stage::Connect,
+                    error,
+                })?;
+        session.set_read_timeout(peer.options.read_timeout);
+        session.set_write_timeout(peer.options.write_timeout);
+        match talk(&mut session, order).await {
+            Ok(complete) => {
+                return Ok(Sent {
+                    session,
+                    peer: Arc::clone(peer),
+                    complete,
+                });
+            }
+            // The upstream had closed the idle connection: no byte of an answer
+            // came, and the request goes out once more on another connection.
+            Err(error) if reused && is_closed(&error) && tries < STALE => tries += 1,
+            Err(error) => {
+                return Err(Broken {
+                    at: Stage::Talk,
+                    error,
+                });
+            }
+        }
+    }
+}
+
+/// Writes the request and reads the header of the final response. Says whether
+/// the whole request was written.
+async fn talk(session: &mut HttpSession, order: &Order) -> pingora::Result<bool> {
+    let header: Box<RequestHeader> = Box::new(order.header.clone());
+    session.write_request_header(header).await?;
+    let written = write_body(session, order).await;
+    let complete = match written {
+        Ok(complete) => complete,
+        // The upstream may have answered before it stopped reading.
+        Err(error) => {
+            return match read_header(session).await {
+                Ok(()) => Ok(false),
+                Err(_) => Err(error),
+            };
+        }
+    };
+    if !has_answer(session) {
+        read_header(session).await?;
+    }
+    Ok(complete)
+}
+
+/// Writes the body, unless an answer arrives first. Says whether all of it went.
+async fn write_body(session: &mut HttpSession, order: &Order) -> pingora::Result<bool> {
+    let parts = order.body.parts();
+    let count = parts.len();
+    for (n, part) in parts.iter().enumerate() {
+        let mut rest = part.clone();
+        while !rest.is_empty() {
+            let piece = rest.split_to(rest.len().min(PIECE));
+            let end = n + 1 == count && rest.is_empty();
+            session.write_request_body(piece, end).await?;
+            if !end && let Some(early) = session.read_response_header().now_or_never() {
+                early?;
+                if has_answer(session) {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+    session.finish_request_body().await?;
+    Ok(true)
+}
+
+/// Reads headers until one that is not informational.
+async fn read_header(session: &mut HttpSession) -> pingora::Result<()> {
+    loop {
+        session.read_response_header().await?;
+        if has_answer(session) {
+            return Ok(());
+        }
+    }
+}
+
+fn has_answer(session: &HttpSession) -> bool {
+    session
+        .response_header()
+        .is_some_and(|header| !header.status.is_informational())
+}
+
+/// Whether the connection was found closed, as against slow or nonsensical.
+fn is_closed(error: &Error) -> bool {
+    matches!(
+        error.etype(),
+        ErrorType::ConnectionClosed
+            | ErrorType::ReadError
+            | ErrorType::WriteError
+            | ErrorType::H2Error
+    )
+}
+
+fn unreachable(error: &Error) -> Fault {
+    let fault = match error.etype() {
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => {
+            Fault::timeout("The upstream could not be connected to in time (CONNECT_TIMEOUT).")
+        }
+        ErrorType::ConnectRefused => Fault::upstream(
+            502,
+            "upstream_unreachable",
+            "The upstream refuses connections.",
+        ),
+        ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => {
+            Fault::upstream(
+                502,
+                "upstream_tls_failed",
+                "The secure connection to the upstream failed.",
+            )
+        }
+        _ => Fault::upstream(
+            502,
+            "upstream_unreachable",
+            "The upstream cannot be connected to.",
+        ),
+    };
+    fault.with_private(error.to_string())
+}
+
+fn broken(error: &Error) -> Fault {
+    let fault = match error.etype() {
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => {
+            Fault::timeout("The upstream was silent for longer than this gateway allows (TIMEOUT).")
+        }
+        ErrorType::InvalidHTTPHeader => Fault::upstream(
+            502,
+            "upstream_bad_response",
+            "The upstream's response is not HTTP.",
+        ),
+        _ => Fault::upstream(
+            502,
+            "upstream_connection_lost",
+            "The upstream closed the connection before it answered.",
+        ),
+    };
+    fault.with_private(error.to_string())
+}

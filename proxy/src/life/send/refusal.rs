@@ -1,0 +1,95 @@
+//! An upstream's refusal, in words that a caller may read.
+
+use wire::dialect::openai::{ErrorBody, UpstreamError};
+use wire::redact::scrub;
+
+use super::Sent;
+use crate::fault::Fault;
+use crate::upstream::Upstream;
+
+/// Longest error body that is read.
+const MAX: usize = 256 * 1024;
+
+/// Longest private text that goes into the log.
+const LOGGED: usize = 2000;
+
+/// Makes a fault of a response that is no success. The caller's own faults keep
+/// the upstream's status and words; the upstream's faults are told in ours.
+pub(super) async fn read(mut sent: Sent, upstream: &Upstream) -> Fault {
+    let status = sent.status();
+    let text = |name: &str| {
+        let value = sent.header()?.headers.get(name)?;
+        value.to_str().ok().map(str::to_owned)
+    };
+    let retry_after = text("retry-after");
+    let mut body = Vec::new();
+    while let Ok(Some(piece)) = sent.read().await {
+        let room = MAX - body.len();
+        let piece = piece.as_ref();
+        body.extend_from_slice(&piece[..piece.len().min(room)]);
+        if body.len() == MAX {
+            break;
+        }
+    }
+    let told = UpstreamError::read(&body);
+    let secrets = upstream.secrets();
+    let logged: String = scrub(&String::from_utf8_lossy(&body), &secrets[..1])
+        .chars()
+        .take(LOGGED)
+        .collect();
+    let private = format!("upstream answered {status}: {logged}");
+    let mut fault = match status {
+        400..500 => callers(status, told, &|words| scrub(words, &secrets)),
+        500..600 => Fault::upstream(
+            if matches!(status, 503 | 504 | 529) {
+                status
+            } else {
+                502
+            },
+            "upstream_failed",
+            format!("The upstream failed with HTTP {status}."),
+        ),
+        _ => Fault::upstream(
+            502,
+            "upstream_bad_response",
+            format!(
+                "The upstream answered with HTTP {status}, which is no answer to a model call. The operator should check the endpoint's URL."
+            ),
+        ),
+    };
+    fault.retry_after = retry_after;
+    fault.with_private(private)
+}
+
+/// A refusal that is about the request: status, words and code stay.
+fn callers(status: u16, told: UpstreamError, clean: &dyn Fn(&str) -> String) -> Fault {
+    let kind = match status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        _ => "invalid_request_error",
+    };
+    let message = told
+        .message
+        .as_deref()
+        .filter(|words| !words.trim().is_empty());
+    let mut fault = Fault::caller(status, "upstream_refused", "");
+    if status == 429 || status == 401 || status == 403 {
+        // The endpoint's account is at fault, not the caller.
+        fault.outcome = store::Outcome::UpstreamError;
+    }
+    fault.body = ErrorBody {
+        message: message.map_or_else(
+            || format!("The upstream refused the request with HTTP {status}."),
+            clean,
+        ),
+        kind: told.kind.as_deref().map_or_else(|| kind.to_owned(), clean),
+        param: told.param.as_deref().map(clean),
+        code: Some(
+            told.code
+                .as_deref()
+                .map_or_else(|| "upstream_refused".to_owned(), clean),
+        ),
+    };
+    fault
+}

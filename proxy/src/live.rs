@@ -1,0 +1,249 @@
+//! The configuration as the request path uses it: every lookup prepared, nothing
+//! to parse.
+//!
+//! Built off the request path for each revision of the store. A request works on
+//! the one it began with. It is never changed in place.
+
+pub(crate) mod watch;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pingora::http::RequestHeader;
+use store::config::Config;
+use store::route::{self, NoRoute};
+use store::{Endpoint, Problem, Secret, Snapshot, VirtualModel};
+use wire::dialect::openai::Defaults;
+use wire::edit::json_string;
+use wire::provider::{Call, ProviderKind};
+
+use crate::upstream::{Timeouts, Upstream};
+
+/// Calls that go to an upstream.
+const CALLS: [Call; 3] = [Call::Chat, Call::Completions, Call::Embeddings];
+
+/// One revision of the configuration.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) snapshot: Snapshot,
+    /// By the virtual model's id.
+    targets: HashMap<i64, Arc<Target>>,
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
+    /// The body of `GET /v1/models`.
+    pub(crate) model_list: Bytes,
+    /// Everything that is not as the operator will want it.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// A virtual model with everything a call to it needs.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) model: Arc<VirtualModel>,
+    pub(crate) upstream: Arc<Upstream>,
+    /// The virtual model's name as a JSON string.
+    pub(crate) name: Bytes,
+    /// The upstream's model id as a JSON string.
+    pub(crate) actual: Bytes,
+    pub(crate) defaults: Defaults,
+    /// Request headers by call, complete but for length and request id.
+    headers: Vec<(Call, RequestHeader)>,
+}
+
+/// Process settings that shape what is built from a snapshot.
+#[derive(Clone, Debug)]
+pub(crate) struct Build {
+    pub(crate) timeouts: Timeouts,
+    queue_key: Option<Secret>,
+    queue_priority: &'static str,
+    queue_source: String,
+}
+
+impl Build {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            timeouts: Timeouts {
+                connect: config.connect_timeout,
+                silence: config.timeout,
+            },
+            queue_key: config.ai_queue_api_key.clone(),
+            queue_priority: config.ai_queue_priority.as_str(),
+            queue_source: config.ai_queue_source.clone(),
+        }
+    }
+}
+
+impl Live {
+    /// Prepares `snapshot`. What `before` knows of an unchanged endpoint is kept.
+    pub(crate) fn build(snapshot: Snapshot, build: &Build, before: Option<&Self>) -> Self {
+        let mut problems = snapshot.problems.clone();
+        let mut upstreams = Vec::new();
+        for endpoint in &snapshot.endpoints {
+            let kept = before.and_then(|live| live.kept(endpoint));
+            let upstream =
+                kept.map_or_else(|| Upstream::new(endpoint, build.timeouts).map(Arc::new), Ok);
+            match upstream {
+                Ok(upstream) => upstreams.push(upstream),
+                Err(why) => problems.push(Problem::new(
+                    format!("endpoint {} {:?}", endpoint.id, endpoint.name),
+                    format!("it cannot be used: {why}"),
+                )),
+            }
+        }
+        let mut targets = HashMap::new();
+        for model in snapshot.models.values() {
+            let Some(upstream) = upstreams
+                .iter()
+                .find(|u| u.endpoint.id == model.endpoint_id)
+            else {
+                continue;
+            };
+            match Target::new(model, upstream, build) {
+                Ok(target) => drop(targets.insert(model.id, Arc::new(target))),
+                Err(why) => problems.push(Problem::new(
+                    format!("virtual model {} {:?}", model.id, model.name),
+                    format!("it cannot be used: {why}"),
+                )),
+            }
+        }
+        Self {
+            model_list: model_list(&snapshot),
+            snapshot,
+            targets,
+            upstreams,
+            problems,
+        }
+    }
+
+    fn kept(&self, endpoint: &Arc<Endpoint>) -> Option<Arc<Upstream>> {
+        let same = |upstream: &&Arc<Upstream>| {
+            let known = &upstream.endpoint;
+            known.id == endpoint.id
+                && known.updated_at == endpoint.updated_at
+                && **known == **endpoint
+        };
+        self.upstreams.iter().find(same).cloned()
+    }
+
+    /// The target for the model a caller names; `Ok(None)` when the virtual model
+    /// exists but could not be prepared.
+    ///
+    /// # Errors
+    /// When no virtual model answers to the name.
+    pub(crate) fn target(&self, asked: Option<&str>) -> Result<Option<&Arc<Target>>, NoRoute> {
+        let (model, _) = self.snapshot.resolve(asked)?;
+        Ok(self.targets.get(&model.id))
+    }
+}
+
+impl Target {
+    fn new(
+        model: &Arc<VirtualModel>,
+        upstream: &Arc<Upstream>,
+        build: &Build,
+    ) -> Result<Self, String> {
+        let number = |value: f64| Bytes::from(value.to_string());
+        let mut headers = Vec::new();
+        for call in CALLS {
+            if let Some(url) = upstream.provider.url(&upstream.base, call) {
+                let header =
+                    request_header(model, upstream, build, url.path(), &url.authority())
+                        .map_err(|err| format!("its request headers cannot be built: {err}"))?;
+                headers.push((call, header));
+            }
+        }
+        Ok(Self {
+            name: json_string(&model.name),
+            actual: json_string(&model.actual_model),
+            defaults: Defaults {
+                max_tokens: model.max_tokens.map(|n| Bytes::from(n.to_string())),
+                temperature: model.temperature.map(number),
+                top_p: model.top_p.map(number),
+                system_prompt: model.system_prompt.clone().filter(|text| !text.is_empty()),
+            },
+            model: Arc::clone(model),
+            upstream: Arc::clone(upstream),
+            headers,
+        })
+    }
+
+    /// The request header for `call`; `None` when the provider does not serve it.
+    pub(crate) fn header(&self, call: Call) -> Option<&RequestHeader> {
+        let found = self.headers.iter().find(|(of, _)| *of == call);
+        found.map(|(_, header)| header)
+    }
+}
+
+/// Later headers replace earlier ones of the same name: the endpoint's custom
+/// headers may replace the gateway's, the virtual model's the endpoint's.
+fn request_header(
+    model: &VirtualModel,
+    upstream: &Upstream,
+    build: &Build,
+    path: &str,
+    authority: &str,
+) -> pingora::Result<RequestHeader> {
+    let endpoint = &upstream.endpoint;
+    let is_queue = endpoint.provider == ProviderKind::Queue;
+    let mut header = RequestHeader::build_no_case("POST", path.as_bytes(), Some(16))?;
+    header.insert_header("host", authority)?;
+    header.insert_header("content-type", "application/json")?;
+    header.insert_header("accept", "application/json, text/event-stream")?;
+    // A compressed stream would have to be unpacked to be watched.
+    header.insert_header("accept-encoding", "identity")?;
+    header.insert_header(
+        "user-agent",
+        concat!("serverless-proxy/", env!("CARGO_PKG_VERSION")),
+    )?;
+    if is_queue {
+        header.insert_header("x-source", build.queue_source.as_str())?;
+        header.insert_header("x-priority", build.queue_priority)?;
+        header.insert_header("x-model", model.actual_model.as_str())?;
+    } else {
+        header.insert_header("x-source", "serverless-proxy")?;
+    }
+    let key = endpoint.api_key.as_ref();
+    let key = key.or(build.queue_key.as_ref().filter(|_| is_queue));
+    if let Some(key) = key {
+        for (name, value) in upstream.provider.auth_headers(key.expose()) {
+            header.insert_header(name, value)?;
+        }
+    }
+    for (name, value) in endpoint.custom_headers.iter().chain(&model.custom_headers) {
+        header.insert_header(name.to_ascii_lowercase(), value.as_str())?;
+    }
+    Ok(header)
+}
+
+/// The body of `GET /v1/models`.
+fn model_list(snapshot: &Snapshot) -> Bytes {
+    let mut data: Vec<_> = snapshot
+        .offered()
+        .into_iter()
+        .map(|(model, endpoint)| model_entry(&model.name, model, endpoint))
+        .collect();
+    if snapshot.default_model.is_some()
+        && !snapshot.models.contains_key(route::DEFAULT_NAME)
+        && let Ok((model, endpoint)) = snapshot.resolve(None)
+    {
+        data.push(model_entry(route::DEFAULT_NAME, model, endpoint));
+    }
+    serde_json::json!({"object": "list", "data": data})
+        .to_string()
+        .into()
+}
+
+/// One entry of the list; `created` is when the virtual model was made and never
+/// moves.
+pub(crate) fn model_entry(
+    id: &str,
+    model: &VirtualModel,
+    endpoint: &Endpoint,
+) -> serde_json::Value {
+    serde_json::json!({
+        "id": id,
+        "object": "model",
+        "created": model.created_at,
+        "owned_by": endpoint.name,
+    })
+}

@@ -1,0 +1,93 @@
+//! Following the store: a new revision becomes a new [`Live`] within a second.
+//!
+//! A store that cannot be read leaves the last good configuration in place; the
+//! log says so once, `/health` for as long as it lasts.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use store::Store;
+
+use super::{Build, Live};
+
+/// How often the revision is looked at.
+const EVERY: Duration = Duration::from_millis(400);
+
+/// The current configuration and whether the store can be followed.
+#[derive(Debug)]
+pub(crate) struct Current {
+    live: ArcSwap<Live>,
+    trouble: ArcSwapOption<String>,
+}
+
+impl Current {
+    pub(crate) fn new(live: Live) -> Self {
+        report(&live);
+        Self {
+            live: ArcSwap::from_pointee(live),
+            trouble: ArcSwapOption::empty(),
+        }
+    }
+
+    /// The configuration now; a request keeps it to its end.
+    pub(crate) fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// Why the store cannot be followed, if it cannot.
+    pub(crate) fn trouble(&self) -> Option<Arc<String>> {
+        self.trouble.load_full()
+    }
+
+    /// Follows `store` until the other end of `stop` is dropped.
+    pub(crate) fn follow(&self, store: &Store, build: &Build, stop: &Receiver<()>) {
+        while matches!(stop.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
+            match self.look(store, build) {
+                Ok(()) => {
+                    if self.trouble.swap(None).is_some() {
+                        tracing::info!("the store can be read again");
+                    }
+                }
+                Err(why) => {
+                    let known = self.trouble.swap(Some(Arc::new(why.clone())));
+                    if known.is_none_or(|known| *known != why) {
+                        tracing::error!(error = %why, "the store cannot be read; the last good configuration stays in use");
+                    }
+                }
+            }
+        }
+    }
+
+    fn look(&self, store: &Store, build: &Build) -> Result<(), String> {
+        if !store.path().exists() {
+            return Err(format!(
+                "the database {} is gone; put it back, or restart to begin with an empty store",
+                store.path().display()
+            ));
+        }
+        let before = self.live.load();
+        let revision = store.revision().map_err(|err| err.to_string())?;
+        if revision == before.snapshot.revision {
+            return Ok(());
+        }
+        let snapshot = store.snapshot().map_err(|err| err.to_string())?;
+        let live = Live::build(snapshot, build, Some(&before));
+        tracing::info!(
+            revision = live.snapshot.revision,
+            endpoints = live.snapshot.endpoints.len(),
+            models = live.snapshot.models.len(),
+            "new configuration in use"
+        );
+        report(&live);
+        self.live.store(Arc::new(live));
+        Ok(())
+    }
+}
+
+fn report(live: &Live) {
+    for problem in &live.problems {
+        tracing::warn!(subject = %problem.subject, "configuration: {}", problem.message);
+    }
+}

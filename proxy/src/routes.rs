@@ -1,0 +1,156 @@
+//! Paths of the public API.
+
+use http::Method;
+use wire::provider::Call;
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// A model call.
+    Call(Call),
+    /// The list of virtual models.
+    ModelList,
+    /// One virtual model; the name as it stands in the path, decoded.
+    Model(String),
+    /// State of the gateway.
+    Health,
+    /// Clients probe the base URL with HEAD.
+    Probe,
+    /// A browser asks whether it may call.
+    Preflight,
+    /// A known path with another method; the methods it takes.
+    WrongMethod(&'static str),
+    /// Nothing is here.
+    Unknown,
+}
+
+/// Beginnings that mean the same place, longest first. The bare form is for
+/// clients whose base URL lacks `/v1`, the `/api` forms for clients of Open WebUI.
+const PREFIXES: [&str; 4] = ["/api/v1", "/v1", "/api", ""];
+
+impl Route {
+    /// Finds the route of `method` and `path`; a query string is not part of the
+    /// path.
+    pub(crate) fn find(method: &Method, path: &str) -> Self {
+        if method == Method::OPTIONS {
+            return Self::Preflight;
+        }
+        let trimmed = match path.strip_suffix('/') {
+            Some(rest) if !rest.is_empty() => rest,
+            Some(_) | None => path,
+        };
+        let reads = method == Method::GET || method == Method::HEAD;
+        match trimmed {
+            "/health" if reads => return Self::Health,
+            "/health" => return Self::WrongMethod("GET, HEAD"),
+            "/" | "/v1" if method == Method::HEAD => return Self::Probe,
+            _ => {}
+        }
+        let Some((prefix, name)) = PREFIXES.iter().find_map(|prefix| {
+            let rest = trimmed.strip_prefix(prefix)?;
+            rest.starts_with('/').then_some((*prefix, rest))
+        }) else {
+            return Self::Unknown;
+        };
+        let call = match name {
+            "/chat/completions" => Call::Chat,
+            "/completions" => Call::Completions,
+            // `/api/embeddings` is Ollama's own call of another dialect.
+            "/embeddings" if prefix != "/api" => Call::Embeddings,
+            "/models" if reads => return Self::ModelList,
+            "/models" => return Self::WrongMethod("GET, HEAD"),
+            _ => {
+                return match name.strip_prefix("/models/") {
+                    Some(_) if !reads => Self::WrongMethod("GET, HEAD"),
+                    Some(id) => Self::Model(decode(id)),
+                    None => Self::Unknown,
+                };
+            }
+        };
+        if method == Method::POST {
+            Self::Call(call)
+        } else {
+            Self::WrongMethod("POST")
+        }
+    }
+}
+
+/// Percent decoding: model names may contain slashes and colons.
+fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = (bytes[at] == b'%')
+            .then(|| text.get(at + 1..at + 3))
+            .flatten()
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match hex {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_finds_its_route() {
+        let chat = Route::Call(Call::Chat);
+        let completions = Route::Call(Call::Completions);
+        let embeddings = Route::Call(Call::Embeddings);
+        for (method, path, expected) in [
+            ("POST", "/v1/chat/completions", &chat),
+            ("POST", "/chat/completions", &chat),
+            ("POST", "/api/chat/completions", &chat),
+            ("POST", "/api/v1/chat/completions/", &chat),
+            ("POST", "/v1/completions", &completions),
+            ("POST", "/completions", &completions),
+            ("POST", "/v1/embeddings", &embeddings),
+            ("POST", "/embeddings", &embeddings),
+            ("POST", "/api/v1/embeddings", &embeddings),
+            ("POST", "/api/embeddings", &Route::Unknown),
+            ("GET", "/v1/models", &Route::ModelList),
+            ("GET", "/models", &Route::ModelList),
+            ("GET", "/api/models", &Route::ModelList),
+            ("GET", "/api/v1/models", &Route::ModelList),
+            ("HEAD", "/v1/models", &Route::ModelList),
+            (
+                "GET",
+                "/v1/models/org%2Fname:7b",
+                &Route::Model("org/name:7b".to_owned()),
+            ),
+            (
+                "GET",
+                "/v1/models/org/name",
+                &Route::Model("org/name".to_owned()),
+            ),
+            ("GET", "/v1/models/50%", &Route::Model("50%".to_owned())),
+            ("GET", "/health", &Route::Health),
+            ("HEAD", "/v1", &Route::Probe),
+            ("HEAD", "/v1/", &Route::Probe),
+            ("HEAD", "/", &Route::Probe),
+            ("OPTIONS", "/v1/chat/completions", &Route::Preflight),
+            ("GET", "/v1/chat/completions", &Route::WrongMethod("POST")),
+            ("POST", "/v1/models", &Route::WrongMethod("GET, HEAD")),
+            ("DELETE", "/v1/models/x", &Route::WrongMethod("GET, HEAD")),
+            ("POST", "/health", &Route::WrongMethod("GET, HEAD")),
+            ("GET", "/", &Route::Unknown),
+            ("GET", "/v1", &Route::Unknown),
+            ("POST", "/v2/chat/completions", &Route::Unknown),
+            ("POST", "/v1/chat/completionsx", &Route::Unknown),
+        ] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
+            assert_eq!(Route::find(&method, path), *expected, "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! From the environment to a running gateway, or to the list of what is wrong.
+//!
+//! The process environment is read here and nowhere else. Messages for people go
+//! to standard error, except the one line that says where the gateway listens.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use pingora::listeners::ListenerConfig;
+use pingora::protocols::l4::stream::L4BufferSettings;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server};
+use store::config::{Config, ConfigProblem, DotEnv, LogFormat};
+use store::{Store, StoreError};
+use tracing_subscriber::EnvFilter;
+
+use crate::gateway::Gateway;
+use crate::ledger::Ledger;
+use crate::live::watch::Current;
+use crate::live::{Build, Live};
+
+/// Everything that is wrong, one sentence each.
+pub(crate) type Problems = Vec<String>;
+
+/// Upstream connections kept for later calls, for each worker thread.
+const POOL: usize = 1024;
+
+/// What a caller's connection buffers. The read buffer matters little because
+/// bodies are read past it; the write buffer holds a small reply whole.
+const CALLER_BUFFERS: L4BufferSettings = L4BufferSettings {
+    read: Some(4 * 1024),
+    write: Some(4 * 1024),
+};
+
+/// Checks the configuration and the store; changes nothing.
+///
+/// # Errors
+/// Every problem found.
+pub(crate) fn check() -> Result<(), Problems> {
+    let config = load(None)?;
+    let mut problems: Problems = Store::check(&config.database_path)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    problems.extend(log_filter(&config).err());
+    if problems.is_empty() {
+        say(io::stdout(), "the configuration and the store are in order");
+        Ok(())
+    } else {
+        Err(problems)
+    }
+}
+
+/// Runs the gateway until a signal ends it; then every usage record is written.
+///
+/// # Errors
+/// Why it does not start.
+pub(crate) fn run() -> Result<(), Problems> {
+    // Where the store is decides which stored settings there are.
+    let first = load(None)?;
+    let one = |err: StoreError| vec![err.to_string()];
+    let store = Store::open(&first.database_path).map_err(one)?;
+    let stored = store.settings().map_err(one)?;
+    let config = load(Some(&stored))?;
+    log_to_stderr(&config)?;
+    let address = free_address(config.api_address())?;
+
+    let build = Build::new(&config);
+    let live = Live::build(store.snapshot().map_err(one)?, &build, None);
+    let current = Arc::new(Current::new(live));
+    let (ledger, writer) = Ledger::start(store.clone())
+        .map_err(|err| vec![format!("the ledger thread cannot be started: {err}")])?;
+    let (following, stop) = sync_channel(0);
+    let follower = std::thread::Builder::new().name("configuration".to_owned());
+    let (shared, own_build) = (Arc::clone(&current), build.clone());
+    follower
+        .spawn(move || shared.follow(&store, &own_build, &stop))
+        .map_err(|err| {
+            vec![format!(
+                "the thread that follows the store cannot be started: {err}"
+            )]
+        })?;
+
+    let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
+    server.bootstrap();
+    let gateway = Gateway::new(
+        &config,
+        &server.configuration,
+        current,
+        ledger,
+        build.timeouts,
+    );
+    let mut service =
+        pingora_proxy::http_proxy_service_with_name(&server.configuration, gateway, "gateway");
+    service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(CALLER_BUFFERS));
+    server.add_service(service);
+    say(
+        io::stdout(),
+        &format!("gateway listening on http://{address}"),
+    );
+    server.run(RunArgs::default());
+
+    drop(following);
+    writer.finish();
+    tracing::info!("gateway stopped");
+    Ok(())
+}
+
+/// Writes the problems for the operator.
+pub(crate) fn report(problems: &Problems) {
+    for problem in problems {
+        say(io::stderr(), &format!("error: {problem}"));
+    }
+}
+
+fn server_conf(config: &Config) -> ServerConf {
+    ServerConf {
+        threads: config.threads,
+        upstream_keepalive_pool_size: POOL,
+        // SIGTERM: no new connections, then a moment for the calls in flight.
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(5),
+        ..ServerConf::default()
+    }
+}
+
+/// The environment over the `.env` file of the working folder.
+fn load(stored: Option<&BTreeMap<String, String>>) -> Result<Config, Problems> {
+    let texts = |problems: Vec<ConfigProblem>| problems.iter().map(ToString::to_string).collect();
+    let file = DotEnv::read(Path::new(".env")).map_err(texts)?;
+    let env = file.under(&environment);
+    Config::load(&env, stored).map_err(texts)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that hands the environment on"
+)]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn log_filter(config: &Config) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(&config.log_filter)
+        .map_err(|err| format!("RUST_LOG is no log filter: {err}"))
+}
+
+fn log_to_stderr(config: &Config) -> Result<(), Problems> {
+    let filter = log_filter(config).map_err(|why| vec![why])?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
+    match config.log_format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    }
+    .map_err(|err| vec![format!("logging cannot be set up: {err}")])
+}
+
+/// The address to listen on, with the port that port 0 stands for. Taken once
+/// here, because Pingora ends the program without a word when it cannot listen.
+fn free_address(wanted: SocketAddr) -> Result<SocketAddr, Problems> {
+    TcpListener::bind(wanted)
+        .and_then(|listener| listener.local_addr())
+        .map_err(|err| vec![no_address(wanted, &err)])
+}
+
+/// Why the address cannot be taken and what to do.
+fn no_address(address: SocketAddr, err: &io::Error) -> String {
+    let kind = err.kind();
+    if kind == io::ErrorKind::AddrInUse {
+        format!(
+            "{address} is already in use: end the program that has it, or set API_PORT to \
+             another port"
+        )
+    } else if kind == io::ErrorKind::PermissionDenied {
+        format!("{address} may not be taken by this user: set API_PORT to a port above 1023")
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        format!("API_BIND={} is no address of this machine", address.ip())
+    } else {
+        format!("{address} cannot be listened on: {err}")
+    }
+}
+
+fn say(mut to: impl Write, line: &str) {
+    // With nobody reading there is nothing left to tell.
+    let _ = writeln!(to, "{line}");
+    let _ = to.flush();
+}

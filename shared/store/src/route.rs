@@ -1,0 +1,94 @@
+//! From the model a caller names to the virtual model and endpoint that serve it.
+//!
+//! Pure, so that the admin app can explain a route without the gateway.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use wire::provider::Call;
+
+use crate::endpoint::Endpoint;
+use crate::snapshot::Snapshot;
+use crate::virtual_model::VirtualModel;
+
+/// The name that stands for the default model.
+pub const DEFAULT_NAME: &str = "default";
+
+/// Why no virtual model answers to a name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NoRoute {
+    /// No model was named and no default model is set.
+    #[error(
+        "The request names no model and no default model is set. Name one of the models that GET /v1/models lists."
+    )]
+    NoDefault,
+    /// Nothing has this name.
+    #[error("The model '{0}' does not exist. Name one of the models that GET /v1/models lists.")]
+    Unknown(String),
+    /// The virtual model is switched off.
+    #[error("The model '{0}' is disabled.")]
+    ModelDisabled(String),
+    /// The endpoint behind it is switched off.
+    #[error("The model '{0}' is not available: its endpoint is disabled.")]
+    EndpointDisabled(String),
+}
+
+impl Snapshot {
+    /// The virtual model for `asked`: the exact name first, then the default model
+    /// for `default` or when none is named.
+    ///
+    /// # Errors
+    /// When nothing answers to the name, or what does is disabled.
+    pub fn resolve(
+        &self,
+        asked: Option<&str>,
+    ) -> Result<(&Arc<VirtualModel>, &Arc<Endpoint>), NoRoute> {
+        let asked = asked.filter(|name| !name.is_empty());
+        let model = match asked.and_then(|name| self.models.get(name)) {
+            Some(model) => model,
+            None => match asked {
+                Some(name) if name != DEFAULT_NAME => {
+                    return Err(NoRoute::Unknown(name.to_owned()));
+                }
+                _ => self
+                    .default_model
+                    .as_ref()
+                    .and_then(|name| self.models.get(name))
+                    .ok_or(NoRoute::NoDefault)?,
+            },
+        };
+        if !model.enabled {
+            return Err(NoRoute::ModelDisabled(model.name.clone()));
+        }
+        self.endpoint(model.endpoint_id)
+            .filter(|endpoint| endpoint.enabled)
+            .map(|endpoint| (model, endpoint))
+            .ok_or_else(|| NoRoute::EndpointDisabled(model.name.clone()))
+    }
+
+    /// The endpoint with this id.
+    pub fn endpoint(&self, id: i64) -> Option<&Arc<Endpoint>> {
+        self.endpoints.iter().find(|endpoint| endpoint.id == id)
+    }
+
+    /// What a caller may name: enabled virtual models on enabled endpoints, by
+    /// name.
+    pub fn offered(&self) -> Vec<(&Arc<VirtualModel>, &Arc<Endpoint>)> {
+        let mut offered: Vec<_> = self
+            .models
+            .keys()
+            .filter_map(|name| self.resolve(Some(name)).ok())
+            .collect();
+        offered.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+        offered
+    }
+}
+
+/// The message for a call that the endpoint's provider type does not serve.
+pub fn not_served(endpoint: &Endpoint, call: Call) -> String {
+    format!(
+        "An endpoint of type {} does not serve {}.",
+        endpoint.provider.id(),
+        call.noun()
+    )
+}
