@@ -70,6 +70,8 @@ pub(crate) struct Playback {
     pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     gate: watch::Receiver<bool>,
     flush: Option<u64>,
+    /// Bytes of the next write that may leave.
+    part: Option<usize>,
     control: Arc<Control>,
     open: Open,
 }
@@ -89,6 +91,7 @@ impl Playback {
             pause: None,
             gate,
             flush: None,
+            part: None,
             control,
             open,
         };
@@ -116,7 +119,10 @@ impl Body for Playback {
         while let Some(step) = this.steps.get(this.next) {
             match step {
                 Step::Send(bytes) => {
-                    let bytes = bytes.clone();
+                    let mut bytes = bytes.clone();
+                    if let Some(part) = this.part.take() {
+                        bytes.truncate(part);
+                    }
                     this.advance(1);
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
@@ -142,8 +148,10 @@ impl Body for Playback {
                     ready!(this.control.poll_flushed(since, cx));
                     this.flush = None;
                 }
-                // Over HTTP/2 the abort resets this call's stream only.
-                Step::Limit(_, false) if this.control.is_multiplexed() => {}
+                // Other calls are on this connection: only this one's bytes end here.
+                Step::Limit(bytes, false) if this.control.is_multiplexed() => {
+                    this.part = Some(*bytes);
+                }
                 Step::Limit(bytes, rst) => this.control.limit(*bytes, *rst),
                 Step::Abort => {
                     this.open.complete();

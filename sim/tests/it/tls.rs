@@ -96,6 +96,13 @@ async fn http_2_is_preferred_and_carries_calls_side_by_side() {
         .await
         .unwrap();
     assert!(cut.into_body().collect().await.is_err());
+    let half = request("cut=chunk chunks=3", r#","stream":true"#);
+    let mut half = two.send_request(half).await.unwrap().into_body();
+    let mut text = Vec::new();
+    while let Some(Ok(frame)) = half.frame().await {
+        text.extend_from_slice(frame.data_ref().unwrap());
+    }
+    assert!(!text.is_empty() && !text.ends_with(b"\n"));
     assert!(two.send_request(request("", "")).await.is_ok());
     assert_eq!(sim.served().connections, 1);
     connection.abort();
