@@ -166,17 +166,6 @@ impl Config {
         }
     }
 
-    /// [`Self::load`] once the store is open.
-    ///
-    /// # Errors
-    /// Every bad value.
-    pub fn load_with_store(
-        env: &dyn Fn(&str) -> Option<String>,
-        stored: &BTreeMap<String, String>,
-    ) -> Result<Self, Vec<ConfigProblem>> {
-        Self::load(env, Some(stored))
-    }
-
     /// The address the gateway listens on.
     pub fn api_address(&self) -> SocketAddr {
         SocketAddr::new(self.api_bind, self.api_port)

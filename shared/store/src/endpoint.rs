@@ -2,6 +2,8 @@
 
 mod draft;
 
+use std::fmt;
+
 use rusqlite::Row;
 use serde::Serialize;
 use wire::provider::{BaseUrl, ProviderKind};
@@ -14,7 +16,7 @@ use crate::custom_headers::{self, CustomHeaders};
 use crate::secret::Secret;
 
 /// An endpoint the gateway can call: its URL parses and its type is known.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Endpoint {
     /// The row's id.
     pub id: i64,
@@ -43,7 +45,7 @@ pub struct Endpoint {
 }
 
 /// An endpoint as the admin API shows it, whatever its row holds. The key is masked.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 pub struct EndpointRow {
     /// The row's id.
     pub id: i64,
@@ -69,6 +71,30 @@ pub struct EndpointRow {
     pub created_at: i64,
     /// Unix seconds.
     pub updated_at: i64,
+}
+
+/// Names the row only: custom headers may carry keys.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("url", &self.url)
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Names the row only: custom headers may carry keys.
+impl fmt::Debug for EndpointRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointRow")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("url", &self.url)
+            .field("endpoint_type", &self.endpoint_type)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A row as read, before it is judged.

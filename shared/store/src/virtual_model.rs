@@ -2,6 +2,8 @@
 
 mod draft;
 
+use std::fmt;
+
 use rusqlite::Row;
 use serde::Serialize;
 
@@ -13,7 +15,7 @@ use crate::custom_headers::{self, CustomHeaders};
 
 /// A virtual model the gateway can resolve. For every optional default 0 is a value and
 /// `None` is "not set".
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct VirtualModel {
     /// The row's id.
     pub id: i64,
@@ -58,7 +60,7 @@ pub struct VirtualModel {
 }
 
 /// A virtual model as the admin API shows it, whatever its row holds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 pub struct VirtualModelRow {
     /// The row's id.
     pub id: i64,
@@ -104,6 +106,30 @@ pub struct VirtualModelRow {
     pub endpoint_name: Option<String>,
     /// The endpoint's URL; `None` when the endpoint does not exist.
     pub endpoint_url: Option<String>,
+}
+
+/// Names the row only: custom headers may carry keys.
+impl fmt::Debug for VirtualModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VirtualModel")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("endpoint_id", &self.endpoint_id)
+            .field("actual_model", &self.actual_model)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Names the row only: custom headers may carry keys.
+impl fmt::Debug for VirtualModelRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VirtualModelRow")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("endpoint_id", &self.endpoint_id)
+            .field("actual_model", &self.actual_model)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A row as read, before it is judged.

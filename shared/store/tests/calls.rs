@@ -166,3 +166,22 @@ fn every_outcome_has_its_own_text() {
     texts.dedup();
     assert_eq!(texts.len(), Outcome::ALL.len());
 }
+
+#[test]
+fn an_odd_row_does_not_hide_the_others() {
+    let (_folder, store) = with_model();
+    store
+        .record_calls(&[call(CallKind::Chat, "ours", 1)])
+        .unwrap();
+    rusqlite::Connection::open(store.path())
+        .unwrap()
+        .execute_batch(
+            "INSERT INTO request_usage (virtual_model, response_time_ms, prompt_tokens, \
+             cost_in, created_at) VALUES ('odd', 900.5, 'many', x'00', 2)",
+        )
+        .unwrap();
+    let rows = store.recent_calls(10).unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!((rows[0].response_time_ms, rows[0].prompt_tokens), (900, 0));
+    assert_eq!(rows[1].request_id.as_deref(), Some("ours"));
+}

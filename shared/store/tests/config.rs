@@ -231,6 +231,7 @@ fn dotenv_files() {
     std::fs::write(&path, text).unwrap();
     let file = DotEnv::read(&path).unwrap();
     assert_eq!(file.unknown(), ["API_PROT"]);
+    assert!(!format!("{file:?}").contains("a$b#c"));
     let nothing = env(&[]);
     let config = Config::load(&file.under(&nothing), None).unwrap();
     assert_eq!(config.api_port, 9);

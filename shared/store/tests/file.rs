@@ -88,10 +88,7 @@ fn a_folder_a_file_in_the_way_and_a_foreign_address_are_refused() {
     assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
     assert!(error.to_string().contains("cannot be created"), "{error}");
     let problems = Store::check(&below);
-    assert!(
-        problems[0].message.contains("is not a folder"),
-        "{problems:?}"
-    );
+    assert!(problems[0].message.contains("not a folder"), "{problems:?}");
 }
 
 /// Permissions do not bind root, but a file system that takes no new files does.
@@ -100,6 +97,11 @@ fn a_folder_that_takes_no_files_is_refused() {
     let error = refused(Path::new("/proc/proxy.db"));
     assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
     assert!(error.to_string().contains("/proc/proxy.db"), "{error}");
+    let problems = Store::check(Path::new("/proc/proxy.db"));
+    assert!(
+        problems[0].message.contains("cannot be created in /proc"),
+        "{problems:?}"
+    );
 }
 
 #[test]

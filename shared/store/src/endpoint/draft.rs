@@ -1,5 +1,7 @@
 //! Values for a new endpoint, or changes to one: only the fields the input carries.
 
+use std::fmt;
+
 use serde_json::Value;
 use wire::provider::{BaseUrl, ProviderKind};
 
@@ -14,7 +16,7 @@ const MAX_PRIORITY: i64 = 1_000_000;
 
 /// Checked values for a new endpoint or for changes to one. A field that is `None` keeps
 /// the stored value, or the column's default in a new row.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct EndpointDraft {
     pub(crate) name: Option<String>,
     pub(crate) url: Option<String>,
@@ -36,6 +38,17 @@ pub(crate) enum ApiKeyChange {
     Set(Secret),
     /// Keep it, provided that this is its mask.
     Mask(String),
+}
+
+/// Names the row only: custom headers may carry keys.
+impl fmt::Debug for EndpointDraft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointDraft")
+            .field("name", &self.name)
+            .field("url", &self.url)
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
+    }
 }
 
 impl EndpointDraft {

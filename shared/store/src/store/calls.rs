@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, named_param
 
 use super::Store;
 use crate::call::{CallKind, CallRecord, CallRow};
+use crate::columns::Columns;
 use crate::cost::{Cost, Prices};
 use crate::error::StoreError;
 
@@ -175,38 +176,50 @@ fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// Reads a row. One the original wrote may hold anything; a value that makes no sense
+/// counts as absent, so that one odd row does not hide the others.
 fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
-    let number = |column: &str| {
-        row.get::<_, Option<i64>>(column)
-            .map(Option::unwrap_or_default)
-    };
-    let dollars = |column: &str| {
-        row.get::<_, Option<f64>>(column)
-            .map(Option::unwrap_or_default)
-    };
+    let mut columns = Columns::new(row);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a fraction of a token or a millisecond does not matter; `as` saturates"
+    )]
+    let mut number = |column| columns.real(column).map(|number| number as i64);
+    let prompt_tokens = number("prompt_tokens").unwrap_or(0);
+    let completion_tokens = number("completion_tokens").unwrap_or(0);
+    let total_tokens = number("total_tokens").unwrap_or(0);
+    let cached_input_tokens = number("cached_input_tokens").unwrap_or(0);
+    let cache_creation_tokens = number("cache_creation_tokens").unwrap_or(0);
+    let response_time_ms = number("response_time_ms").unwrap_or(0);
+    let ttft_ms = number("ttft_ms");
+    let status = number("status");
+    let stream = number("stream").unwrap_or(0);
+    let estimated = number("estimated").unwrap_or(0);
+    let endpoint_id = number("endpoint_id");
+    let created_at = number("created_at").unwrap_or(0);
     Ok(CallRow {
-        id: row.get("id")?,
-        request_type: row.get("request_type")?,
-        request_id: row.get("request_id")?,
-        virtual_model: row.get("virtual_model")?,
-        endpoint_name: row.get("endpoint_name")?,
-        endpoint_id: row.get("endpoint_id")?,
-        prompt_tokens: number("prompt_tokens")?,
-        completion_tokens: number("completion_tokens")?,
-        total_tokens: number("total_tokens")?,
-        cached_input_tokens: number("cached_input_tokens")?,
-        cache_creation_tokens: number("cache_creation_tokens")?,
-        cost_estimate: dollars("cost_estimate")?,
-        cost_in: dollars("cost_in")?,
-        cost_out: dollars("cost_out")?,
-        cached_cost_estimate: dollars("cached_cost_estimate")?,
-        response_time_ms: number("response_time_ms")?,
-        ttft_ms: row.get("ttft_ms")?,
-        status: row.get("status")?,
-        outcome: row.get("outcome")?,
-        stream: number("stream")?,
-        estimated: number("estimated")?,
-        error_code: row.get("error_code")?,
-        created_at: number("created_at")?,
+        id: columns.id()?,
+        request_type: columns.text("request_type").unwrap_or_default(),
+        request_id: columns.text("request_id"),
+        virtual_model: columns.text("virtual_model").unwrap_or_default(),
+        endpoint_name: columns.text("endpoint_name"),
+        endpoint_id,
+        prompt_tokens,
+        completion_tokens,
+        total_tokens,
+        cached_input_tokens,
+        cache_creation_tokens,
+        cost_estimate: columns.real("cost_estimate").unwrap_or(0.0),
+        cost_in: columns.real("cost_in").unwrap_or(0.0),
+        cost_out: columns.real("cost_out").unwrap_or(0.0),
+        cached_cost_estimate: columns.real("cached_cost_estimate").unwrap_or(0.0),
+        response_time_ms,
+        ttft_ms,
+        status,
+        outcome: columns.text("outcome"),
+        stream,
+        estimated,
+        error_code: columns.text("error_code"),
+        created_at,
     })
 }

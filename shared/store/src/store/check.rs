@@ -1,5 +1,6 @@
 //! Looks a database over without changing it, for `--check`.
 
+use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -13,7 +14,8 @@ use crate::snapshot::StoredConfiguration;
 impl Store {
     /// Everything wrong with the file: unreadable, not writable, damaged, too new, rows
     /// that cannot be used. A missing file is no problem when it could be created, an older
-    /// one none: it is migrated at start. The file is not changed.
+    /// one none: it is migrated at start. The file is not changed; whether its folder takes
+    /// new files is tried with one that is removed at once.
     pub fn check(path: &Path) -> Vec<Problem> {
         if !path.exists() {
             return missing(path);
@@ -25,33 +27,46 @@ impl Store {
     }
 }
 
+/// Whether a missing file could be made, with the folders above it.
 fn missing(path: &Path) -> Vec<Problem> {
-    let parent = path.ancestors().skip(1).find(|folder| folder.exists());
-    let nearest = match parent {
-        Some(folder) => folder,
-        None => Path::new("."),
+    let folder = path
+        .ancestors()
+        .skip(1)
+        .map(or_here)
+        .find(|folder| folder.exists())
+        .unwrap_or(Path::new("."));
+    let refused = if folder.is_dir() {
+        takes_files(folder).err().map(|error| error.to_string())
+    } else {
+        Some("it is not a folder".to_owned())
     };
-    match nearest.metadata() {
-        Ok(about) if about.is_dir() && !about.permissions().readonly() => Vec::new(),
-        Ok(about) if about.is_dir() => vec![Problem::new(
-            "database",
-            format!(
-                "{} cannot be created: the folder is read-only",
-                path.display()
-            ),
-        )],
-        Ok(_) => vec![Problem::new(
-            "database",
-            format!(
-                "{} cannot be created: {} is not a folder",
-                path.display(),
-                nearest.display()
-            ),
-        )],
-        Err(error) => vec![Problem::new(
-            "database",
-            format!("{} cannot be created: {error}", path.display()),
-        )],
+    let problem = |reason| {
+        let message = format!(
+            "{} cannot be created in {}: {reason}",
+            path.display(),
+            folder.display()
+        );
+        Problem::new("database", message)
+    };
+    refused.map(problem).into_iter().collect()
+}
+
+/// Tries whether a folder takes new files, with one that is removed at once: permission
+/// bits alone do not tell.
+fn takes_files(folder: &Path) -> std::io::Result<()> {
+    let probe = folder.join(format!(".store-check-{}", std::process::id()));
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&probe)?;
+    fs::remove_file(probe)
+}
+
+fn or_here(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
     }
 }
 
@@ -64,7 +79,9 @@ fn look(path: &Path) -> Result<Vec<Problem>, StoreError> {
         });
     }
     let mut problems = Vec::new();
-    if std::fs::OpenOptions::new().append(true).open(path).is_err() {
+    let folder = or_here(path.parent().unwrap_or(Path::new(".")));
+    // SQLite keeps its journal beside the file.
+    if OpenOptions::new().append(true).open(path).is_err() || takes_files(folder).is_err() {
         let error = StoreError::ReadOnly {
             path: path.to_path_buf(),
         };

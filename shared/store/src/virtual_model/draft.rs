@@ -1,5 +1,7 @@
 //! Values for a new virtual model, or changes to one: only the fields the input carries.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::custom_headers::CustomHeaders;
@@ -17,7 +19,7 @@ const MAX_PRICE: f64 = 1_000_000.0;
 
 /// Checked values for a new virtual model or for changes to one. A field that is `None`
 /// keeps the stored value, or the column's default in a new row; an inner `None` clears it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct VirtualModelDraft {
     pub(crate) name: Option<String>,
     pub(crate) endpoint_id: Option<i64>,
@@ -36,6 +38,17 @@ pub struct VirtualModelDraft {
     pub(crate) top_p: Option<Option<f64>>,
     pub(crate) system_prompt: Option<Option<String>>,
     pub(crate) show_reasoning: Option<bool>,
+}
+
+/// Names the row only: custom headers may carry keys.
+impl fmt::Debug for VirtualModelDraft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VirtualModelDraft")
+            .field("name", &self.name)
+            .field("endpoint_id", &self.endpoint_id)
+            .field("actual_model", &self.actual_model)
+            .finish_non_exhaustive()
+    }
 }
 
 impl VirtualModelDraft {
