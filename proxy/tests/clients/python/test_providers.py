@@ -1,0 +1,101 @@
+"""The same calls through every provider type, each with its own habits.
+
+PROVIDER_MODELS names the models, joined by commas; without it there is nothing to do here.
+"""
+
+import json
+import os
+
+import openai
+import pytest
+
+from conftest import user
+
+MODELS = [name for name in os.environ.get("PROVIDER_MODELS", "").split(",") if name]
+
+pytestmark = pytest.mark.skipif(not MODELS, reason="PROVIDER_MODELS names no model")
+each_model = pytest.mark.parametrize("model", MODELS or ["none"])
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+
+
+@each_model
+def test_a_whole_answer(client, model):
+    answer = client.chat.completions.create(
+        model=model, messages=user("[[sim: say=one+two+three]]")
+    )
+    assert (answer.model, answer.choices[0].message.content) == (model, "one two three")
+    assert answer.usage.completion_tokens == 3
+
+
+@each_model
+def test_a_stream_with_usage(client, model):
+    chunks = list(
+        client.chat.completions.create(
+            model=model,
+            messages=user("[[sim: say=one+two+three]]"),
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+    )
+    choices = [choice for chunk in chunks for choice in chunk.choices]
+    assert {chunk.model for chunk in chunks} == {model}
+    assert choices[0].delta.role == "assistant"
+    assert "".join(choice.delta.content or "" for choice in choices) == "one two three"
+    assert [choice.finish_reason for choice in choices if choice.finish_reason] == ["stop"]
+    counted = [chunk.usage for chunk in chunks if chunk.usage]
+    assert [usage.completion_tokens for usage in counted] == [3]
+
+
+@each_model
+def test_a_tool_call_whole_and_streamed(client, model):
+    request = {
+        "model": model,
+        "messages": user("What is the weather in Paris?"),
+        "tools": [WEATHER],
+    }
+    whole = client.chat.completions.create(**request).choices[0]
+    assert whole.finish_reason == "tool_calls"
+    [call] = whole.message.tool_calls
+    assert json.loads(call.function.arguments) == {"city": "Paris"}
+    with client.chat.completions.stream(**request) as stream:
+        for _ in stream:
+            pass
+        [call] = stream.get_final_completion().choices[0].message.tool_calls
+    assert call.function.name == "get_weather"
+    assert json.loads(call.function.arguments) == {"city": "Paris"}
+
+
+@each_model
+def test_an_embedding_as_the_client_asks_for_it(client, model):
+    # Asked for as base64 by the client itself; some providers know numbers only.
+    answer = client.embeddings.create(model=model, input=["a", "b"])
+    assert [len(item.embedding) for item in answer.data] == [8, 8]
+    assert answer.data[0].embedding[0] == -1.0
+
+
+@each_model
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_rate_limit(client, model, stream):
+    with pytest.raises(openai.RateLimitError) as caught:
+        client.chat.completions.create(
+            model=model, messages=user("[[sim: status=429 retry_after=7]]"), stream=stream
+        )
+    assert caught.value.response.headers["retry-after"] == "7"
+
+
+@each_model
+@pytest.mark.parametrize("script", ["error_after=1", "cut=between", "cut=chunk"])
+def test_a_stream_that_fails_never_looks_complete(client, model, script):
+    with pytest.raises(openai.APIError) as caught:
+        for _ in client.chat.completions.create(
+            model=model, messages=user(f"[[sim: chunks=4 {script}]]"), stream=True
+        ):
+            pass
+    assert not isinstance(caught.value, openai.APIConnectionError)
