@@ -94,7 +94,7 @@ Try in another terminal:
 
   # the same as a stream, from another provider
   $chat -N \\
-    -d '{"model": "local", "stream": true, "messages": [{"role": "user", "content": "Say hello. [[sim: chunks=20]]"}]}'
+    -d '{"model": "local", "stream": true, "messages": [{"role": "user", "content": "Say hello."}]}'
 
   # a tool call
   $chat \\
