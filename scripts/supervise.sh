@@ -15,14 +15,15 @@ GRACE=${GRACE:-10}
 trap 'stop_asked=true' INT TERM HUP
 trap 'stop_all' EXIT
 
-# start NAME COMMAND...
+# start NAME COMMAND...: in a session of its own, so that Ctrl-C reaches this script
+# alone and each program gets one signal, the one that lets it finish its calls.
 start() {
     local name=$1
     shift
     if setpriv --pdeathsig TERM true 2>/dev/null; then
-        setpriv --pdeathsig TERM -- "$@" &
+        setpriv --pdeathsig TERM -- setsid "$@" &
     else
-        "$@" &
+        setsid "$@" &
     fi
     pids+=($!)
     names+=("$name")
