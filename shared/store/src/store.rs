@@ -68,12 +68,16 @@ impl Store {
     /// # Errors
     /// Why the file cannot be used; it is then unchanged.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, MAX_CONNECTIONS)
+    }
+
+    fn open_with(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
         file::prepare(path)?;
         let manager = SqliteConnectionManager::file(path)
             .with_flags(file::READ_WRITE)
             .with_init(|connection| file::configure(connection));
         let pool = Pool::builder()
-            .max_size(MAX_CONNECTIONS)
+            .max_size(max_connections)
             .min_idle(Some(1))
             .connection_timeout(BUSY_TIMEOUT)
             .error_handler(Box::new(NopErrorHandler))
@@ -187,12 +191,12 @@ mod tests {
     use crate::endpoint::EndpointDraft;
     use crate::error::StoreError;
 
-    /// A file that may not grow fails as on a full disk. The limit belongs to a connection;
-    /// the pool hands the same one out again.
+    /// A file that may not grow fails as on a full disk. The limit belongs to a connection,
+    /// so there is only one.
     #[test]
     fn a_full_disk_is_reported_and_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("proxy.db")).unwrap();
+        let store = Store::open_with(&folder.path().join("proxy.db"), 1).unwrap();
         let before = store.revision().unwrap();
         let connection = store.connection().unwrap();
         connection.pragma_update(None, "max_page_count", 1).unwrap();

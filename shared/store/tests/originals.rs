@@ -120,6 +120,17 @@ fn orphans_and_double_names_are_kept_and_reported() {
 }
 
 #[test]
+fn blank_text_of_the_original_is_no_value() {
+    let (_folder, path) = original(VA);
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.endpoint(1).unwrap().api_key, None);
+    assert_eq!(store.endpoint_row(1).unwrap().api_key, None);
+    let models = store.virtual_models().unwrap();
+    let small = models.iter().find(|model| model.name == "small").unwrap();
+    assert_eq!(small.custom_headers, None);
+}
+
+#[test]
 fn check_judges_an_old_file_without_touching_it() {
     let (folder, path) = original(VA);
     let before = fs::read(&path).unwrap();
