@@ -9,8 +9,9 @@ scripts/build.sh
 
 if ! is_set AUTH_ENABLED; then
     export AUTH_ENABLED=false
-    say "AUTH_ENABLED is not set: the admin app runs with AUTH_ENABLED=false, open to" \
-        "whoever can reach it. It answers on loopback only unless ADMIN_BIND says otherwise."
+    say "AUTH_ENABLED is not set, and this version has no login: the admin app runs with" \
+        "AUTH_ENABLED=false, open to everyone on this machine. It refuses to start on any" \
+        "other address unless ADMIN_ALLOW_OPEN=true."
 fi
 
 # One after the other: the first creates the store, the second finds it.
