@@ -145,6 +145,11 @@ pub struct Provider {
     pub takes_stream_options: bool,
     /// Ignores `max_completion_tokens` and would answer without a limit.
     pub only_max_tokens: bool,
+    /// Answers in streams; the others are asked for whole answers, which are told
+    /// to the caller as a stream.
+    pub streams: bool,
+    /// Refuses embeddings in any encoding but `float`.
+    pub float_embeddings_only: bool,
     auth: Auth,
 }
 
@@ -162,6 +167,8 @@ const OPENAI_LIKE: Provider = Provider {
     models_from_root: false,
     takes_stream_options: true,
     only_max_tokens: false,
+    streams: true,
+    float_embeddings_only: false,
     auth: Auth::Bearer,
 };
 
@@ -184,6 +191,7 @@ static TOGETHER: Provider = Provider {
 static QUEUE: Provider = Provider {
     id: "queue",
     label: "Queue based",
+    streams: false,
     ..OPENAI_LIKE
 };
 static DEEPINFRA: Provider = Provider {
@@ -192,6 +200,7 @@ static DEEPINFRA: Provider = Provider {
     roots: &["/v1/openai", "/v1"],
     versioned_base: false,
     prefix: "/v1/openai",
+    float_embeddings_only: true,
     ..OPENAI_LIKE
 };
 /// Open WebUI has no `/v1` and no legacy completions.

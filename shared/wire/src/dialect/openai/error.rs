@@ -59,12 +59,17 @@ pub struct UpstreamError {
 impl UpstreamError {
     /// Reads an error body in any of the forms in use: OpenAI's nested object,
     /// vLLM's and Mistral's flat object, FastAPI's `detail`, a bare string under
-    /// `error`, Google's one-element array. What is none of them is all `None`.
+    /// `error`, Google's one-element array, a line of plain text. What is none of
+    /// them, such as a page, is all `None`.
     #[must_use]
     pub fn read(body: &[u8]) -> Self {
-        serde_json::from_slice::<Value>(body)
-            .map(|value| Self::from_value(&value))
-            .unwrap_or_default()
+        match serde_json::from_slice::<Value>(body) {
+            Ok(value) => Self::from_value(&value),
+            Err(_) => Self {
+                message: plain_line(body),
+                ..Self::default()
+            },
+        }
     }
 
     fn from_value(value: &Value) -> Self {
@@ -97,6 +102,16 @@ impl UpstreamError {
             Value::Null | Value::Bool(_) | Value::Number(_) => Self::default(),
         }
     }
+}
+
+/// A short text that is neither markup nor broken JSON.
+fn plain_line(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?.trim();
+    let is_line = !text.is_empty()
+        && text.len() <= 500
+        && !text.starts_with(['<', '{', '['])
+        && !text.contains('\n');
+    is_line.then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -140,6 +155,8 @@ mod tests {
                 Some("404"),
             ),
             ("html", "<html>bad gateway</html>", None, None),
+            ("plain text", "queue is full\n", Some("queue is full"), None),
+            ("broken json", "{\"error\":", None, None),
             ("empty", "", None, None),
             (
                 "no error",

@@ -85,6 +85,9 @@ pub struct Target<'t> {
     pub defaults: &'t Defaults,
     /// The upstream knows only `max_tokens`: repeat `max_completion_tokens` there.
     pub only_max_tokens: bool,
+    /// The upstream refuses `encoding_format: base64`, which the official clients
+    /// send unasked; they read floats as well.
+    pub float_embeddings_only: bool,
 }
 
 /// A caller's request: decisions and places, no copy of the body.
@@ -104,6 +107,8 @@ pub struct Request {
     max_completion_at: Option<Range<usize>>,
     has_temperature: bool,
     has_top_p: bool,
+    /// Where `encoding_format` says base64.
+    base64_at: Option<Range<usize>>,
 }
 
 #[derive(Deserialize)]
@@ -128,6 +133,8 @@ struct Body<'a> {
     input: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     prompt: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    encoding_format: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -193,6 +200,9 @@ impl Request {
             max_completion_at: at(parsed.max_completion_tokens),
             has_temperature: parsed.temperature.is_some(),
             has_top_p: parsed.top_p.is_some(),
+            base64_at: at(parsed
+                .encoding_format
+                .filter(|raw| raw.get() == "\"base64\"")),
         })
     }
 
@@ -237,6 +247,9 @@ impl Request {
         fill(&mut edits, "top_p", self.has_top_p, &defaults.top_p);
         if let (true, Some(prompt)) = (self.chat, &defaults.system_prompt) {
             messages::lead_with(&mut edits, body, prompt);
+        }
+        if let (true, Some(at)) = (target.float_embeddings_only, &self.base64_at) {
+            edits.replace(at.clone(), "\"float\"");
         }
         edits.apply(body)
     }

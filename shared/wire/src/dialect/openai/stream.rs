@@ -139,8 +139,13 @@ impl StreamEditor {
     /// fault the caller of this function sends [`StreamFault::public`].
     pub fn finish(&mut self, cleanly: bool, out: &mut BytesMut) -> End {
         let watch = &mut self.watch;
+        let known = watch.end.is_some();
         self.reader.finish(|frame| watch.frame(&frame, out));
         let end = match self.watch.end.take() {
+            // Half an event is what a cut leaves behind, not nonsense.
+            Some(End::Fault(StreamFault::BadEvent(_))) if !known => {
+                End::Fault(StreamFault::Truncated)
+            }
             Some(end) => end,
             None if cleanly && self.watch.is_finished() => {
                 out.put_slice(DONE);
@@ -218,7 +223,9 @@ impl Watch {
         self.seen |= chunk.choices.seen;
         self.finished |= chunk.choices.finished;
         let usage = chunk.usage.map(|raw| (raw, Usage::read(raw.get())));
-        if let Some((_, Some(usage))) = usage {
+        if let Some((_, Some(usage))) = usage
+            && (usage != Usage::default() || self.usage.is_none())
+        {
             self.usage = Some(usage);
         }
         let mut usage_member = None;
@@ -228,7 +235,9 @@ impl Watch {
             if read.is_some() && chunk.choices.count == 0 {
                 return;
             }
-            if raw.get() == "null" {
+            // Null, and the zeros that Ollama puts on every chunk, came only
+            // because the gateway asked.
+            if read.is_none_or(|usage| usage == Usage::default()) {
                 usage_member = member_span(data, "usage", &span_of(data, raw));
             }
         }

@@ -211,6 +211,7 @@ fn plain<'t>(model: &'t Bytes, defaults: &'t Defaults) -> Target<'t> {
         stream_options: StreamOptions::Keep,
         defaults,
         only_max_tokens: false,
+        float_embeddings_only: false,
     }
 }
 
@@ -358,5 +359,28 @@ fn stream_options_ask_for_usage_and_keep_the_rest() {
         ),
     ] {
         assert_eq!(edited(&before, target), after);
+    }
+}
+
+#[test]
+fn a_server_without_base64_embeddings_is_asked_for_floats() {
+    let (model, none) = (Bytes::from_static(b"\"m\""), Defaults::default());
+    for (only_floats, format, sent) in [
+        (true, "base64", "float"),
+        (true, "float", "float"),
+        (false, "base64", "base64"),
+    ] {
+        let body = format!(r#"{{"model":"v","input":"x","encoding_format":"{format}"}}"#);
+        let bytes = Bytes::from(body);
+        let request = Request::read(Call::Embeddings, &bytes).unwrap();
+        let target = Target {
+            float_embeddings_only: only_floats,
+            ..plain(&model, &none)
+        };
+        let expected = format!(r#"{{"model":"m","input":"x","encoding_format":"{sent}"}}"#);
+        assert_eq!(
+            request.upstream_body(&bytes, &target).to_bytes(),
+            expected.as_bytes()
+        );
     }
 }

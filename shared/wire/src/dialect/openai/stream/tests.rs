@@ -68,6 +68,15 @@ const CASES: &[Case] = &[
         answer_bytes: 2,
     },
     Case {
+        name: "zeros on every chunk, as Ollama's completions send them",
+        input: "data: {\"choices\":[{\"index\":0,\"text\":\"hi\",\"finish_reason\":null}],\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}}\n\ndata: {\"choices\":[{\"index\":0,\"text\":\"\",\"finish_reason\":\"stop\"}]}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":1,\"total_tokens\":5}}\n\ndata: [DONE]\n\n",
+        hide_usage: true,
+        output: "data: {\"choices\":[{\"index\":0,\"text\":\"hi\",\"finish_reason\":null}]}\n\ndata: {\"choices\":[{\"index\":0,\"text\":\"\",\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
+        complete: true,
+        completion_tokens: Some(1),
+        answer_bytes: 2,
+    },
+    Case {
         name: "comments pass, tool arguments count, data without blank, events on two lines",
         input: ": OPENROUTER PROCESSING\n\ndata:{\"model\":\"m\",\ndata:\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}\n\ndata: {\"sources\":[1]}\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n",
         hide_usage: true,
