@@ -152,3 +152,22 @@ fn table_exists(connection: &Connection, table: &str) -> rusqlite::Result<bool> 
         .optional()?;
     Ok(found.is_some())
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use std::path::Path;
+
+    use rusqlite::Connection;
+
+    use super::{NEWEST, run, steps, version};
+
+    #[test]
+    fn the_steps_end_at_the_newest_version() {
+        steps().validate().unwrap();
+        let mut connection = Connection::open_in_memory().unwrap();
+        run(Path::new(":memory:"), &mut connection).unwrap();
+        assert_eq!(version(&connection).unwrap(), NEWEST);
+    }
+}

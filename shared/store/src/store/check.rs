@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::file::READ_WRITE;
 use super::{BUSY_TIMEOUT, Store};
 use crate::error::StoreError;
 use crate::migrations;
@@ -20,10 +21,11 @@ impl Store {
         if !path.exists() {
             return missing(path);
         }
-        match look(path) {
-            Ok(problems) => problems,
-            Err(error) => vec![Problem::new("database", error.to_string())],
+        let mut problems = Vec::new();
+        if let Err(error) = look(path, &mut problems) {
+            problems.push(Problem::new("database", error.to_string()));
         }
+        problems
     }
 }
 
@@ -70,7 +72,7 @@ fn or_here(folder: &Path) -> &Path {
     }
 }
 
-fn look(path: &Path) -> Result<Vec<Problem>, StoreError> {
+fn look(path: &Path, problems: &mut Vec<Problem>) -> Result<(), StoreError> {
     let sqlite = |error| StoreError::from_sqlite(path, error);
     if path.is_dir() {
         return Err(StoreError::Open {
@@ -78,10 +80,10 @@ fn look(path: &Path) -> Result<Vec<Problem>, StoreError> {
             reason: "it is a folder; name a file in it".to_owned(),
         });
     }
-    let mut problems = Vec::new();
     let folder = or_here(path.parent().unwrap_or(Path::new(".")));
     // SQLite keeps its journal beside the file.
-    if OpenOptions::new().append(true).open(path).is_err() || takes_files(folder).is_err() {
+    let writable = opens_for_writing(path).map_err(sqlite)? && takes_files(folder).is_ok();
+    if !writable {
         let error = StoreError::ReadOnly {
             path: path.to_path_buf(),
         };
@@ -90,8 +92,12 @@ fn look(path: &Path) -> Result<Vec<Problem>, StoreError> {
     let mut connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
-    migrations::refuse_foreign(path, &connection)?;
-    integrity(&connection, &mut problems).map_err(sqlite)?;
+    match migrations::refuse_foreign(path, &connection) {
+        // Without a journal not even reading works, and why has just been said.
+        Err(StoreError::Open { .. }) if !writable => return Ok(()),
+        judged => judged?,
+    }
+    integrity(&connection, problems).map_err(sqlite)?;
     let stored = if migrations::are_pending(path, &connection)? {
         // An older file is judged as it would be after the migration: in a copy.
         let mut copy = copy_in_memory(&connection).map_err(sqlite)?;
@@ -101,7 +107,14 @@ fn look(path: &Path) -> Result<Vec<Problem>, StoreError> {
         read(&mut connection)
     };
     problems.extend(stored.map_err(sqlite)?.judge().problems);
-    Ok(problems)
+    Ok(())
+}
+
+/// Asks SQLite, and reads nothing. Opening the file here would do harm: closing it again
+/// drops the locks of every other connection of this process.
+fn opens_for_writing(path: &Path) -> rusqlite::Result<bool> {
+    let connection = Connection::open_with_flags(path, READ_WRITE)?;
+    connection.is_readonly("main").map(|read_only| !read_only)
 }
 
 fn integrity(connection: &Connection, problems: &mut Vec<Problem>) -> rusqlite::Result<()> {

@@ -39,14 +39,15 @@ pub(super) fn prepare(path: &Path) -> Result<(), StoreError> {
 /// The part of [`prepare`] that works on an open connection.
 fn ready(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
     let sqlite = |error| StoreError::from_sqlite(path, error);
-    // A journal left by a crash is rolled back at the first read; that may need patience.
-    configure(connection).map_err(sqlite)?;
-    migrations::refuse_foreign(path, connection)?;
+    // Before the first read: in a folder that takes no files that fails for a file like this
+    // with a much poorer reason.
     if connection.is_readonly("main").map_err(sqlite)? {
         return Err(StoreError::ReadOnly {
             path: path.to_path_buf(),
         });
     }
+    configure(connection).map_err(sqlite)?;
+    migrations::refuse_foreign(path, connection)?;
     // Both programs may start over an old file at once: one migrates, the other waits.
     let _turn = wait_for_turn(path);
     if migrations::are_pending(path, connection)? {
