@@ -149,7 +149,10 @@ impl Head {
         }
         match self.field("content-length") {
             Some(length) => Ok(Body::Length(std::str::from_utf8(length)?.parse()?)),
-            None if reply => bail!("a reply with neither content-length nor chunks"),
+            None if reply => bail!(
+                "a reply with neither content-length nor chunks: {}",
+                String::from_utf8_lossy(&self.0).trim_end()
+            ),
             None => Ok(Body::Done),
         }
     }
