@@ -5,12 +5,18 @@
 //! [`crate::life`] logs it. Public texts never carry a key, an address of an
 //! upstream or the words of a library.
 
+use std::ops::{Deref, DerefMut};
+
 use store::Outcome;
 use wire::dialect::openai::{BadRequest, ErrorBody};
 
-/// Why a call fails.
+/// Why a call fails. One pointer wide, because every step may return it.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct Fault(Box<Parts>);
+
+/// What a fault is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
     /// HTTP status for the caller.
     pub(crate) status: u16,
     /// What the caller reads.
@@ -25,9 +31,23 @@ pub(crate) struct Fault {
     pub(crate) hung_up: bool,
 }
 
+impl Deref for Fault {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl DerefMut for Fault {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.0
+    }
+}
+
 impl Fault {
     fn new(status: u16, outcome: Outcome, kind: &str, code: &str, message: String) -> Self {
-        Self {
+        Self(Box::new(Parts {
             status,
             body: ErrorBody {
                 message,
@@ -39,7 +59,7 @@ impl Fault {
             retry_after: None,
             outcome,
             hung_up: false,
-        }
+        }))
     }
 
     /// The same fault with what only the operator may read.
@@ -61,10 +81,9 @@ impl Fault {
 
     /// The gateway has no such thing to offer.
     pub(crate) fn refused(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            outcome: Outcome::Refused,
-            ..Self::caller(status, code, message)
-        }
+        let mut fault = Self::caller(status, code, message);
+        fault.outcome = Outcome::Refused;
+        fault
     }
 
     /// The upstream failed.
@@ -91,16 +110,15 @@ impl Fault {
 
     /// The caller went away before the answer was complete.
     pub(crate) fn hung_up() -> Self {
-        Self {
-            hung_up: true,
-            ..Self::new(
-                499,
-                Outcome::ClientCancelled,
-                "invalid_request_error",
-                "client_cancelled",
-                "The caller closed the connection.".to_owned(),
-            )
-        }
+        let mut fault = Self::new(
+            499,
+            Outcome::ClientCancelled,
+            "invalid_request_error",
+            "client_cancelled",
+            "The caller closed the connection.".to_owned(),
+        );
+        fault.hung_up = true;
+        fault
     }
 
     /// A fault of the gateway itself.

@@ -2,8 +2,10 @@
 //!
 //! All routes are answered in `request_filter`; the phases that follow belong to
 //! the lane that passes bytes through uninterpreted, which no route takes.
+//! [`crate::life::detached`] is where a stream goes on after `request_filter` has
+//! returned.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -21,6 +23,7 @@ use store::config::Config;
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::life::{self, reply};
+use crate::listener::Listener;
 use crate::live::watch::Current;
 use crate::routes::Route;
 use crate::upstream::Timeouts;
@@ -35,6 +38,8 @@ pub(crate) struct Gateway {
     /// Longest request body in bytes.
     pub(crate) max_body: usize,
     pub(crate) started: Instant,
+    /// Where a connection goes on after a long call.
+    pub(crate) listener: OnceLock<Weak<Listener>>,
 }
 
 impl Gateway {
@@ -53,27 +58,32 @@ impl Gateway {
             timeouts,
             max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
             started: Instant::now(),
+            listener: OnceLock::new(),
         }
     }
+}
 
-    async fn serve(&self, caller: &mut ServerSession) {
+/// What Pingora calls. Every clone is the same gateway.
+#[derive(Clone)]
+pub(crate) struct Front(pub(crate) Arc<Gateway>);
+
+impl Front {
+    async fn serve(&self, session: &mut Session) {
+        let caller = &mut *session.downstream_session;
         let header = caller.req_header();
         let route = Route::find(&header.method, header.uri.path());
         let id = request_id::of(&header.headers);
         // A caller that reads nothing does not hold its upstream for ever.
-        caller.set_write_timeout(Some(self.timeouts.silence));
+        caller.set_write_timeout(Some(self.0.timeouts.silence));
         let told = match route {
-            Route::Call(call) => {
-                life::run(self, caller, call, id).await;
-                return;
-            }
+            Route::Call(call) => return life::run(&self.0, session, call, id).await,
             Route::ModelList => {
-                let list = self.current.live().model_list.clone();
+                let list = self.0.current.live().model_list.clone();
                 json(caller, 200, &id, list).await
             }
             Route::Model(name) => self.model(caller, &name, &id).await,
             Route::Health => {
-                let (status, body) = health::report(self);
+                let (status, body) = health::report(&self.0);
                 json(caller, status, &id, body.to_string().into()).await
             }
             Route::Probe => json(caller, 200, &id, Bytes::from_static(b"{}")).await,
@@ -87,7 +97,7 @@ impl Gateway {
     }
 
     async fn model(&self, caller: &mut ServerSession, name: &str, id: &str) -> pingora::Result<()> {
-        let live = self.current.live();
+        let live = self.0.current.live();
         match life::describe(&live, name) {
             Ok(entry) => json(caller, 200, id, entry.to_string().into()).await,
             Err(fault) => reply::refuse(caller, &fault, id).await,
@@ -147,7 +157,7 @@ async fn preflight(caller: &mut ServerSession, id: &str) -> pingora::Result<()> 
 }
 
 #[async_trait]
-impl ProxyHttp for Gateway {
+impl ProxyHttp for Front {
     type CTX = ();
 
     fn new_ctx(&self) -> Self::CTX {}
@@ -158,7 +168,7 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         _ctx: &mut Self::CTX,
     ) -> pingora::Result<bool> {
-        self.serve(&mut session.downstream_session).await;
+        self.serve(session).await;
         Ok(true)
     }
 

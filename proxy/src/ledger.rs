@@ -96,8 +96,10 @@ impl Ledger {
 impl Writer {
     /// Writes what is queued and ends. Call it after the last request.
     pub(crate) fn finish(self) {
-        if self.stop.send(()).is_err() || self.thread.join().is_err() {
-            tracing::error!("the ledger thread had ended early; queued usage records are lost");
+        // A writer that has drained its queue after the last sender went is done.
+        let _ = self.stop.send(());
+        if self.thread.join().is_err() {
+            tracing::error!("the ledger thread failed; queued usage records are lost");
         }
     }
 }

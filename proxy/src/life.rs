@@ -7,6 +7,7 @@
 
 mod accept;
 mod account;
+mod detached;
 mod relay;
 pub(crate) mod reply;
 mod resolve;
@@ -16,47 +17,89 @@ mod translate;
 use std::sync::Arc;
 
 use pingora::protocols::http::ServerSession;
+use pingora_proxy::Session;
 use wire::provider::Call;
 
 use crate::fault::Fault;
 use crate::gateway::Gateway;
-use crate::live::{Live, model_entry};
+use crate::live::{Live, Target, model_entry};
 use account::Account;
+use send::Sent;
+use translate::ReplyForm;
 
 /// Takes one call down the road.
-pub(crate) async fn run(gateway: &Gateway, caller: &mut ServerSession, call: Call, id: String) {
-    let live = gateway.current.live();
-    let mut account = Account::open(&gateway.ledger, call, id);
-    let outcome = async {
-        let accepted = accept::accept(caller, call, gateway.max_body).await?;
-        account.accepted(&accepted);
-        let target = Arc::clone(resolve::resolve(&live, &accepted)?);
-        account.resolved(&target);
-        let order = translate::translate(&target, call, accepted, account.id())?;
-        account.ordered(&order);
-        let sent = send::send(gateway, caller, &target.upstream, &order, &account).await?;
-        relay::relay(gateway, caller, sent, &target, order.reply(), &mut account).await
+pub(crate) async fn run(gateway: &Arc<Gateway>, session: &mut Session, call: Call, id: String) {
+    let mut account = Account::open(gateway.ledger.clone(), call, id);
+    let caller = &mut *session.downstream_session;
+    match Box::pin(begin(gateway, caller, call, &mut account)).await {
+        Ok(begun) if begun.takes_long() && !caller.is_http2() => {
+            detached::spawn(gateway, session, begun, account);
+        }
+        Ok(begun) => Box::pin(end(gateway, caller, begun, account)).await,
+        Err(fault) => close(caller, Err(fault), account).await,
     }
-    .await;
+}
+
+/// The first half: from the caller's first byte to the upstream's header.
+async fn begin(
+    gateway: &Gateway,
+    caller: &mut ServerSession,
+    call: Call,
+    account: &mut Account,
+) -> Result<Begun, Fault> {
+    let live = gateway.current.live();
+    let accepted = accept::accept(caller, call, gateway.max_body).await?;
+    account.accepted(&accepted);
+    let target = Arc::clone(resolve::resolve(&live, &accepted)?);
+    account.resolved(&target);
+    let order = translate::translate(&target, call, accepted, account.id())?;
+    account.ordered(&order);
+    let sent = send::send(gateway, caller, &target.upstream, &order, account).await?;
+    let form = order.reply();
+    Ok(Begun { target, form, sent })
+}
+
+/// A call whose upstream has begun to answer. The request is no longer held.
+struct Begun {
+    target: Arc<Target>,
+    form: ReplyForm,
+    sent: Sent,
+}
+
+impl Begun {
+    /// Whether the answer may take as long as a model thinks.
+    fn takes_long(&self) -> bool {
+        self.form.stream && self.sent.is_event_stream()
+    }
+}
+
+/// The second half: the answer, then the row.
+async fn end(gateway: &Gateway, caller: &mut ServerSession, begun: Begun, mut account: Account) {
+    let Begun { target, form, sent } = begun;
+    let outcome = relay::relay(gateway, caller, sent, &target, form, &mut account).await;
+    close(caller, outcome, account).await;
+}
+
+async fn close(caller: &mut ServerSession, outcome: Result<(), Fault>, mut account: Account) {
     if let Err(fault) = &outcome {
         account.failed(fault);
-        answer(caller, fault, &account).await;
+        answer(caller, fault, account.id()).await;
     }
     account.close();
 }
 
 /// Tells the caller about `fault`, as far as that is still possible.
-async fn answer(caller: &mut ServerSession, fault: &Fault, account: &Account<'_>) {
+async fn answer(caller: &mut ServerSession, fault: &Fault, id: &str) {
     if fault.hung_up {
         return;
     }
     let told = if caller.response_written().is_some() {
         reply::break_off(caller, fault).await
     } else {
-        reply::refuse(caller, fault, account.id()).await
+        reply::refuse(caller, fault, id).await
     };
     if let Err(err) = told {
-        tracing::debug!(request_id = account.id(), error = %err, "the caller was gone before it could be told");
+        tracing::debug!(request_id = id, error = %err, "the caller was gone before it could be told");
     }
 }
 

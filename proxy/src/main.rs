@@ -9,6 +9,7 @@ mod gateway;
 mod health;
 mod ledger;
 mod life;
+mod listener;
 mod live;
 mod request_id;
 mod routes;
@@ -18,10 +19,6 @@ mod upstream;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-/// Small buffers in the thousands stay cheap with it: docs/benchmarks.md.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Serves OpenAI's API on port 8002 from the endpoints that the store names.
 ///

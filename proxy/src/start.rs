@@ -14,12 +14,14 @@ use pingora::listeners::ListenerConfig;
 use pingora::protocols::l4::stream::L4BufferSettings;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
+use pingora::services::listening::Service;
 use store::config::{Config, ConfigProblem, DotEnv, LogFormat};
 use store::{Store, StoreError};
 use tracing_subscriber::EnvFilter;
 
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
+use crate::listener::Listener;
 use crate::live::watch::Current;
 use crate::live::{Build, Live};
 
@@ -29,11 +31,11 @@ pub(crate) type Problems = Vec<String>;
 /// Upstream connections kept for later calls, for each worker thread.
 const POOL: usize = 1024;
 
-/// What a caller's connection buffers. The read buffer matters little because
-/// bodies are read past it; the write buffer holds a small reply whole.
+/// What a caller's connection buffers: no reads, because heads and bodies have
+/// buffers of their own; writes enough to hold a small reply whole.
 const CALLER_BUFFERS: L4BufferSettings = L4BufferSettings {
-    read: Some(4 * 1024),
-    write: Some(4 * 1024),
+    read: Some(0),
+    write: Some(2 * 1024),
 };
 
 /// Checks the configuration and the store; changes nothing.
@@ -87,15 +89,9 @@ pub(crate) fn run() -> Result<(), Problems> {
 
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
-    let gateway = Gateway::new(
-        &config,
-        &server.configuration,
-        current,
-        ledger,
-        build.timeouts,
-    );
-    let mut service =
-        pingora_proxy::http_proxy_service_with_name(&server.configuration, gateway, "gateway");
+    let conf = &server.configuration;
+    let gateway = Gateway::new(&config, conf, current, ledger, build.timeouts);
+    let mut service = Service::new("gateway".to_owned(), Listener::new(conf, gateway));
     service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(CALLER_BUFFERS));
     server.add_service(service);
     say(

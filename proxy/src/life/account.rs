@@ -17,8 +17,8 @@ use crate::live::Target;
 
 /// One call's record while it is being made.
 #[derive(Debug)]
-pub(super) struct Account<'l> {
-    ledger: &'l Ledger,
+pub(super) struct Account {
+    ledger: Ledger,
     started: Instant,
     prompt_bytes: u64,
     answer_bytes: u64,
@@ -30,9 +30,9 @@ pub(super) struct Account<'l> {
     id: String,
 }
 
-impl<'l> Account<'l> {
+impl Account {
     /// Opens the record of a call that begins now.
-    pub(super) fn open(ledger: &'l Ledger, call: Call, id: String) -> Self {
+    pub(super) fn open(ledger: Ledger, call: Call, id: String) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let started_at = since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
         let kind = match call {
@@ -200,7 +200,7 @@ impl<'l> Account<'l> {
     }
 }
 
-impl Drop for Account<'_> {
+impl Drop for Account {
     fn drop(&mut self) {
         self.hand_over();
     }

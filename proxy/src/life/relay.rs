@@ -3,6 +3,7 @@
 mod stream;
 mod whole;
 
+use http::Version;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use wire::dialect::openai::{Reply, ReplyFault, StreamFault, collect, replay};
@@ -33,9 +34,9 @@ pub(super) async fn relay(
     sent: Sent,
     target: &Target,
     form: ReplyForm,
-    account: &mut Account<'_>,
+    account: &mut Account,
 ) -> Result<(), Fault> {
-    let is_stream = sent.media_type() == "text/event-stream";
+    let is_stream = sent.is_event_stream();
     let upstream = &target.upstream;
     let outcome = if form.stream && is_stream {
         stream::relay(gateway, caller, sent, target, !form.usage, account).await
@@ -48,7 +49,7 @@ pub(super) async fn relay(
         } else {
             body
         };
-        let reply = Reply::read(&body, &target.name).map_err(|f| reply_fault(f, upstream))?;
+        let reply = Reply::read(&body, &target.name).map_err(|f| reply_fault(&f, upstream))?;
         account.saw(reply.usage, reply.answer_bytes);
         let sending = if form.stream {
             account.first_token();
@@ -97,20 +98,24 @@ fn stream_fault(fault: &StreamFault, upstream: &Upstream) -> Fault {
     out
 }
 
-fn reply_fault(fault: ReplyFault, upstream: &Upstream) -> Fault {
+fn reply_fault(fault: &ReplyFault, upstream: &Upstream) -> Fault {
     match fault {
         ReplyFault::NotJson(why) => Fault::upstream(
             502,
             "upstream_bad_response",
             "The upstream's answer is not a JSON object.",
         )
-        .with_private(why),
-        ReplyFault::Error(error) => stream_fault(&StreamFault::Upstream(error), upstream),
+        .with_private(why.as_str()),
+        ReplyFault::Error(error) => stream_fault(&StreamFault::Upstream(error.clone()), upstream),
     }
 }
 
-/// Events as the first bytes of a stream: the header that says so.
-fn stream_header(header: &mut ResponseHeader) -> pingora::Result<()> {
+/// The header of a stream. Over HTTP/1.1 it says how its end is found: without
+/// that the caller's connection would have to close with the stream.
+fn stream_header(caller: &ServerSession, header: &mut ResponseHeader) -> pingora::Result<()> {
+    if !caller.is_http2() && caller.req_header().version == Version::HTTP_11 {
+        header.insert_header("transfer-encoding", "chunked")?;
+    }
     header.insert_header("content-type", "text/event-stream; charset=utf-8")?;
     header.insert_header("cache-control", "no-cache")?;
     // Keeps reverse proxies from collecting the stream.

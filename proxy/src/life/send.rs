@@ -26,7 +26,7 @@ pub(super) async fn send(
     caller: &mut ServerSession,
     upstream: &Upstream,
     order: &Order,
-    account: &Account<'_>,
+    account: &Account,
 ) -> Result<Sent, Fault> {
     let exchange = async {
         let sent = exchange::exchange(&gateway.connector, upstream, order).await?;

@@ -52,9 +52,11 @@ pub(super) fn translate(
     let request = accepted.request;
     let model = &target.model;
     let streams = request.stream && call != Call::Embeddings;
-    let upstream_streams = streams && !model.disable_streaming && !model.force_non_streaming;
+    let provider = target.upstream.provider;
+    let upstream_streams =
+        streams && provider.streams && !model.disable_streaming && !model.force_non_streaming;
     let stream_options = match (upstream_streams, streams) {
-        (true, _) if target.upstream.provider.takes_stream_options => StreamOptions::AskUsage,
+        (true, _) if provider.takes_stream_options => StreamOptions::AskUsage,
         (false, true) => StreamOptions::Remove,
         (true, _) | (false, false) => StreamOptions::Keep,
     };
@@ -65,7 +67,8 @@ pub(super) fn translate(
             stream: streams.then_some(upstream_streams),
             stream_options,
             defaults: &target.defaults,
-            only_max_tokens: target.upstream.provider.only_max_tokens,
+            only_max_tokens: provider.only_max_tokens,
+            float_embeddings_only: provider.float_embeddings_only,
         },
     );
     let mut header = template.clone();

@@ -39,10 +39,10 @@ pub(super) async fn relay(
     mut sent: Sent,
     target: &Target,
     hide_usage: bool,
-    account: &mut Account<'_>,
+    account: &mut Account,
 ) -> Result<(), Fault> {
     let mut header = response_header(&sent, account.id())?;
-    stream_header(&mut header).map_err(|err| Fault::internal(err.to_string()))?;
+    stream_header(caller, &mut header).map_err(|err| Fault::internal(err.to_string()))?;
     let status = header.status.as_u16();
     let mut out = Outlet {
         header: Some(Box::new(header)),
@@ -126,7 +126,7 @@ async fn pump(
     sent: &mut Sent,
     editor: &mut StreamEditor,
     out: &mut Outlet,
-    account: &mut Account<'_>,
+    account: &mut Account,
 ) -> Result<Ended, Fault> {
     loop {
         let piece = {

@@ -21,7 +21,7 @@ pub(super) async fn read(
     gateway: &Gateway,
     caller: &mut ServerSession,
     mut sent: Sent,
-    account: &Account<'_>,
+    account: &Account,
 ) -> Result<Bytes, Fault> {
     let whole = async {
         let mut body = BytesMut::new();
@@ -74,7 +74,7 @@ pub(super) async fn send_events(
     mut header: ResponseHeader,
     events: Bytes,
 ) -> pingora::Result<()> {
-    stream_header(&mut header)?;
+    stream_header(caller, &mut header)?;
     caller.write_response_header(Box::new(header)).await?;
     caller.write_response_body(events, true).await
 }

@@ -57,12 +57,12 @@ impl Sent {
         self.header().map_or(0, |header| header.status.as_u16())
     }
 
-    /// The media type without parameters, in lower case.
-    pub(in super::super) fn media_type(&self) -> String {
+    /// Whether the body is a stream of events.
+    pub(in super::super) fn is_event_stream(&self) -> bool {
         let value = self.header().and_then(|h| h.headers.get("content-type"));
         let text = value.and_then(|v| v.to_str().ok()).unwrap_or("");
         let kind = text.split(';').next().unwrap_or("");
-        kind.trim().to_ascii_lowercase()
+        kind.trim().eq_ignore_ascii_case("text/event-stream")
     }
 
     /// The next bytes of the body; `None` at its end.
@@ -244,46 +244,52 @@ fn is_closed(error: &Error) -> bool {
 }
 
 fn unreachable(error: &Error) -> Fault {
-    let fault = match error.etype() {
-        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => {
-            Fault::timeout("The upstream could not be connected to in time (CONNECT_TIMEOUT).")
-        }
-        ErrorType::ConnectRefused => Fault::upstream(
+    use ErrorType as E;
+    let kind = error.etype();
+    let fault = if matches!(kind, E::ConnectTimedout | E::TLSHandshakeTimedout) {
+        Fault::timeout("The upstream could not be connected to in time (CONNECT_TIMEOUT).")
+    } else if *kind == E::ConnectRefused {
+        Fault::upstream(
             502,
             "upstream_unreachable",
             "The upstream refuses connections.",
-        ),
-        ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => {
-            Fault::upstream(
-                502,
-                "upstream_tls_failed",
-                "The secure connection to the upstream failed.",
-            )
-        }
-        _ => Fault::upstream(
+        )
+    } else if matches!(
+        kind,
+        E::TLSHandshakeFailure | E::InvalidCert | E::HandshakeError
+    ) {
+        Fault::upstream(
+            502,
+            "upstream_tls_failed",
+            "The secure connection to the upstream failed.",
+        )
+    } else {
+        Fault::upstream(
             502,
             "upstream_unreachable",
             "The upstream cannot be connected to.",
-        ),
+        )
     };
     fault.with_private(error.to_string())
 }
 
 fn broken(error: &Error) -> Fault {
-    let fault = match error.etype() {
-        ErrorType::ReadTimedout | ErrorType::WriteTimedout => {
-            Fault::timeout("The upstream was silent for longer than this gateway allows (TIMEOUT).")
-        }
-        ErrorType::InvalidHTTPHeader => Fault::upstream(
+    use ErrorType as E;
+    let kind = error.etype();
+    let fault = if matches!(kind, E::ReadTimedout | E::WriteTimedout) {
+        Fault::timeout("The upstream was silent for longer than this gateway allows (TIMEOUT).")
+    } else if *kind == E::InvalidHTTPHeader {
+        Fault::upstream(
             502,
             "upstream_bad_response",
             "The upstream's response is not HTTP.",
-        ),
-        _ => Fault::upstream(
+        )
+    } else {
+        Fault::upstream(
             502,
             "upstream_connection_lost",
             "The upstream closed the connection before it answered.",
-        ),
+        )
     };
     fault.with_private(error.to_string())
 }

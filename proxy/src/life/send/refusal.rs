@@ -39,7 +39,13 @@ pub(super) async fn read(mut sent: Sent, upstream: &Upstream) -> Fault {
         .collect();
     let private = format!("upstream answered {status}: {logged}");
     let mut fault = match status {
-        400..500 => callers(status, told, &|words| scrub(words, &secrets)),
+        // The key is the operator's, not the caller's: decision 0002.
+        401 => Fault::upstream(
+            502,
+            "upstream_auth_failed",
+            "The upstream refused the gateway's key. The operator should check the API key of the endpoint.",
+        ),
+        400..500 => callers(status, &told, &|words| scrub(words, &secrets)),
         500..600 => Fault::upstream(
             if matches!(status, 503 | 504 | 529) {
                 status
@@ -62,9 +68,8 @@ pub(super) async fn read(mut sent: Sent, upstream: &Upstream) -> Fault {
 }
 
 /// A refusal that is about the request: status, words and code stay.
-fn callers(status: u16, told: UpstreamError, clean: &dyn Fn(&str) -> String) -> Fault {
+fn callers(status: u16, told: &UpstreamError, clean: &dyn Fn(&str) -> String) -> Fault {
     let kind = match status {
-        401 => "authentication_error",
         403 => "permission_error",
         429 => "rate_limit_error",
         _ => "invalid_request_error",
@@ -74,7 +79,7 @@ fn callers(status: u16, told: UpstreamError, clean: &dyn Fn(&str) -> String) -> 
         .as_deref()
         .filter(|words| !words.trim().is_empty());
     let mut fault = Fault::caller(status, "upstream_refused", "");
-    if status == 429 || status == 401 || status == 403 {
+    if status == 429 || status == 403 {
         // The endpoint's account is at fault, not the caller.
         fault.outcome = store::Outcome::UpstreamError;
     }

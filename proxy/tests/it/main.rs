@@ -1,0 +1,13 @@
+//! The gateway as its callers see it: the real binary on a real socket, over a real
+//! store, in front of simulated providers.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod caller;
+mod models;
+mod process;
+mod scene;

@@ -1,0 +1,197 @@
+//! The real program: started, waited for, ended.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+/// How long a test waits for what must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks at something that tells no other way when it is there.
+pub(crate) const LOOK: Duration = Duration::from_millis(10);
+
+/// A command with an environment of its own: nothing of the caller's leaks in, and no
+/// `.env` is found in the working folder.
+pub(crate) fn command(program: &Path, folder: &Path, env: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program);
+    command
+        .current_dir(folder)
+        .env_clear()
+        .env("DATABASE_PATH", folder.join("proxy.db"))
+        .env("API_PORT", "0")
+        .env("ADMIN_PORT", "0")
+        .env("AUTH_ENABLED", "false")
+        .env("THREADS", "2")
+        .env("RUST_LOG", "info")
+        .envs(env.iter().copied());
+    command
+}
+
+/// The gateway's binary.
+pub(crate) fn gateway_binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_serverless-proxy"))
+}
+
+/// A binary of another package, built beside the gateway's.
+pub(crate) fn sibling_binary(name: &str) -> PathBuf {
+    let path = gateway_binary().with_file_name(name);
+    assert!(
+        path.exists(),
+        "{} is missing; build it first: cargo build --workspace --bins",
+        path.display()
+    );
+    path
+}
+
+/// Runs the gateway to its end.
+pub(crate) fn run(folder: &Path, env: &[(&str, &str)], arguments: &[&str]) -> Output {
+    command(gateway_binary(), folder, env)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// The text of both outputs.
+pub(crate) fn text(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// A running program; ended when dropped. Its log is shown when the test fails.
+pub(crate) struct Process {
+    child: Child,
+    name: String,
+    log: PathBuf,
+    /// Where it listens, as `http://address:port`.
+    pub(crate) base: String,
+}
+
+impl Process {
+    /// Starts `command` and waits for the line that begins with `announcement`, whose
+    /// last word is the address.
+    pub(crate) fn start(mut command: Command, announcement: &str, log: PathBuf) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let base = lines
+            .by_ref()
+            .map(Result::unwrap)
+            .find(|line| line.starts_with(announcement))
+            .and_then(|line| line.split(' ').next_back().map(str::to_owned));
+        let mut process = Self {
+            child,
+            name: announcement.to_owned(),
+            log,
+            base: String::new(),
+        };
+        process.base = base.expect("the program ended without saying where it listens");
+        process
+    }
+
+    /// The gateway over the store in `folder`, ready for calls.
+    pub(crate) async fn gateway(folder: &Path, env: &[(&str, &str)]) -> Self {
+        let command = command(gateway_binary(), folder, env);
+        let log = folder.join("gateway.log");
+        let process = Self::start(command, "gateway listening on ", log);
+        process.accepts_connections().await;
+        process
+    }
+
+    async fn accepts_connections(&self) {
+        let since = Instant::now();
+        while let Err(error) = TcpStream::connect(self.address()).await {
+            assert!(since.elapsed() < PATIENCE, "{}: {error}", self.base);
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.base.strip_prefix("http://").unwrap().parse().unwrap()
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits until the log holds `text`.
+    pub(crate) async fn logged(&self, text: &str) -> String {
+        let since = Instant::now();
+        loop {
+            let log = self.log();
+            if log.contains(text) {
+                return log;
+            }
+            assert!(since.elapsed() < PATIENCE, "not logged: {text}\n{log}");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Resident memory in bytes.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.unwrap().split_whitespace().next().unwrap();
+        kib.parse::<u64>().unwrap() * 1024
+    }
+
+    /// Asks it to end and gives its exit code; `None` when the signal itself ended it.
+    pub(crate) async fn stop(&mut self) -> Option<i32> {
+        let pid = self.pid().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(asked.success());
+        self.ended().await
+    }
+
+    /// Waits for its end and gives its exit code.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        let since = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(since.elapsed() < PATIENCE, "{} does not end", self.name);
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let mut log = String::new();
+            let read = File::open(&self.log).and_then(|mut file| file.read_to_string(&mut log));
+            let shown = if read.is_ok() {
+                log.as_str()
+            } else {
+                "(no log)"
+            };
+            let _ = writeln!(
+                std::io::stderr(),
+                "--- log of the program announced by {:?}\n{shown}---",
+                self.name
+            );
+        }
+    }
+}
