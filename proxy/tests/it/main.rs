@@ -10,4 +10,6 @@
 mod caller;
 mod models;
 mod process;
+mod providers;
+mod requests;
 mod scene;
