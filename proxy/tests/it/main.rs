@@ -8,8 +8,10 @@
 )]
 
 mod caller;
+mod end_to_end;
 mod models;
 mod process;
 mod providers;
 mod requests;
 mod scene;
+mod tap;

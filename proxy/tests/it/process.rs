@@ -77,27 +77,41 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command` and waits for the line that begins with `announcement`, whose
     /// last word is the address.
-    pub(crate) fn start(mut command: Command, announcement: &str, log: PathBuf) -> Self {
+    pub(crate) fn start(command: Command, announcement: &str, log: PathBuf) -> Self {
+        let (mut process, mut bases) = Self::start_many(command, announcement, 1, log);
+        process.base = bases.remove(0);
+        process
+    }
+
+    /// Starts `command` and waits for `count` such lines.
+    pub(crate) fn start_many(
+        mut command: Command,
+        announcement: &str,
+        count: usize,
+        log: PathBuf,
+    ) -> (Self, Vec<String>) {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let base = lines
-            .by_ref()
-            .map(Result::unwrap)
-            .find(|line| line.starts_with(announcement))
-            .and_then(|line| line.split(' ').next_back().map(str::to_owned));
-        let mut process = Self {
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let process = Self {
             child,
             name: announcement.to_owned(),
             log,
             base: String::new(),
         };
-        process.base = base.expect("the program ended without saying where it listens");
-        process
+        let bases: Vec<String> = lines
+            .map(Result::unwrap)
+            .filter(|line| line.starts_with(announcement))
+            .filter_map(|line| line.split(' ').next_back().map(str::to_owned))
+            .take(count)
+            .collect();
+        let said = "the program ended without saying where it listens";
+        assert_eq!(bases.len(), count, "{said}");
+        (process, bases)
     }
 
     /// The gateway over the store in `folder`, ready for calls.

@@ -1,0 +1,174 @@
+//! The main job, with nothing in it that is not real: the three programs over an empty
+//! store, configured over the admin's JSON API, called by the official clients.
+
+use std::collections::HashSet;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Instant;
+
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+use store::Store;
+use tempfile::TempDir;
+
+use crate::process::{LOOK, PATIENCE, Process, command, gateway_binary, sibling_binary};
+use crate::scene::{answer, client};
+use crate::tap::Tap;
+
+const KEY: &str = "sk-sim";
+
+/// The provider types, in the order in which the simulator announces them.
+const TYPES: [&str; 7] = [
+    "openai",
+    "vllm",
+    "together",
+    "deepinfra",
+    "openwebui",
+    "queue",
+    "ollama",
+];
+
+/// All programs, started over nothing.
+struct Programs {
+    gateway: Process,
+    admin: Process,
+    _sim: Process,
+    providers: Vec<String>,
+    client: Client,
+    folder: TempDir,
+}
+
+impl Programs {
+    fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let at = folder.path();
+        let mut sim = command(&sibling_binary("sim"), at, &[]);
+        sim.args(["demo", "--script", ""]);
+        let (sim, providers) = Process::start_many(sim, "sim ", TYPES.len(), at.join("sim.log"));
+        let admin = command(&sibling_binary("serverless-proxy-admin"), at, &[]);
+        let admin = Process::start(admin, "admin listening on ", at.join("admin.log"));
+        let gateway = command(gateway_binary(), at, &[]);
+        let gateway = Process::start(gateway, "gateway listening on ", at.join("gateway.log"));
+        Self {
+            gateway,
+            admin,
+            _sim: sim,
+            providers,
+            client: client(),
+            folder,
+        }
+    }
+
+    async fn create(&self, path: &str, body: Value) -> i64 {
+        let url = format!("{}{path}", self.admin.base);
+        let created = answer(self.client.post(url).json(&body)).await;
+        assert_eq!(created.status, StatusCode::OK, "{body}: {created:?}");
+        created.json()["id"].as_i64().unwrap()
+    }
+
+    /// One virtual model for each provider type, and one that leads nowhere.
+    async fn configure(&self) {
+        for (kind, url) in TYPES.iter().zip(&self.providers) {
+            let endpoint = json!({
+                "name": format!("provider {kind}"),
+                "url": url,
+                "api_key": KEY,
+                "endpoint_type": kind,
+            });
+            let endpoint = self.create("/api/admin/endpoints", endpoint).await;
+            let model = json!({
+                "name": format!("my-{kind}"),
+                "endpoint_id": endpoint,
+                "actual_model": "sim-model",
+                // A queue gives whole answers only; the clients stream all the same.
+                "disable_streaming": *kind == "queue",
+            });
+            self.create("/virtual-models", model).await;
+        }
+        let nowhere = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", nowhere.local_addr().unwrap());
+        drop(nowhere);
+        let endpoint = json!({"name": "nowhere", "url": url});
+        let endpoint = self.create("/api/admin/endpoints", endpoint).await;
+        let model = json!({"name": "dead", "endpoint_id": endpoint, "actual_model": "none"});
+        self.create("/virtual-models", model).await;
+    }
+
+    /// Waits until the gateway offers `count` models.
+    async fn offered(&self, count: usize) {
+        let since = Instant::now();
+        loop {
+            let url = format!("{}/v1/models", self.gateway.base);
+            if let Ok(list) = self.client.get(url).send().await {
+                let list: Value = list.json().await.unwrap();
+                if list["data"].as_array().unwrap().len() == count {
+                    return;
+                }
+            }
+            assert!(since.elapsed() < PATIENCE, "the models are not offered");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// Runs one suite of real clients over everything and compares what was asked with
+/// what was accounted.
+async fn suite(name: &str) {
+    let mut programs = Programs::start();
+    programs.offered(0).await;
+    programs.configure().await;
+    programs.offered(TYPES.len() + 1).await;
+    let tap = Tap::to(programs.gateway.address()).await;
+
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/run");
+    let models: Vec<String> = TYPES.iter().map(|kind| format!("my-{kind}")).collect();
+    let output = tokio::process::Command::new(script)
+        .arg(name)
+        .env("GATEWAY_URL", tap.base())
+        .env("GATEWAY_KEY", "any-key")
+        .env("CHAT_MODEL", "my-openai")
+        .env("COMPLETION_MODEL", "my-openai")
+        .env("EMBEDDING_MODEL", "my-openai")
+        .env("DEAD_MODEL", "dead")
+        .env("PROVIDER_MODELS", models.join(","))
+        .env_remove("CLIENTS_DIRECT")
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{complained}");
+
+    // Ended as an operator ends it: everything accounted is written before.
+    assert_eq!(programs.gateway.stop().await, Some(0));
+    let store = Store::open(&programs.folder.path().join("proxy.db")).unwrap();
+    let rows = store.recent_calls(100_000).unwrap();
+    let calls = tap.calls();
+    assert!(calls > 30, "the clients made {calls} calls: {said}");
+    assert_eq!(rows.len() as u64, calls, "rows and calls: {said}");
+    let ids: HashSet<_> = rows.iter().map(|row| row.request_id.clone()).collect();
+    assert_eq!(ids.len(), rows.len(), "a call was accounted twice");
+    for kind in ["chat", "completion", "embedding"] {
+        let good = |row: &&store::CallRow| {
+            row.request_type == kind && row.outcome.as_deref() == Some("success")
+        };
+        let served: Vec<_> = rows.iter().filter(good).collect();
+        assert!(!served.is_empty(), "no {kind} was served");
+        for row in served {
+            assert!(row.prompt_tokens > 0 && row.status == Some(200), "{row:?}");
+        }
+    }
+    let log = programs.gateway.log();
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_official_python_client_gets_everything_and_every_call_leaves_one_row() {
+    suite("python").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_official_node_client_gets_everything_and_every_call_leaves_one_row() {
+    suite("node").await;
+}
