@@ -12,7 +12,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderValue;
 use pingora::connectors::ConnectorOptions;
-use pingora::connectors::http::Connector;
 use pingora::protocols::http::ServerSession;
 use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
@@ -26,14 +25,14 @@ use crate::life::{self, reply};
 use crate::listener::Listener;
 use crate::live::watch::Current;
 use crate::routes::Route;
-use crate::upstream::Timeouts;
+use crate::upstream::{Pool, Timeouts};
 use crate::{health, request_id};
 
 /// What every request shares.
 pub(crate) struct Gateway {
     pub(crate) current: Arc<Current>,
     pub(crate) ledger: Ledger,
-    pub(crate) connector: Arc<Connector>,
+    pub(crate) pool: Arc<Pool>,
     pub(crate) timeouts: Timeouts,
     /// Longest request body in bytes.
     pub(crate) max_body: usize,
@@ -54,7 +53,7 @@ impl Gateway {
         Self {
             current,
             ledger,
-            connector: Arc::new(Connector::new(Some(options))),
+            pool: Arc::new(Pool::new(&options)),
             timeouts,
             max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
             started: Instant::now(),

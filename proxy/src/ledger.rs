@@ -1,7 +1,7 @@
 //! Finished calls on their way into the store.
 //!
 //! A call costs the request path one push into a bounded queue; a thread of its
-//! own writes batches. A full queue never delays a request: the loss is counted
+//! own writes batches, and the access log with them. A full queue never delays a request: the loss is counted
 //! and logged. Rows survive a store that is locked or full for a while: the batch
 //! is kept and tried again until it is written.
 
@@ -11,8 +11,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use store::CallRecord;
-use store::Store;
+use store::{CallRecord, Store};
+
+use crate::access_log::{AccessLog, Entry};
 
 /// Records that may wait. At about 400 bytes each this bounds the queue at some
 /// 13 MB.
@@ -27,7 +28,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// The request path's side.
 #[derive(Clone, Debug)]
 pub(crate) struct Ledger {
-    queue: SyncSender<CallRecord>,
+    queue: SyncSender<Entry>,
     counts: Arc<Counts>,
 }
 
@@ -52,34 +53,34 @@ pub(crate) struct Writer {
 }
 
 impl Ledger {
-    /// Starts the writer thread over `store`.
+    /// Starts the writer thread over `store` and `log`.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub(crate) fn start(store: Store) -> std::io::Result<(Self, Writer)> {
-        let (queue, records) = sync_channel(QUEUE);
+    pub(crate) fn start(store: Store, log: AccessLog) -> std::io::Result<(Self, Writer)> {
+        let (queue, entries) = sync_channel(QUEUE);
         let (stop, stopped) = sync_channel(1);
         let counts = Arc::new(Counts::default());
         let own = Arc::clone(&counts);
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || write_all(&store, &records, &stopped, &own))?;
+            .spawn(move || write_all(&store, log, &entries, &stopped, &own))?;
         Ok((Self { queue, counts }, Writer { stop, thread }))
     }
 
-    /// Queues one record. Never waits.
-    pub(crate) fn push(&self, record: CallRecord) {
-        match self.queue.try_send(record) {
+    /// Queues one call. Never waits.
+    pub(crate) fn push(&self, entry: Entry) {
+        match self.queue.try_send(entry) {
             Ok(()) => {
                 self.counts.queued.fetch_add(1, Ordering::Relaxed);
             }
-            Err(TrySendError::Full(record) | TrySendError::Disconnected(record)) => {
+            Err(TrySendError::Full(entry) | TrySendError::Disconnected(entry)) => {
                 let lost = self.counts.lost.fetch_add(1, Ordering::Relaxed) + 1;
                 // Each doubling, so that a long outage does not fill the log.
                 if lost.is_power_of_two() {
                     tracing::error!(
                         lost,
-                        request_id = %record.request_id,
+                        request_id = %entry.record.request_id,
                         "usage record lost: the queue to the store is full; see the store errors before this line"
                     );
                 }
@@ -114,7 +115,8 @@ struct Drain<'a> {
 
 fn write_all(
     store: &Store,
-    records: &Receiver<CallRecord>,
+    mut log: AccessLog,
+    entries: &Receiver<Entry>,
     stopped: &Receiver<()>,
     counts: &Counts,
 ) {
@@ -126,9 +128,10 @@ fn write_all(
     };
     let mut batch = Vec::new();
     while !drain.stopping {
-        match records.recv_timeout(GATHER) {
-            Ok(record) => {
-                batch.push(record);
+        match entries.recv_timeout(GATHER) {
+            Ok(entry) => {
+                log.add(&entry);
+                batch.push(entry.record);
                 // Records that come together are written together.
                 std::thread::park_timeout(GATHER);
             }
@@ -137,10 +140,15 @@ fn write_all(
         }
         loop {
             let room = BATCH - batch.len();
-            batch.extend(records.try_iter().take(room));
+            let more = entries.try_iter().take(room);
+            batch.extend(more.map(|entry| {
+                log.add(&entry);
+                entry.record
+            }));
             if batch.is_empty() {
                 break;
             }
+            log.flush();
             drain.write(&mut batch);
         }
     }

@@ -4,6 +4,7 @@
 //! file turns arguments into a running server or a clear refusal; [`life`] is
 //! where a call is served.
 
+mod access_log;
 mod fault;
 mod gateway;
 mod health;

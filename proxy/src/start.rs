@@ -19,6 +19,7 @@ use store::config::{Config, ConfigProblem, DotEnv, LogFormat};
 use store::{Store, StoreError};
 use tracing_subscriber::EnvFilter;
 
+use crate::access_log::AccessLog;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::listener::Listener;
@@ -74,7 +75,7 @@ pub(crate) fn run() -> Result<(), Problems> {
     let build = Build::new(&config);
     let live = Live::build(store.snapshot().map_err(one)?, &build, None);
     let current = Arc::new(Current::new(live));
-    let (ledger, writer) = Ledger::start(store.clone())
+    let (ledger, writer) = Ledger::start(store.clone(), AccessLog::new(config.log_format))
         .map_err(|err| vec![format!("the ledger thread cannot be started: {err}")])?;
     let (following, stop) = sync_channel(0);
     let follower = std::thread::Builder::new().name("configuration".to_owned());

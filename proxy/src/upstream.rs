@@ -7,6 +7,8 @@
 
 mod address;
 mod certificates;
+mod corked;
+mod pool;
 mod state;
 
 use std::net::Ipv4Addr;
@@ -19,10 +21,11 @@ use store::Endpoint;
 use wire::provider::{BaseUrl, Provider};
 
 use address::Address;
+pub(crate) use pool::Pool;
 pub(crate) use state::State;
 
 /// How long an unused connection to an upstream is kept.
-pub(crate) const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(60);
 
 /// Times that hold for every connection to every upstream.
 #[derive(Clone, Copy, Debug)]

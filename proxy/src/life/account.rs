@@ -1,7 +1,6 @@
 //! The call's record: opened with the first byte, closed exactly once.
 //!
-//! A record is also written when the call is dropped half way. The access log line
-//! is written from it, one a call.
+//! A record is also written when the call is dropped half way.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,6 +10,7 @@ use wire::usage::{Usage, estimate_tokens};
 
 use super::accept::Accepted;
 use super::translate::Order;
+use crate::access_log::Entry;
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::live::Target;
@@ -137,7 +137,7 @@ impl Account {
         }
     }
 
-    /// Closes the record: one access log line, one row.
+    /// Closes the record: one row, one access log line.
     pub(super) fn close(mut self) {
         self.hand_over();
     }
@@ -148,8 +148,11 @@ impl Account {
         };
         record.latency_ms = millis(self.started);
         self.count_tokens(&mut record);
-        self.log(&record);
-        self.ledger.push(record);
+        self.ledger.push(Entry {
+            record,
+            reason: self.private.take(),
+            ended: SystemTime::now(),
+        });
     }
 
     /// Declared usage, or an estimate where tokens were spent that nobody counted.
@@ -175,28 +178,6 @@ impl Account {
         record.total_tokens = usage.total_tokens;
         record.cached_input_tokens = usage.cached_tokens;
         record.cache_creation_tokens = usage.cache_write_tokens;
-    }
-
-    fn log(&self, record: &CallRecord) {
-        let outcome = record.outcome.as_str();
-        let model = record.virtual_model.as_str();
-        let endpoint = record.endpoint_name.as_deref().unwrap_or("-");
-        match &self.private {
-            None => tracing::info!(
-                request_id = %self.id, call = record.kind.as_str(), model, endpoint,
-                status = record.status, outcome, stream = record.stream,
-                prompt_tokens = record.prompt_tokens, completion_tokens = record.completion_tokens,
-                ms = record.latency_ms, ttft_ms = record.ttft_ms,
-                code = record.error_code.as_deref(), "call"
-            ),
-            Some(reason) => tracing::warn!(
-                request_id = %self.id, call = record.kind.as_str(), model, endpoint,
-                status = record.status, outcome, stream = record.stream,
-                prompt_tokens = record.prompt_tokens, completion_tokens = record.completion_tokens,
-                ms = record.latency_ms, ttft_ms = record.ttft_ms,
-                code = record.error_code.as_deref(), reason, "call"
-            ),
-        }
     }
 }
 

@@ -5,8 +5,7 @@
 //! needs a tenth of that: it takes the caller's session along, `request_filter`
 //! returns, and the connection comes back to the listener when the stream is over.
 
-mod gone;
-
+use std::io::Cursor;
 use std::sync::{Arc, Weak};
 
 use pingora::protocols::http::ServerSession;
@@ -15,12 +14,11 @@ use pingora_proxy::Session;
 use super::account::Account;
 use super::{Begun, end};
 use crate::gateway::Gateway;
-use gone::Gone;
 
 /// Takes the caller's session out of `session`, which is left with a connection
 /// that is closed, and goes on with the call in a task of its own.
 pub(super) fn spawn(gateway: &Arc<Gateway>, session: &mut Session, begun: Begun, account: Account) {
-    let closed = Box::new(ServerSession::new_http1(Box::new(Gone)));
+    let closed = Box::new(ServerSession::new_http1(Box::new(Cursor::new(Vec::new()))));
     let mut caller = std::mem::replace(&mut session.downstream_session, closed);
     let gateway = Arc::clone(gateway);
     tokio::spawn(async move {

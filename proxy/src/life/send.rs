@@ -29,7 +29,7 @@ pub(super) async fn send(
     account: &Account,
 ) -> Result<Sent, Fault> {
     let exchange = async {
-        let sent = exchange::exchange(&gateway.connector, upstream, order).await?;
+        let sent = exchange::exchange(&gateway.pool, upstream, order).await?;
         let status = sent.status();
         if (200..300).contains(&status) {
             Ok(sent)

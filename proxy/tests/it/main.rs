@@ -8,10 +8,15 @@
 )]
 
 mod caller;
+mod cuts;
 mod end_to_end;
+mod forms;
+mod hangups;
 mod models;
 mod process;
 mod providers;
+mod refusals;
 mod requests;
 mod scene;
 mod tap;
+mod upstream_faults;

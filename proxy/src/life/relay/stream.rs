@@ -96,18 +96,18 @@ async fn give_back(gateway: &Gateway, mut sent: Sent) {
     let ended = match sent.read().now_or_never() {
         Some(last) => matches!(last, Ok(None)),
         None => {
-            let connector = Arc::clone(&gateway.connector);
+            let pool = Arc::clone(&gateway.pool);
             tokio::spawn(async move {
                 let last = pingora::time::timeout(LAST_BYTES, sent.read()).await;
                 if matches!(last, Ok(Ok(None))) {
-                    sent.release(&connector).await;
+                    sent.release(&pool).await;
                 }
             });
             return;
         }
     };
     if ended {
-        sent.release(&gateway.connector).await;
+        sent.release(&gateway.pool).await;
     }
 }
 

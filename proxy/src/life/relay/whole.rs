@@ -39,7 +39,7 @@ pub(super) async fn read(
                 Err(error) => return Err(cut(&error)),
             }
         }
-        sent.release(&gateway.connector).await;
+        sent.release(&gateway.pool).await;
         Ok(body.freeze())
     };
     let time = gateway

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::FutureExt;
-use pingora::connectors::http::Connector;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::client::HttpSession;
 use pingora::upstreams::peer::HttpPeer;
@@ -13,7 +12,7 @@ use pingora::{Error, ErrorType};
 
 use super::super::translate::Order;
 use crate::fault::Fault;
-use crate::upstream::{IDLE, Upstream};
+use crate::upstream::{Pool, Upstream};
 
 /// A body is written in pieces of this size, with a look for an early answer
 /// between them.
@@ -78,11 +77,9 @@ impl Sent {
     }
 
     /// Gives the connection back after the whole body has been read.
-    pub(in super::super) async fn release(self, connector: &Connector) {
+    pub(in super::super) async fn release(self, pool: &Pool) {
         if self.complete {
-            connector
-                .release_http_session(self.session, &*self.peer, Some(IDLE))
-                .await;
+            pool.release(self.session, &self.peer).await;
         }
     }
 }
@@ -92,7 +89,7 @@ impl Sent {
 /// # Errors
 /// When no address of the upstream can be connected to, or the connection breaks.
 pub(super) async fn exchange(
-    connector: &Connector,
+    pool: &Pool,
     upstream: &Upstream,
     order: &Order,
 ) -> Result<Sent, Fault> {
@@ -106,7 +103,7 @@ pub(super) async fn exchange(
     })?;
     let mut last = None;
     for peer in peers.iter() {
-        match over(connector, peer, order).await {
+        match over(pool, peer, order).await {
             Ok(sent) => return Ok(sent),
             Err(Broken {
                 at: Stage::Connect,
@@ -138,12 +135,11 @@ struct Broken {
     error: Box<Error>,
 }
 
-async fn over(connector: &Connector, peer: &Arc<HttpPeer>, order: &Order) -> Result<Sent, Broken> {
+async fn over(pool: &Pool, peer: &Arc<HttpPeer>, order: &Order) -> Result<Sent, Broken> {
     let mut tries = 0;
     loop {
         let (mut session, reused) =
-            connector
-                .get_http_session(&**peer)
+            pool.get(peer)
                 .await
                 .map_err(|error| Broken {
                     at: Stage::Connect,

@@ -1,0 +1,184 @@
+//! One line a call, written from the call's record by the ledger's thread: many
+//! calls share one write, and the request path formats nothing.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::time::SystemTime;
+
+use serde_json::{Map, Value, json};
+use store::CallRecord;
+use store::config::LogFormat;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A finished call and what only the log says about it.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) record: CallRecord,
+    /// Why it failed, in words for the operator.
+    pub(crate) reason: Option<String>,
+    pub(crate) ended: SystemTime,
+}
+
+/// Writes access log lines to standard error, where every other log line goes.
+#[derive(Debug)]
+pub(crate) struct AccessLog {
+    format: LogFormat,
+    lines: String,
+}
+
+impl AccessLog {
+    pub(crate) fn new(format: LogFormat) -> Self {
+        Self {
+            format,
+            lines: String::new(),
+        }
+    }
+
+    /// Adds the line of `entry`, unless the log filter leaves it out.
+    pub(crate) fn add(&mut self, entry: &Entry) {
+        let wanted = if entry.reason.is_some() {
+            tracing::enabled!(target: "access", tracing::Level::WARN)
+        } else {
+            tracing::enabled!(target: "access", tracing::Level::INFO)
+        };
+        if !wanted {
+            return;
+        }
+        let at = OffsetDateTime::from(entry.ended)
+            .format(&Rfc3339)
+            .unwrap_or_default();
+        match self.format {
+            LogFormat::Text => self.add_text(&at, entry),
+            LogFormat::Json => self.add_json(at, entry),
+        }
+        self.lines.push('\n');
+    }
+
+    /// Writes what has been added.
+    pub(crate) fn flush(&mut self) {
+        // With nobody reading the log there is nobody to tell.
+        let _ = io::stderr().lock().write_all(self.lines.as_bytes());
+        self.lines.clear();
+    }
+
+    fn add_text(&mut self, at: &str, entry: &Entry) {
+        let r = &entry.record;
+        let level = if entry.reason.is_some() {
+            "WARN"
+        } else {
+            "INFO"
+        };
+        let line = &mut self.lines;
+        // Writing into a string cannot fail.
+        let _ = write!(
+            line,
+            "{at} {level:>5} access: request_id={} call={} model={:?} endpoint={:?} status={} outcome={} stream={} prompt_tokens={} completion_tokens={} ms={}",
+            r.request_id,
+            r.kind.as_str(),
+            r.virtual_model,
+            r.endpoint_name.as_deref().unwrap_or("-"),
+            r.status,
+            r.outcome.as_str(),
+            r.stream,
+            r.prompt_tokens,
+            r.completion_tokens,
+            r.latency_ms,
+        );
+        if let Some(ttft) = r.ttft_ms {
+            let _ = write!(line, " ttft_ms={ttft}");
+        }
+        if let Some(code) = &r.error_code {
+            let _ = write!(line, " code={code:?}");
+        }
+        if let Some(reason) = &entry.reason {
+            let _ = write!(line, " reason={reason:?}");
+        }
+    }
+
+    fn add_json(&mut self, at: String, entry: &Entry) {
+        let r = &entry.record;
+        let level = if entry.reason.is_some() {
+            "WARN"
+        } else {
+            "INFO"
+        };
+        let mut line = Map::new();
+        for (name, value) in [
+            ("timestamp", Value::String(at)),
+            ("level", json!(level)),
+            ("target", json!("access")),
+            ("request_id", json!(r.request_id)),
+            ("call", json!(r.kind.as_str())),
+            ("model", json!(r.virtual_model)),
+            ("endpoint", json!(r.endpoint_name)),
+            ("status", json!(r.status)),
+            ("outcome", json!(r.outcome.as_str())),
+            ("stream", json!(r.stream)),
+            ("prompt_tokens", json!(r.prompt_tokens)),
+            ("completion_tokens", json!(r.completion_tokens)),
+            ("ms", json!(r.latency_ms)),
+            ("ttft_ms", json!(r.ttft_ms)),
+            ("code", json!(r.error_code)),
+            ("reason", json!(entry.reason)),
+        ] {
+            line.insert(name.to_owned(), value);
+        }
+        self.lines.push_str(&Value::Object(line).to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use super::*;
+    use store::{CallKind, Outcome};
+
+    fn entry() -> Entry {
+        Entry {
+            record: CallRecord {
+                kind: CallKind::Chat,
+                request_id: "req_1".to_owned(),
+                virtual_model: "a\nb \"c\"".to_owned(),
+                endpoint_id: Some(1),
+                endpoint_name: None,
+                prompt_tokens: 3,
+                completion_tokens: 4,
+                total_tokens: 7,
+                cached_input_tokens: 0,
+                cache_creation_tokens: 0,
+                estimated: false,
+                status: 502,
+                outcome: Outcome::UpstreamError,
+                stream: true,
+                latency_ms: 12,
+                ttft_ms: Some(5),
+                error_code: Some("upstream_failed".to_owned()),
+                started_at: 0,
+            },
+            reason: Some("line one\nline two".to_owned()),
+            ended: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_text_line_is_one_line_whatever_is_in_it() {
+        let mut log = AccessLog::new(LogFormat::Text);
+        log.add_text("1970-01-01T00:00:00Z", &entry());
+        assert_eq!(
+            log.lines,
+            r#"1970-01-01T00:00:00Z  WARN access: request_id=req_1 call=chat model="a\nb \"c\"" endpoint="-" status=502 outcome=upstream_error stream=true prompt_tokens=3 completion_tokens=4 ms=12 ttft_ms=5 code="upstream_failed" reason="line one\nline two""#
+        );
+    }
+
+    #[test]
+    fn a_json_line_is_an_object_on_one_line() {
+        let mut log = AccessLog::new(LogFormat::Json);
+        log.add_json("now".to_owned(), &entry());
+        assert!(!log.lines.contains('\n'));
+        let line: Value = serde_json::from_str(&log.lines).unwrap();
+        assert_eq!(line["request_id"], "req_1");
+        assert_eq!(line["reason"], "line one\nline two");
+        assert_eq!(line["model"], "a\nb \"c\"");
+    }
+}

@@ -1,0 +1,66 @@
+//! Connections to upstreams, shared by all calls.
+//!
+//! Plain HTTP goes over Pingora's transport pool with [`Corked`] between it and
+//! the HTTP/1.1 session; TLS goes over Pingora's HTTP connector, which speaks
+//! HTTP/2 where the upstream does.
+
+use pingora::connectors::http::Connector;
+use pingora::connectors::{ConnectorOptions, TransportConnector};
+use pingora::protocols::http::client::HttpSession;
+use pingora::protocols::http::v1::client::HttpSession as Http1Session;
+use pingora::upstreams::peer::HttpPeer;
+
+use super::IDLE;
+use super::corked::Corked;
+
+/// Both pools.
+pub(crate) struct Pool {
+    plain: TransportConnector,
+    tls: Connector,
+}
+
+impl Pool {
+    pub(crate) fn new(options: &ConnectorOptions) -> Self {
+        Self {
+            plain: TransportConnector::new(Some(options.clone())),
+            tls: Connector::new(Some(options.clone())),
+        }
+    }
+
+    /// A connection to `peer`, and whether it has been used before.
+    ///
+    /// # Errors
+    /// When a new one is needed and cannot be made.
+    pub(crate) async fn get(&self, peer: &HttpPeer) -> pingora::Result<(HttpSession, bool)> {
+        // Boxed, because connecting takes much room and is rare.
+        if peer.is_tls() {
+            return Box::pin(self.tls.get_http_session(peer)).await;
+        }
+        let (stream, reused) = match self.plain.reused_stream(peer).await {
+            Some(stream) => (stream, true),
+            None => (Box::pin(self.plain.new_stream(peer)).await?, false),
+        };
+        let corked = Box::new(Corked::new(stream));
+        let session = Http1Session::new_with_options(corked, peer);
+        Ok((HttpSession::H1(session), reused))
+    }
+
+    /// Gives a connection back after the whole response has been read.
+    pub(crate) async fn release(&self, session: HttpSession, peer: &HttpPeer) {
+        use pingora::upstreams::peer::Peer;
+        match session {
+            HttpSession::H1(mut h1) if !peer.is_tls() => {
+                h1.respect_keepalive();
+                let Some(stream) = h1.reuse().await else {
+                    return;
+                };
+                if let Ok(corked) = stream.into_any().downcast::<Corked>() {
+                    let stream = corked.into_inner();
+                    self.plain
+                        .release_stream(stream, peer.reuse_hash(), Some(IDLE));
+                }
+            }
+            other => self.tls.release_http_session(other, peer, Some(IDLE)).await,
+        }
+    }
+}
