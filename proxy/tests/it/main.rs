@@ -7,7 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod bodies;
 mod caller;
+mod connections;
 mod cuts;
 mod end_to_end;
 mod forms;
