@@ -152,7 +152,7 @@ async fn preflight(caller: &mut ServerSession, id: &str) -> pingora::Result<()> 
         asked.unwrap_or(HeaderValue::from_static("authorization, content-type")),
     )?;
     header.insert_header("access-control-max-age", "86400")?;
-    caller.write_response_header(Box::new(header)).await
+    caller.write_response_header(header).await
 }
 
 #[async_trait]

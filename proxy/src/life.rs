@@ -31,11 +31,11 @@ use translate::ReplyForm;
 pub(crate) async fn run(gateway: &Arc<Gateway>, session: &mut Session, call: Call, id: String) {
     let mut account = Account::open(gateway.ledger.clone(), call, id);
     let caller = &mut *session.downstream_session;
-    match Box::pin(begin(gateway, caller, call, &mut account)).await {
+    match begin(gateway, caller, call, &mut account).await {
         Ok(begun) if begun.takes_long() && !caller.is_http2() => {
             detached::spawn(gateway, session, begun, account);
         }
-        Ok(begun) => Box::pin(end(gateway, caller, begun, account)).await,
+        Ok(begun) => end(gateway, caller, begun, account).await,
         Err(fault) => close(caller, Err(fault), account).await,
     }
 }
@@ -74,18 +74,25 @@ impl Begun {
 }
 
 /// The second half: the answer, then the row.
-async fn end(gateway: &Gateway, caller: &mut ServerSession, begun: Begun, mut account: Account) {
-    let Begun { target, form, sent } = begun;
-    let outcome = relay::relay(gateway, caller, sent, &target, form, &mut account).await;
+async fn end(gateway: &Gateway, caller: &mut ServerSession, begun: Begun, account: Box<Account>) {
+    let mut account = account;
+    let outcome = if begun.takes_long() {
+        Box::pin(relay::stream(gateway, caller, begun, &mut account)).await
+    } else {
+        relay::whole(gateway, caller, begun, &mut account).await
+    };
     close(caller, outcome, account).await;
 }
 
-async fn close(caller: &mut ServerSession, outcome: Result<(), Fault>, mut account: Account) {
+async fn close(caller: &mut ServerSession, outcome: Result<(), Fault>, mut account: Box<Account>) {
     if let Err(fault) = &outcome {
         account.failed(fault);
-        answer(caller, fault, account.id()).await;
+        Box::pin(answer(caller, fault, account.id())).await;
+        account.close();
+        Box::pin(reply::drain(caller)).await;
+    } else {
+        account.close();
     }
-    account.close();
 }
 
 /// Tells the caller about `fault`, as far as that is still possible.

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use pingora::listeners::ListenerConfig;
 use pingora::protocols::l4::stream::L4BufferSettings;
@@ -165,6 +166,32 @@ fn free_address(wanted: SocketAddr) -> Result<SocketAddr, Problems> {
     TcpListener::bind(wanted)
         .and_then(|listener| listener.local_addr())
         .map_err(|err| vec![no_address(wanted, &err)])
+}
+
+/// Prints the address once it can be connected to: whoever waits for the line may
+/// call at once.
+fn announce(address: SocketAddr) -> Result<(), Problems> {
+    let mut reachable = address;
+    if address.ip().is_unspecified() {
+        reachable.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let wait = move || {
+        while TcpStream::connect(reachable).is_err() {
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        say(
+            io::stdout(),
+            &format!("gateway listening on http://{address}"),
+        );
+    };
+    let thread = std::thread::Builder::new().name("announce".to_owned());
+    let started = thread.spawn(wait);
+    started
+        .map(drop)
+        .map_err(|err| vec![format!("a thread cannot be started: {err}")])
 }
 
 /// Why the address cannot be taken and what to do.

@@ -19,6 +19,7 @@ use pingora::protocols::ALPN;
 use pingora::upstreams::peer::{HttpPeer, PeerOptions};
 use store::Endpoint;
 use wire::provider::{BaseUrl, Provider};
+use wire::redact::scrub;
 
 use address::Address;
 pub(crate) use pool::Pool;
@@ -72,10 +73,27 @@ impl Upstream {
         self.address.peers().await
     }
 
-    /// Texts that must not reach a caller.
-    pub(crate) fn secrets(&self) -> [&str; 2] {
-        let key = self.endpoint.api_key.as_ref();
-        [key.map_or("", |key| key.expose()), self.base.host()]
+    /// An upstream's words as a caller may read them: no key, no address.
+    pub(crate) fn scrub_for_caller(&self, words: &str) -> String {
+        let host = self.base.host();
+        let authority = format!("{host}:{}", self.base.port());
+        let mut secrets = self.keys();
+        secrets.extend([authority.as_str(), host]);
+        scrub(words, &secrets)
+    }
+
+    /// The same words as the log may hold them: no key.
+    pub(crate) fn scrub_for_log(&self, words: &str) -> String {
+        scrub(words, &self.keys())
+    }
+
+    /// The key, and header values that may be keys.
+    fn keys(&self) -> Vec<&str> {
+        let key = self.endpoint.api_key.as_ref().map(|key| key.expose());
+        let headers = self.endpoint.custom_headers.iter();
+        key.into_iter()
+            .chain(headers.map(|(_, value)| value.as_str()))
+            .collect()
     }
 }
 

@@ -31,8 +31,9 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Opens the record of a call that begins now.
-    pub(super) fn open(ledger: Ledger, call: Call, id: String) -> Self {
+    /// Opens the record of a call that begins now. Boxed, because it is handed from
+    /// step to step.
+    pub(super) fn open(ledger: Ledger, call: Call, id: String) -> Box<Self> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let started_at = since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
         let kind = match call {
@@ -40,7 +41,7 @@ impl Account {
             Call::Embeddings => CallKind::Embedding,
             Call::Chat | Call::Models => CallKind::Chat,
         };
-        Self {
+        Box::new(Self {
             ledger,
             started: Instant::now(),
             prompt_bytes: 0,
@@ -70,7 +71,7 @@ impl Account {
                 started_at,
             }),
             id,
-        }
+        })
     }
 
     /// The request id.
@@ -138,7 +139,7 @@ impl Account {
     }
 
     /// Closes the record: one row, one access log line.
-    pub(super) fn close(mut self) {
+    pub(super) fn close(mut self: Box<Self>) {
         self.hand_over();
     }
 

@@ -17,12 +17,17 @@ use crate::gateway::Gateway;
 
 /// Takes the caller's session out of `session`, which is left with a connection
 /// that is closed, and goes on with the call in a task of its own.
-pub(super) fn spawn(gateway: &Arc<Gateway>, session: &mut Session, begun: Begun, account: Account) {
+pub(super) fn spawn(
+    gateway: &Arc<Gateway>,
+    session: &mut Session,
+    begun: Begun,
+    account: Box<Account>,
+) {
     let closed = Box::new(ServerSession::new_http1(Box::new(Cursor::new(Vec::new()))));
     let mut caller = std::mem::replace(&mut session.downstream_session, closed);
     let gateway = Arc::clone(gateway);
     tokio::spawn(async move {
-        Box::pin(end(&gateway, &mut caller, begun, account)).await;
+        end(&gateway, &mut caller, begun, account).await;
         let listener = gateway.listener.get().and_then(Weak::upgrade);
         drop(gateway);
         if let Some(listener) = listener {

@@ -14,8 +14,8 @@ use crate::fault::Fault;
 ///
 /// # Errors
 /// When `id` is no header value; ids are checked before.
-pub(crate) fn header(status: u16, id: &str) -> pingora::Result<ResponseHeader> {
-    let mut header = ResponseHeader::build_no_case(status, Some(10))?;
+pub(crate) fn header(status: u16, id: &str) -> pingora::Result<Box<ResponseHeader>> {
+    let mut header = Box::new(ResponseHeader::build_no_case(status, Some(10))?);
     header.insert_header("x-request-id", id)?;
     header.insert_header(
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -34,7 +34,7 @@ pub(crate) fn header(status: u16, id: &str) -> pingora::Result<ResponseHeader> {
 /// When the caller is gone.
 pub(crate) async fn send_json(
     caller: &mut ServerSession,
-    mut header: ResponseHeader,
+    mut header: Box<ResponseHeader>,
     body: Bytes,
 ) -> pingora::Result<()> {
     header.insert_header(
@@ -42,7 +42,7 @@ pub(crate) async fn send_json(
         HeaderValue::from_static("application/json"),
     )?;
     header.insert_header(header::CONTENT_LENGTH, body.len())?;
-    caller.write_response_header(Box::new(header)).await?;
+    caller.write_response_header(header).await?;
     caller.write_response_body(body, true).await
 }
 
@@ -59,9 +59,7 @@ pub(crate) async fn refuse(
     if let Some(after) = &fault.retry_after {
         header.insert_header(header::RETRY_AFTER, after.as_str())?;
     }
-    send_json(caller, header, fault.body.to_json()).await?;
-    drain(caller).await;
-    Ok(())
+    send_json(caller, header, fault.body.to_json()).await
 }
 
 /// Most bytes of an unread request body that are read to be thrown away.
@@ -69,10 +67,12 @@ const DRAIN_BYTES: usize = 64 * 1024 * 1024;
 /// Longest time spent on that.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// Reads what is left of the request. A connection closed on unread bytes resets,
-/// and the caller would see a broken pipe in place of the refusal.
-async fn drain(caller: &mut ServerSession) {
-    if caller.is_body_done() {
+/// Reads what is left of the request after a refusal. A connection closed on
+/// unread bytes resets, and the caller would see a broken pipe in place of the
+/// refusal. A caller that was waiting to be told to go on sends nothing more.
+pub(crate) async fn drain(caller: &mut ServerSession) {
+    let waits = caller.get_header(header::EXPECT).is_some() && caller.body_bytes_read() == 0;
+    if waits || caller.is_body_done() {
         return;
     }
     let rest = async {

@@ -4,6 +4,7 @@ mod exchange;
 mod refusal;
 
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use pingora::ErrorType;
@@ -41,7 +42,9 @@ pub(super) async fn send(
         .timeouts
         .silence
         .saturating_sub(account.started().elapsed());
-    let outcome = while_wanted(caller, time, exchange).await.and_then(|r| r);
+    let outcome = while_wanted(caller, time, pin!(exchange))
+        .await
+        .and_then(|r| r);
     match &outcome {
         Ok(_) => {}
         Err(fault) if fault.outcome == store::Outcome::ClientError => upstream.state.succeeded(),
@@ -61,7 +64,7 @@ pub(super) async fn send(
 pub(super) async fn while_wanted<T>(
     caller: &mut ServerSession,
     time: Duration,
-    work: impl Future<Output = T>,
+    work: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, Fault> {
     tokio::select! {
         biased;

@@ -1,8 +1,11 @@
 //! Step three: the request as its upstream gets it, and the form of the answer
 //! that the caller wants.
 
-use http::header;
+use std::sync::Arc;
+
+use http::{HeaderValue, header};
 use pingora::http::RequestHeader;
+use pingora::{Error, ErrorType};
 use store::route::not_served;
 use wire::dialect::openai::{self, StreamOptions};
 use wire::edit::Segments;
@@ -15,7 +18,9 @@ use crate::live::Target;
 /// A request ready to be sent, as often as needed.
 #[derive(Debug)]
 pub(super) struct Order {
-    pub(super) header: RequestHeader,
+    target: Arc<Target>,
+    call: Call,
+    id: HeaderValue,
     pub(super) body: Segments,
     reply: ReplyForm,
 }
@@ -30,6 +35,23 @@ pub(super) struct ReplyForm {
 }
 
 impl Order {
+    /// The request header, made anew for each attempt.
+    ///
+    /// # Errors
+    /// When a value cannot stand in a header.
+    pub(super) fn header(&self) -> pingora::Result<Box<RequestHeader>> {
+        let template = self.target.header(self.call).ok_or_else(|| {
+            Error::explain(
+                ErrorType::InternalError,
+                "a call that the provider does not serve",
+            )
+        })?;
+        let mut header = Box::new(template.clone());
+        header.insert_header(header::CONTENT_LENGTH, self.body.len())?;
+        header.insert_header("x-request-id", self.id.clone())?;
+        Ok(header)
+    }
+
     pub(super) fn reply(&self) -> ReplyForm {
         self.reply
     }
@@ -40,15 +62,19 @@ impl Order {
 /// # Errors
 /// When the endpoint's provider type does not serve `call`.
 pub(super) fn translate(
-    target: &Target,
+    target: &Arc<Target>,
     call: Call,
     accepted: Accepted,
     id: &str,
 ) -> Result<Order, Fault> {
     let endpoint = &target.upstream.endpoint;
-    let template = target
-        .header(call)
-        .ok_or_else(|| Fault::refused(400, "call_not_served", not_served(endpoint, call)))?;
+    if target.header(call).is_none() {
+        return Err(Fault::refused(
+            400,
+            "call_not_served",
+            not_served(endpoint, call),
+        ));
+    }
     let request = accepted.request;
     let model = &target.model;
     let streams = request.stream && call != Call::Embeddings;
@@ -71,13 +97,12 @@ pub(super) fn translate(
             float_embeddings_only: provider.float_embeddings_only,
         },
     );
-    let mut header = template.clone();
-    let built = header
-        .insert_header(header::CONTENT_LENGTH, body.len())
-        .and_then(|()| header.insert_header("x-request-id", id));
-    built.map_err(|err| Fault::internal(format!("the upstream request header: {err}")))?;
+    let id = HeaderValue::from_str(id)
+        .map_err(|err| Fault::internal(format!("the request id is no header value: {err}")))?;
     Ok(Order {
-        header,
+        target: Arc::clone(target),
+        call,
+        id,
         body,
         reply: ReplyForm {
             stream: streams && !model.force_non_streaming,

@@ -4,11 +4,12 @@
 //! the HTTP/1.1 session; TLS goes over Pingora's HTTP connector, which speaks
 //! HTTP/2 where the upstream does.
 
+use futures_util::future::FutureExt;
 use pingora::connectors::http::Connector;
 use pingora::connectors::{ConnectorOptions, TransportConnector};
 use pingora::protocols::http::client::HttpSession;
 use pingora::protocols::http::v1::client::HttpSession as Http1Session;
-use pingora::upstreams::peer::HttpPeer;
+use pingora::upstreams::peer::{HttpPeer, Peer};
 
 use super::IDLE;
 use super::corked::Corked;
@@ -46,21 +47,27 @@ impl Pool {
     }
 
     /// Gives a connection back after the whole response has been read.
-    pub(crate) async fn release(&self, session: HttpSession, peer: &HttpPeer) {
-        use pingora::upstreams::peer::Peer;
-        match session {
-            HttpSession::H1(mut h1) if !peer.is_tls() => {
-                h1.respect_keepalive();
-                let Some(stream) = h1.reuse().await else {
-                    return;
-                };
-                if let Ok(corked) = stream.into_any().downcast::<Corked>() {
-                    let stream = corked.into_inner();
-                    self.plain
-                        .release_stream(stream, peer.reuse_hash(), Some(IDLE));
-                }
+    pub(crate) async fn release(&self, session: Box<HttpSession>, peer: &HttpPeer) {
+        match *session {
+            HttpSession::H1(h1) if !peer.is_tls() => self.release_plain(h1, peer),
+            other => {
+                let released = self.tls.release_http_session(other, peer, Some(IDLE));
+                Box::pin(released).await;
             }
-            other => self.tls.release_http_session(other, peer, Some(IDLE)).await,
+        }
+    }
+
+    fn release_plain(&self, mut h1: Http1Session, peer: &HttpPeer) {
+        h1.respect_keepalive();
+        // Ready at once when the connection stays open; otherwise it is dropped,
+        // which closes it.
+        let Some(Some(stream)) = h1.reuse().now_or_never() else {
+            return;
+        };
+        if let Ok(corked) = stream.into_any().downcast::<Corked>() {
+            let stream = corked.into_inner();
+            self.plain
+                .release_stream(stream, peer.reuse_hash(), Some(IDLE));
         }
     }
 }

@@ -16,9 +16,10 @@ use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use wire::dialect::openai::{End, StreamEditor};
 
+use super::super::Begun;
 use super::super::account::Account;
 use super::super::send::{Sent, hung_up};
-use super::{response_header, stream_fault, stream_header};
+use super::{note, response_header, stream_fault, stream_header};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::live::Target;
@@ -33,7 +34,19 @@ const KEEP: usize = 4 * 1024;
 /// # Errors
 /// When it breaks off or the caller hangs up; the upstream request is given up
 /// with it.
-pub(super) async fn relay(
+pub(in super::super) async fn relay(
+    gateway: &Gateway,
+    caller: &mut ServerSession,
+    begun: Begun,
+    account: &mut Account,
+) -> Result<(), Fault> {
+    let Begun { target, form, sent } = begun;
+    let outcome = pass_on(gateway, caller, sent, &target, !form.usage, account).await;
+    note(&target.upstream, &outcome);
+    outcome
+}
+
+async fn pass_on(
     gateway: &Gateway,
     caller: &mut ServerSession,
     mut sent: Sent,
@@ -45,7 +58,7 @@ pub(super) async fn relay(
     stream_header(caller, &mut header).map_err(|err| Fault::internal(err.to_string()))?;
     let status = header.status.as_u16();
     let mut out = Outlet {
-        header: Some(Box::new(header)),
+        header: Some(header),
         ready: BytesMut::new(),
     };
     let mut editor = StreamEditor::new(target.name.clone(), hide_usage);
@@ -74,7 +87,7 @@ pub(super) async fn relay(
             let last = caller.write_response_body(bytes::Bytes::new(), true).await;
             last.map_err(|_| Fault::hung_up())?;
             account.succeeded(status);
-            give_back(gateway, sent).await;
+            Box::pin(give_back(gateway, sent)).await;
             Ok(())
         }
         End::Fault(fault) => {

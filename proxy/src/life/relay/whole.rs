@@ -1,26 +1,82 @@
 //! An answer that is read to its end before anything goes to the caller.
 
+use std::pin::pin;
+
 use bytes::{Bytes, BytesMut};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
+use wire::dialect::openai::{Reply, collect, replay};
 
 use super::super::account::Account;
 use super::super::send::{Sent, while_wanted};
-use super::stream_header;
+use super::super::translate::ReplyForm;
+use super::super::{Begun, reply};
+use super::{note, reply_fault, response_header, stream_fault, stream_header};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
+use crate::live::Target;
 
 /// Longest answer; large batches of embeddings reach some ten megabytes.
 const MAX: usize = 256 * 1024 * 1024;
 
-/// Reads the whole body within the call's time and gives the connection back.
+/// Passes a whole answer on; as a stream when the caller wants one and the upstream
+/// gave none, and the other way round.
 ///
 /// # Errors
-/// When the body is cut, too slow or too long, and when the caller hangs up.
-pub(super) async fn read(
+/// When the answer is none or is cut, and when the caller is gone.
+pub(in super::super) async fn relay(
+    gateway: &Gateway,
+    caller: &mut ServerSession,
+    begun: Begun,
+    account: &mut Account,
+) -> Result<(), Fault> {
+    let Begun { target, form, sent } = begun;
+    let outcome = pass_on(gateway, caller, sent, &target, form, account).await;
+    note(&target.upstream, &outcome);
+    outcome
+}
+
+async fn pass_on(
     gateway: &Gateway,
     caller: &mut ServerSession,
     mut sent: Sent,
+    target: &Target,
+    form: ReplyForm,
+    account: &mut Account,
+) -> Result<(), Fault> {
+    let upstream = &target.upstream;
+    let header = response_header(&sent, account.id())?;
+    let status = header.status.as_u16();
+    let body = read(gateway, caller, &mut sent, account).await?;
+    let body = if sent.is_event_stream() {
+        collect(&body).map_err(|fault| stream_fault(&fault, upstream))?
+    } else {
+        body
+    };
+    sent.release(&gateway.pool).await;
+    let reply = Reply::read(&body, &target.name).map_err(|f| reply_fault(&f, upstream))?;
+    account.saw(reply.usage, reply.answer_bytes);
+    let sending = if form.stream {
+        account.first_token();
+        let events = replay(&reply.body.to_bytes(), form.usage)
+            .ok_or_else(|| Fault::internal("a reply that was read is no object"))?;
+        Box::pin(send_events(caller, header, events)).await
+    } else {
+        reply::send_json(caller, header, reply.body.to_bytes()).await
+    };
+    sending.map_err(|_| Fault::hung_up())?;
+    account.succeeded(status);
+    Ok(())
+}
+
+/// Reads the whole body within the call's time.
+///
+/// # Errors
+/// When the body is cut, too slow or too long, and when the caller hangs up.
+async fn read(
+    gateway: &Gateway,
+    caller: &mut ServerSession,
+    sent: &mut Sent,
     account: &Account,
 ) -> Result<Bytes, Fault> {
     let whole = async {
@@ -39,14 +95,13 @@ pub(super) async fn read(
                 Err(error) => return Err(cut(&error)),
             }
         }
-        sent.release(&gateway.pool).await;
         Ok(body.freeze())
     };
     let time = gateway
         .timeouts
         .silence
         .saturating_sub(account.started().elapsed());
-    while_wanted(caller, time, whole).await?
+    while_wanted(caller, time, pin!(whole)).await?
 }
 
 fn cut(error: &pingora::Error) -> Fault {
@@ -69,12 +124,12 @@ fn cut(error: &pingora::Error) -> Fault {
 ///
 /// # Errors
 /// When the caller is gone.
-pub(super) async fn send_events(
+async fn send_events(
     caller: &mut ServerSession,
-    mut header: ResponseHeader,
+    mut header: Box<ResponseHeader>,
     events: Bytes,
 ) -> pingora::Result<()> {
     stream_header(caller, &mut header)?;
-    caller.write_response_header(Box::new(header)).await?;
+    caller.write_response_header(header).await?;
     caller.write_response_body(events, true).await
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::FutureExt;
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::ResponseHeader;
 use pingora::protocols::http::client::HttpSession;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
@@ -24,7 +24,8 @@ const STALE: usize = 64;
 
 /// An upstream connection on which a response header has arrived.
 pub(in super::super) struct Sent {
-    session: HttpSession,
+    /// Boxed, because it is handed from step to step.
+    session: Box<HttpSession>,
     peer: Arc<HttpPeer>,
     /// The whole request was taken: only then may the connection be used again.
     complete: bool,
@@ -69,7 +70,7 @@ impl Sent {
     /// # Errors
     /// When the connection breaks or is silent for too long.
     pub(in super::super) async fn read(&mut self) -> pingora::Result<Option<Piece<'_>>> {
-        match &mut self.session {
+        match &mut *self.session {
             HttpSession::H1(h1) => Ok(h1.read_body_ref().await?.map(Piece::Borrowed)),
             HttpSession::H2(h2) => Ok(h2.read_response_body().await?.map(Piece::Owned)),
             HttpSession::Custom(()) => Ok(None),
@@ -138,13 +139,11 @@ struct Broken {
 async fn over(pool: &Pool, peer: &Arc<HttpPeer>, order: &Order) -> Result<Sent, Broken> {
     let mut tries = 0;
     loop {
-        let (mut session, reused) =
-            pool.get(peer)
-                .await
-                .map_err(|error| Broken {
-                    at: Stage::Connect,
-                    error,
-                })?;
+        let (session, reused) = pool.get(peer).await.map_err(|error| Broken {
+            at: Stage::Connect,
+            error,
+        })?;
+        let mut session = Box::new(session);
         session.set_read_timeout(peer.options.read_timeout);
         session.set_write_timeout(peer.options.write_timeout);
         match talk(&mut session, order).await {
@@ -171,8 +170,7 @@ async fn over(pool: &Pool, peer: &Arc<HttpPeer>, order: &Order) -> Result<Sent, 
 /// Writes the request and reads the header of the final response. Says whether
 /// the whole request was written.
 async fn talk(session: &mut HttpSession, order: &Order) -> pingora::Result<bool> {
-    let header: Box<RequestHeader> = Box::new(order.header.clone());
-    session.write_request_header(header).await?;
+    session.write_request_header(order.header()?).await?;
     let written = write_body(session, order).await;
     let complete = match written {
         Ok(complete) => complete,

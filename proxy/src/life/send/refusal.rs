@@ -1,7 +1,6 @@
 //! An upstream's refusal, in words that a caller may read.
 
 use wire::dialect::openai::{ErrorBody, UpstreamError};
-use wire::redact::scrub;
 
 use super::Sent;
 use crate::fault::Fault;
@@ -32,8 +31,8 @@ pub(super) async fn read(mut sent: Sent, upstream: &Upstream) -> Fault {
         }
     }
     let told = UpstreamError::read(&body);
-    let secrets = upstream.secrets();
-    let logged: String = scrub(&String::from_utf8_lossy(&body), &secrets[..1])
+    let logged: String = upstream
+        .scrub_for_log(&String::from_utf8_lossy(&body))
         .chars()
         .take(LOGGED)
         .collect();
@@ -45,7 +44,7 @@ pub(super) async fn read(mut sent: Sent, upstream: &Upstream) -> Fault {
             "upstream_auth_failed",
             "The upstream refused the gateway's key. The operator should check the API key of the endpoint.",
         ),
-        400..500 => callers(status, &told, &|words| scrub(words, &secrets)),
+        400..500 => callers(status, &told, &|words| upstream.scrub_for_caller(words)),
         500..600 => Fault::upstream(
             if matches!(status, 503 | 504 | 529) {
                 status
