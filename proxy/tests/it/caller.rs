@@ -161,6 +161,11 @@ impl Caller {
         String::from_utf8_lossy(&self.unread).into_owned()
     }
 
+    /// Takes what has arrived and was not used.
+    pub(crate) fn discard(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.unread)
+    }
+
     /// Reads one more piece of what arrives; false at the end.
     pub(crate) async fn more(&mut self) -> bool {
         let read = timeout(PATIENCE, self.socket.read_buf(&mut self.unread)).await;

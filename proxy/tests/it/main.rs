@@ -9,16 +9,21 @@
 
 mod bodies;
 mod caller;
+mod configuration;
 mod connections;
 mod cuts;
 mod end_to_end;
 mod forms;
 mod hangups;
+mod memory;
 mod models;
 mod process;
+mod program;
 mod providers;
 mod refusals;
 mod requests;
 mod scene;
+mod store_faults;
 mod tap;
+mod tls;
 mod upstream_faults;

@@ -1,0 +1,331 @@
+//! The store missing, damaged, locked, too new, read-only or taken away: a clear error at
+//! the start, and later no call fails and nothing is lost.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use store::Store;
+use tempfile::TempDir;
+
+use crate::process::{LOOK, PATIENCE, Process, run, text};
+use crate::scene::{Ground, MODEL, Scene, answer, client};
+
+/// Another program that holds the database, until dropped.
+struct Lock {
+    child: Child,
+}
+
+impl Lock {
+    fn on(database: &Path) -> Self {
+        let mut child = Command::new("sqlite3")
+            .arg(database)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this test needs the program sqlite3");
+        let held = b".timeout 20000\nBEGIN IMMEDIATE;\nSELECT 'held';\n";
+        child.stdin.as_mut().unwrap().write_all(held).unwrap();
+        let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "held");
+        drop(lines);
+        Self { child }
+    }
+
+    fn release(mut self) {
+        let input = self.child.stdin.take().unwrap();
+        (&input).write_all(b"ROLLBACK;\n").unwrap();
+        drop(input);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Released already, mostly.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn health(scene: &Scene) -> Value {
+    answer(scene.request(Method::GET, "/health")).await.json()
+}
+
+/// Waits until the gateway's health is `status`.
+async fn healthy_as(scene: &Scene, status: &str) -> Value {
+    let since = Instant::now();
+    loop {
+        let health = health(scene).await;
+        if health["status"] == status {
+            return health;
+        }
+        assert!(since.elapsed() < PATIENCE, "{health}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+#[tokio::test]
+async fn a_missing_store_is_created() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("deep/down/proxy.db");
+    let env = [("DATABASE_PATH", file.to_str().unwrap())];
+    let gateway = Process::gateway(folder.path(), &env).await;
+    assert!(file.exists());
+    let list = answer(client().get(format!("{}/v1/models", gateway.base))).await;
+    assert_eq!(list.json(), json!({"object": "list", "data": []}));
+    assert_eq!(Store::check(&file).len(), 0);
+}
+
+#[test]
+fn a_damaged_or_newer_store_is_a_clear_refusal_and_stays_as_it_is() {
+    let newer = Ground::new();
+    let version = Command::new("sqlite3")
+        .arg(newer.database())
+        .arg("PRAGMA user_version = 9000; PRAGMA wal_checkpoint(TRUNCATE);")
+        .status()
+        .expect("this test needs the program sqlite3");
+    assert!(version.success());
+    let newer_file = newer.database();
+    drop(newer.store);
+
+    let folder = TempDir::new().unwrap();
+    let garbage = folder.path().join("garbage.db");
+    fs::write(&garbage, "this is no database ".repeat(1000)).unwrap();
+    let torn = folder.path().join("torn.db");
+    {
+        let whole = Ground::new();
+        whole.endpoint_from(&json!({"name": "e", "url": "http://127.0.0.1:1"}));
+        let vacuumed = Command::new("sqlite3")
+            .arg(whole.database())
+            .arg(format!("VACUUM INTO '{}'", torn.display()))
+            .status()
+            .unwrap();
+        assert!(vacuumed.success());
+        let mut bytes = fs::read(&torn).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[100..middle].fill(0xAA);
+        fs::write(&torn, bytes).unwrap();
+    }
+    let a_folder = folder.path().join("folder.db");
+    fs::create_dir(&a_folder).unwrap();
+    for (file, word) in [
+        (&garbage, "not a usable SQLite database"),
+        (&torn, "not a usable SQLite database"),
+        (&newer_file, "newer version"),
+        (&a_folder, "cannot open"),
+    ] {
+        let before = fs::read(file).ok();
+        let env = [("DATABASE_PATH", file.to_str().unwrap())];
+        for arguments in [&[][..], &["--check"]] {
+            let output = run(folder.path(), &env, arguments);
+            let said = text(&output);
+            assert_eq!(output.status.code(), Some(1), "{said}");
+            assert!(said.contains(file.to_str().unwrap()), "{said}");
+            assert!(said.contains("error"), "{said}");
+            assert!(
+                said.contains(word) || arguments == ["--check"],
+                "{word}: {said}"
+            );
+            assert!(!said.contains("panicked"), "{said}");
+        }
+        assert_eq!(
+            fs::read(file).ok(),
+            before,
+            "{} was changed",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn a_store_that_may_not_be_written_is_a_clear_refusal() {
+    let ground = Ground::new();
+    ground.endpoint_from(&json!({"name": "kept", "url": "http://127.0.0.1:1"}));
+    let file = ground.database();
+    let folder = ground.folder;
+    drop(ground.store);
+    let allow = |mode, folder_mode| {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(folder_mode)).unwrap();
+    };
+    allow(0o444, 0o555);
+    let is_root = fs::OpenOptions::new().append(true).open(&file).is_ok();
+    let output = if is_root {
+        // Nothing is read-only to root: the same file on a file system that is.
+        None
+    } else {
+        Some(run(
+            Path::new("/"),
+            &[("DATABASE_PATH", file.to_str().unwrap())],
+            &[],
+        ))
+    };
+    allow(0o644, 0o755);
+    if let Some(output) = output {
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("writable"), "{said}");
+    }
+    let store = Store::open(&file).unwrap();
+    assert_eq!(store.endpoints().unwrap()[0].name, "kept");
+}
+
+#[tokio::test]
+async fn a_store_locked_at_the_start_is_a_clear_refusal() {
+    let ground = Ground::new();
+    let file = ground.database();
+    // Not only writers: nobody may read.
+    let mut holder = Command::new("sqlite3")
+        .arg(&file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("this test needs the program sqlite3");
+    drop(ground.store);
+    let hold = b"PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; INSERT INTO settings (key, value) VALUES ('held', '1');\nSELECT 'held';\n";
+    holder.stdin.as_mut().unwrap().write_all(hold).unwrap();
+    let mut lines = BufReader::new(holder.stdout.as_mut().unwrap()).lines();
+    assert!(
+        lines
+            .by_ref()
+            .map(Result::unwrap)
+            .any(|line| line == "held")
+    );
+    drop(lines);
+    let output = run(ground.folder.path(), &[], &[]);
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("locked by another program"), "{said}");
+    assert!(said.contains(file.to_str().unwrap()), "{said}");
+}
+
+#[tokio::test]
+async fn while_the_store_is_locked_calls_go_on_and_their_rows_come_later() {
+    let scene = Scene::start().await;
+    scene.chat("say=before", json!({})).await;
+    scene.ground.rows(1).await;
+    let lock = Lock::on(&scene.ground.database());
+    for number in 0..20 {
+        let got = scene
+            .chat("say=ok", json!({"stream": number % 2 == 0}))
+            .await;
+        assert_eq!(got.status, 200, "{got:?}");
+    }
+    // The writer has met the lock and says so: once, not for each row.
+    let log = scene.gateway.logged("cannot be written").await;
+    assert!(log.matches("cannot be written").count() <= 3, "{log}");
+    assert_eq!(scene.ground.store.count_calls().unwrap(), 1);
+    lock.release();
+    for row in scene.ground.rows(21).await {
+        assert_eq!(row.outcome.as_deref(), Some("success"));
+    }
+    let usage = health(&scene).await["usage"].clone();
+    assert_eq!(usage["lost"], 0, "{usage}");
+}
+
+#[tokio::test]
+async fn a_stop_while_rows_wait_writes_them_all() {
+    let mut scene = Scene::start().await;
+    for _ in 0..30 {
+        scene.chat("say=ok", json!({})).await;
+    }
+    assert_eq!(scene.gateway.stop().await, Some(0));
+    assert_eq!(scene.ground.store.count_calls().unwrap(), 30);
+}
+
+#[tokio::test]
+async fn a_stop_lets_calls_in_flight_end() {
+    let mut scene = Scene::start().await;
+    let mut caller = scene.caller().await;
+    let body = crate::scene::chat("say=one+two gate=stream", &json!({"stream": true}));
+    caller
+        .ask("/v1/chat/completions", "", &body.to_string())
+        .await;
+    caller.sees("one ").await;
+    let pid = scene.gateway.pid().to_string();
+    let asked = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(asked.success());
+    scene.gateway.logged("raceful").await;
+    scene.sim.open_gate();
+    let response = caller.response().await;
+    assert!(response.complete, "{response:?}");
+    assert_eq!(response.events().last().unwrap(), "[DONE]");
+    assert_eq!(scene.gateway.ended().await, Some(0));
+    let row = scene.ground.row().await;
+    assert_eq!(row.outcome.as_deref(), Some("success"));
+}
+
+#[tokio::test]
+async fn a_store_that_is_taken_away_is_told_and_calls_go_on() {
+    let scene = Scene::start().await;
+    let file = scene.ground.database();
+    for suffix in ["", "-wal", "-shm"] {
+        let part = format!("{}{suffix}", file.display());
+        if Path::new(&part).exists() {
+            fs::remove_file(part).unwrap();
+        }
+    }
+    let health = healthy_as(&scene, "degraded").await;
+    assert_ne!(health["store"]["state"], "ok", "{health}");
+    for stream in [false, true] {
+        let got = scene.chat("say=ok", json!({"stream": stream})).await;
+        assert_eq!(got.status, 200, "{got:?}");
+    }
+    let list = answer(scene.request(Method::GET, "/v1/models")).await;
+    assert_eq!(list.json()["data"][0]["id"], MODEL);
+    let log = scene.gateway.logged("proxy.db").await;
+    assert!(
+        log.contains("gone") || log.contains("cannot be read"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_store_of_the_original_is_taken_over_with_a_copy_kept() {
+    // The original's endpoint and virtual model tables, as it made them.
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("proxy.db");
+    let sim = crate::scene::provider(sim::Flavor::OpenAi).await;
+    let schema = format!(
+        "CREATE TABLE endpoints (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, url TEXT NOT NULL, api_key TEXT, endpoint_type TEXT NOT NULL DEFAULT 'openai', custom_headers TEXT, priority INTEGER DEFAULT 0, enabled INTEGER DEFAULT 1, created_at INTEGER, updated_at INTEGER);
+         CREATE TABLE virtual_models (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, endpoint_id INTEGER NOT NULL, actual_model TEXT NOT NULL, description TEXT, enabled INTEGER DEFAULT 1, created_at INTEGER, updated_at INTEGER, FOREIGN KEY (endpoint_id) REFERENCES endpoints(id));
+         INSERT INTO endpoints (name, url, api_key, endpoint_type, created_at, updated_at) VALUES ('old', '{}', '{}', 'openai', 1774000000, 1774000000);
+         INSERT INTO virtual_models (name, endpoint_id, actual_model, created_at, updated_at) VALUES ('{MODEL}', 1, 'sim-model', 1774000000, 1774000000);",
+        sim.base_url(),
+        crate::scene::KEY
+    );
+    let made = Command::new("sqlite3").arg(&file).arg(schema).output();
+    assert!(
+        made.expect("this test needs the program sqlite3")
+            .status
+            .success()
+    );
+    let gateway = Process::gateway(folder.path(), &[]).await;
+    let request = client()
+        .post(format!("{}/v1/chat/completions", gateway.base))
+        .json(&crate::scene::chat("say=ok", &json!({})));
+    let got = answer(request).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    let names: Vec<String> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let ours = ["proxy.db", "proxy.db-wal", "proxy.db-shm", "gateway.log"];
+    let copies: Vec<_> = names
+        .iter()
+        .filter(|name| !ours.contains(&name.as_str()))
+        .collect();
+    assert_eq!(copies.len(), 1, "{names:?}");
+    let mut head = [0; 15];
+    let mut copy = fs::File::open(folder.path().join(copies[0])).unwrap();
+    copy.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"SQLite format 3");
+}
