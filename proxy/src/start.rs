@@ -96,10 +96,7 @@ pub(crate) fn run() -> Result<(), Problems> {
     let mut service = Service::new("gateway".to_owned(), Listener::new(conf, gateway));
     service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(CALLER_BUFFERS));
     server.add_service(service);
-    say(
-        io::stdout(),
-        &format!("gateway listening on http://{address}"),
-    );
+    announce(address)?;
     server.run(RunArgs::default());
 
     drop(following);

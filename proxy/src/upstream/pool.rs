@@ -48,12 +48,12 @@ impl Pool {
 
     /// Gives a connection back after the whole response has been read.
     pub(crate) async fn release(&self, session: Box<HttpSession>, peer: &HttpPeer) {
-        match *session {
-            HttpSession::H1(h1) if !peer.is_tls() => self.release_plain(h1, peer),
-            other => {
-                let released = self.tls.release_http_session(other, peer, Some(IDLE));
-                Box::pin(released).await;
-            }
+        let session = *session;
+        if peer.is_tls() {
+            let released = self.tls.release_http_session(session, peer, Some(IDLE));
+            Box::pin(released).await;
+        } else if let HttpSession::H1(h1) = session {
+            self.release_plain(h1, peer);
         }
     }
 
