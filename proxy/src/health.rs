@@ -15,7 +15,8 @@ pub(crate) fn report(gateway: &Gateway) -> (u16, Value) {
     let counts = gateway.ledger.counts();
     let count = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
     let lost = count(&counts.lost);
-    let degraded = trouble.is_some() || lost > 0 || !live.problems.is_empty();
+    let refused = gateway.current.refused();
+    let degraded = trouble.is_some() || refused.is_some() || lost > 0 || !live.problems.is_empty();
     let endpoints: Vec<Value> = live
         .snapshot
         .endpoints
@@ -40,6 +41,8 @@ pub(crate) fn report(gateway: &Gateway) -> (u16, Value) {
         "store": {
             "state": if trouble.is_some() { "unreadable" } else { "ok" },
             "revision": live.snapshot.revision,
+            "refused_revision": refused.as_ref().map(|refused| refused.revision),
+            "refused_for": refused.as_ref().map(|refused| &refused.rows),
         },
         "usage": {
             "queued": count(&counts.queued),

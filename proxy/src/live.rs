@@ -34,6 +34,8 @@ pub(crate) struct Live {
     pub(crate) model_list: Bytes,
     /// Everything that is not as the operator will want it.
     pub(crate) problems: Vec<Problem>,
+    /// Rows that cannot be used, as the problems name them.
+    pub(crate) unusable: Vec<String>,
 }
 
 /// A virtual model with everything a call to it needs.
@@ -77,6 +79,11 @@ impl Live {
     /// Prepares `snapshot`. What `before` knows of an unchanged endpoint is kept.
     pub(crate) fn build(snapshot: Snapshot, build: &Build, before: Option<&Self>) -> Self {
         let mut problems = snapshot.problems.clone();
+        let mut unusable = snapshot.left_out.clone();
+        let mut leave_out = |subject: String, why: String| {
+            problems.push(Problem::new(&subject, format!("it cannot be used: {why}")));
+            unusable.push(subject);
+        };
         let mut upstreams = Vec::new();
         for endpoint in &snapshot.endpoints {
             let kept = before.and_then(|live| live.kept(endpoint));
@@ -84,10 +91,7 @@ impl Live {
                 kept.map_or_else(|| Upstream::new(endpoint, build.timeouts).map(Arc::new), Ok);
             match upstream {
                 Ok(upstream) => upstreams.push(upstream),
-                Err(why) => problems.push(Problem::new(
-                    format!("endpoint {} {:?}", endpoint.id, endpoint.name),
-                    format!("it cannot be used: {why}"),
-                )),
+                Err(why) => leave_out(format!("endpoint {} {:?}", endpoint.id, endpoint.name), why),
             }
         }
         let mut targets = HashMap::new();
@@ -100,10 +104,7 @@ impl Live {
             };
             match Target::new(model, upstream, build) {
                 Ok(target) => drop(targets.insert(model.id, Arc::new(target))),
-                Err(why) => problems.push(Problem::new(
-                    format!("virtual model {} {:?}", model.id, model.name),
-                    format!("it cannot be used: {why}"),
-                )),
+                Err(why) => leave_out(format!("virtual model {} {:?}", model.id, model.name), why),
             }
         }
         Self {
@@ -112,7 +113,14 @@ impl Live {
             targets,
             upstreams,
             problems,
+            unusable,
         }
+    }
+
+    /// Rows that cannot be used and were no trouble `before`.
+    fn newly_unusable(&self, before: &Self) -> Vec<String> {
+        let is_new = |row: &&String| !before.unusable.contains(row);
+        self.unusable.iter().filter(is_new).cloned().collect()
     }
 
     fn kept(&self, endpoint: &Arc<Endpoint>) -> Option<Arc<Upstream>> {

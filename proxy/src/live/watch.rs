@@ -1,7 +1,8 @@
 //! Following the store: a new revision becomes a new [`Live`] within a second.
 //!
-//! A store that cannot be read leaves the last good configuration in place; the
-//! log says so once, `/health` for as long as it lasts.
+//! A store that cannot be read, and a revision in which rows have become unusable,
+//! leave the last good configuration in place; the log says so once, `/health` for
+//! as long as it lasts.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -20,6 +21,15 @@ const EVERY: Duration = Duration::from_millis(400);
 pub(crate) struct Current {
     live: ArcSwap<Live>,
     trouble: ArcSwapOption<String>,
+    refused: ArcSwapOption<Refused>,
+}
+
+/// A revision that is not used.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) revision: i64,
+    /// The rows that are to blame.
+    pub(crate) rows: Vec<String>,
 }
 
 impl Current {
@@ -28,6 +38,7 @@ impl Current {
         Self {
             live: ArcSwap::from_pointee(live),
             trouble: ArcSwapOption::empty(),
+            refused: ArcSwapOption::empty(),
         }
     }
 
@@ -39,6 +50,11 @@ impl Current {
     /// Why the store cannot be followed, if it cannot.
     pub(crate) fn trouble(&self) -> Option<Arc<String>> {
         self.trouble.load_full()
+    }
+
+    /// The revision that the store holds and that is not used, if there is one.
+    pub(crate) fn refused(&self) -> Option<Arc<Refused>> {
+        self.refused.load_full()
     }
 
     /// Follows `store` until the other end of `stop` is dropped.
@@ -69,11 +85,27 @@ impl Current {
         }
         let before = self.live.load();
         let revision = store.revision().map_err(|err| err.to_string())?;
-        if revision == before.snapshot.revision {
+        let seen = self.refused.load().as_ref().map(|refused| refused.revision);
+        if revision == seen.unwrap_or(before.snapshot.revision) {
             return Ok(());
         }
         let snapshot = store.snapshot().map_err(|err| err.to_string())?;
         let live = Live::build(snapshot, build, Some(&before));
+        let rows = live.newly_unusable(&before);
+        if !rows.is_empty() {
+            report(&live);
+            tracing::error!(
+                revision = live.snapshot.revision,
+                rows = rows.join(", "),
+                "the new configuration is not used, the one before stays; mend or delete these rows"
+            );
+            self.refused.store(Some(Arc::new(Refused {
+                revision: live.snapshot.revision,
+                rows,
+            })));
+            return Ok(());
+        }
+        self.refused.store(None);
         tracing::info!(
             revision = live.snapshot.revision,
             endpoints = live.snapshot.endpoints.len(),

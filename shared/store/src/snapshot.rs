@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub tool_patterns: Vec<Arc<ToolPattern>>,
     /// Rows left out, and values that are doubtful.
     pub problems: Vec<Problem>,
+    /// The rows left out, as [`Problem::subject`] names them.
+    pub left_out: Vec<String>,
 }
 
 /// All rows as read in one transaction.
@@ -137,5 +139,6 @@ impl Snapshot {
 
     fn left_out(&mut self, subject: &str, faults: &[String]) {
         self.note(subject, format!("left out: {}", faults.join("; ")));
+        self.left_out.push(subject.to_owned());
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn read(mut sent: Sent, upstream: &Upstream) -> Fault {
         .collect();
     let private = format!("upstream answered {status}: {logged}");
     let mut fault = match status {
-        // The key is the operator's, not the caller's: decision 0002.
+        // The key is the operator's, not the caller's: docs/decisions/0005.
         401 => Fault::upstream(
             502,
             "upstream_auth_failed",
