@@ -1,5 +1,7 @@
 //! The usage tables: one row a call, written in batches.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, named_params};
 
 use super::Store;
@@ -50,8 +52,15 @@ impl Store {
             return Ok(());
         }
         self.write(|connection| {
+            // Many calls of one batch are to the same model.
+            let mut known = HashMap::new();
             for call in calls {
-                insert(connection, call)?;
+                let name = call.virtual_model.as_str();
+                let prices = match known.get(name) {
+                    Some(prices) => *prices,
+                    None => *known.entry(name).or_insert(prices(connection, name)?),
+                };
+                insert(connection, call, prices)?;
             }
             Ok(())
         })
@@ -88,8 +97,8 @@ impl Store {
     }
 }
 
-fn insert(connection: &Transaction<'_>, call: &CallRecord) -> rusqlite::Result<()> {
-    let cost = Cost::of(call, prices(connection, &call.virtual_model)?);
+fn insert(connection: &Transaction<'_>, call: &CallRecord, prices: Prices) -> rusqlite::Result<()> {
+    let cost = Cost::of(call, prices);
     let total = if call.total_tokens == 0 {
         call.prompt_tokens.saturating_add(call.completion_tokens)
     } else {
