@@ -214,7 +214,7 @@ mod tests {
                 corked.flush().await.unwrap();
                 corked.write_all(&sent).await.unwrap();
                 corked.flush().await.unwrap();
-                corked.shutdown().await;
+                Shutdown::shutdown(&mut corked).await;
                 drop(corked);
             });
             let mut got = Vec::new();
