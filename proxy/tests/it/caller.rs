@@ -9,6 +9,9 @@ use tokio::time::timeout;
 
 use crate::process::PATIENCE;
 
+/// Bytes read at once.
+const READ: usize = 64 * 1024;
+
 /// One connection to the gateway.
 pub(crate) struct Caller {
     socket: TcpStream,
@@ -168,6 +171,7 @@ impl Caller {
 
     /// Reads one more piece of what arrives; false at the end.
     pub(crate) async fn more(&mut self) -> bool {
+        self.unread.reserve(READ);
         let read = timeout(PATIENCE, self.socket.read_buf(&mut self.unread)).await;
         matches!(read.expect("the gateway says nothing"), Ok(1..))
     }

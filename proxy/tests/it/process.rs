@@ -48,9 +48,12 @@ pub(crate) fn sibling_binary(name: &str) -> PathBuf {
     path
 }
 
-/// Runs the gateway to its end.
+/// Runs the gateway to its end. One that does not end by itself is ended with exit code
+/// 124.
 pub(crate) fn run(folder: &Path, env: &[(&str, &str)], arguments: &[&str]) -> Output {
-    command(gateway_binary(), folder, env)
+    command(Path::new("timeout"), folder, env)
+        .arg(PATIENCE.as_secs().to_string())
+        .arg(gateway_binary())
         .args(arguments)
         .output()
         .unwrap()

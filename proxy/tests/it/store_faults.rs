@@ -29,7 +29,7 @@ impl Lock {
             .stdout(Stdio::piped())
             .spawn()
             .expect("this test needs the program sqlite3");
-        let held = b".timeout 20000\nBEGIN IMMEDIATE;\nSELECT 'held';\n";
+        let held = b".bail on\n.timeout 20000\nBEGIN IMMEDIATE;\nSELECT 'held';\n";
         child.stdin.as_mut().unwrap().write_all(held).unwrap();
         let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
         assert_eq!(lines.next().unwrap().unwrap(), "held");
@@ -187,8 +187,9 @@ async fn a_store_locked_at_the_start_is_a_clear_refusal() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("this test needs the program sqlite3");
+    // Its connections would be waited for.
     drop(ground.store);
-    let hold = b"PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; INSERT INTO settings (key, value) VALUES ('held', '1');\nSELECT 'held';\n";
+    let hold = b".bail on\n.timeout 20000\nPRAGMA locking_mode = EXCLUSIVE;\nBEGIN EXCLUSIVE;\nINSERT INTO settings (key, value) VALUES ('held', '1');\nSELECT 'held';\n";
     holder.stdin.as_mut().unwrap().write_all(hold).unwrap();
     let mut lines = BufReader::new(holder.stdout.as_mut().unwrap()).lines();
     assert!(
