@@ -28,6 +28,9 @@ pub(crate) use state::State;
 /// How long an unused connection to an upstream is kept.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// Calls at once on one HTTP/2 connection, unless the upstream allows fewer.
+const H2_STREAMS: usize = 100;
+
 /// Times that hold for every connection to every upstream.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
@@ -121,6 +124,7 @@ fn peer_template(
     options.read_timeout = Some(timeouts.silence);
     options.write_timeout = Some(timeouts.silence);
     options.idle_timeout = Some(IDLE);
+    options.max_h2_streams = H2_STREAMS;
     options.alpn = if base.is_https() {
         ALPN::H2H1
     } else {
