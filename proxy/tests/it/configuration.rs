@@ -9,8 +9,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use store::{EndpointDraft, VirtualModelDraft};
 
-use crate::process::{LOOK, PATIENCE};
-use crate::scene::{Answer, MODEL, Props, Scene, answer, chat, provider};
+use crate::process::{LOOK, PATIENCE, Process};
+use crate::scene::{MODEL, Props, Scene, answer, chat, provider};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -26,15 +26,10 @@ fn change_endpoint(scene: &Scene, id: i64, fields: &Value) {
 
 /// Waits until a call to `model` is answered with `status`.
 async fn answers(scene: &Scene, model: &str, status: u16) {
-    answers_so(scene, model, |answer| answer.status == status).await;
-}
-
-/// Waits until a call to `model` is answered in that way.
-async fn answers_so(scene: &Scene, model: &str, so: impl Fn(&Answer) -> bool) {
     let since = Instant::now();
     loop {
         let got = scene.chat("say=ok", json!({"model": model})).await;
-        if so(&got) {
+        if got.status == status {
             return;
         }
         assert!(since.elapsed() < PATIENCE, "{model}: {got:?}");
@@ -62,9 +57,8 @@ async fn every_kind_of_change_is_seen() {
         scene.endpoint,
         &json!({"enabled": true, "api_key": "wrong-key"}),
     );
-    // Whether as the upstream's own status or as the gateway's fault.
-    let unauthorised = |answer: &Answer| matches!(answer.status.as_u16(), 401 | 502);
-    answers_so(&scene, "renamed", unauthorised).await;
+    // The key that is refused is the gateway's, not the caller's.
+    answers(&scene, "renamed", 502).await;
     let other = provider(sim::Flavor::Vllm).await;
     let fields =
         json!({"api_key": crate::scene::KEY, "url": other.base_url(), "endpoint_type": "vllm"});
@@ -118,30 +112,67 @@ async fn a_request_ends_on_the_configuration_it_began_with() {
     );
 }
 
-#[tokio::test]
-async fn a_bad_row_spoils_only_itself() {
-    let scene = Scene::start().await;
-    scene.ground.model("other", scene.endpoint, &json!({}));
-    answers(&scene, "other", 200).await;
-    let database = scene.ground.database();
-    let spoil = "UPDATE virtual_models SET custom_headers = '{not json', temperature = 'hot' WHERE name = 'other';
-                 INSERT INTO endpoints (name, url, endpoint_type) VALUES ('odd', 'not a url', 'openai');
-                 INSERT INTO endpoints (name, url, endpoint_type) VALUES ('unknown', 'http://h', 'no-such-type');
-                 UPDATE settings SET value = 'no such model' WHERE key = 'default_model';
-                 INSERT OR IGNORE INTO settings (key, value) VALUES ('default_model', 'no such model');";
+/// What another program may write into the file behind the admin's back.
+const SPOIL: &str = "UPDATE virtual_models SET custom_headers = '{not json', temperature = 'hot' WHERE name = 'other';
+    INSERT INTO endpoints (name, url, endpoint_type) VALUES ('odd', 'not a url', 'openai');
+    INSERT INTO endpoints (name, url, endpoint_type) VALUES ('unknown', 'http://h', 'no-such-type');";
+
+fn sql(scene: &Scene, text: &str) {
     let done = std::process::Command::new("sqlite3")
-        .arg(&database)
-        .arg(spoil)
+        .args(["-cmd", ".timeout 20000"])
+        .arg(scene.ground.database())
+        .arg(text)
         .output()
         .expect("this test needs the program sqlite3");
     assert!(done.status.success(), "{done:?}");
-    scene.gateway.logged("no such model").await;
-    answers(&scene, MODEL, 200).await;
-    let health = answer(scene.request(Method::GET, "/health")).await.json();
-    assert_eq!(health["status"], "degraded");
+}
+
+async fn health(scene: &Scene) -> Value {
+    answer(scene.request(Method::GET, "/health")).await.json()
+}
+
+#[tokio::test]
+async fn a_bad_configuration_is_not_taken_over_and_the_old_one_stays() {
+    let scene = Scene::start().await;
+    scene.ground.model("other", scene.endpoint, &json!({}));
+    answers(&scene, "other", 200).await;
+    sql(&scene, SPOIL);
+    scene.gateway.logged("not used").await;
+    let told = health(&scene).await;
+    assert_eq!(told["status"], "degraded", "{told}");
+    let log = scene.gateway.log();
+    for word in ["odd", "unknown", "other"] {
+        assert!(told.to_string().contains(word), "{word}: {told}");
+        assert!(log.contains(word), "{word}: {log}");
+    }
+    for model in [MODEL, "other"] {
+        let got = scene.chat("say=ok", json!({"model": model})).await;
+        assert_eq!(got.status, 200, "{model}: {got:?}");
+    }
+    // Mended, it is taken over.
+    sql(
+        &scene,
+        "UPDATE virtual_models SET custom_headers = NULL, temperature = NULL, name = 'mended' WHERE name = 'other';
+         DELETE FROM endpoints WHERE name IN ('odd', 'unknown');",
+    );
+    answers(&scene, "mended", 200).await;
+    assert_eq!(health(&scene).await["status"], "ok");
+}
+
+#[tokio::test]
+async fn at_the_start_a_bad_row_spoils_only_itself() {
+    let mut scene = Scene::start().await;
+    scene.ground.model("other", scene.endpoint, &json!({}));
+    assert_eq!(scene.gateway.stop().await, Some(0));
+    sql(&scene, SPOIL);
+    scene.gateway = Process::gateway(scene.ground.folder.path(), &[]).await;
+    let got = scene.chat("say=ok", json!({})).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    let told = health(&scene).await;
+    assert_eq!(told["status"], "degraded", "{told}");
     assert!(
-        health["configuration_problems"].as_u64().unwrap() >= 3,
-        "{health}"
+        told["configuration_problems"].as_u64().unwrap() >= 3,
+        "{told}"
     );
     let log = scene.gateway.log();
     for word in ["odd", "unknown", "other"] {

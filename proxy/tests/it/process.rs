@@ -122,16 +122,9 @@ impl Process {
         let command = command(gateway_binary(), folder, env);
         let log = folder.join("gateway.log");
         let process = Self::start(command, "gateway listening on ", log);
-        process.accepts_connections().await;
+        // What is announced can be called at once.
+        TcpStream::connect(process.address()).await.unwrap();
         process
-    }
-
-    async fn accepts_connections(&self) {
-        let since = Instant::now();
-        while let Err(error) = TcpStream::connect(self.address()).await {
-            assert!(since.elapsed() < PATIENCE, "{}: {error}", self.base);
-            tokio::time::sleep(LOOK).await;
-        }
     }
 
     /// Where it listens.

@@ -64,6 +64,30 @@ async fn an_upstreams_code_and_type_are_kept() {
 }
 
 #[tokio::test]
+async fn a_refused_key_is_the_operators_business() {
+    for flavor in Flavor::ALL {
+        let options = Options {
+            flavor,
+            ..Options::default()
+        };
+        let scene = Scene::with(Props {
+            options,
+            endpoint: json!({"api_key": "sk-not-the-right-key"}),
+            ..Props::default()
+        })
+        .await;
+        let got = scene.chat("", json!({})).await;
+        assert_eq!(got.status, 502, "{flavor:?}: {got:?}");
+        assert_eq!(got.error()["code"], "upstream_auth_failed", "{flavor:?}");
+        assert!(!got.body.contains("sk-not"), "{flavor:?}: {got:?}");
+        let row = scene.ground.row().await;
+        assert_eq!(row.outcome.as_deref(), Some("upstream_error"));
+        let log = scene.gateway.logged("upstream_auth_failed").await;
+        assert!(!log.contains("sk-not-the-right-key"), "{log}");
+    }
+}
+
+#[tokio::test]
 async fn a_rate_limit_says_when_to_come_back() {
     let scene = Scene::start().await;
     for stream in [false, true] {
