@@ -15,6 +15,7 @@ mod cuts;
 mod end_to_end;
 mod forms;
 mod hangups;
+mod ledger;
 mod memory;
 mod models;
 mod process;

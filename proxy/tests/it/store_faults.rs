@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
 
 use reqwest::Method;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use store::Store;
 use tempfile::TempDir;
 
-use crate::process::{LOOK, PATIENCE, Process, run, text};
+use crate::process::{LOOK, PATIENCE, Process, command, gateway_binary, run, text};
 use crate::scene::{Ground, MODEL, Scene, answer, client};
 
 /// Another program that holds the database, until dropped.
@@ -143,37 +143,59 @@ fn a_damaged_or_newer_store_is_a_clear_refusal_and_stays_as_it_is() {
     }
 }
 
+/// Runs the gateway as a user who may do nothing, to its end. Root may write what is
+/// read-only to everyone else.
+fn run_as_nobody(ground: &Ground, arguments: &[&str]) -> Output {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    if text(&id).trim() != "0" {
+        return run(ground.folder.path(), &[], arguments);
+    }
+    let program = ground.folder.path().join("gateway");
+    fs::copy(gateway_binary(), &program).unwrap();
+    command(Path::new("setpriv"), ground.folder.path(), &[])
+        .args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "timeout",
+            "30",
+        ])
+        .arg(program)
+        .args(arguments)
+        .output()
+        .expect("as root this test needs the program setpriv")
+}
+
 #[test]
 fn a_store_that_may_not_be_written_is_a_clear_refusal() {
     let ground = Ground::new();
     ground.endpoint_from(&json!({"name": "kept", "url": "http://127.0.0.1:1"}));
     let file = ground.database();
-    let folder = ground.folder;
-    drop(ground.store);
-    let allow = |mode, folder_mode| {
-        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(folder_mode)).unwrap();
+    let folder = ground.folder.path().to_owned();
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE);";
+    let flushed = Command::new("sqlite3").arg(&file).arg(checkpoint).output();
+    assert!(
+        flushed
+            .expect("this test needs the program sqlite3")
+            .status
+            .success()
+    );
+    let allow = |file_mode, folder_mode| {
+        fs::set_permissions(&file, fs::Permissions::from_mode(file_mode)).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(folder_mode)).unwrap();
     };
-    allow(0o444, 0o555);
-    let is_root = fs::OpenOptions::new().append(true).open(&file).is_ok();
-    let output = if is_root {
-        // Nothing is read-only to root: the same file on a file system that is.
-        None
-    } else {
-        Some(run(
-            Path::new("/"),
-            &[("DATABASE_PATH", file.to_str().unwrap())],
-            &[],
-        ))
-    };
-    allow(0o644, 0o755);
-    if let Some(output) = output {
-        let said = text(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains("writable"), "{said}");
+    for folder_mode in [0o555, 0o777] {
+        allow(0o444, folder_mode);
+        let outputs = [&[][..], &["--check"]].map(|arguments| run_as_nobody(&ground, arguments));
+        allow(0o644, 0o755);
+        for output in outputs {
+            let said = text(&output);
+            assert_eq!(output.status.code(), Some(1), "{folder_mode:o}: {said}");
+            assert!(said.contains("writ"), "{folder_mode:o}: {said}");
+            assert!(said.contains(file.to_str().unwrap()), "{said}");
+        }
     }
-    let store = Store::open(&file).unwrap();
-    assert_eq!(store.endpoints().unwrap()[0].name, "kept");
+    assert_eq!(ground.store.endpoints().unwrap()[0].name, "kept");
 }
 
 #[tokio::test]

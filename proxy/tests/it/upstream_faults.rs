@@ -2,10 +2,13 @@
 //! one true answer in the shape of the API, and the row tells who is to blame.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use sim::{Flavor, Options};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 use crate::process::Process;
 use crate::scene::{Ground, KEY, MODEL, Props, Scene, answer, chat, client};
@@ -241,6 +244,35 @@ async fn an_upstream_that_accepts_and_says_nothing_is_a_timeout() {
         assert_eq!(row.outcome.as_deref(), Some("timeout"), "{row:?}");
         assert!(row.response_time_ms >= 900, "{row:?}");
     }
+}
+
+#[tokio::test]
+async fn an_address_that_swallows_connections_is_a_timeout() {
+    // A listener whose queue is full: the system drops every further connection.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(1).unwrap();
+    let address = full.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(connected) = timeout(Duration::from_millis(300), TcpStream::connect(address)).await
+    {
+        waiting.push(connected.unwrap());
+        assert!(waiting.len() < 100, "the queue is never full");
+    }
+    let ground = Ground::new();
+    let fields = json!({"name": "hole", "url": format!("http://{address}")});
+    let endpoint = ground.endpoint_from(&fields);
+    ground.model(MODEL, endpoint, &json!({}));
+    let env = [("TIMEOUT", "20"), ("CONNECT_TIMEOUT", "1")];
+    let gateway = Process::gateway(ground.folder.path(), &env).await;
+    let url = format!("{}{CHAT}", gateway.base);
+    let got = answer(client().post(url).json(&chat("", &json!({})))).await;
+    assert_eq!(got.status, 504, "{got:?}");
+    assert_eq!(got.error()["code"], "upstream_timeout");
+    let row = ground.row().await;
+    assert_eq!(row.outcome.as_deref(), Some("timeout"));
+    // It was CONNECT_TIMEOUT that ended it.
+    assert!(row.response_time_ms < 15_000, "{row:?}");
 }
 
 #[tokio::test]
