@@ -72,6 +72,9 @@ impl Front {
         let header = caller.req_header();
         let route = Route::find(&header.method, header.uri.path());
         let id = request_id::of(&header.headers);
+        // While a call lasts the connection is watched; what a caller sends ahead
+        // meanwhile is kept for the next call.
+        caller.set_pipelining_enabled(true);
         // A caller that reads nothing does not hold its upstream for ever.
         caller.set_write_timeout(Some(self.0.timeouts.silence));
         let told = match route {

@@ -44,6 +44,7 @@ pub(crate) fn report(gateway: &Gateway) -> (u16, Value) {
             "refused_revision": refused.as_ref().map(|refused| refused.revision),
             "refused_for": refused.as_ref().map(|refused| &refused.rows),
         },
+        "open_calls": counts.open(),
         "usage": {
             "queued": count(&counts.queued),
             "written": count(&counts.written),

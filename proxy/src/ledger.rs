@@ -35,6 +35,8 @@ pub(crate) struct Ledger {
 /// What happened to records so far.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
+    begun: AtomicU64,
+    ended: AtomicU64,
     /// Pushed into the queue.
     pub(crate) queued: AtomicU64,
     /// In the store.
@@ -43,6 +45,14 @@ pub(crate) struct Counts {
     pub(crate) lost: AtomicU64,
     /// Batches that could not be written at once.
     pub(crate) failures: AtomicU64,
+}
+
+impl Counts {
+    /// Calls that have begun and not ended.
+    pub(crate) fn open(&self) -> u64 {
+        let ended = self.ended.load(Ordering::Relaxed);
+        self.begun.load(Ordering::Relaxed).saturating_sub(ended)
+    }
 }
 
 /// Ends the writer and waits until everything queued is written.
@@ -68,8 +78,14 @@ impl Ledger {
         Ok((Self { queue, counts }, Writer { stop, thread }))
     }
 
+    /// A call begins; [`Self::push`] ends it.
+    pub(crate) fn begin(&self) {
+        self.counts.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Queues one call. Never waits.
     pub(crate) fn push(&self, entry: Entry) {
+        self.counts.ended.fetch_add(1, Ordering::Relaxed);
         match self.queue.try_send(entry) {
             Ok(()) => {
                 self.counts.queued.fetch_add(1, Ordering::Relaxed);

@@ -15,6 +15,7 @@ mod live;
 mod request_id;
 mod routes;
 mod start;
+mod stop;
 mod upstream;
 
 use std::process::ExitCode;

@@ -26,6 +26,7 @@ use crate::ledger::Ledger;
 use crate::listener::Listener;
 use crate::live::watch::Current;
 use crate::live::{Build, Live};
+use crate::stop::Stop;
 
 /// Everything that is wrong, one sentence each.
 pub(crate) type Problems = Vec<String>;
@@ -78,17 +79,18 @@ pub(crate) fn run() -> Result<(), Problems> {
     let current = Arc::new(Current::new(live));
     let (ledger, writer) = Ledger::start(store.clone(), AccessLog::new(config.log_format))
         .map_err(|err| vec![format!("the ledger thread cannot be started: {err}")])?;
-    let (following, stop) = sync_channel(0);
+    let (following, unfollow) = sync_channel(0);
     let follower = std::thread::Builder::new().name("configuration".to_owned());
     let (shared, own_build) = (Arc::clone(&current), build.clone());
     follower
-        .spawn(move || shared.follow(&store, &own_build, &stop))
+        .spawn(move || shared.follow(&store, &own_build, &unfollow))
         .map_err(|err| {
             vec![format!(
                 "the thread that follows the store cannot be started: {err}"
             )]
         })?;
 
+    let stop = Stop::new(ledger.clone());
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
     let conf = &server.configuration;
@@ -97,7 +99,9 @@ pub(crate) fn run() -> Result<(), Problems> {
     service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(CALLER_BUFFERS));
     server.add_service(service);
     announce(address)?;
-    server.run(RunArgs::default());
+    server.run(RunArgs {
+        shutdown_signal: Box::new(stop),
+    });
 
     drop(following);
     writer.finish();
@@ -116,9 +120,9 @@ fn server_conf(config: &Config) -> ServerConf {
     ServerConf {
         threads: config.threads,
         upstream_keepalive_pool_size: POOL,
-        // SIGTERM: no new connections, then a moment for the calls in flight.
+        // Calls in flight have ended, or their time has, when Pingora stops.
         grace_period_seconds: Some(0),
-        graceful_shutdown_timeout_seconds: Some(5),
+        graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()
     }
 }

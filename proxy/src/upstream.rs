@@ -22,7 +22,7 @@ use wire::provider::{BaseUrl, Provider};
 use wire::redact::scrub;
 
 use address::Address;
-pub(crate) use pool::Pool;
+pub(crate) use pool::{Pool, Wanted};
 pub(crate) use state::State;
 
 /// How long an unused connection to an upstream is kept.

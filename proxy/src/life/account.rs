@@ -15,6 +15,9 @@ use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::live::Target;
 
+/// The error code of a call that was dropped half way.
+const DROPPED: &str = "call_dropped";
+
 /// One call's record while it is being made.
 #[derive(Debug)]
 pub(super) struct Account {
@@ -41,6 +44,7 @@ impl Account {
             Call::Embeddings => CallKind::Embedding,
             Call::Chat | Call::Models => CallKind::Chat,
         };
+        ledger.begin();
         Box::new(Self {
             ledger,
             started: Instant::now(),
@@ -62,12 +66,13 @@ impl Account {
                 cache_creation_tokens: 0,
                 estimated: false,
                 status: 0,
-                // What holds if the call is dropped before it says otherwise.
-                outcome: Outcome::ClientCancelled,
+                // What holds if the call is dropped before it says otherwise: only
+                // the end of the program does that.
+                outcome: Outcome::InternalError,
                 stream: false,
                 latency_ms: 0,
                 ttft_ms: None,
-                error_code: None,
+                error_code: Some(DROPPED.to_owned()),
                 started_at,
             }),
             id,
@@ -125,6 +130,7 @@ impl Account {
         if let Some(record) = &mut self.record {
             record.status = status;
             record.outcome = Outcome::Success;
+            record.error_code = None;
         }
     }
 

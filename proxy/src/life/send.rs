@@ -78,8 +78,12 @@ pub(super) async fn while_wanted<T>(
 /// Completes when the caller closes its connection. Its body must have been read.
 pub(super) async fn hung_up(caller: &mut ServerSession) {
     match caller.read_body_or_idle(true).await {
-        // The next request came early: the caller is there.
-        Err(err) if *err.etype() == ErrorType::ConnectError => std::future::pending().await,
+        // Something came early: the caller is there, but a byte of it is read and
+        // the connection is no good for another call.
+        Err(err) if *err.etype() == ErrorType::ConnectError => {
+            caller.set_keepalive(None);
+            std::future::pending::<()>().await;
+        }
         Ok(_) | Err(_) => {}
     }
 }

@@ -14,6 +14,15 @@ use pingora::upstreams::peer::{HttpPeer, Peer};
 use super::IDLE;
 use super::corked::Corked;
 
+/// Which connection will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// One from the pool, if there is one.
+    Any,
+    /// A new one.
+    Fresh,
+}
+
 /// Both pools.
 pub(crate) struct Pool {
     plain: TransportConnector,
@@ -32,18 +41,41 @@ impl Pool {
     ///
     /// # Errors
     /// When a new one is needed and cannot be made.
-    pub(crate) async fn get(&self, peer: &HttpPeer) -> pingora::Result<(HttpSession, bool)> {
+    pub(crate) async fn get(
+        &self,
+        peer: &HttpPeer,
+        wanted: Wanted,
+    ) -> pingora::Result<(HttpSession, bool)> {
         // Boxed, because connecting takes much room and is rare.
         if peer.is_tls() {
-            return Box::pin(self.tls.get_http_session(peer)).await;
+            return Box::pin(self.get_tls(peer, wanted)).await;
         }
-        let (stream, reused) = match self.plain.reused_stream(peer).await {
+        let kept = match wanted {
+            Wanted::Any => self.plain.reused_stream(peer).await,
+            Wanted::Fresh => None,
+        };
+        let (stream, reused) = match kept {
             Some(stream) => (stream, true),
             None => (Box::pin(self.plain.new_stream(peer)).await?, false),
         };
         let corked = Box::new(Corked::new(stream));
         let session = Http1Session::new_with_options(corked, peer);
         Ok((HttpSession::H1(session), reused))
+    }
+
+    /// Over HTTP/2 a fresh connection is one that Pingora has not found broken.
+    async fn get_tls(
+        &self,
+        peer: &HttpPeer,
+        wanted: Wanted,
+    ) -> pingora::Result<(HttpSession, bool)> {
+        loop {
+            let (session, reused) = self.tls.get_http_session(peer).await?;
+            let is_h1 = matches!(session, HttpSession::H1(_));
+            if !(wanted == Wanted::Fresh && reused && is_h1) {
+                return Ok((session, reused));
+            }
+        }
     }
 
     /// Gives a connection back after the whole response has been read.

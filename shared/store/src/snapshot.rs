@@ -27,7 +27,7 @@ pub struct Snapshot {
     pub tool_patterns: Vec<Arc<ToolPattern>>,
     /// Rows left out, and values that are doubtful.
     pub problems: Vec<Problem>,
-    /// The rows left out, as [`Problem::subject`] names them.
+    /// The endpoints and virtual models left out, as [`Problem::subject`] names them.
     pub left_out: Vec<String>,
 }
 
@@ -107,7 +107,11 @@ impl Snapshot {
         let subject = stored.subject();
         match stored.judge() {
             Ok(pattern) => self.tool_patterns.push(Arc::new(pattern)),
-            Err(faults) => self.left_out(&subject, &faults),
+            // Takes nothing else down: the other patterns and all calls go on.
+            Err(faults) => {
+                let faults = faults.join("; ");
+                self.note(&subject, format!("left out: {faults}"));
+            }
         }
     }
 

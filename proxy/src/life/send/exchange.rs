@@ -12,15 +12,11 @@ use pingora::{Error, ErrorType};
 
 use super::super::translate::Order;
 use crate::fault::Fault;
-use crate::upstream::{Pool, Upstream};
+use crate::upstream::{Pool, Upstream, Wanted};
 
 /// A body is written in pieces of this size, with a look for an early answer
 /// between them.
 const PIECE: usize = 256 * 1024;
-
-/// Connections from the pool that may turn out to be closed before a fresh one is
-/// insisted on by an empty pool.
-const STALE: usize = 64;
 
 /// An upstream connection on which a response header has arrived.
 pub(in super::super) struct Sent {
@@ -111,7 +107,7 @@ pub(super) async fn exchange(
                 error,
             }) => last = Some(error),
             Err(Broken {
-                at: Stage::Talk,
+                at: Stage::Talk { .. },
                 error,
             }) => return Err(broken(&error)),
         }
@@ -127,8 +123,8 @@ pub(super) async fn exchange(
 enum Stage {
     /// Nothing was sent: another address may be tried.
     Connect,
-    /// The upstream may have seen the request.
-    Talk,
+    /// The upstream may have seen the request; on a connection used before?
+    Talk { reused: bool },
 }
 
 struct Broken {
@@ -137,33 +133,41 @@ struct Broken {
 }
 
 async fn over(pool: &Pool, peer: &Arc<HttpPeer>, order: &Order) -> Result<Sent, Broken> {
-    let mut tries = 0;
-    loop {
-        let (session, reused) = pool.get(peer).await.map_err(|error| Broken {
-            at: Stage::Connect,
+    let first = once(pool, peer, order, Wanted::Any).await;
+    match first {
+        // The upstream had closed the idle connection: no byte of an answer came,
+        // and the request goes out once more on a connection of its own.
+        Err(Broken {
+            at: Stage::Talk { reused: true },
             error,
-        })?;
-        let mut session = Box::new(session);
-        session.set_read_timeout(peer.options.read_timeout);
-        session.set_write_timeout(peer.options.write_timeout);
-        match talk(&mut session, order).await {
-            Ok(complete) => {
-                return Ok(Sent {
-                    session,
-                    peer: Arc::clone(peer),
-                    complete,
-                });
-            }
-            // The upstream had closed the idle connection: no byte of an answer
-            // came, and the request goes out once more on another connection.
-            Err(error) if reused && is_closed(&error) && tries < STALE => tries += 1,
-            Err(error) => {
-                return Err(Broken {
-                    at: Stage::Talk,
-                    error,
-                });
-            }
-        }
+        }) if is_closed(&error) => once(pool, peer, order, Wanted::Fresh).await,
+        other => other,
+    }
+}
+
+async fn once(
+    pool: &Pool,
+    peer: &Arc<HttpPeer>,
+    order: &Order,
+    wanted: Wanted,
+) -> Result<Sent, Broken> {
+    let (session, reused) = pool.get(peer, wanted).await.map_err(|error| Broken {
+        at: Stage::Connect,
+        error,
+    })?;
+    let mut session = Box::new(session);
+    session.set_read_timeout(peer.options.read_timeout);
+    session.set_write_timeout(peer.options.write_timeout);
+    match talk(&mut session, order).await {
+        Ok(complete) => Ok(Sent {
+            session,
+            peer: Arc::clone(peer),
+            complete,
+        }),
+        Err(error) => Err(Broken {
+            at: Stage::Talk { reused },
+            error,
+        }),
     }
 }
 
@@ -171,25 +175,32 @@ async fn over(pool: &Pool, peer: &Arc<HttpPeer>, order: &Order) -> Result<Sent, 
 /// the whole request was written.
 async fn talk(session: &mut HttpSession, order: &Order) -> pingora::Result<bool> {
     session.write_request_header(order.header()?).await?;
-    let written = write_body(session, order).await;
-    let complete = match written {
-        Ok(complete) => complete,
-        // The upstream may have answered before it stopped reading.
-        Err(error) => {
-            return match read_header(session).await {
-                Ok(()) => Ok(false),
-                Err(_) => Err(error),
-            };
+    match write_body(session, order).await {
+        Ok(complete) => {
+            if !has_answer(session) {
+                read_header(session).await?;
+            }
+            Ok(complete)
         }
-    };
-    if !has_answer(session) {
-        read_header(session).await?;
+        // The upstream may have answered before it stopped reading.
+        Err(Unwritten::Write(error)) => match read_header(session).await {
+            Ok(()) => Ok(false),
+            Err(_) => Err(error),
+        },
+        Err(Unwritten::Answer(error)) => Err(error),
     }
-    Ok(complete)
+}
+
+/// Why a body was not written.
+enum Unwritten {
+    /// The connection takes no more; an answer may have come before.
+    Write(Box<Error>),
+    /// What came instead of an answer broke the connection; it is not read again.
+    Answer(Box<Error>),
 }
 
 /// Writes the body, unless an answer arrives first. Says whether all of it went.
-async fn write_body(session: &mut HttpSession, order: &Order) -> pingora::Result<bool> {
+async fn write_body(session: &mut HttpSession, order: &Order) -> Result<bool, Unwritten> {
     let parts = order.body.parts();
     let count = parts.len();
     for (n, part) in parts.iter().enumerate() {
@@ -197,16 +208,18 @@ async fn write_body(session: &mut HttpSession, order: &Order) -> pingora::Result
         while !rest.is_empty() {
             let piece = rest.split_to(rest.len().min(PIECE));
             let end = n + 1 == count && rest.is_empty();
-            session.write_request_body(piece, end).await?;
+            let written = session.write_request_body(piece, end).await;
+            written.map_err(Unwritten::Write)?;
             if !end && let Some(early) = session.read_response_header().now_or_never() {
-                early?;
+                early.map_err(Unwritten::Answer)?;
                 if has_answer(session) {
                     return Ok(false);
                 }
             }
         }
     }
-    session.finish_request_body().await?;
+    let finished = session.finish_request_body().await;
+    finished.map_err(Unwritten::Write)?;
     Ok(true)
 }
 
