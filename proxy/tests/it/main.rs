@@ -24,6 +24,7 @@ mod providers;
 mod refusals;
 mod requests;
 mod scene;
+mod stop;
 mod store_faults;
 mod tap;
 mod tls;

@@ -165,10 +165,15 @@ impl Process {
 
     /// Asks it to end and gives its exit code; `None` when the signal itself ended it.
     pub(crate) async fn stop(&mut self) -> Option<i32> {
-        let pid = self.pid().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        assert!(asked.success());
+        self.signal("-TERM");
         self.ended().await
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Waits for its end and gives its exit code.

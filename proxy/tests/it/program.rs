@@ -106,14 +106,7 @@ async fn both_signals_end_it_cleanly() {
     for signal in ["-INT", "-TERM"] {
         let mut scene = Scene::start().await;
         scene.chat("say=ok", json!({})).await;
-        let pid = scene.gateway.pid().to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        scene.gateway.signal(signal);
         assert_eq!(scene.gateway.ended().await, Some(0), "{signal}");
         assert_eq!(scene.ground.store.count_calls().unwrap(), 1, "{signal}");
     }

@@ -255,38 +255,6 @@ async fn while_the_store_is_locked_calls_go_on_and_their_rows_come_later() {
 }
 
 #[tokio::test]
-async fn a_stop_while_rows_wait_writes_them_all() {
-    let mut scene = Scene::start().await;
-    for _ in 0..30 {
-        scene.chat("say=ok", json!({})).await;
-    }
-    assert_eq!(scene.gateway.stop().await, Some(0));
-    assert_eq!(scene.ground.store.count_calls().unwrap(), 30);
-}
-
-#[tokio::test]
-async fn a_stop_lets_calls_in_flight_end() {
-    let mut scene = Scene::start().await;
-    let mut caller = scene.caller().await;
-    let body = crate::scene::chat("say=one+two gate=stream", &json!({"stream": true}));
-    caller
-        .ask("/v1/chat/completions", "", &body.to_string())
-        .await;
-    caller.sees("one ").await;
-    let pid = scene.gateway.pid().to_string();
-    let asked = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-    assert!(asked.success());
-    scene.gateway.logged("raceful").await;
-    scene.sim.open_gate();
-    let response = caller.response().await;
-    assert!(response.complete, "{response:?}");
-    assert_eq!(response.events().last().unwrap(), "[DONE]");
-    assert_eq!(scene.gateway.ended().await, Some(0));
-    let row = scene.ground.row().await;
-    assert_eq!(row.outcome.as_deref(), Some("success"));
-}
-
-#[tokio::test]
 async fn a_store_that_is_taken_away_is_told_and_calls_go_on() {
     let scene = Scene::start().await;
     let file = scene.ground.database();
