@@ -5,6 +5,7 @@
 //! [`crate::life::detached`] is where a stream goes on after `request_filter` has
 //! returned.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
@@ -34,6 +35,8 @@ pub(crate) struct Gateway {
     pub(crate) ledger: Ledger,
     pub(crate) pool: Arc<Pool>,
     pub(crate) timeouts: Timeouts,
+    /// The program ends: no new calls.
+    stopping: Arc<AtomicBool>,
     /// Longest request body in bytes.
     pub(crate) max_body: usize,
     pub(crate) started: Instant,
@@ -47,14 +50,15 @@ impl Gateway {
         server: &ServerConf,
         current: Arc<Current>,
         ledger: Ledger,
-        timeouts: Timeouts,
+        stopping: Arc<AtomicBool>,
     ) -> Self {
         let options = ConnectorOptions::from_server_conf(server);
         Self {
             current,
             ledger,
             pool: Arc::new(Pool::new(&options)),
-            timeouts,
+            timeouts: Timeouts::new(config),
+            stopping,
             max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
             started: Instant::now(),
             listener: OnceLock::new(),
@@ -77,7 +81,12 @@ impl Front {
         caller.set_pipelining_enabled(true);
         // A caller that reads nothing does not hold its upstream for ever.
         caller.set_write_timeout(Some(self.0.timeouts.silence));
+        let stopping = self.0.stopping.load(Ordering::Acquire);
+        if stopping {
+            caller.set_keepalive(None);
+        }
         let told = match route {
+            Route::Call(_) if stopping => reply::refuse(caller, &stopped(), &id).await,
             Route::Call(call) => return life::run(&self.0, session, call, id).await,
             Route::ModelList => {
                 let list = self.0.current.live().model_list.clone();
@@ -85,16 +94,19 @@ impl Front {
             }
             Route::Model(name) => self.model(caller, &name, &id).await,
             Route::Health => {
-                let (status, body) = health::report(&self.0);
-                json(caller, status, &id, body.to_string().into()).await
+                let body = health::report(&self.0).to_string();
+                json(caller, 200, &id, body.into()).await
             }
             Route::Probe => json(caller, 200, &id, Bytes::from_static(b"{}")).await,
             Route::Preflight => preflight(caller, &id).await,
             Route::WrongMethod(allowed) => wrong_method(caller, allowed, &id).await,
             Route::Unknown => unknown(caller, &id).await,
         };
-        if let Err(err) = told {
-            tracing::debug!(request_id = %id, error = %err, "the caller was gone before it was answered");
+        match told {
+            Ok(()) => Box::pin(reply::drain(caller)).await,
+            Err(err) => {
+                tracing::debug!(request_id = %id, error = %err, "the caller was gone before it was answered");
+            }
         }
     }
 
@@ -114,6 +126,15 @@ async fn json(
     body: Bytes,
 ) -> pingora::Result<()> {
     reply::send_json(caller, reply::header(status, id)?, body).await
+}
+
+/// The refusal of a call that comes while the program ends.
+fn stopped() -> Fault {
+    let message = "The gateway is being stopped or restarted. Send the request again.";
+    let mut fault = Fault::refused(503, "gateway_stopping", message);
+    fault.body.kind = "server_error".to_owned();
+    fault.retry_after = Some("1".to_owned());
+    fault
 }
 
 async fn unknown(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {

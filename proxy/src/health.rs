@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
 
-/// Status and body. `ok` when everything works; `degraded` when calls are served
-/// but something needs the operator. Both answer 200: the gateway itself is up.
-pub(crate) fn report(gateway: &Gateway) -> (u16, Value) {
+/// The body; the status is always 200. `ok` when everything works; `degraded` when calls are served
+/// but something needs the operator. The gateway itself is up.
+pub(crate) fn report(gateway: &Gateway) -> Value {
     let live = gateway.current.live();
     let trouble = gateway.current.trouble();
     let counts = gateway.ledger.counts();
@@ -34,7 +34,7 @@ pub(crate) fn report(gateway: &Gateway) -> (u16, Value) {
             entry
         })
         .collect();
-    let body = json!({
+    json!({
         "status": if degraded { "degraded" } else { "ok" },
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": gateway.started.elapsed().as_secs(),
@@ -54,6 +54,5 @@ pub(crate) fn report(gateway: &Gateway) -> (u16, Value) {
         "configuration_problems": live.problems.len(),
         "models": live.snapshot.offered().len(),
         "endpoints": endpoints,
-    });
-    (200, body)
+    })
 }

@@ -1,22 +1,24 @@
 //! Finished calls on their way into the store.
 //!
 //! A call costs the request path one push into a bounded queue; a thread of its
-//! own writes batches, and the access log with them. A full queue never delays a request: the loss is counted
-//! and logged. Rows survive a store that is locked or full for a while: the batch
-//! is kept and tried again until it is written.
+//! own writes batches, and the access log with them. A full queue never delays a
+//! request: the loss is counted and logged. Rows survive a store that is locked or
+//! full for a while: the batch is kept and tried again until it is written, and the
+//! log goes on meanwhile.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use store::{CallRecord, Store};
+use store::{CallRecord, Store, StoreError};
 
 use crate::access_log::{AccessLog, Entry};
 
-/// Records that may wait. At about 400 bytes each this bounds the queue at some
-/// 13 MB.
+/// Records that may wait, twice: in the queue and, logged, for the store. At a
+/// kilobyte each at most this bounds both at 64 MB.
 const QUEUE: usize = 32 * 1024;
 /// Records written in one transaction.
 const BATCH: usize = 1024;
@@ -124,48 +126,44 @@ impl Writer {
 /// The writer thread's side.
 struct Drain<'a> {
     store: &'a Store,
+    log: AccessLog,
+    entries: &'a Receiver<Entry>,
     stopped: &'a Receiver<()>,
     counts: &'a Counts,
+    /// Logged and not yet written.
+    waiting: VecDeque<CallRecord>,
     stopping: bool,
 }
 
 fn write_all(
     store: &Store,
-    mut log: AccessLog,
+    log: AccessLog,
     entries: &Receiver<Entry>,
     stopped: &Receiver<()>,
     counts: &Counts,
 ) {
     let mut drain = Drain {
         store,
+        log,
+        entries,
         stopped,
         counts,
+        waiting: VecDeque::new(),
         stopping: false,
     };
-    let mut batch = Vec::new();
     while !drain.stopping {
         match entries.recv_timeout(GATHER) {
             Ok(entry) => {
-                log.add(&entry);
-                batch.push(entry.record);
+                drain.take(entry);
                 // Records that come together are written together.
                 std::thread::park_timeout(GATHER);
             }
             Err(RecvTimeoutError::Timeout) => drain.look_whether_to_stop(),
             Err(RecvTimeoutError::Disconnected) => drain.stopping = true,
         }
-        loop {
-            let room = BATCH - batch.len();
-            let more = entries.try_iter().take(room);
-            batch.extend(more.map(|entry| {
-                log.add(&entry);
-                entry.record
-            }));
-            if batch.is_empty() {
-                break;
-            }
-            log.flush();
-            drain.write(&mut batch);
+        drain.take_all();
+        while !drain.waiting.is_empty() {
+            drain.write();
         }
     }
 }
@@ -175,24 +173,62 @@ impl Drain<'_> {
         self.stopping |= self.stopped.try_recv().is_ok();
     }
 
-    /// Writes `batch` and empties it, however long the store needs. Once the
-    /// program stops, one failure is the end.
-    fn write(&mut self, batch: &mut Vec<CallRecord>) {
-        let size = batch.len() as u64;
-        while let Err(err) = self.store.record_calls(batch) {
+    fn take(&mut self, entry: Entry) {
+        self.log.add(&entry);
+        self.waiting.push_back(entry.record);
+    }
+
+    /// Empties the queue, as long as there is room: the access log goes on while
+    /// the store does not take rows.
+    fn take_all(&mut self) {
+        while self.waiting.len() < QUEUE
+            && let Ok(entry) = self.entries.try_recv()
+        {
+            self.take(entry);
+        }
+        self.log.flush();
+    }
+
+    /// Writes one batch, however long the store needs. Once the program stops, one
+    /// failure is the end.
+    fn write(&mut self) {
+        let size = self.waiting.len().min(BATCH);
+        let batch: Vec<CallRecord> = self.waiting.drain(..size).collect();
+        while let Err(err) = self.store.record_calls(&batch) {
             let failures = self.counts.failures.fetch_add(1, Ordering::Relaxed) + 1;
             self.look_whether_to_stop();
             if self.stopping {
-                self.counts.lost.fetch_add(size, Ordering::Relaxed);
-                tracing::error!(records = size, error = %err, "usage records lost: the store does not take them and the program ends");
-                return batch.clear();
+                self.lose(batch.len() + self.waiting.len(), &err);
+                return self.waiting.clear();
             }
             if failures.is_power_of_two() {
                 tracing::error!(records = size, error = %err, "usage records cannot be written; they wait and are tried again");
             }
+            if matches!(err, StoreError::Sqlite { .. }) {
+                return self.write_singly(&batch);
+            }
             std::thread::park_timeout(RETRY);
+            self.take_all();
         }
-        self.counts.written.fetch_add(size, Ordering::Relaxed);
-        batch.clear();
+        self.counts
+            .written
+            .fetch_add(size as u64, Ordering::Relaxed);
+    }
+
+    /// One row that the store refuses for what is in it must not hold up the others.
+    fn write_singly(&self, batch: &[CallRecord]) {
+        for record in batch {
+            match self.store.record_calls(std::slice::from_ref(record)) {
+                Ok(()) => drop(self.counts.written.fetch_add(1, Ordering::Relaxed)),
+                Err(err) => self.lose(1, &err),
+            }
+        }
+    }
+
+    fn lose(&self, records: usize, err: &StoreError) {
+        self.counts
+            .lost
+            .fetch_add(records as u64, Ordering::Relaxed);
+        tracing::error!(records, error = %err, "usage records lost: the store does not take them");
     }
 }

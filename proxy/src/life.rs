@@ -35,9 +35,26 @@ pub(crate) async fn run(gateway: &Arc<Gateway>, session: &mut Session, call: Cal
         Ok(begun) if begun.takes_long() && !caller.is_http2() => {
             detached::spawn(gateway, session, begun, account);
         }
-        Ok(begun) => end(gateway, caller, begun, account).await,
-        Err(fault) => close(caller, Err(fault), account).await,
+        Ok(begun) => {
+            if end(gateway, caller, begun, account).await == Caller::Gone {
+                detached::close(session);
+            }
+        }
+        Err(fault) => {
+            if close(gateway, caller, Err(fault), account).await == Caller::Gone {
+                detached::close(session);
+            }
+        }
     }
+}
+
+/// What a call leaves behind of its caller's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    /// In order: the next call may come on it.
+    There,
+    /// Closed, or stuck in the middle of a reply: it must not be used again.
+    Gone,
 }
 
 /// The first half: from the caller's first byte to the upstream's header.
@@ -54,7 +71,7 @@ async fn begin(
     account.resolved(&target);
     let order = translate::translate(&target, call, accepted, account.id())?;
     account.ordered(&order);
-    let sent = send::send(gateway, caller, &target.upstream, &order, account).await?;
+    let sent = send::send(gateway, caller, &target, &order, account).await?;
     let form = order.reply();
     Ok(Begun { target, form, sent })
 }
@@ -74,39 +91,57 @@ impl Begun {
 }
 
 /// The second half: the answer, then the row.
-async fn end(gateway: &Gateway, caller: &mut ServerSession, begun: Begun, account: Box<Account>) {
-    let mut account = account;
+async fn end(
+    gateway: &Gateway,
+    caller: &mut ServerSession,
+    begun: Begun,
+    mut account: Box<Account>,
+) -> Caller {
     let outcome = if begun.takes_long() {
         Box::pin(relay::stream(gateway, caller, begun, &mut account)).await
     } else {
         relay::whole(gateway, caller, begun, &mut account).await
     };
-    close(caller, outcome, account).await;
+    close(gateway, caller, outcome, account).await
 }
 
-async fn close(caller: &mut ServerSession, outcome: Result<(), Fault>, mut account: Box<Account>) {
-    if let Err(fault) = &outcome {
-        account.failed(fault);
-        Box::pin(answer(caller, fault, account.id())).await;
+async fn close(
+    gateway: &Gateway,
+    caller: &mut ServerSession,
+    outcome: Result<(), Fault>,
+    mut account: Box<Account>,
+) -> Caller {
+    let Err(fault) = &outcome else {
         account.close();
-        Box::pin(reply::drain(caller)).await;
-    } else {
-        account.close();
-    }
-}
-
-/// Tells the caller about `fault`, as far as that is still possible.
-async fn answer(caller: &mut ServerSession, fault: &Fault, id: &str) {
+        return Caller::There;
+    };
+    account.failed(fault);
     if fault.hung_up {
-        return;
+        account.close();
+        return Caller::Gone;
     }
-    let told = if caller.response_written().is_some() {
+    let told = Box::pin(answer(caller, fault, account.id()));
+    let told = pingora::time::timeout(gateway.timeouts.silence, told).await;
+    if !matches!(told, Ok(Ok(()))) {
+        tracing::debug!(
+            request_id = account.id(),
+            "the caller was gone before it could be told"
+        );
+        account.close();
+        return Caller::Gone;
+    }
+    account.close();
+    Box::pin(reply::drain(caller)).await;
+    Caller::There
+}
+
+/// Tells the caller about `fault`: in place of an answer, or at the end of what it
+/// has of one.
+async fn answer(caller: &mut ServerSession, fault: &Fault, id: &str) -> pingora::Result<()> {
+    if caller.response_written().is_some() {
         reply::break_off(caller, fault).await
     } else {
         reply::refuse(caller, fault, id).await
-    };
-    if let Err(err) = told {
-        tracing::debug!(request_id = id, error = %err, "the caller was gone before it could be told");
     }
 }
 

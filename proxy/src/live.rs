@@ -17,6 +17,7 @@ use store::{Endpoint, Problem, Secret, Snapshot, VirtualModel};
 use wire::dialect::openai::Defaults;
 use wire::edit::json_string;
 use wire::provider::{Call, ProviderKind};
+use wire::redact::scrub;
 
 use crate::upstream::{Timeouts, Upstream};
 
@@ -50,12 +51,14 @@ pub(crate) struct Target {
     pub(crate) defaults: Defaults,
     /// Request headers by call, complete but for length and request id.
     headers: Vec<(Call, RequestHeader)>,
+    /// Texts that no reply and no log line may hold.
+    secrets: Vec<String>,
 }
 
 /// Process settings that shape what is built from a snapshot.
 #[derive(Clone, Debug)]
 pub(crate) struct Build {
-    pub(crate) timeouts: Timeouts,
+    timeouts: Timeouts,
     queue_key: Option<Secret>,
     queue_priority: &'static str,
     queue_source: String,
@@ -64,10 +67,7 @@ pub(crate) struct Build {
 impl Build {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            timeouts: Timeouts {
-                connect: config.connect_timeout,
-                silence: config.timeout,
-            },
+            timeouts: Timeouts::new(config),
             queue_key: config.ai_queue_api_key.clone(),
             queue_priority: config.ai_queue_priority.as_str(),
             queue_source: config.ai_queue_source.clone(),
@@ -119,7 +119,9 @@ impl Live {
 
     /// Rows that cannot be used and were no trouble `before`.
     fn newly_unusable(&self, before: &Self) -> Vec<String> {
-        let is_new = |row: &&String| !before.unusable.contains(row);
+        // By kind and id: a row that is renamed is the same row.
+        let same = |a: &str, b: &str| a.split(' ').take(2).eq(b.split(' ').take(2));
+        let is_new = |row: &&String| !before.unusable.iter().any(|known| same(known, row));
         self.unusable.iter().filter(is_new).cloned().collect()
     }
 
@@ -172,7 +174,21 @@ impl Target {
             model: Arc::clone(model),
             upstream: Arc::clone(upstream),
             headers,
+            secrets: secrets(model, upstream, build),
         })
+    }
+
+    /// An upstream's words as a caller may read them: no key, no address.
+    pub(crate) fn scrub_for_caller(&self, words: &str) -> String {
+        let addresses = self.upstream.addresses();
+        let hidden = self.secrets.iter().chain(&addresses);
+        scrub(words, &hidden.map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The same words as the log may hold them: no key.
+    pub(crate) fn scrub_for_log(&self, words: &str) -> String {
+        let hidden = self.secrets.iter();
+        scrub(words, &hidden.map(String::as_str).collect::<Vec<_>>())
     }
 
     /// The request header for `call`; `None` when the provider does not serve it.
@@ -180,6 +196,32 @@ impl Target {
         let found = self.headers.iter().find(|(of, _)| *of == call);
         found.map(|(_, header)| header)
     }
+}
+
+/// Parts of header names whose values are secrets.
+const SECRET_NAMES: [&str; 6] = ["auth", "key", "token", "secret", "password", "cookie"];
+
+/// The keys, and the values of headers that carry keys, whole and without the
+/// scheme before them.
+fn secrets(model: &VirtualModel, upstream: &Upstream, build: &Build) -> Vec<String> {
+    let endpoint = &upstream.endpoint;
+    let keys = [endpoint.api_key.as_ref(), build.queue_key.as_ref()];
+    let headers = endpoint.custom_headers.iter().chain(&model.custom_headers);
+    let values = headers.filter(|(name, _)| {
+        let name = name.to_ascii_lowercase();
+        SECRET_NAMES.iter().any(|part| name.contains(part))
+    });
+    keys.into_iter()
+        .flatten()
+        .map(Secret::expose)
+        .chain(values.flat_map(|(_, value)| [value.as_str(), last_word(value)]))
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn last_word(text: &str) -> &str {
+    text.split_whitespace().next_back().unwrap_or(text)
 }
 
 /// Later headers replace earlier ones of the same name: the endpoint's custom

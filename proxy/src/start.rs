@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
@@ -90,11 +91,12 @@ pub(crate) fn run() -> Result<(), Problems> {
             )]
         })?;
 
-    let stop = Stop::new(ledger.clone());
+    let stopping = Arc::new(AtomicBool::new(false));
+    let stop = Stop::new(ledger.clone(), Arc::clone(&stopping));
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
     let conf = &server.configuration;
-    let gateway = Gateway::new(&config, conf, current, ledger, build.timeouts);
+    let gateway = Gateway::new(&config, conf, current, ledger, stopping);
     let mut service = Service::new("gateway".to_owned(), Listener::new(conf, gateway));
     service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(CALLER_BUFFERS));
     server.add_service(service);

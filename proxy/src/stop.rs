@@ -1,5 +1,7 @@
 //! The end of the program: calls in flight get a moment to finish.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,14 +19,17 @@ const EVERY: Duration = Duration::from_millis(20);
 /// Waits for a signal, then for the open calls. A second signal ends the wait.
 pub(crate) struct Stop {
     ledger: Ledger,
+    stopping: Arc<AtomicBool>,
 }
 
 impl Stop {
-    pub(crate) fn new(ledger: Ledger) -> Self {
-        Self { ledger }
+    /// Sets `stopping` when the signal has come: no new calls from then on.
+    pub(crate) fn new(ledger: Ledger, stopping: Arc<AtomicBool>) -> Self {
+        Self { ledger, stopping }
     }
 
     async fn drain(&self, term: &mut Signal, interrupt: &mut Signal) {
+        self.stopping.store(true, Ordering::Release);
         let until = Instant::now() + PATIENCE;
         let open = self.ledger.counts().open();
         tracing::info!(open, "stopping; calls in flight may take {PATIENCE:?} more");

@@ -15,11 +15,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::protocols::ALPN;
+use pingora::protocols::{ALPN, TcpKeepalive};
 use pingora::upstreams::peer::{HttpPeer, PeerOptions};
 use store::Endpoint;
+use store::config::Config;
 use wire::provider::{BaseUrl, Provider};
-use wire::redact::scrub;
 
 use address::Address;
 pub(crate) use pool::{Pool, Wanted};
@@ -31,6 +31,12 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Calls at once on one HTTP/2 connection, unless the upstream allows fewer.
 const H2_STREAMS: usize = 100;
 
+/// How often an idle connection is asked whether it still stands.
+const ALIVE: Duration = Duration::from_secs(15);
+
+/// Bytes of one HTTP/2 stream that may wait here for their caller.
+const H2_STREAM_WINDOW: u32 = 256 * 1024;
+
 /// Times that hold for every connection to every upstream.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
@@ -38,6 +44,15 @@ pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
     /// Longest silence while writing or reading.
     pub(crate) silence: Duration,
+}
+
+impl Timeouts {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            connect: config.connect_timeout,
+            silence: config.timeout,
+        }
+    }
 }
 
 /// An endpoint with everything prepared.
@@ -76,27 +91,12 @@ impl Upstream {
         self.address.peers().await
     }
 
-    /// An upstream's words as a caller may read them: no key, no address.
-    pub(crate) fn scrub_for_caller(&self, words: &str) -> String {
+    /// Texts that tell where the upstream is.
+    pub(crate) fn addresses(&self) -> Vec<String> {
         let host = self.base.host();
-        let authority = format!("{host}:{}", self.base.port());
-        let mut secrets = self.keys();
-        secrets.extend([authority.as_str(), host]);
-        scrub(words, &secrets)
-    }
-
-    /// The same words as the log may hold them: no key.
-    pub(crate) fn scrub_for_log(&self, words: &str) -> String {
-        scrub(words, &self.keys())
-    }
-
-    /// The key, and header values that may be keys.
-    fn keys(&self) -> Vec<&str> {
-        let key = self.endpoint.api_key.as_ref().map(|key| key.expose());
-        let headers = self.endpoint.custom_headers.iter();
-        key.into_iter()
-            .chain(headers.map(|(_, value)| value.as_str()))
-            .collect()
+        let mut texts = vec![format!("{host}:{}", self.base.port()), host.to_owned()];
+        texts.extend(self.address.known());
+        texts
     }
 }
 
@@ -125,6 +125,16 @@ fn peer_template(
     options.write_timeout = Some(timeouts.silence);
     options.idle_timeout = Some(IDLE);
     options.max_h2_streams = H2_STREAMS;
+    // What one caller does not read must not use up a shared connection's window.
+    options.h2_stream_window_size = Some(H2_STREAM_WINDOW);
+    // A connection that a firewall has dropped is found before a call waits on it.
+    options.h2_ping_interval = Some(ALIVE);
+    options.tcp_keepalive = Some(TcpKeepalive {
+        idle: ALIVE,
+        interval: ALIVE,
+        count: 3,
+        user_timeout: Duration::ZERO,
+    });
     options.alpn = if base.is_https() {
         ALPN::H2H1
     } else {

@@ -15,6 +15,9 @@ use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::live::Target;
 
+/// Longest name or code that is kept, in characters.
+const LONGEST: usize = 200;
+
 /// The error code of a call that was dropped half way.
 const DROPPED: &str = "call_dropped";
 
@@ -92,7 +95,7 @@ impl Account {
     pub(super) fn accepted(&mut self, accepted: &Accepted) {
         self.prompt_bytes = accepted.body.len() as u64;
         if let (Some(record), Some(name)) = (&mut self.record, &accepted.request.model) {
-            record.virtual_model.clone_from(name);
+            record.virtual_model = short(name).to_owned();
         }
     }
 
@@ -140,7 +143,11 @@ impl Account {
         if let Some(record) = &mut self.record {
             record.status = fault.status;
             record.outcome = fault.outcome;
-            record.error_code.clone_from(&fault.body.code);
+            record.error_code = fault
+                .body
+                .code
+                .as_deref()
+                .map(|code| short(code).to_owned());
         }
     }
 
@@ -191,6 +198,14 @@ impl Account {
 impl Drop for Account {
     fn drop(&mut self) {
         self.hand_over();
+    }
+}
+
+/// What others name, at the length that a name may have.
+pub(super) fn short(text: &str) -> &str {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => &text[..end],
+        None => text,
     }
 }
 

@@ -12,7 +12,7 @@ use pingora::protocols::http::ServerSession;
 use pingora_proxy::Session;
 
 use super::account::Account;
-use super::{Begun, end};
+use super::{Begun, Caller, end};
 use crate::gateway::Gateway;
 
 /// Takes the caller's session out of `session`, which is left with a connection
@@ -23,15 +23,27 @@ pub(super) fn spawn(
     begun: Begun,
     account: Box<Account>,
 ) {
-    let closed = Box::new(ServerSession::new_http1(Box::new(Cursor::new(Vec::new()))));
-    let mut caller = std::mem::replace(&mut session.downstream_session, closed);
+    let mut caller = take(session);
     let gateway = Arc::clone(gateway);
     tokio::spawn(async move {
-        end(&gateway, &mut caller, begun, account).await;
+        if end(&gateway, &mut caller, begun, account).await == Caller::Gone {
+            return;
+        }
         let listener = gateway.listener.get().and_then(Weak::upgrade);
         drop(gateway);
         if let Some(listener) = listener {
             Box::pin(listener.resume(*caller)).await;
         }
     });
+}
+
+/// Closes the caller's connection at once, whatever state its reply is in.
+pub(super) fn close(session: &mut Session) {
+    drop(take(session));
+}
+
+fn take(session: &mut Session) -> Box<ServerSession> {
+    let closed = Cursor::new(Vec::new());
+    let closed = Box::new(ServerSession::new_http1(Box::new(closed)));
+    std::mem::replace(&mut session.downstream_session, closed)
 }

@@ -14,6 +14,7 @@ use wire::dialect::openai::{ReplyFault, StreamFault};
 use super::reply;
 use super::send::Sent;
 use crate::fault::Fault;
+use crate::live::Target;
 use crate::upstream::Upstream;
 
 /// Response headers of the upstream that a caller may see besides
@@ -46,17 +47,17 @@ fn response_header(sent: &Sent, id: &str) -> Result<Box<ResponseHeader>, Fault> 
         .map_err(|err: Box<pingora::Error>| Fault::internal(format!("the response header: {err}")))
 }
 
-fn stream_fault(fault: &StreamFault, upstream: &Upstream) -> Fault {
-    let private = upstream.scrub_for_log(&format!("{fault:?}"));
+fn stream_fault(fault: &StreamFault, target: &Target) -> Fault {
+    let private = target.scrub_for_log(&format!("{fault:?}"));
     let mut out = Fault::upstream(502, "", "").with_private(private);
     if *fault == StreamFault::Truncated {
         out.outcome = store::Outcome::Truncated;
     }
-    out.body = fault.public(&|words| upstream.scrub_for_caller(words));
+    out.body = fault.public(&|words| target.scrub_for_caller(words));
     out
 }
 
-fn reply_fault(fault: &ReplyFault, upstream: &Upstream) -> Fault {
+fn reply_fault(fault: &ReplyFault, target: &Target) -> Fault {
     match fault {
         ReplyFault::NotJson(why) => Fault::upstream(
             502,
@@ -64,7 +65,7 @@ fn reply_fault(fault: &ReplyFault, upstream: &Upstream) -> Fault {
             "The upstream's answer is not a JSON object.",
         )
         .with_private(why.as_str()),
-        ReplyFault::Error(error) => stream_fault(&StreamFault::Upstream(error.clone()), upstream),
+        ReplyFault::Error(error) => stream_fault(&StreamFault::Upstream(error.clone()), target),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use store::route::NoRoute;
 
 use super::accept::Accepted;
+use super::account::short;
 use crate::fault::Fault;
 use crate::live::{Live, Target};
 
@@ -27,7 +28,8 @@ pub(super) fn resolve<'l>(live: &'l Live, accepted: &Accepted) -> Result<&'l Arc
 
 /// The answer for a name that no virtual model answers to.
 pub(super) fn no_model(none: &NoRoute) -> Fault {
-    let mut fault = Fault::refused(404, "model_not_found", none.to_string());
+    let message = none.to_string();
+    let mut fault = Fault::refused(404, "model_not_found", short(&message));
     fault.body.param = Some("model".to_owned());
     fault
 }

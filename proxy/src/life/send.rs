@@ -14,7 +14,7 @@ use super::account::Account;
 use super::translate::Order;
 use crate::fault::Fault;
 use crate::gateway::Gateway;
-use crate::upstream::Upstream;
+use crate::live::Target;
 pub(super) use exchange::Sent;
 
 /// A success header from the upstream; its body is still to be read.
@@ -25,23 +25,28 @@ pub(super) use exchange::Sent;
 pub(super) async fn send(
     gateway: &Gateway,
     caller: &mut ServerSession,
-    upstream: &Upstream,
+    target: &Target,
     order: &Order,
     account: &Account,
 ) -> Result<Sent, Fault> {
+    let upstream = &target.upstream;
     let exchange = async {
-        let sent = exchange::exchange(&gateway.pool, upstream, order).await?;
+        let sent = exchange::exchange(&gateway.pool, target, order).await?;
         let status = sent.status();
         if (200..300).contains(&status) {
             Ok(sent)
         } else {
-            Err(refusal::read(sent, upstream).await)
+            Err(refusal::read(&gateway.pool, sent, target).await)
         }
     };
-    let time = gateway
-        .timeouts
-        .silence
-        .saturating_sub(account.started().elapsed());
+    // For a stream the time is the longest silence, for a whole answer it runs
+    // from the call's first byte.
+    let spent = if order.reply().stream {
+        Duration::ZERO
+    } else {
+        account.started().elapsed()
+    };
+    let time = gateway.timeouts.silence.saturating_sub(spent);
     let outcome = while_wanted(caller, time, pin!(exchange))
         .await
         .and_then(|r| r);

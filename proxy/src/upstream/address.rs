@@ -56,7 +56,7 @@ impl Address {
     }
 
     /// See [`super::Upstream::peers`]. While one call asks the resolver again, the
-    /// others use what is known.
+    /// others use what is known; a resolver that fails is asked again after a while.
     pub(super) async fn peers(&self) -> Result<Arc<[Arc<HttpPeer>]>, std::io::Error> {
         let known = self.known.load_full();
         if let Some(resolved) = &known
@@ -66,21 +66,39 @@ impl Address {
             return Ok(Arc::clone(&resolved.peers));
         }
         let _done = Refreshing(&self.refreshing);
-        let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
-        let failure = match found.map(Iterator::collect::<Vec<_>>) {
-            Ok(found) if !found.is_empty() => {
-                return Ok(self.learn(found, Some(Instant::now())));
+        let limit = self.template.options.connection_timeout.unwrap_or(FRESH);
+        let lookup = tokio::net::lookup_host((self.host.as_str(), self.port));
+        let failure = match pingora::time::timeout(limit, lookup).await {
+            Ok(Ok(found)) => {
+                let found: Vec<_> = found.collect();
+                if !found.is_empty() {
+                    return Ok(self.learn(found, Some(Instant::now())));
+                }
+                std::io::Error::other("the name has no address")
             }
-            Ok(_) => std::io::Error::other("the name has no address"),
-            Err(err) => err,
+            Ok(Err(err)) => err,
+            Err(_) => std::io::Error::other("the resolver did not answer in time"),
         };
-        match known {
-            Some(resolved) => {
-                tracing::warn!(host = %self.host, error = %failure, "the host name does not resolve any more; its last known address is used");
-                Ok(Arc::clone(&resolved.peers))
-            }
-            None => Err(failure),
-        }
+        let Some(resolved) = known else {
+            return Err(failure);
+        };
+        tracing::warn!(host = %self.host, error = %failure, "the host name does not resolve any more; its last known address is used");
+        let peers = Arc::clone(&resolved.peers);
+        self.known.store(Some(Arc::new(Resolved {
+            peers: Arc::clone(&peers),
+            at: Some(Instant::now()),
+        })));
+        Ok(peers)
+    }
+
+    /// The addresses known so far, as text.
+    pub(super) fn known(&self) -> Vec<String> {
+        let known = self.known.load();
+        let peers = known.iter().flat_map(|resolved| resolved.peers.iter());
+        let addresses = peers.filter_map(|peer| peer._address.as_inet().copied());
+        addresses
+            .flat_map(|address| [address.to_string(), address.ip().to_string()])
+            .collect()
     }
 
     fn learn(

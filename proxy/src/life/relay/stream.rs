@@ -72,7 +72,7 @@ async fn pass_on(
             return Err(Fault::timeout(
                 "The upstream was silent for longer than this gateway allows (TIMEOUT); the answer is not complete.",
             )
-            .with_private(error.to_string()));
+            .with_private(target.scrub_for_log(&error.to_string())));
         }
         Ended::Cut(error) => {
             tracing::debug!(request_id = account.id(), error = %error, "the upstream's stream ended");
@@ -84,8 +84,11 @@ async fn pass_on(
     match end {
         End::Complete => {
             out.write(caller).await?;
-            let last = caller.write_response_body(bytes::Bytes::new(), true).await;
-            last.map_err(|_| Fault::hung_up())?;
+            let last = caller.write_response_body(bytes::Bytes::new(), true);
+            match pingora::time::timeout(gateway.timeouts.silence, last).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return Err(Fault::hung_up()),
+            }
             account.succeeded(status);
             Box::pin(give_back(gateway, sent)).await;
             Ok(())
@@ -95,7 +98,7 @@ async fn pass_on(
             if out.header.is_none() || !out.ready.is_empty() {
                 out.write(caller).await?;
             }
-            Err(stream_fault(&fault, &target.upstream))
+            Err(stream_fault(&fault, target))
         }
     }
 }
@@ -163,6 +166,7 @@ async fn pump(
                 if before == 0 && editor.answer_bytes() > 0 {
                     account.first_token();
                 }
+                account.saw(editor.usage(), editor.answer_bytes());
             }
             Ok(None) => return Ok(Ended::Cleanly),
             Err(error) => return Ok(Ended::Cut(error)),

@@ -44,17 +44,16 @@ async fn pass_on(
     form: ReplyForm,
     account: &mut Account,
 ) -> Result<(), Fault> {
-    let upstream = &target.upstream;
     let header = response_header(&sent, account.id())?;
     let status = header.status.as_u16();
-    let body = read(gateway, caller, &mut sent, account).await?;
+    let body = read(gateway, caller, &mut sent, target, account).await?;
     let body = if sent.is_event_stream() {
-        collect(&body).map_err(|fault| stream_fault(&fault, upstream))?
+        collect(&body).map_err(|fault| stream_fault(&fault, target))?
     } else {
         body
     };
     sent.release(&gateway.pool).await;
-    let reply = Reply::read(&body, &target.name).map_err(|f| reply_fault(&f, upstream))?;
+    let reply = Reply::read(&body, &target.name).map_err(|f| reply_fault(&f, target))?;
     account.saw(reply.usage, reply.answer_bytes);
     let sending = if form.stream {
         account.first_token();
@@ -77,6 +76,7 @@ async fn read(
     gateway: &Gateway,
     caller: &mut ServerSession,
     sent: &mut Sent,
+    target: &Target,
     account: &Account,
 ) -> Result<Bytes, Fault> {
     let whole = async {
@@ -92,7 +92,7 @@ async fn read(
                 }
                 Ok(Some(piece)) => body.extend_from_slice(piece.as_ref()),
                 Ok(None) => break,
-                Err(error) => return Err(cut(&error)),
+                Err(error) => return Err(cut(&error, target)),
             }
         }
         Ok(body.freeze())
@@ -104,7 +104,7 @@ async fn read(
     while_wanted(caller, time, pin!(whole)).await?
 }
 
-fn cut(error: &pingora::Error) -> Fault {
+fn cut(error: &pingora::Error, target: &Target) -> Fault {
     let mut fault = if *error.etype() == pingora::ErrorType::ReadTimedout {
         Fault::timeout("The upstream was silent for longer than this gateway allows (TIMEOUT).")
     } else {
@@ -116,7 +116,7 @@ fn cut(error: &pingora::Error) -> Fault {
         fault.outcome = store::Outcome::Truncated;
         fault
     };
-    fault.private = Some(error.to_string());
+    fault.private = Some(target.scrub_for_log(&error.to_string()));
     fault
 }
 

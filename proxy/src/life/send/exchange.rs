@@ -2,17 +2,19 @@
 //! an idle connection, send 1xx first, answer before it has read the body.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::FutureExt;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::client::HttpSession;
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorType};
+use pingora::{Error, ErrorType, RetryType};
 
 use super::super::translate::Order;
 use crate::fault::Fault;
-use crate::upstream::{Pool, Upstream, Wanted};
+use crate::live::Target;
+use crate::upstream::{Pool, Wanted};
 
 /// A body is written in pieces of this size, with a look for an early answer
 /// between them.
@@ -85,11 +87,8 @@ impl Sent {
 ///
 /// # Errors
 /// When no address of the upstream can be connected to, or the connection breaks.
-pub(super) async fn exchange(
-    pool: &Pool,
-    upstream: &Upstream,
-    order: &Order,
-) -> Result<Sent, Fault> {
+pub(super) async fn exchange(pool: &Pool, target: &Target, order: &Order) -> Result<Sent, Fault> {
+    let upstream = &target.upstream;
     let peers = upstream.peers().await.map_err(|err| {
         Fault::upstream(
             502,
@@ -109,12 +108,12 @@ pub(super) async fn exchange(
             Err(Broken {
                 at: Stage::Talk { .. },
                 error,
-            }) => return Err(broken(&error)),
+            }) => return Err(broken(&error, target)),
         }
     }
     Err(last.map_or_else(
         || Fault::internal("an upstream without an address"),
-        |error| unreachable(&error),
+        |error| unreachable(&error, target),
     ))
 }
 
@@ -133,14 +132,16 @@ struct Broken {
 }
 
 async fn over(pool: &Pool, peer: &Arc<HttpPeer>, order: &Order) -> Result<Sent, Broken> {
-    let first = once(pool, peer, order, Wanted::Any).await;
-    match first {
+    let began = Instant::now();
+    match once(pool, peer, order, Wanted::Any).await {
         // The upstream had closed the idle connection: no byte of an answer came,
         // and the request goes out once more on a connection of its own.
         Err(Broken {
             at: Stage::Talk { reused: true },
             error,
-        }) if is_closed(&error) => once(pool, peer, order, Wanted::Fresh).await,
+        }) if is_stale(&error) && began.elapsed() < AT_ONCE => {
+            once(pool, peer, order, Wanted::Fresh).await
+        }
         other => other,
     }
 }
@@ -239,18 +240,22 @@ fn has_answer(session: &HttpSession) -> bool {
         .is_some_and(|header| !header.status.is_informational())
 }
 
-/// Whether the connection was found closed, as against slow or nonsensical.
-fn is_closed(error: &Error) -> bool {
-    matches!(
+/// A connection that the upstream closed while it was idle says so at once; what
+/// takes longer may be the upstream at work on the request.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// Whether the connection was found closed, as against slow or nonsensical. Over
+/// HTTP/2 Pingora knows which requests the upstream has not looked at.
+fn is_stale(error: &Error) -> bool {
+    use ErrorType as E;
+    let closed = matches!(
         error.etype(),
-        ErrorType::ConnectionClosed
-            | ErrorType::ReadError
-            | ErrorType::WriteError
-            | ErrorType::H2Error
-    )
+        E::ConnectionClosed | E::ReadError | E::WriteError
+    );
+    closed || matches!(error.retry, RetryType::Decided(true))
 }
 
-fn unreachable(error: &Error) -> Fault {
+fn unreachable(error: &Error, target: &Target) -> Fault {
     use ErrorType as E;
     let kind = error.etype();
     let fault = if matches!(kind, E::ConnectTimedout | E::TLSHandshakeTimedout) {
@@ -277,10 +282,10 @@ fn unreachable(error: &Error) -> Fault {
             "The upstream cannot be connected to.",
         )
     };
-    fault.with_private(error.to_string())
+    fault.with_private(target.scrub_for_log(&error.to_string()))
 }
 
-fn broken(error: &Error) -> Fault {
+fn broken(error: &Error, target: &Target) -> Fault {
     use ErrorType as E;
     let kind = error.etype();
     let fault = if matches!(kind, E::ReadTimedout | E::WriteTimedout) {
@@ -298,5 +303,5 @@ fn broken(error: &Error) -> Fault {
             "The upstream closed the connection before it answered.",
         )
     };
-    fault.with_private(error.to_string())
+    fault.with_private(target.scrub_for_log(&error.to_string()))
 }

@@ -4,7 +4,8 @@ use wire::dialect::openai::{ErrorBody, UpstreamError};
 
 use super::Sent;
 use crate::fault::Fault;
-use crate::upstream::Upstream;
+use crate::live::Target;
+use crate::upstream::Pool;
 
 /// Longest error body that is read.
 const MAX: usize = 256 * 1024;
@@ -14,7 +15,7 @@ const LOGGED: usize = 2000;
 
 /// Makes a fault of a response that is no success. The caller's own faults keep
 /// the upstream's status and words; the upstream's faults are told in ours.
-pub(super) async fn read(mut sent: Sent, upstream: &Upstream) -> Fault {
+pub(super) async fn read(pool: &Pool, mut sent: Sent, target: &Target) -> Fault {
     let status = sent.status();
     let text = |name: &str| {
         let value = sent.header()?.headers.get(name)?;
@@ -22,16 +23,25 @@ pub(super) async fn read(mut sent: Sent, upstream: &Upstream) -> Fault {
     };
     let retry_after = text("retry-after");
     let mut body = Vec::new();
-    while let Ok(Some(piece)) = sent.read().await {
-        let room = MAX - body.len();
-        let piece = piece.as_ref();
-        body.extend_from_slice(&piece[..piece.len().min(room)]);
-        if body.len() == MAX {
-            break;
+    let whole = loop {
+        match sent.read().await {
+            Ok(Some(piece)) => {
+                let room = MAX - body.len();
+                let piece = piece.as_ref();
+                body.extend_from_slice(&piece[..piece.len().min(room)]);
+                if body.len() == MAX {
+                    break false;
+                }
+            }
+            Ok(None) => break true,
+            Err(_) => break false,
         }
+    };
+    if whole {
+        sent.release(pool).await;
     }
     let told = UpstreamError::read(&body);
-    let logged: String = upstream
+    let logged: String = target
         .scrub_for_log(&String::from_utf8_lossy(&body))
         .chars()
         .take(LOGGED)
@@ -44,7 +54,7 @@ pub(super) async fn read(mut sent: Sent, upstream: &Upstream) -> Fault {
             "upstream_auth_failed",
             "The upstream refused the gateway's key. The operator should check the API key of the endpoint.",
         ),
-        400..500 => callers(status, &told, &|words| upstream.scrub_for_caller(words)),
+        400..500 => callers(status, &told, &|words| target.scrub_for_caller(words)),
         500..600 => Fault::upstream(
             if matches!(status, 503 | 504 | 529) {
                 status

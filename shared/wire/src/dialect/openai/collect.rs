@@ -54,7 +54,8 @@ impl Fold {
     fn event(&mut self, data: &[u8], is_error: bool) -> Result<(), StreamFault> {
         let event: Map<String, Value> =
             serde_json::from_slice(data).map_err(|err| StreamFault::BadEvent(err.to_string()))?;
-        if is_error || event.get("error").is_some_and(|e| !e.is_null()) {
+        let is_flat = event.get("object").is_some_and(|object| object == "error");
+        if is_error || is_flat || event.get("error").is_some_and(|e| !e.is_null()) {
             return Err(StreamFault::Upstream(UpstreamError::read(data)));
         }
         for (name, value) in event {
@@ -105,7 +106,9 @@ impl Fold {
                     add_delta(message, delta);
                 }
                 ("finish_reason", value) => {
-                    into.entry(name).or_insert(value);
+                    if value != "" {
+                        into.entry(name).or_insert(value);
+                    }
                 }
                 (_, value) => add(into.entry(name).or_insert(Value::Null), value),
             }

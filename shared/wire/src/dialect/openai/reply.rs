@@ -42,6 +42,8 @@ struct Body<'a> {
     usage: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     error: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    object: Option<&'a RawValue>,
     #[serde(default)]
     choices: Choices,
 }
@@ -66,12 +68,14 @@ impl Reply {
                     model: None,
                     usage: None,
                     error: None,
+                    object: None,
                     choices: Choices::default(),
                 }
             }
             Err(err) => return Err(ReplyFault::NotJson(err.to_string())),
         };
-        if value(parsed.error).is_some() {
+        let is_flat = parsed.object.is_some_and(|raw| raw.get() == "\"error\"");
+        if is_flat || value(parsed.error).is_some() {
             return Err(ReplyFault::Error(UpstreamError::read(&body)));
         }
         let mut edits = Edits::default();
@@ -126,6 +130,8 @@ mod tests {
             unreachable!("an error inside a success");
         };
         assert_eq!(error.message.as_deref(), Some("queue full"));
+        let flat = read(r#"{"object":"error","message":"no such model","code":404}"#);
+        assert!(matches!(flat, Err(ReplyFault::Error(_))));
         assert!(read(r#"{"error":null,"choices":[]}"#).is_ok());
     }
 }

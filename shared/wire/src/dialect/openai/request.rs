@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::raw::{present, value};
+use super::raw::{Object, present, value};
 use crate::edit::{Edits, Segments, member_span, span_of};
 use crate::provider::Call;
 use messages::Messages;
@@ -103,12 +103,22 @@ pub struct Request {
     model_at: Option<Range<usize>>,
     stream_at: Option<Range<usize>>,
     options_at: Option<Range<usize>>,
-    has_max_tokens: bool,
-    max_completion_at: Option<Range<usize>>,
-    has_temperature: bool,
-    has_top_p: bool,
+    max_tokens: Sent,
+    max_completion: Sent,
+    temperature: Sent,
+    top_p: Sent,
     /// Where `encoding_format` says base64.
     base64_at: Option<Range<usize>>,
+}
+
+/// A member as the caller sent it.
+#[derive(Debug, Default)]
+enum Sent {
+    #[default]
+    Nothing,
+    /// `null`, which SDKs write for what is not set.
+    Null(Range<usize>),
+    Value(Range<usize>),
 }
 
 #[derive(Deserialize)]
@@ -158,6 +168,11 @@ impl Request {
         let parsed: Body<'_> =
             serde_json::from_slice(body).map_err(|err| diagnose::explain(call, body, &err))?;
         let at = |raw: Option<&RawValue>| raw.map(|raw| span_of(body, raw));
+        let sent = |raw: Option<&RawValue>| match raw {
+            None => Sent::Nothing,
+            Some(raw) if raw.get() == "null" => Sent::Null(span_of(body, raw)),
+            Some(raw) => Sent::Value(span_of(body, raw)),
+        };
         let model = match value(parsed.model) {
             Some(raw) => Some(
                 serde_json::from_str(raw.get())
@@ -171,13 +186,14 @@ impl Request {
             Some(_) => return Err(BadRequest::field("stream", "must be true or false")),
         };
         let wants_usage = match value(parsed.stream_options) {
-            Some(raw) => serde_json::from_str::<Options>(raw.get())
+            Some(raw) => serde_json::from_str::<Object<Options>>(raw.get())
                 .map_err(|_| {
                     BadRequest::field(
                         "stream_options",
                         "must be an object such as {\"include_usage\": true}",
                     )
                 })?
+                .0
                 .include_usage
                 .unwrap_or(false),
             None => false,
@@ -196,10 +212,10 @@ impl Request {
             model_at: at(parsed.model),
             stream_at: at(parsed.stream),
             options_at: at(parsed.stream_options),
-            has_max_tokens: parsed.max_tokens.is_some(),
-            max_completion_at: at(parsed.max_completion_tokens),
-            has_temperature: parsed.temperature.is_some(),
-            has_top_p: parsed.top_p.is_some(),
+            max_tokens: sent(parsed.max_tokens),
+            max_completion: sent(parsed.max_completion_tokens),
+            temperature: sent(parsed.temperature),
+            top_p: sent(parsed.top_p),
             base64_at: at(parsed
                 .encoding_format
                 .filter(|raw| raw.get() == "\"base64\"")),
@@ -222,29 +238,22 @@ impl Request {
         }
         self.edit_options(&mut edits, body, target.stream_options);
         let defaults = target.defaults;
-        let fill = |edits: &mut Edits, key, has, default: &Option<Bytes>| {
-            if let (false, Some(text)) = (has, default) {
-                edits.insert(key, text);
-            }
-        };
-        match (&self.max_completion_at, self.has_max_tokens) {
-            (Some(at), false) if target.only_max_tokens => {
+        match (&self.max_completion, &self.max_tokens) {
+            (Sent::Value(at), Sent::Nothing) if target.only_max_tokens => {
                 edits.insert("max_tokens", &body[at.clone()]);
             }
-            (at, has) => fill(
-                &mut edits,
-                "max_tokens",
-                has || at.is_some(),
-                &defaults.max_tokens,
-            ),
+            (Sent::Value(_), _) => {}
+            (Sent::Nothing | Sent::Null(_), sent) => {
+                fill(&mut edits, "max_tokens", sent, defaults.max_tokens.as_ref());
+            }
         }
         fill(
             &mut edits,
             "temperature",
-            self.has_temperature,
-            &defaults.temperature,
+            &self.temperature,
+            defaults.temperature.as_ref(),
         );
-        fill(&mut edits, "top_p", self.has_top_p, &defaults.top_p);
+        fill(&mut edits, "top_p", &self.top_p, defaults.top_p.as_ref());
         if let (true, Some(prompt)) = (self.chat, &defaults.system_prompt) {
             messages::lead_with(&mut edits, body, prompt);
         }
@@ -269,6 +278,15 @@ impl Request {
                 None => edits.replace(at.clone(), "null"),
             },
         }
+    }
+}
+
+/// Sets the default where the caller set nothing.
+fn fill(edits: &mut Edits, key: &str, sent: &Sent, default: Option<&Bytes>) {
+    match (sent, default) {
+        (Sent::Nothing, Some(text)) => edits.insert(key, text),
+        (Sent::Null(at), Some(text)) => edits.replace(at.clone(), text.clone()),
+        (Sent::Value(_), _) | (_, None) => {}
     }
 }
 

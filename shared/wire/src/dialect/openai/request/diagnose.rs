@@ -7,6 +7,10 @@ use serde_json::error::Category;
 use super::BadRequest;
 use crate::provider::Call;
 
+/// Longest body, in bytes, that is looked at again: a tree of values takes many
+/// times the room of its text.
+const SECOND_LOOK: usize = 1024 * 1024;
+
 /// Says what is wrong with a body that does not begin like a JSON object.
 pub(super) fn not_an_object(body: &[u8]) -> BadRequest {
     if body.trim_ascii().is_empty() {
@@ -29,6 +33,9 @@ pub(super) fn explain(call: Call, body: &[u8], err: &serde_json::Error) -> BadRe
         .and_then(|rest| rest.split('`').next())
     {
         return BadRequest::field(name, "is given more than once");
+    }
+    if body.len() > SECOND_LOOK {
+        return BadRequest::body(format!("the request body is not usable: {text}"));
     }
     let found = match serde_json::from_slice::<Value>(body) {
         Ok(Value::Object(fields)) if call == Call::Chat => messages(fields.get("messages")),

@@ -8,6 +8,7 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::super::raw::Object;
 use super::BadRequest;
 use crate::edit::{Edits, json_string, span_of};
 
@@ -24,7 +25,7 @@ struct Message<'a> {
     #[serde(default)]
     tool_call_id: Option<String>,
     #[serde(default)]
-    tool_calls: Option<Vec<ToolCall>>,
+    tool_calls: Option<Vec<Object<ToolCall>>>,
 }
 
 #[derive(Deserialize)]
@@ -49,18 +50,19 @@ impl<'de> Deserialize<'de> for Messages {
                     count: 0,
                     problem: None,
                 };
-                while let Some(message) = seq.next_element::<Message<'de>>()? {
+                while let Some(Object(message)) = seq.next_element::<Object<Message<'de>>>()? {
                     if message.role == "tool" && found.problem.is_none() {
                         found.problem =
                             unanswered(found.count, message.tool_call_id.as_deref(), &asked);
                     }
-                    asked.extend(
-                        message
-                            .tool_calls
-                            .into_iter()
-                            .flatten()
-                            .filter_map(|c| c.id),
-                    );
+                    let calls = message.tool_calls.into_iter().flatten();
+                    asked.extend(calls.filter_map(|Object(call)| call.id));
+                    if asked.len() > MAX_CALLS && found.problem.is_none() {
+                        found.problem = Some(too_many_calls(found.count));
+                    }
+                    if asked.len() > MAX_CALLS {
+                        asked.clear();
+                    }
                     found.count += 1;
                 }
                 Ok(found)
@@ -68,6 +70,16 @@ impl<'de> Deserialize<'de> for Messages {
         }
         deserializer.deserialize_seq(List)
     }
+}
+
+/// More tool calls than any conversation holds; their ids must be kept in memory.
+const MAX_CALLS: usize = 20_000;
+
+fn too_many_calls(index: usize) -> BadRequest {
+    BadRequest::field(
+        format!("messages[{index}].tool_calls"),
+        &format!("is too much: a conversation may hold {MAX_CALLS} tool calls"),
+    )
 }
 
 fn unanswered(index: usize, id: Option<&str>, asked: &HashSet<String>) -> Option<BadRequest> {

@@ -7,6 +7,24 @@ fn chat(body: &str) -> Result<Request, BadRequest> {
 
 /// call, body, param, start of the message behind the field's name.
 const REFUSED: &[(Call, &str, Option<&str>, &str)] = &[
+    (
+        Call::Chat,
+        "{\"messages\":[[\"user\"]]}",
+        Some("messages[0]"),
+        "must be an object",
+    ),
+    (
+        Call::Chat,
+        "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[[\"id\"]]}]}",
+        Some("messages[0].tool_calls[0]"),
+        "must be an object",
+    ),
+    (
+        Call::Chat,
+        "{\"stream_options\":[true],\"messages\":[{\"role\":\"user\"}]}",
+        Some("stream_options"),
+        "must be an object",
+    ),
     (Call::Chat, "", None, "the request has no body"),
     (Call::Chat, "{", None, "the request body is not valid JSON"),
     (
@@ -244,7 +262,7 @@ fn defaults_fill_only_what_the_caller_left_out() {
             r#"{"model":"v","messages":[{"role":"user"}],"max_completion_tokens":7,"temperature":null,"top_p":1}"#,
             &target
         ),
-        r#"{"model":"m","messages":[{"role":"user"}],"max_completion_tokens":7,"temperature":null,"top_p":1}"#
+        r#"{"model":"m","messages":[{"role":"user"}],"max_completion_tokens":7,"temperature":0,"top_p":1}"#
     );
 }
 
@@ -383,4 +401,25 @@ fn a_server_without_base64_embeddings_is_asked_for_floats() {
             expected.as_bytes()
         );
     }
+}
+
+#[test]
+fn tool_calls_without_end_are_refused() {
+    let calls = r#"{"id":"c"},"#.repeat(10);
+    assert!(
+        chat(&format!(
+            r#"{{"messages":[{{"role":"assistant","tool_calls":[{}]}}]}}"#,
+            calls.trim_end_matches(',')
+        ))
+        .is_ok()
+    );
+    let many: Vec<String> = (0..20_001).map(|n| format!(r#"{{"id":"{n}"}}"#)).collect();
+    let body = format!(
+        r#"{{"messages":[{{"role":"assistant","tool_calls":[{}]}}]}}"#,
+        many.join(",")
+    );
+    assert_eq!(
+        chat(&body).unwrap_err().param.as_deref(),
+        Some("messages[0].tool_calls")
+    );
 }

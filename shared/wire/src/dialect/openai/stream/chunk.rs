@@ -14,6 +14,8 @@ pub(super) struct Chunk<'a> {
     pub(super) usage: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     error: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    object: Option<&'a RawValue>,
     #[serde(default)]
     pub(super) choices: Choices,
 }
@@ -30,6 +32,7 @@ impl<'a> Chunk<'a> {
                     model: None,
                     usage: None,
                     error: None,
+                    object: None,
                     choices: Choices::default(),
                 })
             }
@@ -38,9 +41,11 @@ impl<'a> Chunk<'a> {
     }
 
     /// Whether the chunk carries an error: a member that is neither null, false
-    /// nor empty.
+    /// nor empty, or the flat form of older servers.
     pub(super) fn is_error(&self) -> bool {
-        value(self.error).is_some_and(|raw| !matches!(raw.get(), "false" | "\"\"" | "{}"))
+        let is_flat = self.object.is_some_and(|raw| raw.get() == "\"error\"");
+        is_flat
+            || value(self.error).is_some_and(|raw| !matches!(raw.get(), "false" | "\"\"" | "{}"))
     }
 }
 
@@ -59,7 +64,7 @@ struct Choice {
     #[serde(default)]
     index: Option<u32>,
     #[serde(default)]
-    finish_reason: Option<IgnoredAny>,
+    finish_reason: Weight,
     #[serde(default)]
     text: Weight,
     #[serde(default, alias = "message")]
@@ -103,7 +108,8 @@ impl<'de> Deserialize<'de> for Choices {
                     let bit = 1 << choice.index.unwrap_or(position).min(63);
                     found.count += 1;
                     found.seen |= bit;
-                    if choice.finish_reason.is_some() {
+                    // Some servers write "" until the end.
+                    if choice.finish_reason.0 > 0 {
                         found.finished |= bit;
                     }
                     found.answer_bytes += choice.text.0 + choice.delta.map_or(0, |d| d.weight());

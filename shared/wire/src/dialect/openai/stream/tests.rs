@@ -143,6 +143,10 @@ fn an_error_inside_the_stream_ends_it() {
             Some("boom"),
         ),
         ("event: error\ndata: {}\n\n", None),
+        (
+            "data: {\"object\":\"error\",\"message\":\"boom\",\"code\":400}\n\n",
+            Some("boom"),
+        ),
     ] {
         for step in [usize::MAX, 1] {
             let (out, end, _) = run(input.as_bytes(), step, true, true);
@@ -161,6 +165,14 @@ fn a_null_or_empty_error_member_is_no_error() {
     let (out, end, _) = run(chunk.as_bytes(), usize::MAX, true, true);
     assert_eq!(out, format!("{chunk}data: [DONE]\n\n"));
     assert_eq!(end, End::Complete);
+}
+
+#[test]
+fn an_empty_finish_reason_finishes_nothing() {
+    let chunk = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"\"}]}\n\n";
+    let (out, end, _) = run(chunk.as_bytes(), usize::MAX, true, true);
+    assert_eq!(out, chunk);
+    assert_eq!(end, End::Fault(StreamFault::Truncated));
 }
 
 #[test]
