@@ -72,6 +72,8 @@ has_cmake() { has cmake; }
 has_curl() { has curl; }
 has_npm() { has npm; }
 has_python() { has python3; }
+has_sqlite3() { has sqlite3; }
+has_kill() { type -P kill >/dev/null; }
 
 install() {
     local as_root=() command_line
@@ -115,6 +117,8 @@ test)
     need python3-venv "python3 3.9 or later with venv (the OpenAI Python client)" has_venv
     need nodejs "node 18 or later (the OpenAI Node client)" has_node
     need npm "npm" has_npm
+    need sqlite3 "sqlite3 (tests lock and damage stores with it)" has_sqlite3
+    need procps "kill as a program (tests send signals with it)" has_kill
     ;;
 *)
     fail "needs.sh: unknown purpose '$purpose'; one of build, demo, lint, test"
