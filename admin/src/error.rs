@@ -107,6 +107,7 @@ impl From<StoreError> for ApiError {
                 Self::Conflict(err.to_string(), models)
             }
             StoreError::Open { .. }
+            | StoreError::Moved { .. }
             | StoreError::Busy { .. }
             | StoreError::ReadOnly { .. }
             | StoreError::Corrupt { .. }
@@ -174,9 +175,10 @@ fn store_text(err: &StoreError) -> String {
 
 fn store_status(err: &StoreError) -> StatusCode {
     match err {
-        StoreError::Busy { .. } | StoreError::Open { .. } | StoreError::ReadOnly { .. } => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        StoreError::Busy { .. }
+        | StoreError::Open { .. }
+        | StoreError::Moved { .. }
+        | StoreError::ReadOnly { .. } => StatusCode::SERVICE_UNAVAILABLE,
         StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
         StoreError::Corrupt { .. }
         | StoreError::TooNew { .. }
@@ -210,6 +212,7 @@ mod tests {
         for (err, status, word) in [
             (StoreError::Busy { path: path() }, 503, "locked"),
             (StoreError::ReadOnly { path: path() }, 503, "written"),
+            (StoreError::Moved { path: path() }, 503, "put it back"),
             (StoreError::Full { path: path() }, 507, "space"),
             (
                 StoreError::Corrupt {

@@ -20,6 +20,16 @@ pub enum StoreError {
         /// What was tried, why it failed and what to do.
         reason: String,
     },
+    /// The path no longer leads to the file that was opened.
+    #[error(
+        "the database file {} was moved, deleted or replaced while it was in use: put it \
+         back, or restart this program to go on with what is there now",
+        path.display()
+    )]
+    Moved {
+        /// Where the database file was.
+        path: PathBuf,
+    },
     /// Another program holds the file for longer than the busy timeout.
     #[error(
         "the database {} is locked by another program: waited {} s; try again, or end the \

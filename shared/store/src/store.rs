@@ -1,6 +1,7 @@
 //! The SQLite file both programs share: opened, migrated, read and written here only.
 //!
-//! Every write is one immediate transaction. Readers never wait for writers (WAL); two
+//! Every write is one immediate transaction, and none goes into a file that its path no longer
+//! leads to. Readers never wait for writers (WAL); two
 //! writers wait for each other up to [`BUSY_TIMEOUT`]. All calls block: call them from a
 //! blocking thread, never on a request's path.
 
@@ -9,6 +10,7 @@ mod calls;
 mod check;
 mod endpoints;
 mod file;
+mod identity;
 mod settings;
 mod tool_patterns;
 mod virtual_models;
@@ -21,6 +23,7 @@ use r2d2::{NopErrorHandler, Pool, PooledConnection};
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use self::identity::Identity;
 use crate::error::StoreError;
 use crate::setting::DEFAULT_MODEL;
 use crate::snapshot::{Snapshot, StoredConfiguration};
@@ -39,6 +42,8 @@ pub struct Store {
 
 struct Inner {
     path: PathBuf,
+    /// The file that was opened.
+    file: Identity,
     pool: Pool<SqliteConnectionManager>,
 }
 
@@ -73,19 +78,18 @@ impl Store {
 
     fn open_with(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
         file::prepare(path)?;
-        let manager = SqliteConnectionManager::file(path)
-            .with_flags(file::READ_WRITE)
-            .with_init(|connection| file::configure(connection));
+        let file = Identity::of(path)?;
         let pool = Pool::builder()
             .max_size(max_connections)
             .min_idle(Some(1))
             .connection_timeout(BUSY_TIMEOUT)
             .error_handler(Box::new(NopErrorHandler))
-            .build(manager)
+            .build(manager(path, file))
             .map_err(|error| pool_failure(path, &error))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 path: path.to_path_buf(),
+                file,
                 pool,
             }),
         })
@@ -94,6 +98,15 @@ impl Store {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.inner.path
+    }
+
+    /// Whether the path still leads to the file that was opened. While it does not, every
+    /// operation fails; it works again once that same file is put back.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] when it was moved, deleted or replaced.
+    pub fn in_place(&self) -> Result<(), StoreError> {
+        self.inner.file.require(&self.inner.path)
     }
 
     /// The number that moves with every change of the configuration. Cheap: one row.
@@ -137,6 +150,7 @@ impl Store {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
         let sqlite = |error| StoreError::from_sqlite(&self.inner.path, error);
+        self.in_place()?;
         let mut connection = self.connection()?;
         let transaction = connection
             .transaction_with_behavior(behavior)
@@ -145,6 +159,8 @@ impl Store {
             Failure::Sqlite(error) => sqlite(error),
             Failure::Store(error) => error,
         })?;
+        // Waiting for another writer may have taken a while.
+        self.in_place()?;
         transaction.commit().map_err(sqlite)?;
         Ok(value)
     }
@@ -155,6 +171,20 @@ impl Store {
             .get()
             .map_err(|error| pool_failure(&self.inner.path, &error))
     }
+}
+
+/// Opens further connections, only ever to `file`: another one that has taken its place would
+/// stay in the pool after the right one was put back.
+fn manager(path: &Path, file: Identity) -> SqliteConnectionManager {
+    let own_path = path.to_path_buf();
+    SqliteConnectionManager::file(path)
+        .with_flags(file::READ_WRITE)
+        .with_init(move |connection| {
+            if file.require(&own_path).is_err() {
+                return Err(rusqlite::Error::InvalidPath(own_path.clone()));
+            }
+            file::configure(connection)
+        })
 }
 
 /// Reads every configuration row; the caller holds a transaction.
@@ -185,9 +215,13 @@ fn pool_failure(path: &Path, error: &r2d2::Error) -> StoreError {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+    use std::fs;
+
+    use r2d2::ManageConnection as _;
     use serde_json::json;
 
-    use super::Store;
+    use super::identity::Identity;
+    use super::{Store, manager};
     use crate::endpoint::EndpointDraft;
     use crate::error::StoreError;
 
@@ -208,5 +242,19 @@ mod tests {
         assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
         assert_eq!(store.endpoints().unwrap(), []);
         assert_eq!(store.revision().unwrap(), before);
+    }
+    #[test]
+    fn the_pool_takes_no_connection_to_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("proxy.db");
+        let aside = folder.path().join("aside.db");
+        drop(Store::open(&path).unwrap());
+        let connections = manager(&path, Identity::of(&path).unwrap());
+        connections.connect().unwrap();
+        fs::rename(&path, &aside).unwrap();
+        drop(Store::open(&path).unwrap());
+        connections.connect().unwrap_err();
+        fs::rename(&aside, &path).unwrap();
+        connections.connect().unwrap();
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use serde_json::json;
-use store::{EndpointDraft, Store, StoreError};
+use store::{CallKind, CallRecord, EndpointDraft, Outcome, Store, StoreError};
 
 fn endpoint(name: &str) -> EndpointDraft {
     EndpointDraft::for_create(&json!({"name": name, "url": "http://127.0.0.1:1"})).unwrap()
@@ -187,4 +187,89 @@ fn a_locked_file_is_reported_as_busy_and_nothing_is_written() {
     other.execute_batch("ROLLBACK").unwrap();
     store.create_endpoint(&endpoint("a")).unwrap();
     assert_eq!(store.endpoints().unwrap().len(), 1);
+}
+
+fn call() -> CallRecord {
+    CallRecord {
+        kind: CallKind::Chat,
+        request_id: "r".to_owned(),
+        virtual_model: "m".to_owned(),
+        endpoint_id: None,
+        endpoint_name: None,
+        prompt_tokens: 1,
+        completion_tokens: 1,
+        total_tokens: 2,
+        cached_input_tokens: 0,
+        cache_creation_tokens: 0,
+        estimated: false,
+        status: 200,
+        outcome: Outcome::Success,
+        stream: false,
+        latency_ms: 1,
+        ttft_ms: None,
+        error_code: None,
+        started_at: 1,
+    }
+}
+
+/// Everything that reads or writes says that the file is not where it was.
+#[track_caller]
+fn nothing_works(store: &Store) {
+    let write = store.create_endpoint(&endpoint("lost"));
+    for outcome in [
+        store.in_place(),
+        store.revision().map(drop),
+        store.snapshot().map(drop),
+        store.record_calls(&[call()]),
+        write.map(drop),
+    ] {
+        let error = outcome.unwrap_err();
+        assert!(matches!(error, StoreError::Moved { .. }), "{error:?}");
+        let path = store.path().to_str().unwrap();
+        for word in ["moved, deleted or replaced", "put it back", "restart", path] {
+            assert!(error.to_string().contains(word), "{word}: {error}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_written_into_a_file_that_was_moved_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("proxy.db");
+    let aside = folder.path().join("aside.db");
+    let store = Store::open(&path).unwrap();
+    store.record_calls(&[call()]).unwrap();
+    store.in_place().unwrap();
+
+    fs::rename(&path, &aside).unwrap();
+    nothing_works(&store);
+    fs::rename(&aside, &path).unwrap();
+    store.in_place().unwrap();
+    assert_eq!(store.endpoints().unwrap(), []);
+    store.record_calls(&[call()]).unwrap();
+    drop(store);
+    let rows = Store::open(&path).unwrap().count_calls().unwrap();
+    assert_eq!(rows, 2, "what was written last is in the file");
+}
+
+#[test]
+fn another_file_in_its_place_is_neither_read_nor_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("proxy.db");
+    let aside = folder.path().join("aside.db");
+    let store = Store::open(&path).unwrap();
+    fs::rename(&path, &aside).unwrap();
+    fs::write(&path, b"").unwrap();
+    nothing_works(&store);
+    assert_eq!(fs::read(&path).unwrap(), b"");
+}
+
+#[test]
+fn a_deleted_file_takes_no_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("proxy.db");
+    let store = Store::open(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    nothing_works(&store);
+    assert!(!path.exists(), "and it is not made anew behind the program");
 }
