@@ -85,6 +85,50 @@ fn a_call_reads_back_whole_with_its_cost() {
     }
 }
 
+/// Every value differs from its neighbours, so that none can be in another's column.
+#[test]
+fn an_embedding_reads_back_whole_with_its_cost() {
+    let (_folder, store) = with_model();
+    let record = CallRecord {
+        status: 502,
+        outcome: Outcome::UpstreamError,
+        stream: false,
+        estimated: true,
+        error_code: Some("upstream_unreachable".to_owned()),
+        ..call(CallKind::Embedding, "r2", 100)
+    };
+    store.record_calls(&[record]).unwrap();
+    let row = serde_json::to_value(&store.recent_calls(1).unwrap()[0]).unwrap();
+    for (field, expected) in [
+        ("request_type", json!("embedding")),
+        ("request_id", json!("r2")),
+        ("virtual_model", json!("m")),
+        ("endpoint_name", json!("e")),
+        ("endpoint_id", json!(1)),
+        ("prompt_tokens", json!(1000)),
+        ("completion_tokens", json!(200)),
+        ("total_tokens", json!(1200)),
+        ("response_time_ms", json!(1234)),
+        ("ttft_ms", json!(56)),
+        ("status", json!(502)),
+        ("outcome", json!("upstream_error")),
+        ("stream", json!(0)),
+        ("estimated", json!(1)),
+        ("error_code", json!("upstream_unreachable")),
+        ("created_at", json!(100)),
+    ] {
+        assert_eq!(row[field], expected, "{field}");
+    }
+    for (field, dollars) in [
+        ("cost_estimate", 0.006),
+        ("cost_in", 0.003),
+        ("cost_out", 0.003),
+    ] {
+        let found = row[field].as_f64().unwrap();
+        assert!((found - dollars).abs() < 1e-12, "{field}: {found}");
+    }
+}
+
 #[test]
 fn both_tables_come_out_together_newest_first() {
     let (_folder, store) = with_model();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, named_params, params};
 
 use super::Store;
 use crate::call::{CallKind, CallRecord, CallRow};
@@ -10,22 +10,24 @@ use crate::columns::Columns;
 use crate::cost::{Cost, Prices};
 use crate::error::StoreError;
 
-const INSERT_REQUEST: &str = "INSERT INTO request_usage (virtual_model, endpoint_name, \
-    endpoint_id, request_type, prompt_tokens, completion_tokens, total_tokens, \
-    cached_input_tokens, cache_creation_tokens, cost_estimate, cost_in, cost_out, \
-    cached_cost_estimate, response_time_ms, created_at, request_id, status, outcome, stream, \
-    ttft_ms, estimated, error_code) \
-    VALUES (:virtual_model, :endpoint_name, :endpoint_id, :request_type, :prompt, :completion, \
-    :total, :cached, :creation, :cost, :cost_in, :cost_out, :cost_cached, :latency, :started, \
-    :request_id, :status, :outcome, :stream, :ttft, :estimated, :error_code)";
+// The values go in by position, in the order of the columns: SQLite looks a name up among
+// all names of the statement, for each value of each row.
+const INSERT_REQUEST: &str = "INSERT INTO request_usage (\
+    virtual_model, endpoint_name, endpoint_id, request_type, \
+    prompt_tokens, completion_tokens, total_tokens, \
+    cached_input_tokens, cache_creation_tokens, \
+    cost_estimate, cost_in, cost_out, cached_cost_estimate, \
+    response_time_ms, created_at, \
+    request_id, status, outcome, stream, ttft_ms, estimated, error_code) \
+    VALUES (?,?,?,?, ?,?,?, ?,?, ?,?,?,?, ?,?, ?,?,?,?,?,?,?)";
 
-const INSERT_EMBEDDING: &str = "INSERT INTO embedding_usage (virtual_model, endpoint_name, \
-    endpoint_id, input_tokens, output_tokens, total_tokens, cost_estimate, cost_in, cost_out, \
-    response_time_ms, created_at, request_id, status, outcome, stream, ttft_ms, estimated, \
-    error_code) \
-    VALUES (:virtual_model, :endpoint_name, :endpoint_id, :prompt, :completion, :total, :cost, \
-    :cost_in, :cost_out, :latency, :started, :request_id, :status, :outcome, :stream, :ttft, \
-    :estimated, :error_code)";
+const INSERT_EMBEDDING: &str = "INSERT INTO embedding_usage (\
+    virtual_model, endpoint_name, endpoint_id, \
+    input_tokens, output_tokens, total_tokens, \
+    cost_estimate, cost_in, cost_out, \
+    response_time_ms, created_at, \
+    request_id, status, outcome, stream, ttft_ms, estimated, error_code) \
+    VALUES (?,?,?, ?,?,?, ?,?,?, ?,?, ?,?,?,?,?,?,?)";
 
 const RECENT: &str = "SELECT * FROM (\
     SELECT id, COALESCE(request_type, 'chat') AS request_type, request_id, virtual_model, \
@@ -106,56 +108,54 @@ fn insert(connection: &Transaction<'_>, call: &CallRecord, prices: Prices) -> ru
     };
     match call.kind {
         CallKind::Chat | CallKind::Completion => {
-            connection
-                .prepare_cached(INSERT_REQUEST)?
-                .execute(named_params! {
-                    ":virtual_model": call.virtual_model,
-                    ":endpoint_name": call.endpoint_name,
-                    ":endpoint_id": call.endpoint_id,
-                    ":request_type": call.kind.as_str(),
-                    ":prompt": count(call.prompt_tokens),
-                    ":completion": count(call.completion_tokens),
-                    ":total": count(total),
-                    ":cached": count(call.cached_input_tokens),
-                    ":creation": count(call.cache_creation_tokens),
-                    ":cost": cost.estimate,
-                    ":cost_in": cost.input,
-                    ":cost_out": cost.output,
-                    ":cost_cached": cost.cached,
-                    ":latency": count(call.latency_ms),
-                    ":started": call.started_at,
-                    ":request_id": call.request_id,
-                    ":status": call.status,
-                    ":outcome": call.outcome.as_str(),
-                    ":stream": call.stream,
-                    ":ttft": call.ttft_ms.map(count),
-                    ":estimated": call.estimated,
-                    ":error_code": call.error_code,
-                })?;
+            connection.prepare_cached(INSERT_REQUEST)?.execute(params![
+                call.virtual_model,
+                call.endpoint_name,
+                call.endpoint_id,
+                call.kind.as_str(),
+                count(call.prompt_tokens),
+                count(call.completion_tokens),
+                count(total),
+                count(call.cached_input_tokens),
+                count(call.cache_creation_tokens),
+                cost.estimate,
+                cost.input,
+                cost.output,
+                cost.cached,
+                count(call.latency_ms),
+                call.started_at,
+                call.request_id,
+                call.status,
+                call.outcome.as_str(),
+                call.stream,
+                call.ttft_ms.map(count),
+                call.estimated,
+                call.error_code,
+            ])?;
         }
         CallKind::Embedding => {
             connection
                 .prepare_cached(INSERT_EMBEDDING)?
-                .execute(named_params! {
-                    ":virtual_model": call.virtual_model,
-                    ":endpoint_name": call.endpoint_name,
-                    ":endpoint_id": call.endpoint_id,
-                    ":prompt": count(call.prompt_tokens),
-                    ":completion": count(call.completion_tokens),
-                    ":total": count(total),
-                    ":cost": cost.estimate,
-                    ":cost_in": cost.input,
-                    ":cost_out": cost.output,
-                    ":latency": count(call.latency_ms),
-                    ":started": call.started_at,
-                    ":request_id": call.request_id,
-                    ":status": call.status,
-                    ":outcome": call.outcome.as_str(),
-                    ":stream": call.stream,
-                    ":ttft": call.ttft_ms.map(count),
-                    ":estimated": call.estimated,
-                    ":error_code": call.error_code,
-                })?;
+                .execute(params![
+                    call.virtual_model,
+                    call.endpoint_name,
+                    call.endpoint_id,
+                    count(call.prompt_tokens),
+                    count(call.completion_tokens),
+                    count(total),
+                    cost.estimate,
+                    cost.input,
+                    cost.output,
+                    count(call.latency_ms),
+                    call.started_at,
+                    call.request_id,
+                    call.status,
+                    call.outcome.as_str(),
+                    call.stream,
+                    call.ttft_ms.map(count),
+                    call.estimated,
+                    call.error_code,
+                ])?;
         }
     }
     Ok(())
