@@ -1,8 +1,11 @@
 //! A connection that holds a request's head back until its body follows, so that
-//! both leave in one write.
+//! both leave in one write, and that notices an answer which comes before the body
+//! is through.
 //!
 //! Pingora's HTTP/1.1 session writes and flushes the head by itself. A model call
 //! always has a body, and the second write costs about a tenth of a small call.
+//! While a write waits, the connection is read: a server that has refused a long
+//! body may never take the rest of it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -26,7 +29,12 @@ pub(super) struct Corked {
     head: Vec<u8>,
     sent: usize,
     stage: Stage,
+    /// Bytes of an answer that came while a write waited.
+    early: Vec<u8>,
 }
+
+/// Most bytes of an early answer that are read at once.
+const EARLY: usize = 4 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -45,12 +53,23 @@ impl Corked {
             head: Vec::new(),
             sent: 0,
             stage: Stage::Head,
+            early: Vec::new(),
         }
     }
 
     /// The connection itself, for the next request.
     pub(super) fn into_inner(self) -> Stream {
         self.stream
+    }
+
+    /// Reads while a write waits. An answer makes the write fail, so that whoever
+    /// writes looks for it.
+    fn poll_answered(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut room = [0; EARLY];
+        let mut room = ReadBuf::new(&mut room);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room))?;
+        self.early.extend_from_slice(room.filled());
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
     }
 
     /// Writes what is held back, with as much of `body` as goes along. Gives the
@@ -88,13 +107,17 @@ impl AsyncWrite for Corked {
             self.head.extend_from_slice(buf);
             return Poll::Ready(Ok(buf.len()));
         }
+        let mut written = Poll::Ready(Ok(0));
         if !self.head.is_empty() {
-            let along = ready!(self.poll_uncork(cx, buf))?;
-            if along > 0 {
-                return Poll::Ready(Ok(along));
-            }
+            written = self.poll_uncork(cx, buf);
         }
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        if let Poll::Ready(Ok(0)) = written {
+            written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        }
+        if written.is_pending() {
+            return self.poll_answered(cx);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -121,6 +144,12 @@ impl AsyncRead for Corked {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.early.is_empty() {
+            let n = self.early.len().min(buf.remaining());
+            buf.put_slice(&self.early[..n]);
+            self.early.drain(..n);
+            return Poll::Ready(Ok(()));
+        }
         // Whoever reads waits for an answer: the request must be out.
         if !self.head.is_empty() {
             ready!(self.poll_uncork(cx, &[]))?;
@@ -226,6 +255,20 @@ mod tests {
                 "{room}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_before_the_body_is_through_ends_the_write() {
+        let (mut corked, mut peer) = pair(16);
+        corked.write_all(b"HEAD").await.unwrap();
+        corked.flush().await.unwrap();
+        // The peer answers and reads nothing.
+        peer.write_all(b"413 no").await.unwrap();
+        let failed = corked.write_all(&[b'x'; 100]).await.unwrap_err();
+        assert_eq!(failed.kind(), io::ErrorKind::BrokenPipe);
+        let mut answer = [0; 6];
+        corked.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"413 no");
     }
 
     #[tokio::test]
