@@ -1,9 +1,8 @@
 //! Everything that can go wrong with a call, in one type.
 //!
 //! A fault has a public text, a private text for the log, an outcome for the
-//! ledger and a status. Only [`crate::life::reply`] renders it and only
-//! [`crate::life`] logs it. Public texts never carry a key, an address of an
-//! upstream or the words of a library.
+//! ledger and a status. Only [`crate::life::reply`] renders it. Public texts never
+//! carry a key, an address of an upstream or the words of a library.
 
 use std::ops::{Deref, DerefMut};
 

@@ -119,8 +119,8 @@ enum Auth {
     AnthropicKey,
 }
 
-/// One vendor: fixed facts about its API. Source: `provider-wire` notes, one
-/// section per vendor.
+/// One vendor: fixed facts about its API. Sources: the vendors' own API
+/// references, and for vLLM and Ollama their servers' source.
 #[derive(Debug)]
 pub struct Provider {
     /// The id in the store.

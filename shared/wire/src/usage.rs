@@ -21,8 +21,8 @@ pub struct Usage {
     pub reasoning_tokens: u64,
 }
 
-/// The fields that OpenAI-family servers use. Sources: one section per vendor of
-/// the `provider-wire` notes.
+/// The fields that OpenAI-family servers use. Sources: the vendors' API references
+/// and recorded replies.
 #[derive(Deserialize)]
 struct Declared {
     #[serde(default, deserialize_with = "count")]

@@ -1,7 +1,7 @@
 //! OpenAI's chat completions, completions and embeddings.
 //!
-//! Source: OpenAI's published API description and the deviations of its
-//! look-alikes collected in the `provider-wire` notes, sections 1, 4 and 5.
+//! Source: OpenAI's published API description, and the references of the servers
+//! that follow it for where they deviate.
 
 mod collect;
 mod error;
