@@ -2,11 +2,12 @@
 //!
 //! The real environment wins over the `.env` file, that over stored settings, those over
 //! the defaults. An empty variable counts as absent. Every bad value is reported at once,
-//! with the variable's name and what is accepted. The environment is an argument: nothing
-//! here reads the process's own.
+//! with the variable's name and what is accepted. The environment is an argument: only
+//! [`process`] reads the process's own.
 
 mod access;
 mod dotenv;
+pub mod process;
 mod reference;
 mod registry;
 mod value;
@@ -142,28 +143,25 @@ impl Config {
         env: &dyn Fn(&str) -> Option<String>,
         stored: Option<&BTreeMap<String, String>>,
     ) -> Result<Self, Vec<ConfigProblem>> {
+        match Self::examine(env, stored) {
+            (Some(config), problems) if problems.is_empty() => Ok(config),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// Like [`Self::load`], but goes on behind a problem with the setting's default, so that
+    /// what depends on the other settings can be looked at too.
+    fn examine(
+        env: &dyn Fn(&str) -> Option<String>,
+        stored: Option<&BTreeMap<String, String>>,
+    ) -> (Option<Self>, Vec<ConfigProblem>) {
         let mut sources = Sources {
             env,
             stored,
             problems: Vec::new(),
         };
         let config = Self::take(&mut sources);
-        if let Some(config) = &config
-            && config.api_port != 0
-            && config.api_port == config.admin_port
-        {
-            let message = format!(
-                "is {}, the port of the gateway's API too; choose another one for either",
-                config.admin_port
-            );
-            sources
-                .problems
-                .push(ConfigProblem::new("ADMIN_PORT", message));
-        }
-        match config {
-            Some(config) if sources.problems.is_empty() => Ok(config),
-            _ => Err(sources.problems),
-        }
+        (config, sources.problems)
     }
 
     /// The address the gateway listens on.
@@ -179,8 +177,9 @@ impl Config {
     /// Takes every value before giving up, so that every problem is noted.
     fn take(sources: &mut Sources<'_>) -> Option<Self> {
         let api_port = sources.required("API_PORT");
-        let api_bind = sources.required("API_BIND");
         let admin_port = sources.required("ADMIN_PORT");
+        sources.require_two_ports(api_port, admin_port);
+        let api_bind = sources.required("API_BIND");
         let admin_bind = sources.required("ADMIN_BIND");
         let database_path = sources.required("DATABASE_PATH");
         let timeout = sources.required("TIMEOUT");
@@ -224,9 +223,26 @@ impl Config {
 }
 
 impl Sources<'_> {
-    /// A setting with a default. `None` only after a problem was noted.
+    /// A setting with a default, which also stands for a bad value once that is noted.
     fn required<T: Parse>(&mut self, name: &'static str) -> Option<T> {
-        self.optional(name)
+        self.optional(name).or_else(|| {
+            let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
+            T::parse(setting.default?)
+        })
+    }
+
+    /// Both programs may take a free port, but not the same one. Says nothing after a
+    /// problem: then one of the ports is not what the operator meant.
+    fn require_two_ports(&mut self, api: Option<u16>, admin: Option<u16>) {
+        if let Some(port) = admin.filter(|port| *port != 0 && admin == api)
+            && self.problems.is_empty()
+        {
+            let message = format!(
+                "is {port}, the port of the gateway's API too; choose another one for either"
+            );
+            self.problems
+                .push(ConfigProblem::new("ADMIN_PORT", message));
+        }
     }
 
     /// A setting that may be absent; also `None` after a problem was noted.
@@ -257,10 +273,25 @@ impl Sources<'_> {
         if let (Some(stored), Some(key)) = (self.stored, setting.stored)
             && let Some(text) = present(stored.get(key).cloned())
         {
-            return Some((format!("stored setting {key}"), text));
+            return Some((stored_name(key), text));
         }
         present(setting.default.map(str::to_owned)).map(|text| (setting.name.to_owned(), text))
     }
+}
+
+/// Every stored setting whose text is not accepted, whether or not the environment hides it.
+pub(crate) fn stored_problems(stored: &BTreeMap<String, String>) -> Vec<ConfigProblem> {
+    let problem = |setting: &Setting| {
+        let key = setting.stored?;
+        let text = present(stored.get(key).cloned())?;
+        let accepted = setting.check(&text).err()?;
+        Some(setting.problem(&stored_name(key), &text, accepted))
+    };
+    SETTINGS.iter().filter_map(problem).collect()
+}
+
+fn stored_name(key: &str) -> String {
+    format!("stored setting {key}")
 }
 
 fn present(text: Option<String>) -> Option<String> {

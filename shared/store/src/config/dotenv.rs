@@ -24,13 +24,19 @@ impl DotEnv {
     /// Every line that cannot be read, by number; its text is not repeated, for it may hold
     /// a key.
     pub fn read(path: &Path) -> Result<Self, Vec<ConfigProblem>> {
+        good(Self::examine(path))
+    }
+
+    /// What can be read of the file, and every problem with the rest.
+    pub(super) fn examine(path: &Path) -> (Self, Vec<ConfigProblem>) {
+        let name = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&path.display().to_string(), &text),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(vec![ConfigProblem::new(
-                path.display().to_string(),
-                format!("cannot be read: {error}"),
-            )]),
+            Ok(text) => Self::examine_text(&name, &text),
+            Err(error) if error.kind() == ErrorKind::NotFound => (Self::default(), Vec::new()),
+            Err(error) => {
+                let problem = ConfigProblem::new(name, format!("cannot be read: {error}"));
+                (Self::default(), vec![problem])
+            }
         }
     }
 
@@ -40,6 +46,10 @@ impl DotEnv {
     /// # Errors
     /// See [`Self::read`].
     pub fn parse(name: &str, text: &str) -> Result<Self, Vec<ConfigProblem>> {
+        good(Self::examine_text(name, text))
+    }
+
+    fn examine_text(name: &str, text: &str) -> (Self, Vec<ConfigProblem>) {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut values = HashMap::new();
         let mut problems = Vec::new();
@@ -60,11 +70,7 @@ impl DotEnv {
                 Err(error) => problems.push(ConfigProblem::new(name, error.to_string())),
             }
         }
-        if problems.is_empty() {
-            Ok(Self { values })
-        } else {
-            Err(problems)
-        }
+        (Self { values }, problems)
     }
 
     /// An environment in which this file is looked at only for what `env` does not set,
@@ -108,6 +114,15 @@ impl DotEnv {
 impl fmt::Debug for DotEnv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+/// A file without problems, or its problems.
+fn good((file, problems): (DotEnv, Vec<ConfigProblem>)) -> Result<DotEnv, Vec<ConfigProblem>> {
+    if problems.is_empty() {
+        Ok(file)
+    } else {
+        Err(problems)
     }
 }
 

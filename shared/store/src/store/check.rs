@@ -1,31 +1,54 @@
 //! Looks a database over without changing it, for `--check`.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
+use wire::provider::BaseUrl;
 
 use super::file::READ_WRITE;
-use super::{BUSY_TIMEOUT, Store};
+use super::{BUSY_TIMEOUT, Store, settings};
+use crate::config;
+use crate::endpoint::Endpoint;
 use crate::error::StoreError;
 use crate::migrations;
 use crate::problem::Problem;
-use crate::snapshot::StoredConfiguration;
+use crate::snapshot::{Snapshot, StoredConfiguration};
+
+/// How a certificate begins in a PEM file.
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
+/// What a look at a database found.
+#[derive(Default)]
+pub(crate) struct Finding {
+    /// Everything wrong with it.
+    pub(crate) problems: Vec<Problem>,
+    /// Its stored settings, good or bad; none when it cannot be read.
+    pub(crate) settings: BTreeMap<String, String>,
+    /// Its configuration rows; none when it cannot be read.
+    pub(crate) snapshot: Snapshot,
+}
 
 impl Store {
     /// Everything wrong with the file: unreadable, not writable, damaged, too new, rows
-    /// that cannot be used. A missing file is no problem when it could be created, an older
+    /// and settings that cannot be used, CA files that are not there. A missing file is no problem when it could be created, an older
     /// one none: it is migrated at start. The file is not changed; whether its folder takes
     /// new files is tried with one that is removed at once.
     pub fn check(path: &Path) -> Vec<Problem> {
+        Self::look_over(path).problems
+    }
+
+    /// [`Self::check`], with what could be read.
+    pub(crate) fn look_over(path: &Path) -> Finding {
+        let mut finding = Finding::default();
         if !path.exists() {
-            return missing(path);
+            finding.problems = missing(path);
+        } else if let Err(error) = look(path, &mut finding) {
+            let problem = Problem::new("database", error.to_string());
+            finding.problems.push(problem);
         }
-        let mut problems = Vec::new();
-        if let Err(error) = look(path, &mut problems) {
-            problems.push(Problem::new("database", error.to_string()));
-        }
-        problems
+        finding
     }
 }
 
@@ -72,7 +95,7 @@ fn or_here(folder: &Path) -> &Path {
     }
 }
 
-fn look(path: &Path, problems: &mut Vec<Problem>) -> Result<(), StoreError> {
+fn look(path: &Path, finding: &mut Finding) -> Result<(), StoreError> {
     let sqlite = |error| StoreError::from_sqlite(path, error);
     if path.is_dir() {
         return Err(StoreError::Open {
@@ -87,7 +110,8 @@ fn look(path: &Path, problems: &mut Vec<Problem>) -> Result<(), StoreError> {
         let error = StoreError::ReadOnly {
             path: path.to_path_buf(),
         };
-        problems.push(Problem::new("database", error.to_string()));
+        let problem = Problem::new("database", error.to_string());
+        finding.problems.push(problem);
     }
     let mut connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
@@ -97,17 +121,54 @@ fn look(path: &Path, problems: &mut Vec<Problem>) -> Result<(), StoreError> {
         Err(StoreError::Open { .. }) if !writable => return Ok(()),
         judged => judged?,
     }
-    integrity(&connection, problems).map_err(sqlite)?;
-    let stored = if migrations::are_pending(path, &connection)? {
+    integrity(&connection, &mut finding.problems).map_err(sqlite)?;
+    let (stored, settings) = if migrations::are_pending(path, &connection)? {
         // An older file is judged as it would be after the migration: in a copy.
         let mut copy = copy_in_memory(&connection).map_err(sqlite)?;
         migrations::run(path, &mut copy)?;
         read(&mut copy)
     } else {
         read(&mut connection)
-    };
-    problems.extend(stored.map_err(sqlite)?.judge().problems);
+    }
+    .map_err(sqlite)?;
+    let snapshot = stored.judge();
+    let problems = &mut finding.problems;
+    problems.extend(snapshot.problems.iter().cloned());
+    for endpoint in &snapshot.endpoints {
+        problems.extend(certificates(endpoint).err());
+    }
+    let bad_settings = config::stored_problems(&settings);
+    problems.extend(
+        bad_settings
+            .into_iter()
+            .map(|bad| Problem::new(bad.name, bad.message)),
+    );
+    finding.settings = settings;
+    finding.snapshot = snapshot;
     Ok(())
+}
+
+/// Whether the endpoint's CA file, if it needs one, is there and holds certificates. Whether
+/// they are good ones only a TLS library can tell.
+fn certificates(endpoint: &Endpoint) -> Result<(), Problem> {
+    let is_https = BaseUrl::parse(&endpoint.url).is_ok_and(|base| base.is_https());
+    let Some(file) = endpoint.ca_file.as_deref().filter(|_| is_https) else {
+        return Ok(());
+    };
+    let unusable = |why: String| {
+        let subject = format!("endpoint {} {:?}", endpoint.id, endpoint.name);
+        let message = format!("it cannot be used: its CA file {file} {why}");
+        Problem::new(subject, message)
+    };
+    let pem = fs::read(file).map_err(|error| unusable(format!("cannot be read: {error}")))?;
+    let holds_one = pem
+        .windows(CERTIFICATE.len())
+        .any(|window| window == CERTIFICATE);
+    if holds_one {
+        Ok(())
+    } else {
+        Err(unusable("holds no certificate".to_owned()))
+    }
 }
 
 /// Asks SQLite, and reads nothing. Opening the file here would do harm: closing it again
@@ -138,7 +199,12 @@ fn copy_in_memory(connection: &Connection) -> rusqlite::Result<Connection> {
     Ok(copy)
 }
 
-fn read(connection: &mut Connection) -> rusqlite::Result<StoredConfiguration> {
+fn read(
+    connection: &mut Connection,
+) -> rusqlite::Result<(StoredConfiguration, BTreeMap<String, String>)> {
     let transaction = connection.transaction()?;
-    super::read_configuration(&transaction)
+    Ok((
+        super::read_configuration(&transaction)?,
+        settings::read_known(&transaction)?,
+    ))
 }

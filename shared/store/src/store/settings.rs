@@ -16,16 +16,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be read.
     pub fn settings(&self) -> Result<BTreeMap<String, String>, StoreError> {
-        self.read(|connection| {
-            let rows = connection
-                .prepare("SELECT key, CAST(value AS TEXT) FROM settings")?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<rusqlite::Result<HashMap<String, String>>>()?;
-            Ok(rows
-                .into_iter()
-                .filter(|(key, _)| setting::is_known(key))
-                .collect())
-        })
+        self.read(|connection| Ok(read_known(connection)?))
     }
 
     /// Writes the settings the draft carries; a cleared one goes back to its default.
@@ -57,6 +48,18 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// The settings this program knows.
+pub(super) fn read_known(connection: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
+    let rows = connection
+        .prepare("SELECT key, CAST(value AS TEXT) FROM settings")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<HashMap<String, String>>>()?;
+    Ok(rows
+        .into_iter()
+        .filter(|(key, _)| setting::is_known(key))
+        .collect())
 }
 
 /// One value, if it is stored.

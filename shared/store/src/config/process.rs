@@ -1,0 +1,203 @@
+//! How both programs start: from what surrounds the process to an open store and its
+//! configuration, or to the list of everything that is wrong.
+//!
+//! The environment of the process is read here and nowhere else. A problem is a complete
+//! sentence for an operator. Logging and serving are the programs' own.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::{Config, ConfigProblem, DotEnv};
+use crate::error::StoreError;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+
+/// Everything that is wrong, one sentence each.
+pub type Problems = Vec<String>;
+
+/// One of the two programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// The gateway.
+    Gateway,
+    /// The admin app.
+    Admin,
+}
+
+/// Where settings come from.
+pub struct Surroundings<'a> {
+    /// The environment.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// The `.env` file, which need not exist.
+    pub dot_env: &'a Path,
+}
+
+impl Program {
+    /// Why the program cannot listen on `address` and what to do.
+    pub fn cannot_listen(self, address: SocketAddr, err: &io::Error) -> String {
+        let (port, bind) = match self {
+            Self::Gateway => ("API_PORT", "API_BIND"),
+            Self::Admin => ("ADMIN_PORT", "ADMIN_BIND"),
+        };
+        // One comparison for each kind: the list of kinds is long and grows.
+        let kind = err.kind();
+        if kind == io::ErrorKind::AddrInUse {
+            format!(
+                "{address} is already in use: end the program that has it, or set {port} to \
+                 another port"
+            )
+        } else if kind == io::ErrorKind::PermissionDenied {
+            format!("{address} may not be taken by this user: set {port} to a port above 1023")
+        } else if kind == io::ErrorKind::AddrNotAvailable {
+            format!("{bind}={} is no address of this machine", address.ip())
+        } else {
+            format!("{address} cannot be listened on: {err}")
+        }
+    }
+}
+
+impl Surroundings<'static> {
+    /// Those of this process: its environment, and the `.env` file of the working folder.
+    pub fn of_process() -> Self {
+        Self {
+            env: &variable,
+            dot_env: Path::new(".env"),
+        }
+    }
+}
+
+impl Surroundings<'_> {
+    /// Opens the store and reads every setting, the stored ones too.
+    ///
+    /// # Errors
+    /// Every bad setting, or why the store cannot be used.
+    pub fn open(&self) -> Result<(Store, Config), Problems> {
+        let one = |err: StoreError| vec![err.to_string()];
+        // Where the store is decides which stored settings there are.
+        let first = self.load(None)?;
+        let store = Store::open(&first.database_path).map_err(one)?;
+        let stored = store.settings().map_err(one)?;
+        let config = self.load(Some(&stored))?;
+        Ok((store, config))
+    }
+
+    /// Looks over settings and store and changes nothing. `further` may find more in the
+    /// configuration, where defaults stand for bad settings, and in the store's rows, of
+    /// which there are none when it cannot be read.
+    ///
+    /// # Errors
+    /// Every problem, each once.
+    pub fn check(
+        &self,
+        further: impl FnOnce(&Config, Snapshot) -> Problems,
+    ) -> Result<(), Problems> {
+        let (file, unreadable) = DotEnv::examine(self.dot_env);
+        let env = file.under(self.env);
+        let (config, bad) = Config::examine(&env, None);
+        let mut problems = texts(&unreadable);
+        problems.extend(texts(&bad));
+        // Without its path there is no store to look at.
+        let store_is_named = !bad.iter().any(|problem| problem.name == "DATABASE_PATH");
+        if let Some(first) = config.filter(|_| store_is_named) {
+            let found = Store::look_over(&first.database_path);
+            problems.extend(found.problems.iter().map(ToString::to_string));
+            let (config, bad) = Config::examine(&env, Some(&found.settings));
+            problems.extend(texts(&bad));
+            if let Some(config) = config {
+                problems.extend(further(&config, found.snapshot));
+            }
+        }
+        let problems = each_once(problems);
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems)
+        }
+    }
+
+    fn load(&self, stored: Option<&BTreeMap<String, String>>) -> Result<Config, Problems> {
+        let file = DotEnv::read(self.dot_env).map_err(|problems| texts(&problems))?;
+        Config::load(&file.under(self.env), stored).map_err(|problems| texts(&problems))
+    }
+}
+
+/// Writes the problems to standard error.
+pub fn report(problems: &[String]) {
+    for problem in problems {
+        write_line(io::stderr(), &format!("error: {problem}"));
+    }
+}
+
+/// Writes a line for whoever started the program to standard output.
+pub fn say(line: &str) {
+    write_line(io::stdout(), line);
+}
+
+fn write_line(mut to: impl Write, line: &str) {
+    // With nobody reading there is nothing left to tell.
+    let _ = writeln!(to, "{line}");
+    let _ = to.flush();
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that hands the environment on"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn texts(problems: &[ConfigProblem]) -> Problems {
+    problems.iter().map(ToString::to_string).collect()
+}
+
+/// The same list without repetitions, in the same order.
+fn each_once(problems: Problems) -> Problems {
+    let mut once = Problems::new();
+    for problem in problems {
+        if !once.contains(&problem) {
+            once.push(problem);
+        }
+    }
+    once
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use super::Program;
+
+    #[test]
+    fn an_address_that_cannot_be_taken_is_explained() {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
+        for (program, kind, said) in [
+            (
+                Program::Gateway,
+                io::ErrorKind::AddrInUse,
+                "127.0.0.1:80 is already in use: end the program that has it, or set API_PORT to \
+                 another port",
+            ),
+            (
+                Program::Admin,
+                io::ErrorKind::PermissionDenied,
+                "127.0.0.1:80 may not be taken by this user: set ADMIN_PORT to a port above 1023",
+            ),
+            (
+                Program::Gateway,
+                io::ErrorKind::AddrNotAvailable,
+                "API_BIND=127.0.0.1 is no address of this machine",
+            ),
+            (
+                Program::Admin,
+                io::ErrorKind::TimedOut,
+                "127.0.0.1:80 cannot be listened on: timed out",
+            ),
+        ] {
+            assert_eq!(program.cannot_listen(address, &kind.into()), said);
+        }
+    }
+}
