@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::{App, run, text};
@@ -75,6 +76,35 @@ fn check_lists_bad_settings_and_a_bad_store_together() {
         "{}",
         text(&output)
     );
+}
+
+#[tokio::test]
+async fn check_lists_settings_rows_and_ca_files_at_once() {
+    let app = App::start();
+    let gone = app.database().with_file_name("gone.pem");
+    let body = json!({ "name": "tls", "url": "https://127.0.0.1:9", "ca_file": gone });
+    app.endpoint_with(body).await;
+    let output = run(
+        app.database().parent().unwrap(),
+        &[
+            ("DATABASE_PATH", app.database().to_str().unwrap()),
+            ("TIMEOUT", "never"),
+            ("ADMIN_BIND", "0.0.0.0"),
+            ("RUST_LOG", "=="),
+        ],
+        &["--check"],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output);
+    for word in [
+        "error: TIMEOUT: is \"never\"",
+        "ADMIN_ALLOW_OPEN",
+        "gone.pem cannot be read",
+        "RUST_LOG",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert_eq!(said.lines().count(), 4, "each problem once: {said}");
 }
 
 #[test]
