@@ -16,6 +16,7 @@ use actix_web::web;
 use futures_util::StreamExt;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
+use store::config::Config;
 use store::{Endpoint, Secret};
 use wire::provider::{BaseUrl, Call, ProviderKind, UpstreamUrl};
 
@@ -31,6 +32,8 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 pub(crate) struct Prober {
     connect_timeout: Duration,
     timeout: Duration,
+    /// The key of `queue` endpoints that have none of their own.
+    queue_key: Option<Secret>,
     cache: ModelCache,
 }
 
@@ -97,11 +100,12 @@ struct Context<'a> {
 }
 
 impl Prober {
-    /// A prober with the timeouts of the gateway's calls.
-    pub(crate) fn new(connect_timeout: Duration, timeout: Duration) -> Self {
+    /// A prober with the timeouts and the keys of the gateway's calls.
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
-            connect_timeout,
-            timeout: timeout.min(MAX_WAIT),
+            connect_timeout: config.connect_timeout,
+            timeout: config.timeout.min(MAX_WAIT),
+            queue_key: config.ai_queue_api_key.clone(),
             cache: ModelCache::default(),
         }
     }
@@ -109,7 +113,7 @@ impl Prober {
     /// Calls the backend now and says how that went.
     pub(crate) async fn test(&self, endpoint: &Endpoint) -> Report {
         let started = Instant::now();
-        let outcome = self.call(endpoint, endpoint.api_key.as_ref()).await;
+        let outcome = self.call(endpoint, self.key(endpoint)).await;
         let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match outcome {
             Ok(models) => Report {
@@ -149,14 +153,26 @@ impl Prober {
         if !fresh && let Some(models) = self.cache.get(endpoint, now) {
             return Ok(models);
         }
-        let models = self.call(endpoint, endpoint.api_key.as_ref()).await?;
+        let models = self.call(endpoint, self.key(endpoint)).await?;
         self.cache.put(endpoint, &models, now);
         Ok(models)
     }
 
-    /// Whether the list that came with the key does not come without it.
+    /// The key that the gateway would send.
+    fn key<'a>(&'a self, endpoint: &'a Endpoint) -> Option<&'a Secret> {
+        let of_queue = self.queue_key.as_ref();
+        let shared = of_queue.filter(|_| endpoint.provider == ProviderKind::Queue);
+        endpoint.api_key.as_ref().or(shared)
+    }
+
+    /// Whether the list that came with the key is refused without it. Any other failure
+    /// of that second call proves nothing.
     async fn key_was_needed(&self, endpoint: &Endpoint) -> bool {
-        endpoint.api_key.is_some() && self.call(endpoint, None).await.is_err()
+        if self.key(endpoint).is_none() {
+            return false;
+        }
+        let without = self.call(endpoint, None).await;
+        without.is_err_and(|failure| matches!(failure.endpoint_status, Some(401 | 403)))
     }
 
     async fn call(
@@ -191,7 +207,7 @@ impl Prober {
             return Err(Failure {
                 endpoint_status: Some(status.as_u16()),
                 timed_out: false,
-                reason: refusal(status.as_u16(), target, endpoint, &url),
+                reason: refusal(status.as_u16(), target, endpoint, key, &url),
             });
         }
         let body = read_capped(response, &context).await?;
@@ -281,10 +297,11 @@ fn refusal(
     status: u16,
     location: Option<&HeaderValue>,
     endpoint: &Endpoint,
+    key: Option<&Secret>,
     url: &UpstreamUrl,
 ) -> String {
     match status {
-        401 | 403 if endpoint.api_key.is_none() => {
+        401 | 403 if key.is_none() => {
             format!("{url} answered {status}: it wants an API key and none is set")
         }
         401 | 403 => format!("{url} answered {status}: it does not accept the API key"),

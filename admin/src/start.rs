@@ -48,7 +48,7 @@ pub(crate) fn run() -> Result<(), Problems> {
         .map_err(|err| vec![format!("the address of the admin app is unknown: {err}")])?;
     let admin = Admin::new(
         store,
-        Prober::new(config.connect_timeout, config.timeout),
+        Prober::new(&config),
         config.auth_enabled,
         config.use_ai_queue,
     );

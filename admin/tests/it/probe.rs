@@ -99,6 +99,65 @@ async fn without_a_key_success_proves_no_login() {
     assert_eq!(report["authenticated"], Value::Null);
 }
 
+/// The second call, without the key, tells something only when it is refused for that.
+#[tokio::test]
+async fn only_a_refusal_without_the_key_proves_the_key() {
+    let app = App::start_with(&[("TIMEOUT", "1")]);
+    for (later, authenticated) in [
+        (http(401, "", "{}"), json!(true)),
+        (http(403, "", "{}"), json!(true)),
+        (http(429, "", "{}"), Value::Null),
+        (http(500, "", "{}"), Value::Null),
+        (http(200, "", "<html>"), Value::Null),
+        (b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), Value::Null),
+        (Vec::new(), Value::Null),
+    ] {
+        let upstream = Upstream::changing(http(200, "", LIST), later.clone()).await;
+        let id = keyed(&app, &upstream.url()).await;
+        let report = test(&app, id).await;
+        let later = String::from_utf8_lossy(&later);
+        assert_eq!(report["status"], "ok", "{later}: {report}");
+        assert_eq!(report["authenticated"], authenticated, "{later}: {report}");
+        assert_eq!(upstream.heads().len(), 2, "{later}");
+    }
+}
+
+#[tokio::test]
+async fn a_queue_without_a_key_of_its_own_gets_the_configured_one() {
+    let app = App::start_with(&[("AI_QUEUE_API_KEY", KEY)]);
+    let own = "sk-own-never-to-be-shown-1234";
+    for (name, kind, api_key, sent) in [
+        ("shared", "queue", Value::Null, Some(KEY)),
+        ("own", "queue", json!(own), Some(own)),
+        ("other type", "openai", Value::Null, None),
+    ] {
+        let upstream = Upstream::changing(http(200, "", LIST), http(401, "", "{}")).await;
+        let body = json!({
+            "name": name,
+            "url": upstream.url(),
+            "endpoint_type": kind,
+            "api_key": api_key,
+        });
+        let id = app.endpoint_with(body).await;
+        let report = test(&app, id).await;
+        let head = upstream.heads()[0].clone();
+        match sent {
+            Some(key) => {
+                assert!(
+                    head.contains(&format!("authorization: bearer {key}\r\n")),
+                    "{name}: {head}"
+                );
+                assert_eq!(report["authenticated"], true, "{name}: {report}");
+            }
+            None => assert!(!head.contains("authorization"), "{name}: {head}"),
+        }
+    }
+    let refusing = Upstream::json(401, "{}").await;
+    let body = json!({ "name": "refused", "url": refusing.url(), "endpoint_type": "queue" });
+    let id = app.endpoint_with(body).await;
+    fails(&app, id, "does not accept the API key").await;
+}
+
 #[tokio::test]
 async fn every_provider_is_asked_in_its_own_way() {
     let app = App::start();

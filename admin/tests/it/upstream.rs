@@ -1,4 +1,5 @@
-//! A backend on a real socket that answers every request with the same bytes.
+//! A backend on a real socket that answers every request with the same bytes, or every
+//! request after the first with others.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,27 +27,33 @@ impl Upstream {
 
     /// Answers with these bytes; with none it never answers.
     pub(crate) async fn raw(answer: Vec<u8>) -> Self {
-        Self::start(answer, None).await
+        Self::start(answer.clone(), answer, None).await
     }
 
-    /// The same with TLS.
+    /// Answers the first request with `first` and all others with `later`.
+    pub(crate) async fn changing(first: Vec<u8>, later: Vec<u8>) -> Self {
+        Self::start(first, later, None).await
+    }
+
+    /// The same answer always, with TLS.
     pub(crate) async fn tls(answer: Vec<u8>, config: ServerConfig) -> Self {
-        Self::start(answer, Some(TlsAcceptor::from(Arc::new(config)))).await
+        let tls = TlsAcceptor::from(Arc::new(config));
+        Self::start(answer.clone(), answer, Some(tls)).await
     }
 
-    async fn start(answer: Vec<u8>, tls: Option<TlsAcceptor>) -> Self {
+    async fn start(first: Vec<u8>, later: Vec<u8>, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heads = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&heads);
-        let answer = Arc::new(answer);
+        let answers = Arc::new([first, later]);
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 tokio::spawn(connection(
                     stream,
                     tls.clone(),
-                    Arc::clone(&answer),
+                    Arc::clone(&answers),
                     Arc::clone(&seen),
                 ));
             }
@@ -92,15 +99,15 @@ pub(crate) fn http(status: u16, headers: &str, body: &str) -> Vec<u8> {
 async fn connection(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
-    answer: Arc<Vec<u8>>,
+    answers: Arc<[Vec<u8>; 2]>,
     seen: Arc<Mutex<Vec<String>>>,
 ) {
     match tls {
-        None => serve(stream, &answer, &seen).await,
+        None => serve(stream, &answers, &seen).await,
         Some(acceptor) => {
             // A client that does not trust the certificate ends the handshake.
             if let Ok(stream) = acceptor.accept(stream).await {
-                serve(stream, &answer, &seen).await;
+                serve(stream, &answers, &seen).await;
             }
         }
     }
@@ -108,7 +115,7 @@ async fn connection(
 
 async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    answer: &[u8],
+    [first, later]: &[Vec<u8>; 2],
     seen: &Mutex<Vec<String>>,
 ) {
     let mut head = Vec::new();
@@ -121,7 +128,11 @@ async fn serve(
         }
     }
     let head = String::from_utf8(head).unwrap().to_lowercase();
-    seen.lock().unwrap().push(head);
+    let answer = {
+        let mut seen = seen.lock().unwrap();
+        seen.push(head);
+        if seen.len() == 1 { first } else { later }
+    };
     if answer.is_empty() {
         // Silence until the client gives up.
         let mut rest = [0; 64];
