@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(problems) => {
-            start::report(&problems);
+            store::config::process::report(&problems);
             ExitCode::FAILURE
         }
     }

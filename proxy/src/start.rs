@@ -1,12 +1,10 @@
 //! From the environment to a running gateway, or to the list of what is wrong.
 //!
-//! The process environment is read here and nowhere else. Messages for people go
-//! to standard error, except the one line that says where the gateway listens.
+//! What both programs do alike, reading settings and telling the operator, is
+//! [`store::config::process`].
 
-use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
@@ -17,8 +15,8 @@ use pingora::protocols::l4::stream::L4BufferSettings;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::listening::Service;
-use store::config::{Config, ConfigProblem, DotEnv, LogFormat};
-use store::{Store, StoreError};
+use store::config::process::{self, Problems, Program, Surroundings};
+use store::config::{Config, LogFormat};
 use tracing_subscriber::EnvFilter;
 
 use crate::access_log::AccessLog;
@@ -28,9 +26,6 @@ use crate::listener::Listener;
 use crate::live::watch::Current;
 use crate::live::{Build, Live};
 use crate::stop::Stop;
-
-/// Everything that is wrong, one sentence each.
-pub(crate) type Problems = Vec<String>;
 
 /// Upstream connections kept for later calls, for each worker thread.
 const POOL: usize = 1024;
@@ -47,18 +42,14 @@ const CALLER_BUFFERS: L4BufferSettings = L4BufferSettings {
 /// # Errors
 /// Every problem found.
 pub(crate) fn check() -> Result<(), Problems> {
-    let config = load(None)?;
-    let mut problems: Problems = Store::check(&config.database_path)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    problems.extend(log_filter(&config).err());
-    if problems.is_empty() {
-        say(io::stdout(), "the configuration and the store are in order");
-        Ok(())
-    } else {
-        Err(problems)
-    }
+    Surroundings::of_process().check(|config, snapshot| {
+        let live = Live::build(snapshot, &Build::new(config), None);
+        let mut problems: Problems = live.problems.iter().map(ToString::to_string).collect();
+        problems.extend(log_filter(config).err());
+        problems
+    })?;
+    process::say("the configuration and the store are in order");
+    Ok(())
 }
 
 /// Runs the gateway until a signal ends it; then every usage record is written.
@@ -66,17 +57,13 @@ pub(crate) fn check() -> Result<(), Problems> {
 /// # Errors
 /// Why it does not start.
 pub(crate) fn run() -> Result<(), Problems> {
-    // Where the store is decides which stored settings there are.
-    let first = load(None)?;
-    let one = |err: StoreError| vec![err.to_string()];
-    let store = Store::open(&first.database_path).map_err(one)?;
-    let stored = store.settings().map_err(one)?;
-    let config = load(Some(&stored))?;
+    let (store, config) = Surroundings::of_process().open()?;
     log_to_stderr(&config)?;
     let address = free_address(config.api_address())?;
 
     let build = Build::new(&config);
-    let live = Live::build(store.snapshot().map_err(one)?, &build, None);
+    let snapshot = store.snapshot().map_err(|err| vec![err.to_string()])?;
+    let live = Live::build(snapshot, &build, None);
     let current = Arc::new(Current::new(live));
     let (ledger, writer) = Ledger::start(store.clone(), AccessLog::new(config.log_format))
         .map_err(|err| vec![format!("the ledger thread cannot be started: {err}")])?;
@@ -111,13 +98,6 @@ pub(crate) fn run() -> Result<(), Problems> {
     Ok(())
 }
 
-/// Writes the problems for the operator.
-pub(crate) fn report(problems: &Problems) {
-    for problem in problems {
-        say(io::stderr(), &format!("error: {problem}"));
-    }
-}
-
 fn server_conf(config: &Config) -> ServerConf {
     ServerConf {
         threads: config.threads,
@@ -127,22 +107,6 @@ fn server_conf(config: &Config) -> ServerConf {
         graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()
     }
-}
-
-/// The environment over the `.env` file of the working folder.
-fn load(stored: Option<&BTreeMap<String, String>>) -> Result<Config, Problems> {
-    let texts = |problems: Vec<ConfigProblem>| problems.iter().map(ToString::to_string).collect();
-    let file = DotEnv::read(Path::new(".env")).map_err(texts)?;
-    let env = file.under(&environment);
-    Config::load(&env, stored).map_err(texts)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that hands the environment on"
-)]
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 fn log_filter(config: &Config) -> Result<EnvFilter, String> {
@@ -168,7 +132,7 @@ fn log_to_stderr(config: &Config) -> Result<(), Problems> {
 fn free_address(wanted: SocketAddr) -> Result<SocketAddr, Problems> {
     TcpListener::bind(wanted)
         .and_then(|listener| listener.local_addr())
-        .map_err(|err| vec![no_address(wanted, &err)])
+        .map_err(|err| vec![Program::Gateway.cannot_listen(wanted, &err)])
 }
 
 /// Prints the address once it can be connected to: whoever waits for the line may
@@ -185,37 +149,11 @@ fn announce(address: SocketAddr) -> Result<(), Problems> {
         while TcpStream::connect(reachable).is_err() {
             std::thread::park_timeout(Duration::from_millis(10));
         }
-        say(
-            io::stdout(),
-            &format!("gateway listening on http://{address}"),
-        );
+        process::say(&format!("gateway listening on http://{address}"));
     };
     let thread = std::thread::Builder::new().name("announce".to_owned());
     let started = thread.spawn(wait);
     started
         .map(drop)
         .map_err(|err| vec![format!("a thread cannot be started: {err}")])
-}
-
-/// Why the address cannot be taken and what to do.
-fn no_address(address: SocketAddr, err: &io::Error) -> String {
-    let kind = err.kind();
-    if kind == io::ErrorKind::AddrInUse {
-        format!(
-            "{address} is already in use: end the program that has it, or set API_PORT to \
-             another port"
-        )
-    } else if kind == io::ErrorKind::PermissionDenied {
-        format!("{address} may not be taken by this user: set API_PORT to a port above 1023")
-    } else if kind == io::ErrorKind::AddrNotAvailable {
-        format!("API_BIND={} is no address of this machine", address.ip())
-    } else {
-        format!("{address} cannot be listened on: {err}")
-    }
-}
-
-fn say(mut to: impl Write, line: &str) {
-    // With nobody reading there is nothing left to tell.
-    let _ = writeln!(to, "{line}");
-    let _ = to.flush();
 }

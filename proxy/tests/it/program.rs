@@ -88,6 +88,33 @@ fn check_names_what_is_wrong_in_the_store() {
     }
 }
 
+/// What the store alone cannot tell is found too: the second CA file looks like one.
+#[test]
+fn check_lists_settings_and_every_endpoint_that_cannot_be_used() {
+    let ground = Ground::new();
+    let broken = ground.folder.path().join("broken.pem");
+    let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    fs::write(&broken, pem).unwrap();
+    let gone = ground.folder.path().join("gone.pem");
+    for (name, file) in [("one", &gone), ("two", &broken)] {
+        let value = json!({"name": name, "url": "https://127.0.0.1:1", "ca_file": file});
+        ground.endpoint_from(&value);
+    }
+    let env = [("TIMEOUT", "never"), ("RUST_LOG", "==")];
+    let output = run(ground.folder.path(), &env, &["--check"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for word in [
+        "TIMEOUT",
+        "RUST_LOG",
+        "\"one\": it cannot be used: its CA file",
+        "\"two\": it cannot be used: its CA file",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert_eq!(said.lines().count(), 4, "each problem once: {said}");
+}
+
 #[test]
 fn a_taken_port_is_a_clear_refusal() {
     let folder = TempDir::new().unwrap();

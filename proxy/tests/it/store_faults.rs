@@ -280,6 +280,25 @@ async fn a_store_that_is_taken_away_is_told_and_calls_go_on() {
 }
 
 #[tokio::test]
+async fn rows_wait_while_the_store_is_somewhere_else() {
+    let scene = Scene::start().await;
+    scene.chat("say=before", json!({})).await;
+    scene.ground.rows(1).await;
+    let file = scene.ground.database();
+    let aside = file.with_file_name("aside.db");
+    fs::rename(&file, &aside).unwrap();
+    healthy_as(&scene, "degraded").await;
+    let got = scene.chat("say=ok", json!({})).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    scene.gateway.logged("moved, deleted or replaced").await;
+
+    fs::rename(&aside, &file).unwrap();
+    scene.ground.rows(2).await;
+    let health = healthy_as(&scene, "ok").await;
+    assert_eq!(health["usage"]["lost"], 0, "{health}");
+}
+
+#[tokio::test]
 async fn a_store_of_the_original_is_taken_over_with_a_copy_kept() {
     // The original's endpoint and virtual model tables, as it made them.
     let folder = TempDir::new().unwrap();
