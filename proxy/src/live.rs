@@ -9,7 +9,7 @@ pub(crate) mod watch;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use pingora::http::RequestHeader;
 use store::config::Config;
 use store::route::{self, NoRoute};
@@ -49,10 +49,39 @@ pub(crate) struct Target {
     /// The upstream's model id as a JSON string.
     pub(crate) actual: Bytes,
     pub(crate) defaults: Defaults,
-    /// Request headers by call, complete but for length and request id.
-    headers: Vec<(Call, RequestHeader)>,
+    /// What requests begin with, by call.
+    heads: Vec<(Call, Head)>,
     /// Texts that no reply and no log line may hold.
     secrets: Vec<String>,
+}
+
+/// The part of a request's head that is the same for every call: everything but
+/// length and request id.
+#[derive(Debug)]
+pub(crate) struct Head {
+    /// With all headers, for an upstream behind TLS.
+    pub(crate) full: RequestHeader,
+    /// Method and path alone, for a plain upstream.
+    pub(crate) lean: RequestHeader,
+    /// The headers that `lean` lacks, as they go over the wire, each with its CRLF.
+    pub(crate) lines: Bytes,
+}
+
+impl Head {
+    fn new(full: RequestHeader, path: &str) -> pingora::Result<Self> {
+        let mut lines = BytesMut::new();
+        for (name, value) in &full.headers {
+            lines.extend_from_slice(name.as_str().as_bytes());
+            lines.extend_from_slice(b": ");
+            lines.extend_from_slice(value.as_bytes());
+            lines.extend_from_slice(b"\r\n");
+        }
+        Ok(Self {
+            lean: RequestHeader::build_no_case("POST", path.as_bytes(), Some(2))?,
+            full,
+            lines: lines.freeze(),
+        })
+    }
 }
 
 /// Process settings that shape what is built from a snapshot.
@@ -153,13 +182,13 @@ impl Target {
         build: &Build,
     ) -> Result<Self, String> {
         let number = |value: f64| Bytes::from(value.to_string());
-        let mut headers = Vec::new();
+        let mut heads = Vec::new();
         for call in CALLS {
             if let Some(url) = upstream.provider.url(&upstream.base, call) {
-                let header =
-                    request_header(model, upstream, build, url.path(), &url.authority())
-                        .map_err(|err| format!("its request headers cannot be built: {err}"))?;
-                headers.push((call, header));
+                let head = request_header(model, upstream, build, url.path(), &url.authority())
+                    .and_then(|full| Head::new(full, url.path()))
+                    .map_err(|err| format!("its request headers cannot be built: {err}"))?;
+                heads.push((call, head));
             }
         }
         Ok(Self {
@@ -173,7 +202,7 @@ impl Target {
             },
             model: Arc::clone(model),
             upstream: Arc::clone(upstream),
-            headers,
+            heads,
             secrets: secrets(model, upstream, build),
         })
     }
@@ -191,10 +220,11 @@ impl Target {
         scrub(words, &hidden.map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// The request header for `call`; `None` when the provider does not serve it.
-    pub(crate) fn header(&self, call: Call) -> Option<&RequestHeader> {
-        let found = self.headers.iter().find(|(of, _)| *of == call);
-        found.map(|(_, header)| header)
+    /// What a request for `call` begins with; `None` when the provider does not
+    /// serve it.
+    pub(crate) fn head(&self, call: Call) -> Option<&Head> {
+        let found = self.heads.iter().find(|(of, _)| *of == call);
+        found.map(|(_, head)| head)
     }
 }
 

@@ -22,6 +22,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Long prompts come and go: see the manifest.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Serves OpenAI's API on port 8002 from the endpoints that the store names.
 ///
 /// Settings come from the environment, a .env file in the working folder, and the

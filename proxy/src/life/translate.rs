@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderValue, header};
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType};
@@ -35,21 +36,27 @@ pub(super) struct ReplyForm {
 }
 
 impl Order {
-    /// The request header, made anew for each attempt.
+    /// The request header, made anew for each attempt, and the headers in wire form
+    /// that come on top of it: over TLS none.
     ///
     /// # Errors
     /// When a value cannot stand in a header.
-    pub(super) fn header(&self) -> pingora::Result<Box<RequestHeader>> {
-        let template = self.target.header(self.call).ok_or_else(|| {
+    pub(super) fn header(&self, tls: bool) -> pingora::Result<(Box<RequestHeader>, Bytes)> {
+        let head = self.target.head(self.call).ok_or_else(|| {
             Error::explain(
                 ErrorType::InternalError,
                 "a call that the provider does not serve",
             )
         })?;
+        let (template, lines) = if tls {
+            (&head.full, Bytes::new())
+        } else {
+            (&head.lean, head.lines.clone())
+        };
         let mut header = Box::new(template.clone());
         header.insert_header(header::CONTENT_LENGTH, self.body.len())?;
         header.insert_header("x-request-id", self.id.clone())?;
-        Ok(header)
+        Ok((header, lines))
     }
 
     pub(super) fn reply(&self) -> ReplyForm {
@@ -68,7 +75,7 @@ pub(super) fn translate(
     id: &str,
 ) -> Result<Order, Fault> {
     let endpoint = &target.upstream.endpoint;
-    if target.header(call).is_none() {
+    if target.head(call).is_none() {
         return Err(Fault::refused(
             400,
             "call_not_served",

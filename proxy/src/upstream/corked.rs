@@ -1,5 +1,6 @@
 //! A connection that holds a request's head back until its body follows, so that
-//! both leave in one write, and that notices an answer which comes before the body
+//! both leave in one write, that adds headers which are the same for every call
+//! without their being built anew, and that notices an answer which comes before the body
 //! is through.
 //!
 //! Pingora's HTTP/1.1 session writes and flushes the head by itself. A model call
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::SslDigest;
 use pingora::protocols::{
@@ -29,9 +31,14 @@ pub(super) struct Corked {
     head: Vec<u8>,
     sent: usize,
     stage: Stage,
+    /// Header lines, each with its CRLF, that go in behind the others.
+    lines: Bytes,
     /// Bytes of an answer that came while a write waited.
     early: Vec<u8>,
 }
+
+/// How a head ends: its last line's end and a blank line.
+const END: &[u8] = b"\r\n\r\n";
 
 /// Most bytes of an early answer that are read at once.
 const EARLY: usize = 4 * 1024;
@@ -47,12 +54,13 @@ enum Stage {
 }
 
 impl Corked {
-    pub(super) fn new(stream: Stream) -> Self {
+    pub(super) fn new(stream: Stream, lines: Bytes) -> Self {
         Self {
             stream,
             head: Vec::new(),
             sent: 0,
             stage: Stage::Head,
+            lines,
             early: Vec::new(),
         }
     }
@@ -60,6 +68,16 @@ impl Corked {
     /// The connection itself, for the next request.
     pub(super) fn into_inner(self) -> Stream {
         self.stream
+    }
+
+    /// Puts the lines before the blank line that ends the head.
+    fn add_lines(&mut self) {
+        let lines = std::mem::take(&mut self.lines);
+        if !lines.is_empty() && self.head.ends_with(END) {
+            self.head.truncate(self.head.len() - 2);
+            self.head.extend_from_slice(&lines);
+            self.head.extend_from_slice(b"\r\n");
+        }
     }
 
     /// Reads while a write waits. An answer makes the write fail, so that whoever
@@ -123,6 +141,7 @@ impl AsyncWrite for Corked {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.stage {
             Stage::Head => {
+                self.add_lines();
                 self.stage = Stage::Waiting;
                 Poll::Ready(Ok(()))
             }
@@ -214,7 +233,7 @@ mod tests {
 
     fn pair(room: usize) -> (Corked, tokio::io::DuplexStream) {
         let (ours, theirs) = tokio::io::duplex(room);
-        (Corked::new(Box::new(ours)), theirs)
+        (Corked::new(Box::new(ours), Bytes::new()), theirs)
     }
 
     #[tokio::test]
@@ -230,6 +249,24 @@ mod tests {
         let mut got = [0; 8];
         peer.read_exact(&mut got).await.unwrap();
         assert_eq!(&got, b"HEADBODY");
+    }
+
+    #[tokio::test]
+    async fn lines_go_in_behind_the_heads_own() {
+        let (ours, mut peer) = tokio::io::duplex(1024);
+        let lines = Bytes::from_static(b"host: a\r\nx-b: c\r\n");
+        let mut corked = Corked::new(Box::new(ours), lines);
+        corked
+            .write_all(b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n")
+            .await
+            .unwrap();
+        corked.flush().await.unwrap();
+        corked.write_all(b"{}").await.unwrap();
+        corked.flush().await.unwrap();
+        let expected = b"POST / HTTP/1.1\r\ncontent-length: 2\r\nhost: a\r\nx-b: c\r\n\r\n{}";
+        let mut got = vec![0; expected.len()];
+        peer.read_exact(&mut got).await.unwrap();
+        assert_eq!(got, expected);
     }
 
     #[tokio::test]

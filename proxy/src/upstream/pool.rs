@@ -4,6 +4,7 @@
 //! the HTTP/1.1 session; TLS goes over Pingora's HTTP connector, which speaks
 //! HTTP/2 where the upstream does.
 
+use bytes::Bytes;
 use futures_util::future::FutureExt;
 use pingora::connectors::http::Connector;
 use pingora::connectors::{ConnectorOptions, TransportConnector};
@@ -37,7 +38,8 @@ impl Pool {
         }
     }
 
-    /// A connection to `peer`, and whether it has been used before.
+    /// A connection to `peer`, and whether it has been used before. A plain one adds
+    /// `lines` to the head of the request.
     ///
     /// # Errors
     /// When a new one is needed and cannot be made.
@@ -45,6 +47,7 @@ impl Pool {
         &self,
         peer: &HttpPeer,
         wanted: Wanted,
+        lines: Bytes,
     ) -> pingora::Result<(HttpSession, bool)> {
         // Boxed, because connecting takes much room and is rare.
         if peer.is_tls() {
@@ -58,7 +61,7 @@ impl Pool {
             Some(stream) => (stream, true),
             None => (Box::pin(self.plain.new_stream(peer)).await?, false),
         };
-        let corked = Box::new(Corked::new(stream));
+        let corked = Box::new(Corked::new(stream, lines));
         let session = Http1Session::new_with_options(corked, peer);
         Ok((HttpSession::H1(session), reused))
     }

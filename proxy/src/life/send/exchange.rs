@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::FutureExt;
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::client::HttpSession;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, RetryType};
@@ -152,14 +152,16 @@ async fn once(
     order: &Order,
     wanted: Wanted,
 ) -> Result<Sent, Broken> {
-    let (session, reused) = pool.get(peer, wanted).await.map_err(|error| Broken {
+    let unsent = |error| Broken {
         at: Stage::Connect,
         error,
-    })?;
+    };
+    let (header, lines) = order.header(peer.is_tls()).map_err(unsent)?;
+    let (session, reused) = pool.get(peer, wanted, lines).await.map_err(unsent)?;
     let mut session = Box::new(session);
     session.set_read_timeout(peer.options.read_timeout);
     session.set_write_timeout(peer.options.write_timeout);
-    match talk(&mut session, order).await {
+    match talk(&mut session, header, order).await {
         Ok(complete) => Ok(Sent {
             session,
             peer: Arc::clone(peer),
@@ -174,8 +176,12 @@ async fn once(
 
 /// Writes the request and reads the header of the final response. Says whether
 /// the whole request was written.
-async fn talk(session: &mut HttpSession, order: &Order) -> pingora::Result<bool> {
-    session.write_request_header(order.header()?).await?;
+async fn talk(
+    session: &mut HttpSession,
+    header: Box<RequestHeader>,
+    order: &Order,
+) -> pingora::Result<bool> {
+    session.write_request_header(header).await?;
     match write_body(session, order).await {
         Ok(complete) => {
             if !has_answer(session) {
