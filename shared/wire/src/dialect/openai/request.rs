@@ -1,12 +1,14 @@
 //! A caller's request: what the gateway must know of it, and its edited form.
 //!
 //! The body is read once without building a tree. Only what routing and editing
-//! need is looked at; every other field goes upstream as it came. What is wrong is
+//! need is looked at; every other field goes upstream as it came. Of a long body only
+//! an outline is read. What is wrong is
 //! refused with the name of the field, found by a second, slower look that only a
 //! refused request pays for.
 
 mod diagnose;
 mod messages;
+mod outline;
 
 use std::ops::Range;
 
@@ -19,6 +21,12 @@ use super::raw::{Object, present, value};
 use crate::edit::{Edits, Segments, member_span, span_of};
 use crate::provider::Call;
 use messages::Messages;
+use outline::Outline;
+
+/// A body above this size, in bytes, is parsed by its outline.
+const OUTLINED: usize = 64 * 1024;
+/// A string above this size, in bytes, is left out of an outline.
+const LONG: usize = 1024;
 
 /// Why a request is refused; always the caller's to mend.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -165,13 +173,25 @@ impl Request {
             // A list would otherwise be read as the fields in order.
             return Err(diagnose::not_an_object(body));
         }
+        if body.len() > OUTLINED
+            && let Ok(request) = Self::parse(call, body, &Outline::of(body, LONG))
+        {
+            return Ok(request);
+        }
+        // What is wrong is said with its place in the body itself.
+        Self::parse(call, body, &Outline::whole(body))
+    }
+
+    fn parse(call: Call, body: &[u8], outline: &Outline<'_>) -> Result<Self, BadRequest> {
+        let text = outline.text();
         let parsed: Body<'_> =
-            serde_json::from_slice(body).map_err(|err| diagnose::explain(call, body, &err))?;
-        let at = |raw: Option<&RawValue>| raw.map(|raw| span_of(body, raw));
+            serde_json::from_slice(text).map_err(|err| diagnose::explain(call, body, &err))?;
+        let place = |raw: &RawValue| outline.in_body(span_of(text, raw));
+        let at = |raw: Option<&RawValue>| raw.map(place);
         let sent = |raw: Option<&RawValue>| match raw {
             None => Sent::Nothing,
-            Some(raw) if raw.get() == "null" => Sent::Null(span_of(body, raw)),
-            Some(raw) => Sent::Value(span_of(body, raw)),
+            Some(raw) if raw.get() == "null" => Sent::Null(place(raw)),
+            Some(raw) => Sent::Value(place(raw)),
         };
         let model = match value(parsed.model) {
             Some(raw) => Some(

@@ -423,3 +423,55 @@ fn tool_calls_without_end_are_refused() {
         Some("messages[0].tool_calls")
     );
 }
+
+/// The law: read by its outline, however short the strings that are left out, a body
+/// becomes the same request.
+#[test]
+fn an_outline_reads_as_the_body_does() {
+    let model = Bytes::from_static(b"\"real/7b\"");
+    let defaults = Defaults {
+        max_tokens: Some("100".into()),
+        temperature: Some("0".into()),
+        top_p: Some("0.5".into()),
+        system_prompt: Some("Be kind.".to_owned()),
+    };
+    let target = Target {
+        stream: Some(true),
+        stream_options: StreamOptions::AskUsage,
+        ..plain(&model, &defaults)
+    };
+    for body in [
+        r#"{"model":"virtual","messages":[{"role":"user","content":"a long text with \"quotes\" and \\ in it"}],"stream":false,"temperature":null}"#,
+        r#"{ "messages":[ {"role":"system","content":"another long text, ümläuts and 😀"},{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAAAAAAAAAAAAAA"}}]}], "stream_options":{"include_usage":false,"x":"something long"}, "model" : "virtual" }"#,
+        r#"{"messages":[{"role":"assistant","tool_calls":[{"id":"call_1","function":{"name":"f","arguments":"{\"path\":\"/tmp\"}"}}]},{"role":"tool","tool_call_id":"call_1","content":"what the tool said"}],"max_tokens":5,"user":"somebody with a name","model":"virtual"}"#,
+    ] {
+        let bytes = Bytes::from_static(body.as_bytes());
+        let whole = Request::parse(Call::Chat, &bytes, &Outline::whole(&bytes)).unwrap();
+        // Longer than any key that is read.
+        for long in 24..48 {
+            let outline = Outline::of(&bytes, long);
+            let read = Request::parse(Call::Chat, &bytes, &outline).unwrap();
+            assert_eq!(
+                read.upstream_body(&bytes, &target).to_bytes(),
+                whole.upstream_body(&bytes, &target).to_bytes(),
+                "{body} with strings above {long} left out"
+            );
+            assert_eq!(
+                (read.model, read.stream),
+                (whole.model.clone(), whole.stream)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_long_body_is_read_and_a_broken_one_refused() {
+    let text = "a long line\\n".repeat(20_000);
+    let good = format!(r#"{{"messages":[{{"role":"user","content":"{text}"}}],"model":"v"}}"#);
+    assert!(good.len() > OUTLINED);
+    assert_eq!(chat(&good).unwrap().model.as_deref(), Some("v"));
+    let bad = format!(r#"{{"messages":[{{"role":"user","content":"{text}"}}],"model":7}}"#);
+    assert_eq!(chat(&bad).unwrap_err().param.as_deref(), Some("model"));
+    let cut = &good[..good.len() - 1];
+    assert!(chat(cut).unwrap_err().message.contains("not valid JSON"));
+}
