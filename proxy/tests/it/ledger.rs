@@ -62,9 +62,11 @@ async fn the_time_to_the_first_token_is_not_the_time_to_the_header() {
     let scene = Scene::start().await;
     scene.stream("chunks=3 first_ms=200 gap_ms=100").await;
     let row = scene.ground.row().await;
+    // Lower bounds only: on a busy machine everything may come late, never early.
     let first = row.ttft_ms.unwrap();
     assert!(first >= 200, "{row:?}");
-    assert!(row.response_time_ms >= first + 200, "{row:?}");
+    assert!(row.response_time_ms >= 400, "{row:?}");
+    assert!(first <= row.response_time_ms, "{row:?}");
 }
 
 #[tokio::test]
