@@ -55,6 +55,9 @@ pub(crate) struct Target {
     secrets: Vec<String>,
 }
 
+/// The header that carries the request id.
+pub(crate) const REQUEST_ID: &str = "x-request-id";
+
 /// The part of a request's head that is the same for every call: everything but
 /// length and request id.
 #[derive(Debug)]
@@ -70,7 +73,9 @@ pub(crate) struct Head {
 impl Head {
     fn new(full: RequestHeader, path: &str) -> pingora::Result<Self> {
         let mut lines = BytesMut::new();
-        for (name, value) in &full.headers {
+        // The call's own id stands in the place of a custom one, as it does in `full`.
+        let constant = full.headers.iter().filter(|(name, _)| *name != REQUEST_ID);
+        for (name, value) in constant {
             lines.extend_from_slice(name.as_str().as_bytes());
             lines.extend_from_slice(b": ");
             lines.extend_from_slice(value.as_bytes());
@@ -326,4 +331,22 @@ pub(crate) fn model_entry(
         "created": model.created_at,
         "owned_by": endpoint.name,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use super::*;
+
+    #[test]
+    fn the_lines_hold_every_header_but_the_calls_own() {
+        let mut full = RequestHeader::build_no_case("POST", b"/v1/x", None).unwrap();
+        for (name, value) in [("host", "a:1"), (REQUEST_ID, "custom"), ("x-b", "c")] {
+            full.insert_header(name, value).unwrap();
+        }
+        let head = Head::new(full, "/v1/x").unwrap();
+        assert_eq!(head.lines, "host: a:1\r\nx-b: c\r\n");
+        assert_eq!(head.lean.uri.path(), "/v1/x");
+        assert!(head.lean.headers.is_empty());
+    }
 }

@@ -14,7 +14,7 @@ use wire::provider::Call;
 
 use super::accept::Accepted;
 use crate::fault::Fault;
-use crate::live::Target;
+use crate::live::{REQUEST_ID, Target};
 
 /// A request ready to be sent, as often as needed.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Order {
         };
         let mut header = Box::new(template.clone());
         header.insert_header(header::CONTENT_LENGTH, self.body.len())?;
-        header.insert_header("x-request-id", self.id.clone())?;
+        header.insert_header(REQUEST_ID, self.id.clone())?;
         Ok((header, lines))
     }
 

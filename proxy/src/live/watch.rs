@@ -77,12 +77,6 @@ impl Current {
     }
 
     fn look(&self, store: &Store, build: &Build) -> Result<(), String> {
-        if !store.path().exists() {
-            return Err(format!(
-                "the database {} is gone; put it back, or restart to begin with an empty store",
-                store.path().display()
-            ));
-        }
         let before = self.live.load();
         let revision = store.revision().map_err(|err| err.to_string())?;
         let seen = self.refused.load().as_ref().map(|refused| refused.revision);
