@@ -9,6 +9,7 @@
 
 pub mod dialect;
 pub mod edit;
+pub mod hub;
 pub mod provider;
 pub mod redact;
 pub mod sse;

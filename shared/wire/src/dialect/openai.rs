@@ -11,9 +11,10 @@ mod reply;
 mod request;
 mod stream;
 
+pub use crate::hub::StreamFault;
 pub use collect::collect;
 pub use error::{ErrorBody, UpstreamError};
 pub use replay::replay;
 pub use reply::{Reply, ReplyFault};
 pub use request::{BadRequest, Defaults, Request, StreamOptions, Target};
-pub use stream::{End, StreamEditor, StreamFault};
+pub use stream::{End, StreamEditor};

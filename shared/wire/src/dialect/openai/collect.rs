@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::error::UpstreamError;
-use super::stream::StreamFault;
+use crate::hub::StreamFault;
 use crate::sse::{Frame, MAX_EVENT, Reader};
 
 /// The reply that the events of `stream` amount to.

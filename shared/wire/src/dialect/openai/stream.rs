@@ -14,6 +14,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::error::{ErrorBody, UpstreamError};
 use crate::edit::{member_span, span_of};
+use crate::hub::StreamFault;
 use crate::sse::{Frame, Reader};
 use crate::usage::Usage;
 pub(super) use chunk::Choices;
@@ -28,19 +29,6 @@ pub enum End {
     Complete,
     /// The upstream broke it; the caller has been told.
     Fault(StreamFault),
-}
-
-/// What broke a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StreamFault {
-    /// The connection ended before the answer was complete.
-    Truncated,
-    /// The upstream reported an error inside the stream.
-    Upstream(UpstreamError),
-    /// An event was not JSON; the text says why.
-    BadEvent(String),
-    /// One event was longer than [`crate::sse::MAX_EVENT`].
-    TooLong,
 }
 
 impl StreamFault {

@@ -1,0 +1,1 @@
+//! RunPod jobs: what goes into one and what comes out of it.
