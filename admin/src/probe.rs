@@ -183,12 +183,13 @@ impl Prober {
         let provider = endpoint.provider.provider();
         let base = BaseUrl::parse(&endpoint.url)
             .map_err(|err| Failure::without_answer(format!("the URL {err}")))?;
-        let url = provider.url(&base, Call::Models).ok_or_else(|| {
+        let way = provider.way(&base, Call::Models).ok_or_else(|| {
             Failure::without_answer(format!(
                 "{} has no model list to ask for: type the model's name by hand",
                 provider.label
             ))
         })?;
+        let url = way.url;
         let context = Context {
             url: &url,
             connect_timeout: self.connect_timeout,
@@ -266,14 +267,11 @@ impl Prober {
 
 /// The headers the gateway would send: the key, then the endpoint's own, which win.
 fn headers(endpoint: &Endpoint, key: Option<&Secret>) -> Result<HeaderMap, Failure> {
-    let mut all: Vec<(String, String)> = Vec::new();
-    if let Some(key) = key {
-        let auth = endpoint.provider.provider().auth_headers(key.expose());
-        all.extend(
-            auth.into_iter()
-                .map(|(name, value)| (name.to_owned(), value)),
-        );
-    }
+    let own = endpoint.provider.provider().headers(key.map(Secret::expose));
+    let mut all: Vec<(String, String)> = own
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
     all.extend(endpoint.custom_headers.iter().cloned());
     let mut headers = HeaderMap::new();
     for (name, value) in all {

@@ -110,6 +110,61 @@ impl Call {
     }
 }
 
+/// The wire format of a call at its upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// OpenAI's; the caller's body is edited, not rewritten, when the upstream sees the
+    /// same call.
+    OpenAi,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Ollama's chat.
+    OllamaChat,
+    /// Ollama's text completion.
+    OllamaGenerate,
+    /// Ollama's embeddings.
+    OllamaEmbed,
+    /// A RunPod job that is submitted and then followed.
+    RunpodJob,
+}
+
+/// How a call is put to a vendor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Where it goes, with POST; the model list with GET.
+    pub url: UpstreamUrl,
+    /// The format there.
+    pub format: Format,
+    /// The call that the vendor sees: a chat in the place of a completion where it
+    /// has only chat.
+    pub call: Call,
+}
+
+/// One path of a vendor.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    path: &'static str,
+    format: Format,
+    /// Serves completions as chat.
+    as_chat: bool,
+}
+
+const fn line(path: &'static str, format: Format) -> Option<Line> {
+    Some(Line {
+        path,
+        format,
+        as_chat: false,
+    })
+}
+
+const fn as_chat(path: &'static str, format: Format) -> Option<Line> {
+    Some(Line {
+        path,
+        format,
+        as_chat: true,
+    })
+}
+
 /// How an upstream wants the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Auth {
@@ -134,12 +189,10 @@ pub struct Provider {
     versioned_base: bool,
     /// Path that every call hangs under.
     prefix: &'static str,
-    chat: Option<&'static str>,
-    completions: Option<&'static str>,
-    embeddings: Option<&'static str>,
-    models: Option<&'static str>,
-    /// A model list that does not hang under `prefix`, from the root.
-    models_from_root: bool,
+    chat: Option<Line>,
+    completions: Option<Line>,
+    embeddings: Option<Line>,
+    models: Option<Line>,
     /// Takes `stream_options.include_usage`. Those that do not send usage in every
     /// stream anyway.
     pub takes_stream_options: bool,
@@ -160,11 +213,10 @@ const OPENAI_LIKE: Provider = Provider {
     roots: &["/v1"],
     versioned_base: true,
     prefix: "/v1",
-    chat: Some("/chat/completions"),
-    completions: Some("/completions"),
-    embeddings: Some("/embeddings"),
-    models: Some("/models"),
-    models_from_root: false,
+    chat: line("/chat/completions", Format::OpenAi),
+    completions: line("/completions", Format::OpenAi),
+    embeddings: line("/embeddings", Format::OpenAi),
+    models: line("/models", Format::OpenAi),
     takes_stream_options: true,
     only_max_tokens: false,
     streams: true,
@@ -188,10 +240,12 @@ static TOGETHER: Provider = Provider {
     takes_stream_options: false,
     ..OPENAI_LIKE
 };
+/// Nothing is known of legacy completions there: they go as chat.
 static QUEUE: Provider = Provider {
     id: "queue",
     label: "Queue based",
     streams: false,
+    completions: as_chat("/chat/completions", Format::OpenAi),
     ..OPENAI_LIKE
 };
 static DEEPINFRA: Provider = Provider {
@@ -210,66 +264,88 @@ static OPENWEBUI: Provider = Provider {
     roots: &["/api/v1", "/api", "/v1"],
     versioned_base: false,
     prefix: "/api",
-    completions: None,
+    completions: as_chat("/chat/completions", Format::OpenAi),
     ..OPENAI_LIKE
 };
+/// Its own API: the `/v1` paths cut long prompts to the loaded context silently.
 static OLLAMA: Provider = Provider {
     id: "ollama",
     label: "Ollama",
     roots: &["/v1", "/api"],
     versioned_base: false,
-    models: Some("/api/tags"),
-    models_from_root: true,
-    only_max_tokens: true,
+    prefix: "/api",
+    chat: line("/chat", Format::OllamaChat),
+    completions: line("/generate", Format::OllamaGenerate),
+    embeddings: line("/embed", Format::OllamaEmbed),
+    models: line("/tags", Format::OpenAi),
     ..OPENAI_LIKE
 };
-/// Reached for its model list only: it does not speak OpenAI's dialect.
 static ANTHROPIC: Provider = Provider {
     id: "anthropic",
     label: "Anthropic",
     versioned_base: false,
-    chat: None,
-    completions: None,
+    chat: line("/messages", Format::Anthropic),
+    completions: as_chat("/messages", Format::Anthropic),
     embeddings: None,
     auth: Auth::AnthropicKey,
     ..OPENAI_LIKE
 };
-/// A job platform: none of its calls has the form of an OpenAI call.
+/// A job platform. Below `/openai/v1` its endpoints speak OpenAI's dialect: see
+/// [`RUNPOD_OPENAI`].
 static RUNPOD: Provider = Provider {
     id: "runpod",
     label: "RunPod Serverless",
-    roots: &[],
-    versioned_base: true,
+    roots: &["/runsync", "/run"],
+    versioned_base: false,
     prefix: "",
-    chat: None,
-    completions: None,
-    embeddings: None,
+    chat: line("/run", Format::RunpodJob),
+    completions: line("/run", Format::RunpodJob),
+    embeddings: line("/run", Format::RunpodJob),
     models: None,
+    ..OPENAI_LIKE
+};
+static RUNPOD_OPENAI: Provider = Provider {
+    id: "runpod",
+    label: "RunPod Serverless",
     ..OPENAI_LIKE
 };
 
 impl Provider {
-    /// The address of `call` below `base`; `None` when the vendor does not serve
-    /// it in OpenAI's dialect.
+    /// How `call` is put to the vendor at `base`; `None` when it does not serve it.
     #[must_use]
-    pub fn url(&self, base: &BaseUrl, call: Call) -> Option<UpstreamUrl> {
-        let path = match call {
-            Call::Chat => self.chat?,
-            Call::Completions => self.completions?,
-            Call::Embeddings => self.embeddings?,
-            Call::Models => self.models?,
+    pub fn way(&self, base: &BaseUrl, call: Call) -> Option<Way> {
+        let row = self.at(base);
+        let line = match call {
+            Call::Chat => row.chat?,
+            Call::Completions => row.completions?,
+            Call::Embeddings => row.embeddings?,
+            Call::Models => row.models?,
         };
-        let typed = self.without_call(base.path());
-        let root = self
+        let typed = row.without_call(base.path());
+        let root = row
             .roots
             .iter()
             .find_map(|ending| typed.strip_suffix(ending));
         let prefix = match root {
-            _ if call == Call::Models && self.models_from_root => "",
-            None if self.versioned_base && names_a_version(typed) => "",
-            Some(_) | None => self.prefix,
+            None if row.versioned_base && names_a_version(typed) => "",
+            Some(_) | None => row.prefix,
         };
-        Some(base.with_path(format!("{}{prefix}{path}", root.unwrap_or(typed))))
+        let path = format!("{}{prefix}{}", root.unwrap_or(typed), line.path);
+        Some(Way {
+            url: base.with_path(path),
+            format: line.format,
+            call: if line.as_chat { Call::Chat } else { call },
+        })
+    }
+
+    /// The row that holds for `base`: RunPod has two.
+    fn at(&self, base: &BaseUrl) -> &Self {
+        let is_runpod = self.id == RUNPOD.id;
+        if is_runpod && base.path().contains("/openai/v1") {
+            &RUNPOD_OPENAI
+        } else {
+            self
+        }
     }
 
     /// A pasted call URL means its base.
@@ -277,20 +353,25 @@ impl Provider {
         [self.chat, self.completions, self.embeddings, self.models]
             .into_iter()
             .flatten()
-            .find_map(|call| path.strip_suffix(call))
+            .find_map(|line| path.strip_suffix(line.path))
             .unwrap_or(path)
     }
 
-    /// The headers that carry `key`.
+    /// The headers that every request to the vendor carries, with `key` if there is
+    /// one.
     #[must_use]
-    pub fn auth_headers(&self, key: &str) -> Vec<(&'static str, String)> {
-        match self.auth {
-            Auth::Bearer => vec![("authorization", format!("Bearer {key}"))],
-            Auth::AnthropicKey => vec![
-                ("x-api-key", key.to_owned()),
-                ("anthropic-version", "2023-06-01".to_owned()),
-            ],
+    pub fn headers(&self, key: Option<&str>) -> Vec<(&'static str, String)> {
+        let mut headers = Vec::new();
+        if let Some(key) = key {
+            headers.push(match self.auth {
+                Auth::Bearer => ("authorization", format!("Bearer {key}")),
+                Auth::AnthropicKey => ("x-api-key", key.to_owned()),
+            });
         }
+        if self.auth == Auth::AnthropicKey {
+            headers.push(("anthropic-version", "2023-06-01".to_owned()));
+        }
+        headers
     }
 
     /// The model ids of a model list, sorted, each once. Every list shape in use
@@ -337,8 +418,8 @@ mod tests {
                 .find(|c| format!("{c:?}").to_lowercase() == call)
                 .unwrap();
             let got = provider
-                .url(&BaseUrl::parse(typed).unwrap(), call)
-                .map_or("-".to_owned(), |url| url.to_string());
+                .way(&BaseUrl::parse(typed).unwrap(), call)
+                .map_or("-".to_owned(), |way| way.url.to_string());
             assert_eq!(got, expected, "{line}");
             seen += 1;
         }
@@ -356,12 +437,14 @@ mod tests {
     #[test]
     fn keys_travel_in_the_vendors_header() {
         assert_eq!(
-            ProviderKind::Vllm.provider().auth_headers("k"),
+            ProviderKind::Vllm.provider().headers(Some("k")),
             [("authorization", "Bearer k".to_owned())]
         );
+        let anthropic = ProviderKind::Anthropic.provider();
         assert_eq!(
-            ProviderKind::Anthropic.provider().auth_headers("k")[0],
+            anthropic.headers(Some("k"))[0],
             ("x-api-key", "k".to_owned())
         );
+        assert_eq!(anthropic.headers(None).len(), 1, "the version, always");
     }
 }
