@@ -267,7 +267,10 @@ impl Prober {
 
 /// The headers the gateway would send: the key, then the endpoint's own, which win.
 fn headers(endpoint: &Endpoint, key: Option<&Secret>) -> Result<HeaderMap, Failure> {
-    let own = endpoint.provider.provider().headers(key.map(Secret::expose));
+    let own = endpoint
+        .provider
+        .provider()
+        .headers(key.map(Secret::expose));
     let mut all: Vec<(String, String)> = own
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
