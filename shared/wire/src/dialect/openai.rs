@@ -4,6 +4,7 @@
 //! that follow it for where they deviate.
 
 mod collect;
+mod conversation;
 mod error;
 mod raw;
 mod replay;
@@ -13,6 +14,7 @@ mod stream;
 
 pub use crate::hub::StreamFault;
 pub use collect::collect;
+pub use conversation::{ConversationMark, conversation};
 pub use error::{ErrorBody, UpstreamError};
 pub use replay::replay;
 pub use reply::{Reply, ReplyFault};

@@ -21,6 +21,8 @@ pub struct Reply {
     pub usage: Option<Usage>,
     /// Bytes of text, reasoning and tool arguments in the answer.
     pub answer_bytes: u64,
+    /// A choice ended for a reason that explains an answer without content.
+    pub says_why: bool,
 }
 
 /// Why a reply with a success status is none.
@@ -86,6 +88,7 @@ impl Reply {
         Ok(Self {
             usage,
             answer_bytes: parsed.choices.answer_bytes,
+            says_why: parsed.choices.says_why,
             body: edits.apply(&body),
         })
     }

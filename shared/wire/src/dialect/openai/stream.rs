@@ -94,6 +94,7 @@ struct Watch {
     /// Choices seen and finished, one bit each for the first 64.
     seen: u64,
     finished: u64,
+    says_why: bool,
     end: Option<End>,
 }
 
@@ -111,6 +112,7 @@ impl StreamEditor {
                 answer_bytes: 0,
                 seen: 0,
                 finished: 0,
+                says_why: false,
                 end: None,
             },
         }
@@ -163,6 +165,13 @@ impl StreamEditor {
     pub fn answer_bytes(&self) -> u64 {
         self.watch.answer_bytes
     }
+
+    /// Whether a choice ended for a reason that explains an answer without content:
+    /// the limit of tokens, a filter.
+    #[must_use]
+    pub fn says_why(&self) -> bool {
+        self.watch.says_why
+    }
 }
 
 impl Watch {
@@ -210,6 +219,7 @@ impl Watch {
         self.answer_bytes += chunk.choices.answer_bytes;
         self.seen |= chunk.choices.seen;
         self.finished |= chunk.choices.finished;
+        self.says_why |= chunk.choices.says_why;
         let usage = chunk.usage.map(|raw| (raw, Usage::read(raw.get())));
         if let Some((_, Some(usage))) = usage
             && (usage != Usage::default() || self.usage.is_none())

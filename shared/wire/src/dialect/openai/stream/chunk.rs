@@ -57,6 +57,42 @@ pub(in super::super) struct Choices {
     /// Bits of the choices that occur and of those that finish here.
     pub(in super::super) seen: u64,
     pub(in super::super) finished: u64,
+    /// One ended for a reason that explains an empty answer.
+    pub(in super::super) says_why: bool,
+}
+
+/// A finish reason, as far as it matters here.
+#[derive(Clone, Copy, Default)]
+struct Reason {
+    /// Some servers write "" until the end.
+    is_given: bool,
+    /// It explains an answer without content.
+    says_why: bool,
+}
+
+impl<'de> Deserialize<'de> for Reason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Reason;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a finish reason")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Reason, E> {
+                Ok(Reason {
+                    is_given: !text.is_empty(),
+                    says_why: matches!(text, "length" | "model_length" | "content_filter"),
+                })
+            }
+
+            fn visit_unit<E>(self) -> Result<Reason, E> {
+                Ok(Reason::default())
+            }
+        }
+        deserializer.deserialize_any(Text)
+    }
 }
 
 #[derive(Deserialize)]
@@ -64,7 +100,7 @@ struct Choice {
     #[serde(default)]
     index: Option<u32>,
     #[serde(default)]
-    finish_reason: Weight,
+    finish_reason: Reason,
     #[serde(default)]
     text: Weight,
     #[serde(default, alias = "message")]
@@ -108,10 +144,10 @@ impl<'de> Deserialize<'de> for Choices {
                     let bit = 1 << choice.index.unwrap_or(position).min(63);
                     found.count += 1;
                     found.seen |= bit;
-                    // Some servers write "" until the end.
-                    if choice.finish_reason.0 > 0 {
+                    if choice.finish_reason.is_given {
                         found.finished |= bit;
                     }
+                    found.says_why |= choice.finish_reason.says_why;
                     found.answer_bytes += choice.text.0 + choice.delta.map_or(0, |d| d.weight());
                 }
                 Ok(found)

@@ -1,0 +1,90 @@
+//! What tells the calls of one conversation from others.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::raw::{present, value};
+
+/// Messages at the start of a conversation that tell it from others: the
+/// instructions and the first thing the caller says.
+const FIRST: usize = 2;
+
+/// The part of a request that stays the same over a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConversationMark<'b> {
+    /// Where it comes from.
+    pub kind: &'static str,
+    /// JSON text.
+    pub text: &'b [u8],
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    prompt_cache_key: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    user: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    messages: Vec<&'a RawValue>,
+}
+
+/// The mark of the conversation that `body` belongs to: `prompt_cache_key`, else
+/// `user`, else the text of the first messages.
+#[must_use]
+pub fn conversation(body: &[u8]) -> Option<ConversationMark<'_>> {
+    let parsed: Body<'_> = serde_json::from_slice(body).ok()?;
+    let named = [
+        ("prompt_cache_key", parsed.prompt_cache_key),
+        ("user", parsed.user),
+    ];
+    for (kind, member) in named {
+        if let Some(raw) = value(member).filter(|raw| raw.get() != "\"\"") {
+            let text = raw.get().as_bytes();
+            return Some(ConversationMark { kind, text });
+        }
+    }
+    let first = parsed.messages.first()?;
+    let last = parsed.messages.get(FIRST - 1).unwrap_or(first);
+    let from = crate::edit::span_of(body, first).start;
+    let to = crate::edit::span_of(body, last).end;
+    let text = body.get(from..to)?;
+    Some(ConversationMark {
+        kind: "messages",
+        text,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_wins_over_the_text() {
+        for (body, mark) in [
+            (
+                r#"{"messages":[{"a":1},{"b":2},{"c":3}]}"#,
+                Some(("messages", r#"{"a":1},{"b":2}"#)),
+            ),
+            (
+                r#"{"messages":[{"a":1}]}"#,
+                Some(("messages", r#"{"a":1}"#)),
+            ),
+            (
+                r#"{"user":"u","messages":[{"a":1}]}"#,
+                Some(("user", "\"u\"")),
+            ),
+            (
+                r#"{"user":"u","prompt_cache_key":"k","messages":[]}"#,
+                Some(("prompt_cache_key", "\"k\"")),
+            ),
+            (r#"{"user":"","messages":[]}"#, None),
+            ("{}", None),
+            ("[", None),
+        ] {
+            let got = conversation(body.as_bytes());
+            let got = got.map(|m| (m.kind, String::from_utf8_lossy(m.text).into_owned()));
+            let wanted = mark.map(|(kind, text)| (kind, text.to_owned()));
+            assert_eq!(got, wanted, "{body}");
+        }
+    }
+}
