@@ -2,6 +2,7 @@
 
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use serde_json::json;
 use store::{VirtualModelDraft, VirtualModelRow};
 
 use super::{created, done};
@@ -69,8 +70,8 @@ async fn delete(
 ) -> Result<HttpResponse, ApiError> {
     demand_anti_forgery(&req)?;
     let id = id.into_inner();
-    admin
+    let freed = admin
         .on_store(move |store| store.delete_virtual_model(id))
         .await?;
-    Ok(done())
+    Ok(HttpResponse::Ok().json(json!({ "status": "ok", "no_longer_target_of": freed })))
 }

@@ -86,6 +86,8 @@ mod tests {
             enabled: true,
             ca_file: None,
             tls_insecure: false,
+            health_check_url: None,
+            worker_form: "auto".to_owned(),
             created_at: 1,
             updated_at: 1,
         }

@@ -77,6 +77,9 @@ impl Account {
                 ttft_ms: None,
                 error_code: Some(DROPPED.to_owned()),
                 started_at,
+                attempts: Vec::new(),
+                queue_ms: None,
+                execution_ms: None,
             }),
             id,
         })

@@ -1,6 +1,6 @@
 //! One finished call, as the gateway reports it and as the usage tables keep it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Which API was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -75,6 +75,23 @@ impl Outcome {
     }
 }
 
+/// One try of a call with one candidate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// The virtual model it was tried as.
+    pub virtual_model: String,
+    /// The model's name at that endpoint.
+    pub model: String,
+    /// The HTTP status it answered with; 0 when it answered with none.
+    pub status: u16,
+    /// The error code of a failure; `None` for a good answer.
+    pub code: Option<String>,
+    /// Milliseconds it took.
+    pub ms: u64,
+}
+
 /// A finished call, ready to be written. Costs are not in it: the store computes them from
 /// the virtual model's prices at the moment of writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +132,12 @@ pub struct CallRecord {
     pub error_code: Option<String>,
     /// When the request was accepted, unix seconds.
     pub started_at: i64,
+    /// Every candidate that was tried, in order.
+    pub attempts: Vec<Attempt>,
+    /// Milliseconds the endpoint says the call waited for a worker.
+    pub queue_ms: Option<u64>,
+    /// Milliseconds the endpoint says a worker worked on it.
+    pub execution_ms: Option<u64>,
 }
 
 /// One row of `request_usage` or `embedding_usage`, with the original's column names.
@@ -166,4 +189,12 @@ pub struct CallRow {
     pub error_code: Option<String>,
     /// When the request was accepted, unix seconds.
     pub created_at: i64,
+    /// Every candidate that was tried, in order; empty in rows the original wrote.
+    pub attempts: Vec<Attempt>,
+    /// How many they are.
+    pub attempt_count: i64,
+    /// Milliseconds the endpoint says the call waited for a worker.
+    pub queue_ms: Option<i64>,
+    /// Milliseconds the endpoint says a worker worked on it.
+    pub execution_ms: Option<i64>,
 }

@@ -47,6 +47,13 @@ pub enum QueuePriority {
 }
 
 impl QueuePriority {
+    /// The urgency with this text, in capitals or not.
+    pub fn from_id(text: &str) -> Option<Self> {
+        [Self::High, Self::Normal, Self::Low]
+            .into_iter()
+            .find(|priority| priority.as_str().eq_ignore_ascii_case(text))
+    }
+
     /// The text the queue understands.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -74,6 +81,22 @@ pub struct Config {
     pub timeout: Duration,
     /// Connecting to an endpoint, TLS included.
     pub connect_timeout: Duration,
+    /// The longest an endpoint may take to begin its answer while another candidate is left.
+    pub first_byte_timeout: Duration,
+    /// How long a stream waits for its first meaningful event before its status goes out.
+    pub hold: Duration,
+    /// The time between two keep-alive comments of a silent stream.
+    pub keep_alive: Duration,
+    /// The longest `Retry-After` a call waits for itself when no other candidate is left.
+    pub retry_after_limit: Duration,
+    /// The time between two looks at an endpoint's health; `None` for never.
+    pub health_check_interval: Option<Duration>,
+    /// Failures within [`Self::circuit_failure_window`] that open a circuit.
+    pub circuit_failure_threshold: u32,
+    /// How long a failure counts.
+    pub circuit_failure_window: Duration,
+    /// How long an open circuit stays open.
+    pub circuit_cooldown: Duration,
     /// The largest request body, in bytes.
     pub max_body_bytes: u64,
     /// Worker threads.
@@ -184,6 +207,14 @@ impl Config {
         let database_path = sources.required("DATABASE_PATH");
         let timeout = sources.required("TIMEOUT");
         let connect_timeout = sources.required("CONNECT_TIMEOUT");
+        let first_byte_timeout = sources.required("FIRST_BYTE_TIMEOUT");
+        let hold = sources.required("HOLD_SECONDS");
+        let keep_alive = sources.required("KEEP_ALIVE_SECONDS");
+        let retry_after_limit = sources.required::<value::OrZero>("RETRY_AFTER_LIMIT");
+        let health_check_interval = sources.required::<value::OrZero>("HEALTH_CHECK_INTERVAL");
+        let failure_threshold = sources.required::<value::Failures>("CIRCUIT_FAILURE_THRESHOLD");
+        let circuit_failure_window = sources.required("CIRCUIT_FAILURE_WINDOW");
+        let circuit_cooldown = sources.required("CIRCUIT_COOLDOWN_SECONDS");
         let max_body_mb = sources.required::<value::Megabytes>("MAX_BODY_MB");
         let threads = sources.optional::<value::Threads>("THREADS");
         let log_format = sources.required("LOG_FORMAT");
@@ -205,6 +236,14 @@ impl Config {
             database_path: database_path?,
             timeout: timeout?,
             connect_timeout: connect_timeout?,
+            first_byte_timeout: first_byte_timeout?,
+            hold: hold?,
+            keep_alive: keep_alive?,
+            retry_after_limit: retry_after_limit?.0,
+            health_check_interval: Some(health_check_interval?.0).filter(|time| !time.is_zero()),
+            circuit_failure_threshold: failure_threshold?.0,
+            circuit_failure_window: circuit_failure_window?,
+            circuit_cooldown: circuit_cooldown?,
             max_body_bytes: max_body_mb?.bytes(),
             threads: threads.map_or_else(value::cores, |threads| threads.0),
             log_format: log_format?,

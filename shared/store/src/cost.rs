@@ -94,6 +94,9 @@ mod tests {
             ttft_ms: None,
             error_code: None,
             started_at: 0,
+            attempts: Vec::new(),
+            queue_ms: None,
+            execution_ms: None,
         }
     }
 

@@ -38,6 +38,10 @@ pub struct Endpoint {
     pub ca_file: Option<String>,
     /// Whether its certificate is not verified at all.
     pub tls_insecure: bool,
+    /// Where its health is looked up: an http or https URL, or a path below the base URL.
+    pub health_check_url: Option<String>,
+    /// What runs behind a RunPod endpoint.
+    pub worker_form: String,
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds.
@@ -67,6 +71,10 @@ pub struct EndpointRow {
     pub ca_file: Option<String>,
     /// 1 when its certificate is not verified.
     pub tls_insecure: i64,
+    /// Where its health is looked up.
+    pub health_check_url: Option<String>,
+    /// What runs behind a RunPod endpoint, known or not.
+    pub worker_form: String,
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds.
@@ -120,6 +128,10 @@ impl StoredEndpoint {
             enabled: i64::from(columns.flag("enabled", true)),
             ca_file: columns.text("ca_file"),
             tls_insecure: i64::from(columns.flag("tls_insecure", false)),
+            health_check_url: columns.text("health_check_url"),
+            worker_form: columns
+                .text("worker_form")
+                .unwrap_or_else(|| WORKER_FORMS[0].to_owned()),
             created_at: columns.whole("created_at").unwrap_or(0),
             updated_at: columns.whole("updated_at").unwrap_or(0),
         };
@@ -164,6 +176,22 @@ impl StoredEndpoint {
             ));
             Vec::new()
         });
+        let worker_form = if WORKER_FORMS.contains(&row.worker_form.as_str()) {
+            row.worker_form
+        } else {
+            let why = unknown_worker(&row.worker_form);
+            doubts.push(format!("{why}; it is recognised by its answers"));
+            WORKER_FORMS[0].to_owned()
+        };
+        let health_check_url = row.health_check_url.filter(|url| {
+            let fault = health_check_fault(url);
+            if let Some(why) = &fault {
+                doubts.push(format!(
+                    "health_check_url {why}; its health is not looked up"
+                ));
+            }
+            fault.is_none()
+        });
         let endpoint = Endpoint {
             id: row.id,
             name: row.name,
@@ -175,10 +203,38 @@ impl StoredEndpoint {
             enabled: row.enabled != 0,
             ca_file: row.ca_file,
             tls_insecure: row.tls_insecure != 0,
+            health_check_url,
+            worker_form,
             created_at: row.created_at,
             updated_at: row.updated_at,
         };
         Ok((endpoint, doubts))
+    }
+}
+
+/// What may run behind a RunPod endpoint, the default first.
+const WORKER_FORMS: [&str; 5] = ["auto", "vllm", "vllm_native", "ollama", "text"];
+
+/// Why a worker form is refused, listing the ones there are.
+fn unknown_worker(found: &str) -> String {
+    format!(
+        "worker_form {found:?} is unknown; it must be one of {}",
+        WORKER_FORMS.join(", ")
+    )
+}
+
+/// Why a health check URL cannot be used.
+fn health_check_fault(url: &str) -> Option<String> {
+    if url.starts_with('/') {
+        let plain = url.bytes().all(|byte| byte.is_ascii_graphic());
+        return (!plain).then(|| "must be printable ASCII without spaces".to_owned());
+    }
+    match url::Url::parse(url) {
+        Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => {
+            Some("must begin with http://, https:// or /".to_owned())
+        }
+        Ok(_) => None,
+        Err(error) => Some(format!("is no URL: {error}")),
     }
 }
 

@@ -5,6 +5,7 @@
 //! printed; a failed write changes nothing. Network, HTTP and pages are not here.
 
 mod call;
+mod circuit;
 mod columns;
 pub mod config;
 mod cost;
@@ -23,7 +24,8 @@ mod store;
 mod tool_pattern;
 mod virtual_model;
 
-pub use call::{CallKind, CallRecord, CallRow, Outcome};
+pub use call::{Attempt, CallKind, CallRecord, CallRow, Outcome};
+pub use circuit::CircuitRow;
 pub use custom_headers::CustomHeaders;
 pub use endpoint::{Endpoint, EndpointDraft, EndpointRow};
 pub use error::StoreError;
@@ -34,4 +36,6 @@ pub use setting::{DEFAULT_MODEL, SettingsDraft, setting_keys};
 pub use snapshot::Snapshot;
 pub use store::{BUSY_TIMEOUT, Store};
 pub use tool_pattern::{PatternType, ToolPattern, ToolPatternDraft, ToolPatternRow};
-pub use virtual_model::{VirtualModel, VirtualModelDraft, VirtualModelRow};
+pub use virtual_model::{
+    RouteTarget, Routing, RoutingRow, Strategy, VirtualModel, VirtualModelDraft, VirtualModelRow,
+};

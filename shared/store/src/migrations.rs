@@ -43,8 +43,47 @@ const REVISION: &str = "
     INSERT INTO configuration_revision (id, value) VALUES (1, 1);
 ";
 
-/// Tables whose every change moves the revision.
+/// What no version of the original has.
+const ROUTING: &str = "
+    ALTER TABLE endpoints ADD COLUMN worker_form TEXT;
+    ALTER TABLE virtual_models ADD COLUMN queue_priority TEXT;
+    ALTER TABLE virtual_models ADD COLUMN auto_cache INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE virtual_models ADD COLUMN inline_system INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE virtual_models ADD COLUMN keep_alive TEXT;
+    ALTER TABLE virtual_models ADD COLUMN num_ctx INTEGER;
+    ALTER TABLE request_usage ADD COLUMN attempts TEXT;
+    ALTER TABLE request_usage ADD COLUMN attempt_count INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE request_usage ADD COLUMN queue_ms INTEGER;
+    ALTER TABLE request_usage ADD COLUMN execution_ms INTEGER;
+    ALTER TABLE embedding_usage ADD COLUMN attempts TEXT;
+    ALTER TABLE embedding_usage ADD COLUMN attempt_count INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE embedding_usage ADD COLUMN queue_ms INTEGER;
+    ALTER TABLE embedding_usage ADD COLUMN execution_ms INTEGER;
+    CREATE TABLE circuits (
+        endpoint_id INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        opened_at INTEGER NOT NULL,
+        open_until INTEGER NOT NULL,
+        failures INTEGER NOT NULL,
+        last_error TEXT,
+        updated_at INTEGER NOT NULL DEFAULT (unixepoch()),
+        PRIMARY KEY (endpoint_id, model)
+    );
+";
+
+/// Tables whose every change moves the revision, and routing's since step 4.
 const CONFIGURATION: [&str; 4] = ["endpoints", "virtual_models", "settings", "tool_patterns"];
+
+/// Makes every change of `table` move the revision.
+fn watch(connection: &Connection, table: &str) -> rusqlite::Result<()> {
+    for event in ["INSERT", "UPDATE", "DELETE"] {
+        connection.execute_batch(&format!(
+            "CREATE TRIGGER revision_{table}_{event} AFTER {event} ON {table} BEGIN \
+             UPDATE configuration_revision SET value = value + 1; END;"
+        ))?;
+    }
+    Ok(())
+}
 
 fn steps() -> Migrations<'static> {
     Migrations::new(vec![
@@ -60,21 +99,23 @@ fn steps() -> Migrations<'static> {
         M::up(OUR_COLUMNS).comment("TLS of endpoints, outcome of calls"),
         M::up_with_hook(REVISION, |transaction: &rusqlite::Transaction<'_>| {
             for table in CONFIGURATION {
-                for event in ["INSERT", "UPDATE", "DELETE"] {
-                    transaction.execute_batch(&format!(
-                        "CREATE TRIGGER revision_{table}_{event} AFTER {event} ON {table} BEGIN \
-                         UPDATE configuration_revision SET value = value + 1; END;"
-                    ))?;
-                }
+                watch(transaction, table)?;
             }
             Ok::<_, HookError>(())
         })
         .comment("configuration revision"),
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            original::complete_routing(transaction)?;
+            transaction.execute_batch(ROUTING)?;
+            watch(transaction, "virtual_model_failover")?;
+            Ok::<_, HookError>(())
+        })
+        .comment("routing, circuits, options of providers, attempts of calls"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 3;
+pub(crate) const NEWEST: i64 = 4;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

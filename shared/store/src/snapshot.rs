@@ -2,7 +2,7 @@
 //!
 //! A snapshot is always usable: rows that are not are left out and named in `problems`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::endpoint::{Endpoint, StoredEndpoint};
@@ -21,6 +21,8 @@ pub struct Snapshot {
     /// Every usable virtual model, disabled ones too, by name. Each one's endpoint is in
     /// `endpoints`.
     pub models: HashMap<String, Arc<VirtualModel>>,
+    /// The same virtual models by id.
+    pub models_by_id: HashMap<i64, Arc<VirtualModel>>,
     /// The name that stands for `default`, when one is set and exists.
     pub default_model: Option<String>,
     /// Every usable tool pattern, disabled ones too, highest priority first.
@@ -50,9 +52,12 @@ impl StoredConfiguration {
         for stored in self.endpoints {
             snapshot.take_endpoint(stored);
         }
+        let ids = self.models.iter().map(|stored| stored.row.id).collect();
+        let mut models = Vec::new();
         for stored in self.models {
-            snapshot.take_model(stored);
+            models.extend(snapshot.judge_model(stored));
         }
+        snapshot.take_models(models, &ids);
         for stored in self.tool_patterns {
             snapshot.take_tool_pattern(stored);
         }
@@ -82,7 +87,7 @@ impl Snapshot {
         }
     }
 
-    fn take_model(&mut self, stored: StoredVirtualModel) {
+    fn judge_model(&mut self, stored: StoredVirtualModel) -> Option<VirtualModel> {
         let subject = stored.subject();
         let orphan = stored.row.endpoint_name.is_none() && stored.row.endpoint_url.is_none();
         match stored.judge() {
@@ -90,7 +95,7 @@ impl Snapshot {
                 let id = model.endpoint_id;
                 if self.endpoints.iter().any(|endpoint| endpoint.id == id) {
                     self.doubt(&subject, &doubts);
-                    self.models.insert(model.name.clone(), Arc::new(model));
+                    return Some(model);
                 } else if orphan {
                     let fault = format!("its endpoint {id} does not exist; choose another one");
                     self.left_out(&subject, &[fault]);
@@ -100,6 +105,40 @@ impl Snapshot {
                 }
             }
             Err(faults) => self.left_out(&subject, &faults),
+        }
+        None
+    }
+
+    /// Takes the usable virtual models, each with the targets that are usable too. `stored`
+    /// are the ids of all rows.
+    fn take_models(&mut self, models: Vec<VirtualModel>, stored: &HashSet<i64>) {
+        let usable: HashSet<_> = models.iter().map(|model| model.id).collect();
+        for mut model in models {
+            let subject = format!("virtual model {} {:?}", model.id, model.name);
+            let own = model.id;
+            let mut seen = HashSet::new();
+            model.routing.targets.retain(|target| {
+                let id = target.virtual_model_id;
+                let why = if id == own {
+                    "is the virtual model itself"
+                } else if !stored.contains(&id) {
+                    "does not exist"
+                } else if !usable.contains(&id) {
+                    "cannot be used"
+                } else if !seen.insert(id) {
+                    "is listed more than once"
+                } else {
+                    return true;
+                };
+                self.note(
+                    &subject,
+                    format!("routing target {id} {why} and is left out"),
+                );
+                false
+            });
+            let model = Arc::new(model);
+            self.models_by_id.insert(model.id, Arc::clone(&model));
+            self.models.insert(model.name.clone(), model);
         }
     }
 

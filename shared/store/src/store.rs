@@ -8,9 +8,11 @@
 mod assignments;
 mod calls;
 mod check;
+mod circuits;
 mod endpoints;
 mod file;
 mod identity;
+mod routing;
 mod settings;
 mod tool_patterns;
 mod virtual_models;

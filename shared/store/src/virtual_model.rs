@@ -1,6 +1,7 @@
 //! A virtual model: the name clients ask for, and what it stands for.
 
 mod draft;
+mod routing;
 
 use std::fmt;
 
@@ -8,9 +9,12 @@ use rusqlite::Row;
 use serde::Serialize;
 
 pub use draft::VirtualModelDraft;
-use draft::{MAX_TEMPERATURE, MAX_TOKENS, MAX_TOP_P};
+use draft::{MAX_NUM_CTX, MAX_TEMPERATURE, MAX_TOKENS, MAX_TOP_P};
+pub(crate) use routing::parse_targets;
+pub use routing::{RouteTarget, Routing, RoutingRow, Strategy};
 
 use crate::columns::Columns;
+use crate::config::QueuePriority;
 use crate::custom_headers::{self, CustomHeaders};
 
 /// A virtual model the gateway can resolve. For every optional default 0 is a value and
@@ -53,6 +57,18 @@ pub struct VirtualModel {
     pub system_prompt: Option<String>,
     /// Whether the model's reasoning is shown to the client.
     pub show_reasoning: bool,
+    /// The urgency a queue is told when the client names none; `None` for the gateway's.
+    pub queue_priority: Option<QueuePriority>,
+    /// Whether the prompt is marked for Anthropic's cache where the client marked nothing.
+    pub auto_cache: bool,
+    /// Whether later system messages stay where they are instead of joining the first.
+    pub inline_system: bool,
+    /// How long Ollama keeps the model loaded: a duration such as `5m`, or seconds.
+    pub keep_alive: Option<String>,
+    /// The largest context Ollama is asked for, in tokens.
+    pub num_ctx: Option<u32>,
+    /// Who else may serve it.
+    pub routing: Routing,
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds.
@@ -102,6 +118,18 @@ pub struct VirtualModelRow {
     pub updated_at: i64,
     /// 1 when the model's reasoning is shown to the client.
     pub show_reasoning: i64,
+    /// The urgency a queue is told: `HIGH`, `NORMAL` or `LOW`.
+    pub queue_priority: Option<String>,
+    /// 1 when the prompt is marked for Anthropic's cache.
+    pub auto_cache: i64,
+    /// 1 when later system messages stay where they are.
+    pub inline_system: i64,
+    /// How long Ollama keeps the model loaded.
+    pub keep_alive: Option<String>,
+    /// The largest context Ollama is asked for, in tokens.
+    pub num_ctx: Option<i64>,
+    /// Who else may serve it.
+    pub routing: RoutingRow,
     /// The endpoint's name; `None` when the endpoint does not exist.
     pub endpoint_name: Option<String>,
     /// The endpoint's URL; `None` when the endpoint does not exist.
@@ -136,12 +164,15 @@ impl fmt::Debug for VirtualModelRow {
 pub(crate) struct StoredVirtualModel {
     pub(crate) row: VirtualModelRow,
     faults: Vec<String>,
+    /// What is wrong with its routing, which it can do without.
+    doubts: Vec<String>,
 }
 
 impl StoredVirtualModel {
-    /// Reads a row of `virtual_models` joined with its endpoint.
+    /// Reads a row of `virtual_models` joined with its endpoint and its routing.
     pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let mut columns = Columns::new(row);
+        let (routing, doubts) = RoutingRow::read(&mut columns);
         let row = VirtualModelRow {
             id: columns.id()?,
             name: columns.text("name").unwrap_or_default(),
@@ -163,12 +194,19 @@ impl StoredVirtualModel {
             created_at: columns.whole("created_at").unwrap_or(0),
             updated_at: columns.whole("updated_at").unwrap_or(0),
             show_reasoning: i64::from(columns.flag("show_reasoning", true)),
+            queue_priority: columns.text("queue_priority"),
+            auto_cache: i64::from(columns.flag("auto_cache", false)),
+            inline_system: i64::from(columns.flag("inline_system", false)),
+            keep_alive: columns.text("keep_alive"),
+            num_ctx: columns.whole("num_ctx"),
+            routing,
             endpoint_name: columns.text("endpoint_name"),
             endpoint_url: columns.text("endpoint_url"),
         };
         Ok(Self {
             row,
             faults: columns.faults,
+            doubts,
         })
     }
 
@@ -179,7 +217,11 @@ impl StoredVirtualModel {
 
     /// The virtual model and what is doubtful about it, or why it cannot be used.
     pub(crate) fn judge(self) -> Result<(VirtualModel, Vec<String>), Vec<String>> {
-        let Self { row, mut faults } = self;
+        let Self {
+            row,
+            mut faults,
+            mut doubts,
+        } = self;
         if row.name.is_empty() {
             faults.push("name is empty".to_owned());
         }
@@ -189,7 +231,6 @@ impl StoredVirtualModel {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let mut doubts = Vec::new();
         let headers = row.custom_headers.as_deref().unwrap_or_default();
         let custom_headers = custom_headers::parse(headers).unwrap_or_else(|reasons| {
             doubts.push(format!(
@@ -223,15 +264,32 @@ impl StoredVirtualModel {
             row.cost_per_1m_tokens_out_cached,
             f64::MAX,
         );
-        let max_tokens = row
-            .max_tokens
-            .filter(|limit| (1..=MAX_TOKENS).contains(limit))
-            .and_then(|limit| u32::try_from(limit).ok());
-        if row.max_tokens.is_some() && max_tokens.is_none() {
-            doubts.push(format!(
-                "max_tokens is not from 1 to {MAX_TOKENS} and is not used"
-            ));
-        }
+        let mut whole = |field: &str, value: Option<i64>, max: i64| {
+            let good = value
+                .filter(|limit| (1..=max).contains(limit))
+                .and_then(|limit| u32::try_from(limit).ok());
+            if value.is_some() && good.is_none() {
+                doubts.push(format!("{field} is not from 1 to {max} and is not used"));
+            }
+            good
+        };
+        let max_tokens = whole("max_tokens", row.max_tokens, MAX_TOKENS);
+        let num_ctx = whole("num_ctx", row.num_ctx, MAX_NUM_CTX);
+        let queue_priority = row.queue_priority.as_deref().and_then(|id| {
+            let priority = QueuePriority::from_id(id);
+            if priority.is_none() {
+                doubts.push("queue_priority is not HIGH, NORMAL or LOW and is not used".to_owned());
+            }
+            priority
+        });
+        let keep_alive = row.keep_alive.filter(|text| {
+            let good = draft::is_keep_alive(text);
+            if !good {
+                doubts.push(format!("keep_alive {} and is not used", draft::KEEP_ALIVE));
+            }
+            good
+        });
+        let routing = row.routing.judge(&mut doubts);
         let model = VirtualModel {
             id: row.id,
             name: row.name,
@@ -251,6 +309,12 @@ impl StoredVirtualModel {
             top_p,
             system_prompt: row.system_prompt,
             show_reasoning: row.show_reasoning != 0,
+            queue_priority,
+            auto_cache: row.auto_cache != 0,
+            inline_system: row.inline_system != 0,
+            keep_alive,
+            num_ctx,
+            routing,
             created_at: row.created_at,
             updated_at: row.updated_at,
         };

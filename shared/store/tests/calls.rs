@@ -43,6 +43,9 @@ fn call(kind: CallKind, request_id: &str, started_at: i64) -> CallRecord {
         ttft_ms: Some(56),
         error_code: None,
         started_at,
+        attempts: Vec::new(),
+        queue_ms: None,
+        execution_ms: None,
     }
 }
 

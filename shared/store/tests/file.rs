@@ -209,6 +209,9 @@ fn call() -> CallRecord {
         ttft_ms: None,
         error_code: None,
         started_at: 1,
+        attempts: Vec::new(),
+        queue_ms: None,
+        execution_ms: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::value::{HttpUrl, Megabytes, Parse, Threads};
+use super::value::{Failures, HttpUrl, Megabytes, OrZero, Parse, Threads};
 use super::{ConfigProblem, LogFormat, QueuePriority};
 use crate::secret::Secret;
 
@@ -108,6 +108,52 @@ pub static SETTINGS: &[Setting] = &[
         "CONNECT_TIMEOUT",
         Some("10"),
         "Seconds to connect to an endpoint.",
+    ),
+    setting::<Duration>(
+        "FIRST_BYTE_TIMEOUT",
+        Some("120"),
+        "Seconds an endpoint may take to begin its answer while another candidate is left.",
+    ),
+    setting::<Duration>(
+        "HOLD_SECONDS",
+        Some("10"),
+        "Seconds a stream waits for its first words before its status goes out; until then \
+         another candidate can take over.",
+    ),
+    setting::<Duration>(
+        "KEEP_ALIVE_SECONDS",
+        Some("10"),
+        "Seconds between the keep-alive comments of a silent stream.",
+    ),
+    setting::<OrZero>(
+        "RETRY_AFTER_LIMIT",
+        Some("5"),
+        "Longest Retry-After, in seconds, that a call waits for when no other candidate is \
+         left; 0 never waits.",
+    ),
+    stored::<OrZero>(
+        "HEALTH_CHECK_INTERVAL",
+        "health_check_interval",
+        "60",
+        "Seconds between two looks at an endpoint's health check URL; 0 for none.",
+    ),
+    stored::<Failures>(
+        "CIRCUIT_FAILURE_THRESHOLD",
+        "circuit_failure_threshold",
+        "3",
+        "Failures within the window after which an endpoint's model is left alone.",
+    ),
+    stored::<Duration>(
+        "CIRCUIT_FAILURE_WINDOW",
+        "circuit_failure_window",
+        "60",
+        "Seconds for which a failure counts.",
+    ),
+    stored::<Duration>(
+        "CIRCUIT_COOLDOWN_SECONDS",
+        "circuit_cooldown_seconds",
+        "300",
+        "Seconds for which it is left alone before it is tried again.",
     ),
     setting::<Megabytes>("MAX_BODY_MB", Some("64"), "Largest request body, in MiB."),
     setting::<Threads>("THREADS", None, "Worker threads; empty for one a core."),

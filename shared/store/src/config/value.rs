@@ -28,6 +28,12 @@ impl Megabytes {
     }
 }
 
+/// A time that may be zero.
+pub(super) struct OrZero(pub(super) Duration);
+
+/// A number of failures, from 1 to 1000.
+pub(super) struct Failures(pub(super) u32);
+
 /// A number of threads, from 1 to 1024.
 pub(super) struct Threads(pub(super) usize);
 
@@ -80,6 +86,26 @@ impl Parse for Duration {
     }
 }
 
+impl Parse for OrZero {
+    const ACCEPTED: &'static str = "0, or a number of seconds from 0.1 to 86400";
+
+    fn parse(text: &str) -> Option<Self> {
+        if text.parse() == Ok(0.0) {
+            return Some(Self(Duration::ZERO));
+        }
+        Duration::parse(text).map(Self)
+    }
+}
+
+impl Parse for Failures {
+    const ACCEPTED: &'static str = "a whole number from 1 to 1000";
+
+    fn parse(text: &str) -> Option<Self> {
+        let number = text.parse().ok()?;
+        (1..=1000).contains(&number).then_some(Self(number))
+    }
+}
+
 impl Parse for Megabytes {
     const ACCEPTED: &'static str = "a whole number of MiB from 1 to 4096";
 
@@ -126,12 +152,7 @@ impl Parse for QueuePriority {
     const ACCEPTED: &'static str = "HIGH, NORMAL or LOW";
 
     fn parse(text: &str) -> Option<Self> {
-        match text.to_ascii_uppercase().as_str() {
-            "HIGH" => Some(Self::High),
-            "NORMAL" => Some(Self::Normal),
-            "LOW" => Some(Self::Low),
-            _ => None,
-        }
+        Self::from_id(text)
     }
 }
 

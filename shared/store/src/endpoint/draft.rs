@@ -83,7 +83,13 @@ impl EndpointDraft {
     }
 
     fn read(input: &mut Input<'_>) -> Self {
-        input.ignore(&["id", "created_at", "updated_at"]);
+        input.ignore(&[
+            "id",
+            "created_at",
+            "updated_at",
+            "health_check_url",
+            "worker_form",
+        ]);
         Self {
             name: input.name("name", 200),
             url: url(input),

@@ -133,6 +133,30 @@ const TABLES: [Table; 6] = [
     },
 ];
 
+/// What later versions of the original have and earlier ones lack: taken over where it is
+/// there, made where it is not. `weight` and `affinity` are ours.
+const ROUTING: [Table; 2] = [
+    Table {
+        name: "endpoints",
+        columns: &[("health_check_url", "TEXT")],
+        rules: "",
+    },
+    Table {
+        name: "virtual_model_failover",
+        columns: &[
+            ("virtual_model_id", "INTEGER PRIMARY KEY"),
+            ("strategy", "TEXT NOT NULL"),
+            ("targets", "TEXT NOT NULL"),
+            ("max_attempts", "INTEGER"),
+            ("cooldown_seconds", "INTEGER"),
+            ("failure_threshold", "INTEGER"),
+            ("weight", "INTEGER NOT NULL DEFAULT 1"),
+            ("affinity", "INTEGER NOT NULL DEFAULT 0"),
+        ],
+        rules: "",
+    },
+];
+
 const INDEXES: &str = "
     CREATE INDEX IF NOT EXISTS idx_request_usage_virtual_model ON request_usage (virtual_model);
     CREATE INDEX IF NOT EXISTS idx_request_usage_created_at ON request_usage (created_at);
@@ -155,18 +179,28 @@ pub(super) fn tables() -> impl Iterator<Item = &'static str> {
 /// Makes missing tables, adds missing columns, converts values of an existing file.
 pub(super) fn complete(connection: &Connection) -> rusqlite::Result<()> {
     let had_models = table_exists(connection, "virtual_models")?;
-    for table in &TABLES {
-        if table_exists(connection, table.name)? {
-            add_missing_columns(connection, table)?;
-        } else {
-            create(connection, table)?;
-        }
-    }
+    make_or_add(connection, &TABLES)?;
     connection.execute_batch(INDEXES)?;
     if had_models {
         connection.execute_batch(UNSET_TO_NULL)?;
         for side in ["in", "out"] {
             adopt_price_per_1k(connection, side)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the routing table and the column of health checks, or completes them.
+pub(super) fn complete_routing(connection: &Connection) -> rusqlite::Result<()> {
+    make_or_add(connection, &ROUTING)
+}
+
+fn make_or_add(connection: &Connection, tables: &[Table]) -> rusqlite::Result<()> {
+    for table in tables {
+        if table_exists(connection, table.name)? {
+            add_missing_columns(connection, table)?;
+        } else {
+            create(connection, table)?;
         }
     }
     Ok(())

@@ -18,28 +18,31 @@ const INSERT_REQUEST: &str = "INSERT INTO request_usage (\
     cached_input_tokens, cache_creation_tokens, \
     cost_estimate, cost_in, cost_out, cached_cost_estimate, \
     response_time_ms, created_at, \
-    request_id, status, outcome, stream, ttft_ms, estimated, error_code) \
-    VALUES (?,?,?,?, ?,?,?, ?,?, ?,?,?,?, ?,?, ?,?,?,?,?,?,?)";
+    request_id, status, outcome, stream, ttft_ms, estimated, error_code, \
+    attempts, attempt_count, queue_ms, execution_ms) \
+    VALUES (?,?,?,?, ?,?,?, ?,?, ?,?,?,?, ?,?, ?,?,?,?,?,?,?, ?,?,?,?)";
 
 const INSERT_EMBEDDING: &str = "INSERT INTO embedding_usage (\
     virtual_model, endpoint_name, endpoint_id, \
     input_tokens, output_tokens, total_tokens, \
     cost_estimate, cost_in, cost_out, \
     response_time_ms, created_at, \
-    request_id, status, outcome, stream, ttft_ms, estimated, error_code) \
-    VALUES (?,?,?, ?,?,?, ?,?,?, ?,?, ?,?,?,?,?,?,?)";
+    request_id, status, outcome, stream, ttft_ms, estimated, error_code, \
+    attempts, attempt_count, queue_ms, execution_ms) \
+    VALUES (?,?,?, ?,?,?, ?,?,?, ?,?, ?,?,?,?,?,?,?, ?,?,?,?)";
 
 const RECENT: &str = "SELECT * FROM (\
     SELECT id, COALESCE(request_type, 'chat') AS request_type, request_id, virtual_model, \
     endpoint_name, endpoint_id, prompt_tokens, completion_tokens, total_tokens, \
     cached_input_tokens, cache_creation_tokens, cost_estimate, cost_in, cost_out, \
     cached_cost_estimate, response_time_ms, ttft_ms, status, outcome, stream, estimated, \
-    error_code, created_at FROM request_usage ORDER BY created_at DESC, id DESC LIMIT :limit) \
+    error_code, created_at, attempts, attempt_count, queue_ms, execution_ms \
+    FROM request_usage ORDER BY created_at DESC, id DESC LIMIT :limit) \
     UNION ALL SELECT * FROM (\
     SELECT id, 'embedding', request_id, virtual_model, endpoint_name, endpoint_id, \
     input_tokens, output_tokens, total_tokens, 0, 0, cost_estimate, cost_in, cost_out, 0.0, \
-    response_time_ms, ttft_ms, status, outcome, stream, estimated, error_code, created_at \
-    FROM embedding_usage ORDER BY created_at DESC, id DESC LIMIT :limit) \
+    response_time_ms, ttft_ms, status, outcome, stream, estimated, error_code, created_at, \
+    attempts, attempt_count, queue_ms, execution_ms FROM embedding_usage ORDER BY created_at DESC, id DESC LIMIT :limit) \
     ORDER BY created_at DESC, id DESC LIMIT :limit";
 
 impl Store {
@@ -106,6 +109,9 @@ fn insert(connection: &Transaction<'_>, call: &CallRecord, prices: Prices) -> ru
     } else {
         call.total_tokens
     };
+    let attempts = (!call.attempts.is_empty())
+        .then(|| serde_json::to_string(&call.attempts).ok())
+        .flatten();
     match call.kind {
         CallKind::Chat | CallKind::Completion => {
             connection.prepare_cached(INSERT_REQUEST)?.execute(params![
@@ -131,6 +137,10 @@ fn insert(connection: &Transaction<'_>, call: &CallRecord, prices: Prices) -> ru
                 call.ttft_ms.map(count),
                 call.estimated,
                 call.error_code,
+                attempts,
+                count(call.attempts.len() as u64),
+                call.queue_ms.map(count),
+                call.execution_ms.map(count),
             ])?;
         }
         CallKind::Embedding => {
@@ -155,6 +165,10 @@ fn insert(connection: &Transaction<'_>, call: &CallRecord, prices: Prices) -> ru
                     call.ttft_ms.map(count),
                     call.estimated,
                     call.error_code,
+                    attempts,
+                    count(call.attempts.len() as u64),
+                    call.queue_ms.map(count),
+                    call.execution_ms.map(count),
                 ])?;
         }
     }
@@ -205,6 +219,9 @@ fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
     let stream = number("stream").unwrap_or(0);
     let estimated = number("estimated").unwrap_or(0);
     let endpoint_id = number("endpoint_id");
+    let attempt_count = number("attempt_count").unwrap_or(0);
+    let queue_ms = number("queue_ms");
+    let execution_ms = number("execution_ms");
     let created_at = number("created_at").unwrap_or(0);
     Ok(CallRow {
         id: columns.id()?,
@@ -230,5 +247,12 @@ fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         estimated,
         error_code: columns.text("error_code"),
         created_at,
+        attempts: columns
+            .text("attempts")
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default(),
+        attempt_count,
+        queue_ms,
+        execution_ms,
     })
 }

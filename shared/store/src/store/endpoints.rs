@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::assignments::Assignments;
-use super::{Failure, Store};
+use super::{Failure, Store, circuits, routing};
 use crate::custom_headers;
 use crate::endpoint::ApiKeyChange;
 use crate::endpoint::{Endpoint, EndpointDraft, EndpointRow, StoredEndpoint};
@@ -91,14 +91,20 @@ impl Store {
     pub fn delete_endpoint(&self, id: i64, cascade: bool) -> Result<Vec<String>, StoreError> {
         self.write(|connection| {
             let endpoint = read_one(connection, id)?.row.name;
-            let models = connection
-                .prepare("SELECT name FROM virtual_models WHERE endpoint_id = ? ORDER BY name")?
-                .query_map([id], |row| row.get(0))?
-                .collect::<rusqlite::Result<Vec<String>>>()?;
+            let (ids, models): (Vec<i64>, Vec<String>) = connection
+                .prepare("SELECT id, name FROM virtual_models WHERE endpoint_id = ? ORDER BY name")?
+                .query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<Vec<(i64, String)>>>()?
+                .into_iter()
+                .unzip();
             if !models.is_empty() && !cascade {
                 return Err(StoreError::HasModels { endpoint, models }.into());
             }
+            for model in ids {
+                routing::forget_model(connection, model)?;
+            }
             connection.execute("DELETE FROM virtual_models WHERE endpoint_id = ?", [id])?;
+            circuits::forget_endpoint(connection, id)?;
             connection.execute("DELETE FROM endpoints WHERE id = ?", [id])?;
             Ok(models)
         })

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::assignments::Assignments;
-use super::{Failure, Store};
+use super::{Failure, Store, routing};
 use crate::custom_headers;
 use crate::error::StoreError;
 use crate::field_errors::FieldErrors;
@@ -11,8 +11,12 @@ use crate::virtual_model::{StoredVirtualModel, VirtualModelDraft, VirtualModelRo
 
 const WHAT: &str = "virtual model";
 
-const SELECT: &str = "SELECT m.*, e.name AS endpoint_name, e.url AS endpoint_url \
-                      FROM virtual_models m LEFT JOIN endpoints e ON e.id = m.endpoint_id";
+const SELECT: &str = "SELECT m.*, e.name AS endpoint_name, e.url AS endpoint_url, \
+    r.strategy AS routing_strategy, r.targets AS routing_targets, r.weight AS routing_weight, \
+    r.max_attempts AS routing_max_attempts, r.failure_threshold AS routing_threshold, \
+    r.cooldown_seconds AS routing_cooldown, r.affinity AS routing_affinity \
+    FROM virtual_models m LEFT JOIN endpoints e ON e.id = m.endpoint_id \
+    LEFT JOIN virtual_model_failover r ON r.virtual_model_id = m.id";
 
 impl Store {
     /// Every virtual model, by name.
@@ -85,15 +89,16 @@ impl Store {
         })
     }
 
-    /// Deletes a virtual model.
+    /// Deletes a virtual model, takes it out of the targets of the others, and gives the
+    /// names of those.
     ///
     /// # Errors
     /// [`StoreError::Missing`], or when the file cannot be written.
-    pub fn delete_virtual_model(&self, id: i64) -> Result<(), StoreError> {
+    pub fn delete_virtual_model(&self, id: i64) -> Result<Vec<String>, StoreError> {
         self.write(|connection| {
             match connection.execute("DELETE FROM virtual_models WHERE id = ?", [id])? {
                 0 => Err(StoreError::Missing { what: WHAT, id }.into()),
-                _ => Ok(()),
+                _ => Ok(routing::forget_model(connection, id)?),
             }
         })
     }

@@ -14,6 +14,11 @@ pub(crate) const MAX_TOKENS: i64 = 1_000_000;
 pub(crate) const MAX_TEMPERATURE: f64 = 2.0;
 /// The largest `top_p` default.
 pub(crate) const MAX_TOP_P: f64 = 1.0;
+/// The largest context, in tokens.
+pub(crate) const MAX_NUM_CTX: i64 = 16_777_216;
+/// What `keep_alive` may be.
+pub(super) const KEEP_ALIVE: &str =
+    "must be a duration such as 5m, 1h30m or 300s, a whole number of seconds, or -1 for ever";
 /// The largest price, dollars per million tokens.
 const MAX_PRICE: f64 = 1_000_000.0;
 
@@ -85,6 +90,12 @@ impl VirtualModelDraft {
             "updated_at",
             "endpoint_name",
             "endpoint_url",
+            "queue_priority",
+            "auto_cache",
+            "inline_system",
+            "keep_alive",
+            "num_ctx",
+            "routing",
         ]);
         let mut price = |field| input.real(field, 0.0, MAX_PRICE);
         let cost_in = price("cost_per_1m_tokens_in");
@@ -111,6 +122,28 @@ impl VirtualModelDraft {
             show_reasoning: input.flag("show_reasoning"),
         }
     }
+}
+
+/// Whether Ollama takes `text` for `keep_alive`: a duration of Go without a sign, or whole
+/// seconds, -1 included.
+pub(super) fn is_keep_alive(text: &str) -> bool {
+    if text.len() > 20 {
+        return false;
+    }
+    if let Ok(seconds) = text.parse::<i64>() {
+        return seconds >= -1 && !text.starts_with('+');
+    }
+    let mut rest = text;
+    while !rest.is_empty() {
+        let number = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let units = ["ms", "h", "m", "s"];
+        let unit = units.iter().find(|unit| rest[number..].starts_with(**unit));
+        match unit {
+            Some(unit) if number > 0 => rest = &rest[number + unit.len()..],
+            _ => return false,
+        }
+    }
+    !text.is_empty()
 }
 
 fn endpoint_id(input: &mut Input<'_>) -> Option<i64> {
