@@ -13,4 +13,5 @@ pub mod hub;
 pub mod provider;
 pub mod redact;
 pub mod sse;
+pub mod translation;
 pub mod usage;

@@ -3,9 +3,12 @@
 //! Source: OpenAI's published API description, and the references of the servers
 //! that follow it for where they deviate.
 
+mod chat_writer;
 mod collect;
+mod completion_writer;
 mod conversation;
 mod error;
+mod event_reader;
 mod raw;
 mod replay;
 mod reply;
@@ -13,9 +16,14 @@ mod request;
 mod stream;
 
 pub use crate::hub::StreamFault;
+pub use chat_writer::{ChatWriter, WriterOptions, write_chat_reply};
 pub use collect::collect;
+pub use completion_writer::{
+    CompletionPart, CompletionWriter, write_completion_replies, write_completion_reply,
+};
 pub use conversation::{ConversationMark, conversation};
 pub use error::{ErrorBody, UpstreamError};
+pub use event_reader::{EventReader, read_reply_events};
 pub use replay::replay;
 pub use reply::{Reply, ReplyFault};
 pub use request::{BadRequest, Defaults, Request, StreamOptions, Target};

@@ -1,0 +1,139 @@
+//! A whole answer as one chat completion.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::json::{put_head, put_number, put_string, put_usage};
+use super::{call_id, finish_word, put_encrypted, put_signed};
+use crate::hub::{Answer, AnsweredChoice, Finish, Thinking, ToolNames};
+
+/// `answer` as a chat completion of `model` (a JSON string).
+///
+/// The id and the time are the upstream's where it says them, `fallback_id` and
+/// `created` otherwise, as in the stream of the same answer.
+#[must_use]
+pub fn write_chat_reply(
+    answer: &Answer,
+    names: &ToolNames,
+    model: &Bytes,
+    created: i64,
+    fallback_id: &str,
+) -> Bytes {
+    let id = match answer.id.as_str() {
+        "" => fallback_id,
+        id => id,
+    };
+    let mut out = BytesMut::new();
+    let created = answer.created.unwrap_or(created);
+    put_head(id, "chat.completion", created, model, &mut out);
+    let nothing = [AnsweredChoice::default()];
+    let choices = match answer.choices.as_slice() {
+        [] => &nothing[..],
+        choices => choices,
+    };
+    let mut open = b'[';
+    for (number, choice) in (0u32..).zip(choices) {
+        out.put_u8(open);
+        open = b',';
+        put_choice(number, choice, names, id, &mut out);
+    }
+    out.put_u8(b']');
+    if let Some(usage) = &answer.usage {
+        out.put_slice(b",\"usage\":");
+        put_usage(usage, &mut out);
+    }
+    out.put_u8(b'}');
+    out.freeze()
+}
+
+fn put_choice(
+    number: u32,
+    choice: &AnsweredChoice,
+    names: &ToolNames,
+    response: &str,
+    out: &mut BytesMut,
+) {
+    out.put_slice(b"{\"index\":");
+    put_number(number.into(), out);
+    out.put_slice(b",\"message\":{\"role\":\"assistant\",\"content\":");
+    let is_elsewhere = !choice.calls.is_empty() || !choice.refusal.is_empty();
+    if choice.text.is_empty() && is_elsewhere {
+        out.put_slice(b"null");
+    } else {
+        put_string(&choice.text, out);
+    }
+    out.put_slice(b",\"refusal\":");
+    if choice.refusal.is_empty() {
+        out.put_slice(b"null");
+    } else {
+        put_string(&choice.refusal, out);
+    }
+    put_reasoning(&choice.reasoning, out);
+    put_calls(number, choice, names, response, out);
+    out.put_slice(b"},\"logprobs\":null,\"finish_reason\":");
+    let unsaid = if choice.calls.is_empty() {
+        Finish::Stop
+    } else {
+        Finish::ToolCalls
+    };
+    out.put_slice(finish_word(choice.finish.unwrap_or(unsaid)));
+    out.put_u8(b'}');
+}
+
+/// The words in one member for every client, and the blocks with their proofs in
+/// another for clients that send them back.
+fn put_reasoning(blocks: &[Thinking], out: &mut BytesMut) {
+    let words: String = blocks
+        .iter()
+        .filter_map(|block| match block {
+            Thinking::Plain { text, .. } => Some(text.as_str()),
+            Thinking::Redacted { .. } => None,
+        })
+        .collect();
+    if !words.is_empty() {
+        out.put_slice(b",\"reasoning_content\":");
+        put_string(&words, out);
+    }
+    if blocks.is_empty() {
+        return;
+    }
+    let mut open = &b",\"reasoning_details\":["[..];
+    for (index, block) in (0u32..).zip(blocks) {
+        out.put_slice(open);
+        open = b",";
+        match block {
+            Thinking::Plain { text, signature } => {
+                put_signed(Some(text), signature.as_deref(), index, out);
+            }
+            Thinking::Redacted { data } => put_encrypted(data, index, out),
+        }
+    }
+    out.put_u8(b']');
+}
+
+fn put_calls(
+    number: u32,
+    choice: &AnsweredChoice,
+    names: &ToolNames,
+    response: &str,
+    out: &mut BytesMut,
+) {
+    if choice.calls.is_empty() {
+        return;
+    }
+    let mut open = &b",\"tool_calls\":["[..];
+    for (at, call) in (0u32..).zip(&choice.calls) {
+        out.put_slice(open);
+        open = b",";
+        out.put_slice(b"{\"id\":");
+        put_string(&call_id(response, number, at, &call.id), out);
+        out.put_slice(b",\"type\":\"function\",\"function\":{\"name\":");
+        put_string(names.caller(&call.name), out);
+        out.put_slice(b",\"arguments\":");
+        match call.arguments.trim() {
+            "" => out.put_slice(b"\"{}\""),
+            _ => put_string(&call.arguments, out),
+        }
+        out.put_slice(b"}}");
+    }
+    out.put_u8(b']');
+}

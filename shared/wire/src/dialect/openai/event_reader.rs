@@ -1,0 +1,338 @@
+//! An answer of any OpenAI-family server, chat or text completion, as events.
+//!
+//! The servers differ in where they put reasoning, usage, tool calls and errors; the
+//! reader takes every form in use and tells the same events. The first finish reason
+//! of a choice holds, but is told only at the end of the answer: some servers send
+//! more of a choice, or its usage, behind it. Deliberately not here: log
+//! probabilities, audio, annotations and other things that no other dialect has.
+//! Source: the references and recorded streams of the servers.
+
+mod choice;
+mod chunk;
+mod extent;
+
+use serde::de::IgnoredAny;
+use std::borrow::Cow;
+
+use super::error::UpstreamError;
+use crate::hub::{Event, Finish, StreamFault};
+use crate::sse::{Frame, Reader};
+use crate::usage::Usage;
+use choice::Choice;
+use chunk::{Chunk, Content, Delta};
+
+/// More choices than any server gives.
+const MOST_CHOICES: i64 = 128;
+
+/// Reads a stream of server-sent events.
+#[derive(Debug, Default)]
+pub struct EventReader {
+    reader: Reader,
+    fold: Fold,
+}
+
+/// Everything but the framing.
+#[derive(Debug, Default)]
+struct Fold {
+    started: bool,
+    ended: bool,
+    usage: Option<Usage>,
+    choices: Vec<Choice>,
+}
+
+impl EventReader {
+    /// Takes the upstream's next bytes and tells what they complete.
+    pub fn push(&mut self, bytes: &[u8], each: &mut dyn FnMut(Event<'_>)) {
+        let fold = &mut self.fold;
+        self.reader
+            .push(bytes, |frame| fold.frame(&frame, false, each));
+    }
+
+    /// The upstream's bytes have ended. Tells the terminal event unless it has been
+    /// told: an answer whose choices have all finished is complete, however the
+    /// connection ended.
+    pub fn finish(&mut self, _cleanly: bool, each: &mut dyn FnMut(Event<'_>)) {
+        let fold = &mut self.fold;
+        self.reader.finish(|frame| fold.frame(&frame, true, each));
+        if fold.ended {
+            return;
+        }
+        let mut seen = fold.choices.iter().filter(|choice| choice.seen).peekable();
+        if seen.peek().is_some() && seen.all(|choice| choice.finish.is_some()) {
+            fold.close(each);
+        } else {
+            fold.fault(StreamFault::Truncated, each);
+        }
+    }
+}
+
+/// Tells a whole reply as the events of its stream, the terminal one included.
+pub fn read_reply_events(body: &[u8], each: &mut dyn FnMut(Event<'_>)) {
+    let mut fold = Fold::default();
+    let body = body.trim_ascii();
+    match read(body) {
+        Ok(Some(chunk)) if chunk.is_error() => fold.upstream_fault(body, each),
+        Ok(Some(chunk)) if chunk.choices.0.is_empty() => fold.fault(no_choices(), each),
+        Ok(Some(chunk)) => {
+            fold.chunk(chunk, each);
+            fold.close(each);
+        }
+        // Google wraps its errors in a list.
+        Ok(None) if UpstreamError::read(body) != UpstreamError::default() => {
+            fold.upstream_fault(body, each);
+        }
+        Ok(None) => fold.fault(no_choices(), each),
+        Err(fault) => fold.fault(fault, each),
+    }
+}
+
+fn no_choices() -> StreamFault {
+    StreamFault::BadEvent("the reply has no choices".to_owned())
+}
+
+/// `None` for JSON that is not an object.
+fn read(data: &[u8]) -> Result<Option<Chunk<'_>>, StreamFault> {
+    if data.starts_with(b"{") {
+        return serde_json::from_slice(data)
+            .map(Some)
+            .map_err(|err| StreamFault::BadEvent(err.to_string()));
+    }
+    serde_json::from_slice::<IgnoredAny>(data)
+        .map(|_| None)
+        .map_err(|err| StreamFault::BadEvent(err.to_string()))
+}
+
+/// Why a choice ended.
+///
+/// # Errors
+/// When the word means that the answer is broken.
+fn finish(reason: &str) -> Result<Finish, StreamFault> {
+    match reason {
+        "length" | "model_length" => Ok(Finish::Length),
+        "tool_calls" | "function_call" => Ok(Finish::ToolCalls),
+        "content_filter" => Ok(Finish::ContentFilter),
+        "error" | "abort" | "insufficient_system_resource" => {
+            Err(StreamFault::Upstream(UpstreamError {
+                message: Some(format!(
+                    "The upstream gave up inside the answer (finish reason '{reason}')."
+                )),
+                code: Some(reason.to_owned()),
+                ..UpstreamError::default()
+            }))
+        }
+        // `stop`, `eos`, and words that are not known.
+        _ => Ok(Finish::Stop),
+    }
+}
+
+impl Fold {
+    fn frame(&mut self, frame: &Frame<'_>, at_end: bool, each: &mut dyn FnMut(Event<'_>)) {
+        if self.ended {
+            return;
+        }
+        match frame {
+            Frame::Comment(_) => each(Event::KeepAlive),
+            Frame::TooLong => self.fault(StreamFault::TooLong, each),
+            Frame::Event { is_error, data } => {
+                let data = data.trim_ascii();
+                if data.is_empty() {
+                } else if data.starts_with(b"[DONE]") {
+                    self.close(each);
+                } else {
+                    self.event(data, *is_error, at_end, each);
+                }
+            }
+        }
+    }
+
+    fn event(
+        &mut self,
+        data: &[u8],
+        is_error: bool,
+        at_end: bool,
+        each: &mut dyn FnMut(Event<'_>),
+    ) {
+        match read(data) {
+            // Half an event is what a cut leaves behind, not nonsense.
+            Err(_) if at_end => {}
+            _ if is_error => self.upstream_fault(data, each),
+            Ok(Some(chunk)) if chunk.is_error() => self.upstream_fault(data, each),
+            Ok(Some(chunk)) => self.chunk(chunk, each),
+            Ok(None) => {}
+            Err(fault) => self.fault(fault, each),
+        }
+    }
+
+    /// Takes a chunk, or a whole reply, that is no error.
+    fn chunk(&mut self, chunk: Chunk<'_>, each: &mut dyn FnMut(Event<'_>)) {
+        let usage = chunk.usage().and_then(|raw| Usage::read(raw.get()));
+        // Zeros are what some servers write before they have counted.
+        let usage = usage.filter(|usage| *usage != Usage::default());
+        let is_named = !chunk.id.0.is_empty() || !chunk.model.0.is_empty();
+        // Azure's first chunk has neither id nor choices.
+        if !self.started && (is_named || usage.is_some() || !chunk.choices.0.is_empty()) {
+            self.started = true;
+            each(Event::Start {
+                id: chunk.id.0,
+                model: chunk.model.0,
+                created: chunk.created.0.filter(|created| *created > 0),
+            });
+        }
+        for (position, choice) in chunk.choices.0.into_iter().enumerate() {
+            if let Err(fault) = self.choice(position, choice, each) {
+                return self.fault(fault, each);
+            }
+        }
+        if usage.is_some() && usage != self.usage {
+            self.usage = usage;
+            usage
+                .into_iter()
+                .for_each(|usage| each(Event::Usage(usage)));
+        }
+    }
+
+    fn choice(
+        &mut self,
+        position: usize,
+        choice: chunk::Choice<'_>,
+        each: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), StreamFault> {
+        if let Some(error) = choice.error() {
+            let error = UpstreamError::read(error.get().as_bytes());
+            return Err(StreamFault::Upstream(error));
+        }
+        let index = choice.index.0.or(i64::try_from(position).ok());
+        let Some(number) = index
+            .filter(|index| (0..MOST_CHOICES).contains(index))
+            .and_then(|index| u32::try_from(index).ok())
+        else {
+            return Err(StreamFault::BadEvent(format!(
+                "choice index {}",
+                index.unwrap_or(i64::MAX)
+            )));
+        };
+        let at = number as usize;
+        if self.choices.len() <= at {
+            self.choices.resize_with(at + 1, Choice::default);
+        }
+        let state = &mut self.choices[at];
+        state.seen = true;
+        let has_content = [&choice.delta, &choice.message]
+            .into_iter()
+            .any(|delta| delta.0.as_ref().is_some_and(|d| !d.content.is_empty()));
+        for delta in [choice.delta.0, choice.message.0].into_iter().flatten() {
+            put_delta(number, delta, state, each)?;
+        }
+        // Together repeats the text of a chat under the older name.
+        if !has_content {
+            put_text(number, choice.text.0, each);
+        }
+        if state.finish.is_none() && !choice.finish_reason.0.is_empty() {
+            state.finish = Some(finish(&choice.finish_reason.0)?);
+        }
+        Ok(())
+    }
+
+    /// The answer is complete.
+    fn close(&mut self, each: &mut dyn FnMut(Event<'_>)) {
+        for (number, choice) in (0u32..).zip(&mut self.choices) {
+            if choice.seen
+                && let Err(fault) = choice.close(number, each)
+            {
+                return self.fault(fault, each);
+            }
+        }
+        self.ended = true;
+        self.choices = Vec::new();
+        each(Event::End);
+    }
+
+    fn upstream_fault(&mut self, data: &[u8], each: &mut dyn FnMut(Event<'_>)) {
+        self.fault(StreamFault::Upstream(UpstreamError::read(data)), each);
+    }
+
+    fn fault(&mut self, fault: StreamFault, each: &mut dyn FnMut(Event<'_>)) {
+        self.ended = true;
+        self.choices = Vec::new();
+        each(Event::Fault(fault));
+    }
+}
+
+fn put_delta(
+    number: u32,
+    delta: Delta<'_>,
+    state: &mut Choice,
+    each: &mut dyn FnMut(Event<'_>),
+) -> Result<(), StreamFault> {
+    let details = delta.reasoning_details.0;
+    // The same reasoning comes under up to three names; the one that can be signed
+    // is the best, and two are never joined.
+    let told_in_details = details
+        .iter()
+        .any(|detail| !detail.text.0.is_empty() || !detail.summary.0.is_empty());
+    if !told_in_details {
+        let [first, second] = [delta.reasoning_content.0, delta.reasoning.0];
+        put_reasoning(number, if first.is_empty() { second } else { first }, each);
+    }
+    for detail in details {
+        put_reasoning(number, detail.text.0, each);
+        put_reasoning(number, detail.summary.0, each);
+        put_signature(number, detail.signature.0, each);
+        if !detail.data.0.is_empty() {
+            each(Event::Redacted {
+                choice: number,
+                data: detail.data.0,
+            });
+        }
+    }
+    put_content(number, delta.content, each);
+    put_refusal(number, delta.refusal.0, each);
+    if let Some(function) = delta.function_call.0 {
+        state.function_call(number, &function, each)?;
+    }
+    state.calls(number, delta.tool_calls.0, each)
+}
+
+fn put_content(choice: u32, content: Content<'_>, each: &mut dyn FnMut(Event<'_>)) {
+    let parts = match content {
+        Content::Text(text) => return put_text(choice, text, each),
+        Content::Parts(parts) => parts,
+    };
+    for part in parts {
+        match part.thinking {
+            Content::Text(text) => put_reasoning(choice, text, each),
+            Content::Parts(inner) => {
+                for part in inner {
+                    put_reasoning(choice, part.text.0, each);
+                }
+            }
+        }
+        put_signature(choice, part.signature.0, each);
+        put_text(choice, part.text.0, each);
+        put_refusal(choice, part.refusal.0, each);
+    }
+}
+
+fn put_text(choice: u32, text: Cow<'_, str>, each: &mut dyn FnMut(Event<'_>)) {
+    if !text.is_empty() {
+        each(Event::Text { choice, text });
+    }
+}
+
+fn put_reasoning(choice: u32, text: Cow<'_, str>, each: &mut dyn FnMut(Event<'_>)) {
+    if !text.is_empty() {
+        each(Event::Reasoning { choice, text });
+    }
+}
+
+fn put_refusal(choice: u32, text: Cow<'_, str>, each: &mut dyn FnMut(Event<'_>)) {
+    if !text.is_empty() {
+        each(Event::Refusal { choice, text });
+    }
+}
+
+fn put_signature(choice: u32, signature: Cow<'_, str>, each: &mut dyn FnMut(Event<'_>)) {
+    if !signature.is_empty() {
+        each(Event::Signature { choice, signature });
+    }
+}

@@ -1,0 +1,209 @@
+//! An answer on its way between two dialects: the upstream's bytes in, the caller's
+//! bytes out.
+//!
+//! Any split of the input gives the same output, and an answer ends once: what comes
+//! after its end reaches nobody. Same-dialect answers never come here; they are edited
+//! in place ([`crate::dialect::openai::StreamEditor`]).
+
+mod kept;
+
+use bytes::BytesMut;
+
+use crate::dialect::openai;
+pub use crate::dialect::openai::End;
+use crate::hub::{Answer, Event, StreamFault, Thinking, ToolNames};
+use crate::usage::Usage;
+use kept::Kept;
+
+/// The upstream's side of a stream.
+#[derive(Debug)]
+pub enum StreamFrom {
+    /// Any OpenAI-family server.
+    OpenAi(openai::EventReader),
+}
+
+/// The caller's side of a stream.
+#[derive(Debug)]
+pub enum StreamTo {
+    /// OpenAI's chat completions.
+    Chat(openai::ChatWriter),
+    /// OpenAI's text completions.
+    Completion(openai::CompletionWriter),
+}
+
+/// The dialect of a whole reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WholeFrom {
+    /// Any OpenAI-family server.
+    OpenAi,
+}
+
+/// One stream between two dialects.
+#[derive(Debug)]
+pub struct Translation {
+    from: StreamFrom,
+    caller: Caller,
+}
+
+/// Everything behind the reader.
+#[derive(Debug)]
+struct Caller {
+    to: StreamTo,
+    /// The caller's names of the tools.
+    names: ToolNames,
+    usage: Option<Usage>,
+    answer_bytes: u64,
+    kept: Option<Kept>,
+    end: Option<End>,
+}
+
+impl Translation {
+    /// A stream that has not begun. `names` are those that the request was written
+    /// with.
+    #[must_use]
+    pub fn new(from: StreamFrom, to: StreamTo, names: ToolNames) -> Self {
+        let kept = match &from {
+            StreamFrom::OpenAi(_) => None,
+        };
+        Self {
+            from,
+            caller: Caller {
+                to,
+                names,
+                usage: None,
+                answer_bytes: 0,
+                kept,
+                end: None,
+            },
+        }
+    }
+
+    /// Takes upstream bytes and appends what the caller gets to `out`.
+    pub fn push(&mut self, bytes: &[u8], out: &mut BytesMut) {
+        let caller = &mut self.caller;
+        let each = &mut |event: Event<'_>| caller.event(&event, out);
+        match &mut self.from {
+            StreamFrom::OpenAi(reader) => reader.push(bytes, each),
+        }
+    }
+
+    /// The upstream's bytes have ended: `cleanly` says whether its message was
+    /// complete as HTTP. After a fault the caller of this function sends
+    /// [`StreamFault::public`].
+    pub fn finish(&mut self, cleanly: bool, out: &mut BytesMut) -> End {
+        let caller = &mut self.caller;
+        let each = &mut |event: Event<'_>| caller.event(&event, out);
+        match &mut self.from {
+            StreamFrom::OpenAi(reader) => reader.finish(cleanly, each),
+        }
+        let end = &mut self.caller.end;
+        end.get_or_insert(End::Fault(StreamFault::Truncated))
+            .clone()
+    }
+
+    /// Takes a whole reply of `from` in the place of a stream, from an upstream that
+    /// gave none, and appends the stream of it.
+    pub fn replay(&mut self, from: WholeFrom, body: &[u8], out: &mut BytesMut) -> End {
+        let caller = &mut self.caller;
+        read_whole(from, body, &mut |event| caller.event(&event, out));
+        let end = &mut self.caller.end;
+        end.get_or_insert(End::Fault(StreamFault::Truncated))
+            .clone()
+    }
+
+    /// The end, once it is known: nothing after it reaches the caller.
+    #[must_use]
+    pub fn end(&self) -> Option<&End> {
+        self.caller.end.as_ref()
+    }
+
+    /// The last usage that the upstream declared.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        self.caller.usage
+    }
+
+    /// Bytes of text, reasoning, tool names and tool arguments so far; 0 until the
+    /// first token has arrived.
+    #[must_use]
+    pub fn answer_bytes(&self) -> u64 {
+        self.caller.answer_bytes
+    }
+
+    /// The signed and the redacted reasoning that came before each tool call, by the
+    /// id that the caller knows the call by. Callers that drop reasoning from their
+    /// history cannot give it back, and the upstream wants it unchanged. Only for
+    /// Anthropic; calls without reasoning of their own are not in it.
+    #[must_use]
+    pub fn take_thinking(&mut self) -> Vec<(String, Vec<Thinking>)> {
+        let kept = self.caller.kept.as_mut();
+        kept.map(Kept::take).unwrap_or_default()
+    }
+}
+
+impl Caller {
+    fn event(&mut self, event: &Event<'_>, out: &mut BytesMut) {
+        if self.end.is_some() {
+            return;
+        }
+        match event {
+            Event::Text { text, .. }
+            | Event::Reasoning { text, .. }
+            | Event::Refusal { text, .. }
+            | Event::Arguments { text, .. } => self.answer_bytes += text.len() as u64,
+            Event::Call { name, .. } => self.answer_bytes += name.len() as u64,
+            Event::Usage(usage) => self.usage = Some(*usage),
+            Event::End => self.end = Some(End::Complete),
+            Event::Fault(fault) => self.end = Some(End::Fault(fault.clone())),
+            Event::Start { .. }
+            | Event::Signature { .. }
+            | Event::Redacted { .. }
+            | Event::Finish { .. }
+            | Event::KeepAlive => {}
+        }
+        match &mut self.to {
+            StreamTo::Chat(writer) => writer.write(event, &self.names, out),
+            StreamTo::Completion(writer) => writer.write(event, out),
+        }
+        if let Some(kept) = &mut self.kept {
+            let writer = match &self.to {
+                StreamTo::Chat(writer) => Some(writer),
+                StreamTo::Completion(_) => None,
+            };
+            kept.add(event, |choice, call, id| match writer {
+                Some(writer) => writer.call_id(choice, call, id).into_owned(),
+                None => id.to_owned(),
+            });
+        }
+    }
+}
+
+/// What a whole reply amounts to. An error inside it, and a body that is no reply, is
+/// a fault at its end.
+#[must_use]
+pub fn whole(from: WholeFrom, body: &[u8]) -> Answer {
+    let mut answer = Answer::default();
+    read_whole(from, body, &mut |event| answer.add(&event));
+    answer
+}
+
+/// What a stream amounts to, for a caller that wants none from an upstream that gave
+/// one.
+#[must_use]
+pub fn collected(mut from: StreamFrom, stream: &[u8]) -> Answer {
+    let mut answer = Answer::default();
+    let each = &mut |event: Event<'_>| answer.add(&event);
+    match &mut from {
+        StreamFrom::OpenAi(reader) => {
+            reader.push(stream, each);
+            reader.finish(true, each);
+        }
+    }
+    answer
+}
+
+fn read_whole(from: WholeFrom, body: &[u8], each: &mut dyn FnMut(Event<'_>)) {
+    match from {
+        WholeFrom::OpenAi => openai::read_reply_events(body, each),
+    }
+}

@@ -1,0 +1,91 @@
+//! Reasoning of an answer that its upstream wants back unchanged with the results of
+//! the calls that followed it.
+
+use crate::hub::{Event, Thinking};
+
+/// More reasoning than this is not kept; then the next turn goes without.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+/// The reasoning of the first choice, split at its tool calls.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// Words whose proof has not come.
+    open: String,
+    /// Complete blocks since the last call.
+    blocks: Vec<Thinking>,
+    /// By call.
+    done: Vec<(String, Vec<Thinking>)>,
+    bytes: usize,
+}
+
+impl Kept {
+    /// Takes an event. `call_id` gives the id that the caller knows a call by.
+    pub(super) fn add(
+        &mut self,
+        event: &Event<'_>,
+        call_id: impl FnOnce(u32, u32, &str) -> String,
+    ) {
+        match event {
+            Event::Reasoning { choice: 0, text } if self.has_room(text) => {
+                self.open.push_str(text);
+            }
+            Event::Signature {
+                choice: 0,
+                signature,
+            } if self.has_room(signature) => self.blocks.push(Thinking::Plain {
+                text: std::mem::take(&mut self.open),
+                signature: Some(signature.to_string()),
+            }),
+            Event::Redacted { choice: 0, data } if self.has_room(data) => {
+                self.blocks.push(Thinking::Redacted {
+                    data: data.to_string(),
+                });
+            }
+            Event::Call {
+                choice: 0,
+                call,
+                id,
+                ..
+            } => {
+                self.open.clear();
+                if !self.blocks.is_empty() {
+                    let blocks = std::mem::take(&mut self.blocks);
+                    self.done.push((call_id(0, *call, id), blocks));
+                }
+            }
+            Event::Start { .. }
+            | Event::Text { .. }
+            | Event::Reasoning { .. }
+            | Event::Signature { .. }
+            | Event::Redacted { .. }
+            | Event::Refusal { .. }
+            | Event::Call { .. }
+            | Event::Arguments { .. }
+            | Event::Finish { .. }
+            | Event::Usage(_)
+            | Event::KeepAlive
+            | Event::End
+            | Event::Fault(_) => {}
+        }
+    }
+
+    /// What was kept; nothing when it was too much, because half of it is of no use.
+    pub(super) fn take(&mut self) -> Vec<(String, Vec<Thinking>)> {
+        let done = std::mem::take(&mut self.done);
+        if self.bytes > MOST_BYTES {
+            return Vec::new();
+        }
+        done
+    }
+
+    fn has_room(&mut self, text: &str) -> bool {
+        self.bytes = self.bytes.saturating_add(text.len());
+        if self.bytes > MOST_BYTES {
+            self.open = String::new();
+            self.blocks = Vec::new();
+            self.done = Vec::new();
+            return false;
+        }
+        true
+    }
+}
