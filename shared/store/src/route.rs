@@ -2,6 +2,9 @@
 //!
 //! Pure, so that the admin app can explain a route without the gateway.
 
+mod head;
+pub mod plan;
+
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -9,7 +12,9 @@ use wire::provider::Call;
 
 use crate::endpoint::Endpoint;
 use crate::snapshot::Snapshot;
-use crate::virtual_model::VirtualModel;
+use crate::virtual_model::{Strategy, VirtualModel};
+
+pub use head::{QueueIdentity, headers};
 
 /// The name that stands for the default model.
 pub const DEFAULT_NAME: &str = "default";
@@ -60,8 +65,10 @@ impl Snapshot {
         if !model.enabled {
             return Err(NoRoute::ModelDisabled(model.name.clone()));
         }
+        // With other candidates the plan decides.
+        let has_others = model.routing.strategy != Strategy::None;
         self.endpoint(model.endpoint_id)
-            .filter(|endpoint| endpoint.enabled)
+            .filter(|endpoint| endpoint.enabled || has_others)
             .map(|endpoint| (model, endpoint))
             .ok_or_else(|| NoRoute::EndpointDisabled(model.name.clone()))
     }

@@ -1,0 +1,298 @@
+//! The candidates of a call, in the order in which they are tried, and why the others
+//! are not.
+//!
+//! Pure: what changes from call to call (how busy, how fast, whose circuit is open,
+//! whose turn it is) comes in as arguments, so that the admin app plans as the gateway
+//! does.
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::sync::Arc;
+
+use wire::provider::Call;
+
+use crate::endpoint::Endpoint;
+use crate::route::not_served;
+use crate::snapshot::Snapshot;
+use crate::virtual_model::{Strategy, VirtualModel};
+
+/// How a candidate is doing at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether its endpoint is prepared; when not, calls to it cannot be made.
+    pub usable: bool,
+    /// Whether its provider type serves the call.
+    pub serves: bool,
+    /// Its circuit.
+    pub circuit: Circuit,
+    /// Calls in flight to the model at the endpoint.
+    pub in_flight: u32,
+    /// Median of its recent times to the first token, in milliseconds; `None` before
+    /// the first.
+    pub first_token_ms: Option<u32>,
+}
+
+/// Whether calls may go to a model at an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Circuit {
+    /// They may.
+    Closed,
+    /// They may not: too many have failed. Both in unix milliseconds.
+    Open {
+        /// Since when.
+        opened_at: i64,
+        /// Until when.
+        until: i64,
+    },
+    /// The time is over: one call may go and decides.
+    HalfOpen,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Turn {
+    /// Counts the calls to the virtual model.
+    pub rotation: u64,
+    /// A random number.
+    pub random: u64,
+    /// The virtual model that served this conversation before.
+    pub stays_with: Option<i64>,
+}
+
+/// A virtual model to try, with its endpoint.
+#[derive(Debug, Clone)]
+pub struct Candidate<'s> {
+    /// The virtual model; its name, defaults and headers hold for the attempt.
+    pub model: &'s Arc<VirtualModel>,
+    /// Its endpoint.
+    pub endpoint: &'s Arc<Endpoint>,
+    /// How it is doing.
+    pub standing: Standing,
+}
+
+/// A candidate that is not tried.
+#[derive(Debug, Clone)]
+pub struct Skipped<'s> {
+    /// The virtual model.
+    pub model: &'s Arc<VirtualModel>,
+    /// Why.
+    pub reason: SkipReason,
+}
+
+/// Why a candidate is not tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SkipReason {
+    /// The virtual model is disabled.
+    ModelDisabled,
+    /// Its endpoint is disabled.
+    EndpointDisabled,
+    /// Its endpoint cannot be used as it is configured.
+    Unusable,
+    /// Its provider type does not serve the call; the text says so.
+    NotServed(String),
+    /// Its circuit is open until then, in unix milliseconds.
+    CircuitOpen(i64),
+    /// As many others come first as there may be attempts.
+    BeyondAttempts,
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ModelDisabled => f.write_str("the virtual model is disabled"),
+            Self::EndpointDisabled => f.write_str("its endpoint is disabled"),
+            Self::Unusable => f.write_str("its endpoint cannot be used as it is configured"),
+            Self::NotServed(text) => f.write_str(text),
+            Self::CircuitOpen(_) => {
+                f.write_str("its circuit is open: it has failed too often of late")
+            }
+            Self::BeyondAttempts => f.write_str("the attempts are used up before it"),
+        }
+    }
+}
+
+/// What a call is to try, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Plan<'s> {
+    /// To be tried one after the other.
+    pub candidates: Vec<Candidate<'s>>,
+    /// Not to be tried.
+    pub skipped: Vec<Skipped<'s>>,
+    /// Every circuit is open; the one candidate is tried all the same.
+    pub last_resort: bool,
+}
+
+/// Plans a `call` to `model`. `standing` tells how a virtual model on an endpoint is
+/// doing.
+pub fn plan<'s>(
+    snapshot: &'s Snapshot,
+    model: &'s Arc<VirtualModel>,
+    call: Call,
+    turn: &Turn,
+    standing: &dyn Fn(&VirtualModel, &Endpoint) -> Standing,
+) -> Plan<'s> {
+    let mut plan = Plan::default();
+    let mut closed = Vec::new();
+    let mut open = Vec::new();
+    for (model, weight) in listed(snapshot, model) {
+        let mut skip = |reason| plan.skipped.push(Skipped { model, reason });
+        let Some(endpoint) = snapshot.endpoint(model.endpoint_id) else {
+            skip(SkipReason::Unusable);
+            continue;
+        };
+        if !model.enabled {
+            skip(SkipReason::ModelDisabled);
+            continue;
+        }
+        if !endpoint.enabled {
+            skip(SkipReason::EndpointDisabled);
+            continue;
+        }
+        let standing = standing(model, endpoint);
+        if !standing.usable {
+            skip(SkipReason::Unusable);
+            continue;
+        }
+        if !standing.serves {
+            skip(SkipReason::NotServed(not_served(endpoint, call)));
+            continue;
+        }
+        let candidate = Candidate {
+            model,
+            endpoint,
+            standing,
+        };
+        match standing.circuit {
+            Circuit::Closed | Circuit::HalfOpen => closed.push((candidate, weight)),
+            Circuit::Open { opened_at, until } => open.push((opened_at, until, candidate)),
+        }
+    }
+    if closed.is_empty()
+        && let Some(first) = (0..open.len()).min_by_key(|n| open[*n].0)
+    {
+        let (_, _, candidate) = open.swap_remove(first);
+        closed.push((candidate, 1));
+        plan.last_resort = true;
+    }
+    for (_, until, candidate) in open {
+        plan.skipped.push(Skipped {
+            model: candidate.model,
+            reason: SkipReason::CircuitOpen(until),
+        });
+    }
+    plan.candidates = in_order(model.routing.strategy, closed, turn);
+    if let Some(id) = turn.stays_with
+        && let Some(at) = plan.candidates.iter().position(|c| c.model.id == id)
+    {
+        plan.candidates[..=at].rotate_right(1);
+    }
+    let most = model
+        .routing
+        .max_attempts
+        .map_or(usize::MAX, |most| most.max(1) as usize);
+    while plan.candidates.len() > most {
+        if let Some(candidate) = plan.candidates.pop() {
+            plan.skipped.push(Skipped {
+                model: candidate.model,
+                reason: SkipReason::BeyondAttempts,
+            });
+        }
+    }
+    plan
+}
+
+/// Everything that could serve, the model itself first, with its weight.
+fn listed<'s>(
+    snapshot: &'s Snapshot,
+    model: &'s Arc<VirtualModel>,
+) -> Vec<(&'s Arc<VirtualModel>, u32)> {
+    let routing = &model.routing;
+    let mut listed = vec![(model, routing.weight)];
+    match routing.strategy {
+        Strategy::None => {}
+        Strategy::Duplicate => {
+            let mut same: Vec<_> = snapshot
+                .models
+                .values()
+                .filter(|other| other.actual_model == model.actual_model && other.id != model.id)
+                .filter(|other| other.enabled)
+                .collect();
+            same.sort_by_key(|other| other.id);
+            listed.extend(same.into_iter().map(|other| (other, 1)));
+        }
+        Strategy::Backup
+        | Strategy::Rotational
+        | Strategy::Weighted
+        | Strategy::LeastBusy
+        | Strategy::Fastest => {
+            for target in &routing.targets {
+                let id = target.virtual_model_id;
+                if let Some(other) = snapshot.models.values().find(|other| other.id == id) {
+                    listed.push((other, target.weight));
+                }
+            }
+        }
+    }
+    listed
+}
+
+fn in_order<'s>(
+    strategy: Strategy,
+    mut listed: Vec<(Candidate<'s>, u32)>,
+    turn: &Turn,
+) -> Vec<Candidate<'s>> {
+    if listed.len() > 1 {
+        let turned = usize::try_from(turn.rotation % listed.len() as u64).unwrap_or(0);
+        let priority = |c: &Candidate<'_>| Reverse(c.endpoint.priority);
+        match strategy {
+            Strategy::None | Strategy::Backup => {}
+            Strategy::Rotational => listed.rotate_left(turned),
+            Strategy::Duplicate => {
+                listed.rotate_left(turned);
+                listed.sort_by_key(|(c, _)| priority(c));
+            }
+            Strategy::Weighted => draw(&mut listed, turn.random),
+            Strategy::LeastBusy => {
+                listed.rotate_left(turned);
+                listed.sort_by_key(|(c, _)| (priority(c), c.standing.in_flight));
+            }
+            Strategy::Fastest => {
+                listed.rotate_left(turned);
+                // Who is not known yet gets a chance to be.
+                listed.sort_by_key(|(c, _)| (priority(c), c.standing.first_token_ms.unwrap_or(0)));
+            }
+        }
+    }
+    listed.into_iter().map(|(candidate, _)| candidate).collect()
+}
+
+/// Draws one after the other, each with the chance of its weight among those left.
+/// What weighs nothing comes last.
+fn draw(listed: &mut [(Candidate<'_>, u32)], mut random: u64) {
+    for from in 0..listed.len() {
+        let left = &listed[from..];
+        let sum: u64 = left.iter().map(|(_, weight)| u64::from(*weight)).sum();
+        if sum == 0 {
+            return;
+        }
+        random = scrambled(random);
+        let mut at = random % sum;
+        let mut chosen = 0;
+        for (n, (_, weight)) in left.iter().enumerate() {
+            if at < u64::from(*weight) {
+                chosen = n;
+                break;
+            }
+            at -= u64::from(*weight);
+        }
+        listed[from..=from + chosen].rotate_right(1);
+    }
+}
+
+/// The next number of a sequence that looks random (SplitMix64).
+fn scrambled(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
