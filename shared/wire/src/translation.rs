@@ -53,6 +53,7 @@ struct Caller {
     names: ToolNames,
     usage: Option<Usage>,
     answer_bytes: u64,
+    says_why: bool,
     kept: Option<Kept>,
     end: Option<End>,
 }
@@ -72,6 +73,7 @@ impl Translation {
                 names,
                 usage: None,
                 answer_bytes: 0,
+                says_why: false,
                 kept,
                 end: None,
             },
@@ -130,6 +132,12 @@ impl Translation {
         self.caller.answer_bytes
     }
 
+    /// Whether a choice ended for a reason that explains an answer without content.
+    #[must_use]
+    pub fn says_why(&self) -> bool {
+        self.caller.says_why
+    }
+
     /// The signed and the redacted reasoning that came before each tool call, by the
     /// id that the caller knows the call by. Callers that drop reasoning from their
     /// history cannot give it back, and the upstream wants it unchanged. Only for
@@ -155,10 +163,10 @@ impl Caller {
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::End => self.end = Some(End::Complete),
             Event::Fault(fault) => self.end = Some(End::Fault(fault.clone())),
+            Event::Finish { reason, .. } => self.says_why |= reason.explains_emptiness(),
             Event::Start { .. }
             | Event::Signature { .. }
             | Event::Redacted { .. }
-            | Event::Finish { .. }
             | Event::KeepAlive => {}
         }
         match &mut self.to {

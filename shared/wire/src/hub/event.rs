@@ -108,6 +108,17 @@ pub enum Finish {
     ContentFilter,
 }
 
+impl Finish {
+    /// Whether it explains an answer with nothing in it.
+    #[must_use]
+    pub fn explains_emptiness(self) -> bool {
+        match self {
+            Self::Length | Self::ContentFilter => true,
+            Self::Stop | Self::ToolCalls => false,
+        }
+    }
+}
+
 /// What broke an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamFault {
