@@ -1,6 +1,6 @@
 //! Simulated providers on real sockets, for tests, the demo and benchmarks.
 //!
-//! A [`Sim`] listens on loopback and behaves as one vendor of the OpenAI family: its
+//! A [`Sim`] listens on loopback and behaves as one vendor: its
 //! paths, authentication, checks, error bodies, model list and stream peculiarities.
 //! What it does differently is told by the request itself ([`Script`]), so a test needs
 //! no conversation with the simulator, and the same request always gets the same bytes.
@@ -8,6 +8,7 @@
 //! Nothing here is part of a release, and nothing depends on the product's own crates:
 //! what the vendors do is stated a second time, independently.
 
+mod base64;
 mod line;
 mod playback;
 mod record;
@@ -15,6 +16,7 @@ mod reply;
 mod script;
 mod server;
 mod service;
+mod signature;
 mod tls;
 mod validate;
 mod vendor;

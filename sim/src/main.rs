@@ -22,7 +22,7 @@ struct One {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// openai, vllm, together, deepinfra, openwebui, queue or ollama
+    /// openai, vllm, together, deepinfra, openwebui, queue, ollama or anthropic
     #[arg(long, default_value = "openai")]
     flavor: String,
     /// Key callers must show
@@ -83,7 +83,7 @@ async fn main() -> anyhow::Result<()> {
 
 async fn one(one: One) -> anyhow::Result<Sim> {
     let Some(flavor) = Flavor::from_id(&one.flavor) else {
-        let known: Vec<&str> = Flavor::ALL.into_iter().map(Flavor::id).collect();
+        let known: Vec<&str> = Flavor::every().map(Flavor::id).collect();
         bail!(
             "unknown flavor `{}`; known: {}",
             one.flavor,
@@ -112,7 +112,7 @@ async fn one(one: One) -> anyhow::Result<Sim> {
 async fn demo(port: u16, key: &str, script: &str) -> anyhow::Result<Vec<Sim>> {
     let script: Script = script.parse()?;
     let mut sims = Vec::new();
-    for (flavor, number) in Flavor::ALL.into_iter().zip(0_u16..) {
+    for (flavor, number) in Flavor::every().zip(0_u16..) {
         let port = if port == 0 {
             0
         } else {

@@ -8,6 +8,7 @@ mod answer;
 mod chat;
 mod completions;
 mod embeddings;
+mod messages;
 mod stage;
 
 use std::sync::Arc;
@@ -50,8 +51,23 @@ impl Reply {
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) data: String,
+    /// The event's own name, where the vendor's events have one.
+    pub(crate) name: Option<&'static str>,
     /// True for what the script counts and paces as a content chunk.
     pub(crate) content: bool,
+    /// True for the event that ends a stream, as `[DONE]` does elsewhere.
+    pub(crate) last: bool,
+}
+
+impl Event {
+    fn new(data: String, content: bool) -> Event {
+        Event {
+            data,
+            name: None,
+            content,
+            last: false,
+        }
+    }
 }
 
 /// The reply to a call that passed the checks; `body` is the request's, for `echo`.
@@ -66,18 +82,20 @@ pub(crate) fn to_call(
     if failure.is_some() && script.error_after.is_none() {
         return scripted_error(flavor, script);
     }
-    let streams = call != Call::Embeddings && facts.stream != script.wrong;
+    let streams = call.streams() && facts.stream != script.wrong;
     let mut reply = if script.empty == Some(Empty::Body) {
         whole(String::new(), script)
     } else if streams {
         let answer = answer::answer(flavor, call, facts, script, body);
         let mut events = match call {
             Call::Chat => chat::events(flavor, facts, script, &answer),
-            Call::Completions | Call::Embeddings => {
+            Call::Messages => messages::events(facts, script, &answer),
+            Call::Completions | Call::Embeddings | Call::CountTokens => {
                 completions::events(flavor, facts, script, &answer)
             }
         };
-        let done = fail(flavor, facts, script, &mut events) && !script.no_done;
+        let done =
+            fail(flavor, facts, script, &mut events) && !script.no_done && call != Call::Messages;
         stage::stream(&events, done, script)
     } else if script.error_after.is_some() {
         whole(refusal(script, 500).event(flavor).to_string(), script)
@@ -92,25 +110,55 @@ pub(crate) fn to_call(
                 completions::whole(flavor, facts, script, &answer)
             }
             Call::Embeddings => embeddings::whole(flavor, facts, script),
+            Call::Messages => {
+                let answer = answer::answer(flavor, call, facts, script, body);
+                messages::whole(facts, script, &answer)
+            }
+            Call::CountTokens => messages::counted(facts),
         };
         whole(json, script)
     };
     if let Some(status) = script.status.filter(|_| failure.is_none()) {
         reply.status = status;
     }
-    if flavor == Flavor::OpenAi {
-        for (name, value) in [
-            ("x-request-id", "req_sim"),
-            ("openai-version", "2020-10-01"),
-            ("openai-processing-ms", "1"),
-            ("x-ratelimit-limit-requests", "10000"),
-            ("x-ratelimit-remaining-requests", "9999"),
-        ] {
-            reply.headers.push((name.to_owned(), value.to_owned()));
-        }
-    }
+    let own = if flavor == Flavor::OpenAi {
+        OPENAI
+    } else {
+        own_headers(flavor)
+    };
+    reply.headers.extend(owned(own));
     reply.headers.extend(script.headers.iter().cloned());
     reply
+}
+
+/// Header fields of the vendor's complete answers.
+const OPENAI: &[(&str, &str)] = &[
+    ("x-request-id", "req_sim"),
+    ("openai-version", "2020-10-01"),
+    ("openai-processing-ms", "1"),
+    ("x-ratelimit-limit-requests", "10000"),
+    ("x-ratelimit-remaining-requests", "9999"),
+];
+const ANTHROPIC: &[(&str, &str)] = &[
+    ("request-id", "req_sim"),
+    ("anthropic-organization-id", "org-sim"),
+    ("anthropic-ratelimit-requests-limit", "4000"),
+    ("anthropic-ratelimit-requests-remaining", "3999"),
+    ("anthropic-ratelimit-requests-reset", "2025-10-09T08:53:21Z"),
+];
+
+/// Header fields of all the vendor's answers, refusals too.
+fn own_headers(flavor: Flavor) -> &'static [(&'static str, &'static str)] {
+    if flavor == Flavor::Anthropic {
+        ANTHROPIC
+    } else {
+        &[]
+    }
+}
+
+fn owned(headers: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+    headers.iter().map(owned).collect()
 }
 
 /// A whole JSON document, as model lists are.
@@ -124,7 +172,7 @@ pub(crate) fn refused(flavor: Flavor, refusal: &Refusal) -> Reply {
     Reply {
         status: refusal.status,
         content_type,
-        headers: Vec::new(),
+        headers: owned(own_headers(flavor)),
         length: Some(body.len() as u64),
         steps: Arc::from(vec![Step::Send(body)]),
     }
@@ -212,13 +260,29 @@ fn fail(flavor: Flavor, facts: &Facts, script: &Script, events: &mut Vec<Event>)
         | Flavor::Together
         | Flavor::DeepInfra
         | Flavor::OpenWebui
-        | Flavor::Queue => refusal(script, 500).event(flavor).to_string(),
+        | Flavor::Queue
+        | Flavor::Anthropic => refusal(script, 500).event(flavor).to_string(),
     };
     events.push(Event {
-        data,
-        content: false,
+        name: (flavor == Flavor::Anthropic).then_some("error"),
+        ..Event::new(data, false)
     });
     flavor == Flavor::Vllm
+}
+
+/// Makes the middle content event half of one, if the script says so.
+fn garble(events: &mut [Event], script: &Script) {
+    if !script.bad_json {
+        return;
+    }
+    let middle = events.iter().filter(|event| event.content).count() / 2;
+    if let Some(event) = events.iter_mut().filter(|event| event.content).nth(middle) {
+        let mut half = event.data.len() / 2;
+        while !event.data.is_char_boundary(half) {
+            half += 1;
+        }
+        event.data.truncate(half);
+    }
 }
 
 /// A string as a JSON string.

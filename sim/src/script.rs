@@ -52,6 +52,8 @@ pub struct Script {
     pub chunk_bytes: Option<usize>,
     /// `reasoning`: the answer has reasoning text, in the vendor's field.
     pub reasoning: bool,
+    /// `redacted`: a block of thoughts nobody can read comes first (Anthropic).
+    pub redacted: bool,
     /// `unknown`: chunks and bodies carry fields no specification names.
     pub unknown: bool,
     /// `finish`: the finish reason.

@@ -144,7 +144,11 @@ impl Service {
         let reply = match allowed {
             _ if early => Arc::new(reply::scripted_error(self.flavor, &script)),
             Err(refusal) => Arc::new(reply::refused(self.flavor, &refusal)),
-            Ok(route) => self.reply(&route, &script, own.or(header).unwrap_or_default(), &body),
+            Ok(route) => {
+                let query = head.uri.query().unwrap_or_default();
+                let text = own.or(header).unwrap_or_default();
+                self.reply(&route, query, &script, text, &body)
+            }
         };
         drop(body);
         if !script.delay.is_zero() {
@@ -159,13 +163,22 @@ impl Service {
         self.play(&reply, &script, connection, open)
     }
 
-    fn reply(&self, route: &Route, script: &Script, text: &str, body: &[u8]) -> Arc<Reply> {
+    fn reply(
+        &self,
+        route: &Route,
+        query: &str,
+        script: &Script,
+        text: &str,
+        body: &[u8],
+    ) -> Arc<Reply> {
         let call = match route {
             Route::Chat => Call::Chat,
             Route::Completions => Call::Completions,
             Route::Embeddings => Call::Embeddings,
+            Route::Messages => Call::Messages,
+            Route::CountTokens => Call::CountTokens,
             Route::Models | Route::Model(_) | Route::Tags | Route::Health => {
-                return Arc::new(self.about(route, script));
+                return Arc::new(self.about(route, query, script));
             }
         };
         if self.validate {
@@ -194,7 +207,7 @@ impl Service {
         reply
     }
 
-    fn about(&self, route: &Route, script: &Script) -> Reply {
+    fn about(&self, route: &Route, query: &str, script: &Script) -> Reply {
         if script.status.is_some() {
             return reply::scripted_error(self.flavor, script);
         }
@@ -207,8 +220,13 @@ impl Service {
             Route::Model(id) => {
                 reply::refused(self.flavor, &refusal::no_such_model(self.flavor, id))
             }
-            Route::Models | Route::Chat | Route::Completions | Route::Embeddings => {
-                reply::document(&models::list(self.flavor, &self.models))
+            Route::Models
+            | Route::Chat
+            | Route::Completions
+            | Route::Embeddings
+            | Route::Messages
+            | Route::CountTokens => {
+                reply::document(&models::list(self.flavor, &self.models, query))
             }
         }
     }

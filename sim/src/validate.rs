@@ -3,6 +3,7 @@
 //! The result is [`Facts`]: what the answer depends on. [`glance`] finds the few facts a
 //! fast answer needs without parsing, for simulators that do not validate.
 
+mod anthropic;
 mod fields;
 mod messages;
 
@@ -19,6 +20,28 @@ pub(crate) enum Call {
     Chat,
     Completions,
     Embeddings,
+    /// Anthropic's conversation.
+    Messages,
+    /// The number of its input tokens.
+    CountTokens,
+}
+
+impl Call {
+    /// Whether the answer can be streamed.
+    pub(crate) fn streams(self) -> bool {
+        match self {
+            Call::Chat | Call::Completions | Call::Messages => true,
+            Call::Embeddings | Call::CountTokens => false,
+        }
+    }
+
+    /// Whether the answer can call tools.
+    pub(crate) fn takes_tools(self) -> bool {
+        match self {
+            Call::Chat | Call::Messages => true,
+            Call::Completions | Call::Embeddings | Call::CountTokens => false,
+        }
+    }
 }
 
 /// What an answer depends on.
@@ -39,6 +62,17 @@ pub(crate) struct Facts {
     /// Text of the last message if it is the user's, of the prompt, or of the input.
     pub(crate) user_text: Option<String>,
     pub(crate) prompt_tokens: u64,
+    /// Tokens the answer may have, where the vendor must be told.
+    pub(crate) max_tokens: Option<u64>,
+    /// Not more than one tool call.
+    pub(crate) single_call: bool,
+    /// The answer begins with thoughts without being told so by a script.
+    pub(crate) thinks: bool,
+    /// Thoughts are signed but not shown.
+    pub(crate) hidden_thoughts: bool,
+    pub(crate) stops: Vec<String>,
+    /// Messages before the answer.
+    pub(crate) turn: usize,
 }
 
 /// A function the caller offers.
@@ -72,7 +106,18 @@ pub(crate) fn facts(
     let Value::Object(map) = &value else {
         return Err(Refusal::new(400, "The body must be a JSON object."));
     };
-    checked(flavor, call, models, map).map_err(|mut refusal| {
+    let facts = match call {
+        Call::Messages | Call::CountTokens => anthropic::facts(call, map),
+        Call::Chat | Call::Completions | Call::Embeddings => checked(flavor, call, map),
+    };
+    let facts = facts.and_then(|facts| {
+        if models.contains(&facts.model) {
+            Ok(facts)
+        } else {
+            Err(refusal::no_such_model(flavor, &facts.model))
+        }
+    });
+    facts.map_err(|mut refusal| {
         if refusal.status == 400 {
             refusal.status = refusal::invalid_status(flavor);
         }
@@ -87,7 +132,7 @@ pub(crate) fn glance(call: Call, body: &[u8]) -> Facts {
             .iter()
             .any(|needle| memmem::find(body, needle).is_some())
     };
-    let stream = call != Call::Embeddings && has([b"\"stream\":true", b"\"stream\": true"]);
+    let stream = call.streams() && has([b"\"stream\":true", b"\"stream\": true"]);
     Facts {
         model: "sim-model".to_owned(),
         stream,
@@ -103,12 +148,8 @@ pub(crate) fn glance(call: Call, body: &[u8]) -> Facts {
     }
 }
 
-fn checked(
-    flavor: Flavor,
-    call: Call,
-    models: &[String],
-    map: &Map<String, Value>,
-) -> Result<Facts, Refusal> {
+/// The calls of the OpenAI family.
+fn checked(flavor: Flavor, call: Call, map: &Map<String, Value>) -> Result<Facts, Refusal> {
     let fields = Fields { flavor, map };
     if flavor == Flavor::OpenAi {
         fields.only_known(call)?;
@@ -132,10 +173,9 @@ fn checked(
             prompt(&fields, &mut facts)?;
             generation(&fields, &mut facts)?;
         }
-        Call::Embeddings => embeddings(&fields, &mut facts)?,
-    }
-    if !models.contains(&facts.model) {
-        return Err(refusal::no_such_model(flavor, &facts.model));
+        Call::Embeddings | Call::Messages | Call::CountTokens => {
+            embeddings(&fields, &mut facts)?;
+        }
     }
     Ok(facts)
 }

@@ -4,6 +4,7 @@
 //! show against an independent statement of the same facts. Error bodies are in
 //! [`refusal`], model lists in [`models`].
 
+mod anthropic;
 pub(crate) mod models;
 pub(crate) mod refusal;
 
@@ -12,7 +13,7 @@ use hyper::{HeaderMap, Method};
 
 use refusal::Refusal;
 
-/// A simulated vendor of the OpenAI family.
+/// A simulated vendor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Flavor {
     /// api.openai.com.
@@ -30,6 +31,8 @@ pub enum Flavor {
     Queue,
     /// The `/v1` surface of Ollama.
     Ollama,
+    /// api.anthropic.com: its own format only.
+    Anthropic,
 }
 
 /// What a path of the vendor stands for.
@@ -38,6 +41,8 @@ pub(crate) enum Route {
     Chat,
     Completions,
     Embeddings,
+    Messages,
+    CountTokens,
     Models,
     Model(String),
     /// Ollama's own list.
@@ -46,7 +51,7 @@ pub(crate) enum Route {
 }
 
 impl Flavor {
-    /// All of them.
+    /// All that serve OpenAI's format.
     pub const ALL: [Flavor; 7] = [
         Flavor::OpenAi,
         Flavor::Vllm,
@@ -56,6 +61,14 @@ impl Flavor {
         Flavor::Queue,
         Flavor::Ollama,
     ];
+
+    /// Those that do not.
+    pub const OWN_FORMAT: [Flavor; 1] = [Flavor::Anthropic];
+
+    /// All of them, in the order of the demo.
+    pub fn every() -> impl Iterator<Item = Flavor> {
+        Flavor::ALL.into_iter().chain(Flavor::OWN_FORMAT)
+    }
 
     /// The name used on the command line.
     pub fn id(self) -> &'static str {
@@ -67,12 +80,13 @@ impl Flavor {
             Flavor::OpenWebui => "openwebui",
             Flavor::Queue => "queue",
             Flavor::Ollama => "ollama",
+            Flavor::Anthropic => "anthropic",
         }
     }
 
     /// The vendor with that name.
     pub fn from_id(id: &str) -> Option<Flavor> {
-        Flavor::ALL.into_iter().find(|flavor| flavor.id() == id)
+        Flavor::every().find(|flavor| flavor.id() == id)
     }
 
     /// What `method path` asks for; a refusal in the vendor's words if it serves no such thing.
@@ -104,10 +118,20 @@ impl Flavor {
                 "/api/version" => Some(Route::Health),
                 _ => openai_route("/v1", path),
             },
+            Flavor::Anthropic => match path {
+                "/v1/messages" => Some(Route::Messages),
+                "/v1/messages/count_tokens" => Some(Route::CountTokens),
+                _ => openai_route("/v1", path)
+                    .filter(|route| matches!(route, Route::Models | Route::Model(_))),
+            },
         };
         let route = route.ok_or_else(|| refusal::no_such_path(self, method, path))?;
         let wanted = match route {
-            Route::Chat | Route::Completions | Route::Embeddings => Method::POST,
+            Route::Chat
+            | Route::Completions
+            | Route::Embeddings
+            | Route::Messages
+            | Route::CountTokens => Method::POST,
             Route::Models | Route::Model(_) | Route::Tags | Route::Health => Method::GET,
         };
         if *method == wanted {
@@ -124,11 +148,14 @@ impl Flavor {
         headers: &HeaderMap,
         key: Option<&str>,
     ) -> Result<(), Refusal> {
+        if self == Flavor::Anthropic {
+            return anthropic::authenticate(headers, key);
+        }
         let Some(key) = key else { return Ok(()) };
         let open = match self {
             Flavor::DeepInfra => matches!(route, Route::Models),
             Flavor::Vllm | Flavor::OpenWebui | Flavor::Queue => matches!(route, Route::Health),
-            Flavor::OpenAi | Flavor::Together | Flavor::Ollama => false,
+            Flavor::OpenAi | Flavor::Together | Flavor::Ollama | Flavor::Anthropic => false,
         };
         let shown = headers
             .get(AUTHORIZATION)

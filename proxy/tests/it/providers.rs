@@ -24,6 +24,7 @@ fn paths(flavor: Flavor) -> (&'static str, Option<&'static str>, &'static str) {
         ),
         Flavor::OpenWebui => ("/api/chat/completions", None, "/api/embeddings"),
         Flavor::Queue => ("/v1/chat/completions", None, "/v1/embeddings"),
+        Flavor::Anthropic => panic!("{flavor:?} does not speak the format of these tests"),
     }
 }
 

@@ -14,9 +14,9 @@ pub(super) struct Answer {
     pub(super) reasoning: Vec<String>,
     pub(super) calls: Vec<ToolCall>,
     pub(super) finish: String,
-    prompt_tokens: u64,
-    completion_tokens: u64,
-    cached_tokens: u64,
+    pub(super) prompt_tokens: u64,
+    pub(super) completion_tokens: u64,
+    pub(super) cached_tokens: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub(super) fn answer(
     script: &Script,
     body: &[u8],
 ) -> Answer {
-    let calls = if call == Call::Chat {
+    let calls = if call.takes_tools() {
         tool_calls(flavor, facts, script)
     } else {
         Vec::new()
@@ -43,7 +43,7 @@ pub(super) fn answer(
         calls,
         ..Answer::default()
     };
-    if script.reasoning {
+    if script.reasoning || facts.thinks {
         answer.reasoning = ["Let ", "me ", "think."].map(str::to_owned).to_vec();
     }
     if answer.calls.is_empty() {
@@ -91,7 +91,9 @@ pub(super) fn usage(flavor: Flavor, prompt: u64, completion: u64, cached: u64) -
         Flavor::Vllm | Flavor::OpenWebui | Flavor::Queue if cached > 0 => {
             format!(r#","prompt_tokens_details":{{"cached_tokens":{cached}}}"#)
         }
-        Flavor::Vllm | Flavor::OpenWebui | Flavor::Queue | Flavor::Ollama => String::new(),
+        Flavor::Vllm | Flavor::OpenWebui | Flavor::Queue | Flavor::Ollama | Flavor::Anthropic => {
+            String::new()
+        }
     };
     format!("{{{base}{extra}}}")
 }
@@ -120,7 +122,11 @@ fn count(answer: &mut Answer, facts: &Facts, script: &Script) {
 }
 
 fn pieces(flavor: Flavor, facts: &Facts, script: &Script, body: &[u8]) -> Vec<String> {
-    if script.empty == Some(Empty::Content) {
+    let refusal = matches!(script.finish.as_deref(), Some("refusal" | "content_filter"));
+    let told = script.say.is_some() || script.chunks.is_some();
+    // Anthropic's refusals come before the first word.
+    let unsaid = flavor == Flavor::Anthropic && refusal && !told;
+    if unsaid || script.empty == Some(Empty::Content) {
         return Vec::new();
     }
     if script.echo {
@@ -199,12 +205,16 @@ fn tool_calls(flavor: Flavor, facts: &Facts, script: &Script) -> Vec<ToolCall> {
         .and_then(|text| text.split_whitespace().last().map(str::to_owned))
         .unwrap_or_default();
     let word = last_word.trim_matches(|letter: char| !letter.is_alphanumeric());
+    let most = if facts.single_call { 1 } else { usize::MAX };
     chosen
         .into_iter()
+        .take(most)
         .enumerate()
         .map(|(index, tool)| ToolCall {
             id: match flavor {
                 Flavor::Vllm => format!("chatcmpl-tool-{index:08x}"),
+                // They must be unique in a conversation, not only in an answer.
+                Flavor::Anthropic => format!("toolu_sim{:04}{index:04}", facts.turn),
                 Flavor::OpenAi
                 | Flavor::Together
                 | Flavor::DeepInfra

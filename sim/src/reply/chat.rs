@@ -1,7 +1,7 @@
 //! Chat completions: the whole answer and the chunks of a stream, in each vendor's shape.
 
 use super::answer::{Answer, ToolCall};
-use super::{Event, quote};
+use super::{Event, garble, quote};
 use crate::script::{Empty, Script, Usage};
 use crate::validate::Facts;
 use crate::vendor::Flavor;
@@ -63,7 +63,7 @@ pub(super) fn whole(flavor: Flavor, facts: &Facts, script: &Script, answer: &Ans
         Flavor::Vllm => r#","prompt_logprobs":null,"kv_transfer_params":null"#,
         Flavor::Together => r#","prompt":[]"#,
         Flavor::Ollama => r#","system_fingerprint":"fp_ollama""#,
-        Flavor::DeepInfra | Flavor::OpenWebui | Flavor::Queue => "",
+        Flavor::DeepInfra | Flavor::OpenWebui | Flavor::Queue | Flavor::Anthropic => "",
     };
     let unknown = unknown(script);
     format!(
@@ -92,12 +92,7 @@ pub(super) fn events(
     if facts.include_usage && separate_usage(flavor, script) {
         events.push(stream.event("", Some(answer.usage(flavor)), false));
     }
-    if script.bad_json {
-        let middle = events.iter().filter(|event| event.content).count() / 2;
-        if let Some(event) = events.iter_mut().filter(|event| event.content).nth(middle) {
-            event.data.truncate(event.data.len() / 2);
-        }
-    }
+    garble(&mut events, script);
     events
 }
 
@@ -134,9 +129,12 @@ pub(super) fn finish_usage(flavor: Flavor, script: &Script) -> bool {
         Usage::Finish => true,
         Usage::Vendor | Usage::Cached | Usage::Every | Usage::Zero | Usage::Huge => match flavor {
             Flavor::Together | Flavor::DeepInfra => true,
-            Flavor::OpenAi | Flavor::Vllm | Flavor::OpenWebui | Flavor::Queue | Flavor::Ollama => {
-                false
-            }
+            Flavor::OpenAi
+            | Flavor::Vllm
+            | Flavor::OpenWebui
+            | Flavor::Queue
+            | Flavor::Ollama
+            | Flavor::Anthropic => false,
         },
     }
 }
@@ -251,7 +249,8 @@ impl Stream<'_> {
             | Flavor::DeepInfra
             | Flavor::OpenWebui
             | Flavor::Queue
-            | Flavor::Ollama => r#""role":"assistant","content":"""#,
+            | Flavor::Ollama
+            | Flavor::Anthropic => r#""role":"assistant","content":"""#,
         }
     }
 
@@ -264,7 +263,8 @@ impl Stream<'_> {
             | Flavor::DeepInfra
             | Flavor::OpenWebui
             | Flavor::Queue
-            | Flavor::Ollama => fields.to_owned(),
+            | Flavor::Ollama
+            | Flavor::Anthropic => fields.to_owned(),
         }
     }
 
@@ -295,7 +295,8 @@ impl Stream<'_> {
             | Flavor::Together
             | Flavor::DeepInfra
             | Flavor::OpenWebui
-            | Flavor::Queue => "",
+            | Flavor::Queue
+            | Flavor::Anthropic => "",
         };
         let usage = match (usage, self.flavor) {
             (Some(usage), _) => format!(r#","usage":{usage}"#),
@@ -309,22 +310,22 @@ impl Stream<'_> {
             ""
         };
         let unknown = unknown(self.script);
-        Event {
-            data: format!(
-                r#"{{"id":"chatcmpl-sim","object":"chat.completion.chunk","created":{CREATED},"model":{},{head}"choices":[{choices}]{usage}{tail}{unknown}}}"#,
-                model(self.flavor, self.facts)
-            ),
-            content,
-        }
+        let data = format!(
+            r#"{{"id":"chatcmpl-sim","object":"chat.completion.chunk","created":{CREATED},"model":{},{head}"choices":[{choices}]{usage}{tail}{unknown}}}"#,
+            model(self.flavor, self.facts)
+        );
+        Event::new(data, content)
     }
 }
 
 fn reasoning_field(flavor: Flavor) -> &'static str {
     match flavor {
         Flavor::Vllm | Flavor::Together | Flavor::Ollama => "reasoning",
-        Flavor::OpenAi | Flavor::DeepInfra | Flavor::OpenWebui | Flavor::Queue => {
-            "reasoning_content"
-        }
+        Flavor::OpenAi
+        | Flavor::DeepInfra
+        | Flavor::OpenWebui
+        | Flavor::Queue
+        | Flavor::Anthropic => "reasoning_content",
     }
 }
 
@@ -340,7 +341,7 @@ fn call_json(index: Option<usize>, call: &ToolCall, arguments: &str) -> String {
 }
 
 /// `text` in up to `pieces` parts, cut between characters.
-fn fragments(text: &str, pieces: usize) -> Vec<&str> {
+pub(super) fn fragments(text: &str, pieces: usize) -> Vec<&str> {
     let size = text.len().div_ceil(pieces.max(1)).max(1);
     let mut rest = text;
     let mut parts = Vec::new();

@@ -39,7 +39,8 @@ pub(super) fn events(
         | Flavor::DeepInfra
         | Flavor::OpenWebui
         | Flavor::Queue
-        | Flavor::Ollama => "text_completion",
+        | Flavor::Ollama
+        | Flavor::Anthropic => "text_completion",
     };
     let running = match (script.usage, flavor) {
         (Usage::Every, _) => Some(answer.usage(flavor)),
@@ -48,9 +49,9 @@ pub(super) fn events(
         (_, Flavor::Vllm | Flavor::OpenAi) if facts.include_usage => Some("null".to_owned()),
         _ => None,
     };
-    let event = |choices: &str, usage: Option<String>, content| Event {
-        data: object(kind, flavor, facts, script, choices, usage),
-        content,
+    let event = |choices: &str, usage: Option<String>, content| {
+        let data = object(kind, flavor, facts, script, choices, usage);
+        Event::new(data, content)
     };
     let total = choices(facts, script);
     let mut events = Vec::new();

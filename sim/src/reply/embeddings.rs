@@ -1,5 +1,6 @@
 //! Embeddings, as numbers or as base64 of little-endian 32-bit floats.
 
+use crate::base64;
 use crate::script::{Empty, Script, Usage};
 use crate::validate::Facts;
 use crate::vendor::Flavor;
@@ -22,7 +23,7 @@ pub(super) fn whole(flavor: Flavor, facts: &Facts, script: &Script) -> String {
                     .iter()
                     .flat_map(|value| value.to_le_bytes())
                     .collect();
-                format!("\"{}\"", base64(&bytes))
+                format!("\"{}\"", base64::encode(&bytes))
             } else {
                 let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
                 format!("[{}]", numbers.join(","))
@@ -59,41 +60,4 @@ fn vector(index: usize, dimensions: usize) -> Vec<f32> {
             f32::from(step) / 64.0 - 1.0
         })
         .collect()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let part = |at: usize| u32::from(three.get(at).copied().unwrap_or_default());
-        let bits = (part(0) << 16) | (part(1) << 8) | part(2);
-        for digit in 0..4 {
-            let value = (bits >> (18 - 6 * digit)) & 63;
-            let letter = DIGITS.get(value as usize).copied().unwrap_or(b'=');
-            text.push(if digit > three.len() as u32 {
-                '='
-            } else {
-                char::from(letter)
-            });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_follows_the_standard_vectors() {
-        for (plain, encoded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(plain.as_bytes()), encoded);
-        }
-    }
 }

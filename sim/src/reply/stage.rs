@@ -14,14 +14,14 @@ pub(super) fn stream(events: &[Event], done: bool, script: &Script) -> Reply {
     let mut frames: Vec<Frame> = events
         .iter()
         .map(|event| Frame {
-            bytes: encode(&event.data, script),
+            bytes: encode(event.name, &event.data, script),
             content: event.content,
-            done: false,
+            done: event.last,
         })
         .collect();
     if done {
         frames.push(Frame {
-            bytes: encode("[DONE]", script),
+            bytes: encode(None, "[DONE]", script),
             content: false,
             done: true,
         });
@@ -85,7 +85,7 @@ struct Frame {
     done: bool,
 }
 
-fn encode(data: &str, script: &Script) -> String {
+fn encode(name: Option<&str>, data: &str, script: &Script) -> String {
     let sse = script.sse;
     let end = if sse.crlf { "\r\n" } else { "\n" };
     let comment = if sse.comments {
@@ -94,7 +94,10 @@ fn encode(data: &str, script: &Script) -> String {
         String::new()
     };
     let space = if sse.nospace { "" } else { " " };
-    format!("{comment}data:{space}{data}{end}{end}")
+    let name = name
+        .map(|name| format!("event:{space}{name}{end}"))
+        .unwrap_or_default();
+    format!("{comment}{name}data:{space}{data}{end}{end}")
 }
 
 fn steps(frames: Vec<Frame>, script: &Script) -> Arc<[Step]> {

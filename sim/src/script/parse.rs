@@ -52,6 +52,7 @@ fn set(script: &mut Script, key: &str, value: &str) -> Result<(), &'static str> 
         "chunks" => script.chunks = Some(number(value)?),
         "chunk_bytes" => script.chunk_bytes = Some(number(value)?),
         "reasoning" => script.reasoning = switch(value)?,
+        "redacted" => script.redacted = switch(value)?,
         "unknown" => script.unknown = switch(value)?,
         "finish" => script.finish = Some(text(value)),
         "tools" => script.tools = Some(number(value)?),

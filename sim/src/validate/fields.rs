@@ -61,7 +61,7 @@ impl<'a> Fields<'a> {
         let known = |name: &str| match call {
             Call::Chat => GENERATION.contains(&name) || CHAT.contains(&name),
             Call::Completions => GENERATION.contains(&name) || COMPLETIONS.contains(&name),
-            Call::Embeddings => EMBEDDINGS.contains(&name),
+            Call::Embeddings | Call::Messages | Call::CountTokens => EMBEDDINGS.contains(&name),
         };
         match self.map.keys().find(|name| !known(name)) {
             None => Ok(()),
@@ -180,7 +180,8 @@ impl<'a> Fields<'a> {
             | Flavor::DeepInfra
             | Flavor::OpenWebui
             | Flavor::Queue
-            | Flavor::Ollama => ("missing", format!("{name}: Field required")),
+            | Flavor::Ollama
+            | Flavor::Anthropic => ("missing", format!("{name}: Field required")),
         };
         Refusal::field(name, Some(code), message)
     }
@@ -202,7 +203,8 @@ impl<'a> Fields<'a> {
             | Flavor::DeepInfra
             | Flavor::OpenWebui
             | Flavor::Queue
-            | Flavor::Ollama => format!("{name}: Input should be {expected}, not {got}"),
+            | Flavor::Ollama
+            | Flavor::Anthropic => format!("{name}: Input should be {expected}, not {got}"),
         };
         Refusal::field(name, Some("invalid_type"), message)
     }

@@ -52,9 +52,12 @@ pub(super) fn check(fields: &Fields<'_>) -> Result<Seen, Refusal> {
 fn strict(flavor: Flavor) -> bool {
     match flavor {
         Flavor::OpenAi | Flavor::Together => true,
-        Flavor::Vllm | Flavor::DeepInfra | Flavor::OpenWebui | Flavor::Queue | Flavor::Ollama => {
-            false
-        }
+        Flavor::Vllm
+        | Flavor::DeepInfra
+        | Flavor::OpenWebui
+        | Flavor::Queue
+        | Flavor::Ollama
+        | Flavor::Anthropic => false,
     }
 }
 

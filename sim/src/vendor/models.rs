@@ -25,6 +25,13 @@ pub(crate) fn standard(flavor: Flavor) -> Vec<String> {
         Flavor::DeepInfra => &["meta-llama/Llama-3.3-70B-Instruct", "BAAI/bge-m3"],
         Flavor::OpenWebui => &["qwen3:8b", "workspace-helper"],
         Flavor::Queue => &["queue-model"],
+        Flavor::Anthropic => &[
+            "claude-opus-4-7",
+            "claude-opus-4-6",
+            "claude-sonnet-4-5",
+            "claude-haiku-4-5",
+            "claude-opus-4-1",
+        ],
         Flavor::Ollama => &["llama3.2:3b", "nomic-embed-text:latest"],
     };
     let mut names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
@@ -34,15 +41,38 @@ pub(crate) fn standard(flavor: Flavor) -> Vec<String> {
 }
 
 /// The whole list.
-pub(crate) fn list(flavor: Flavor, models: &[String]) -> Value {
+pub(crate) fn list(flavor: Flavor, models: &[String], query: &str) -> Value {
     let items: Vec<Value> = models.iter().map(|id| item(flavor, id)).collect();
     match flavor {
         Flavor::Together => Value::Array(items),
         Flavor::OpenWebui => json!({ "data": items }),
+        Flavor::Anthropic => page(&items, query),
         Flavor::OpenAi | Flavor::Vllm | Flavor::DeepInfra | Flavor::Queue | Flavor::Ollama => {
             json!({"object": "list", "data": items})
         }
     }
+}
+
+/// A page of Anthropic's list: 20 models if the query does not say how many.
+fn page(items: &[Value], query: &str) -> Value {
+    let said = |name: &str| {
+        query
+            .split('&')
+            .find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+    };
+    let limit = said("limit").and_then(|limit| limit.parse().ok());
+    let start = said("after_id")
+        .and_then(|after| items.iter().position(|item| item["id"] == *after))
+        .map_or(0, |at| at + 1);
+    let rest = items.get(start..).unwrap_or_default();
+    let shown: Vec<&Value> = rest.iter().take(limit.unwrap_or(20)).collect();
+    let id = |item: Option<&&Value>| item.map_or(Value::Null, |item| item["id"].clone());
+    json!({
+        "data": shown,
+        "has_more": shown.len() < rest.len(),
+        "first_id": id(shown.first()),
+        "last_id": id(shown.last()),
+    })
 }
 
 /// One model.
@@ -73,6 +103,9 @@ pub(crate) fn item(flavor: Flavor, id: &str) -> Value {
         Flavor::Queue => {
             json!({"id": id, "object": "model", "created": CREATED, "owned_by": "queue"})
         }
+        Flavor::Anthropic => json!({
+            "type": "model", "id": id, "display_name": id, "created_at": "2025-10-09T08:53:20Z"
+        }),
         Flavor::Ollama => json!({
             "id": id, "object": "model", "created": CREATED, "owned_by": "library"
         }),

@@ -60,6 +60,7 @@ impl Refusal {
             },
             Flavor::OpenWebui => json!({ "detail": message }),
             Flavor::Queue => return text(message),
+            Flavor::Anthropic => self.event(flavor),
         };
         ("application/json", Bytes::from(json.to_string()))
     }
@@ -74,6 +75,14 @@ impl Refusal {
                 "param": self.param,
                 "code": self.status,
             }}),
+            Flavor::Anthropic => json!({
+                "type": "error",
+                "error": {
+                    "type": self.kind.as_deref().unwrap_or_else(|| anthropic_kind(self.status)),
+                    "message": message,
+                },
+                "request_id": "req_sim",
+            }),
             Flavor::Ollama => json!({"error": {
                 "message": message,
                 "type": self.kind.as_deref().unwrap_or_else(|| ollama_kind(self.status)),
@@ -103,7 +112,8 @@ pub(crate) fn invalid_status(flavor: Flavor) -> u16 {
         | Flavor::Together
         | Flavor::OpenWebui
         | Flavor::Queue
-        | Flavor::Ollama => 400,
+        | Flavor::Ollama
+        | Flavor::Anthropic => 400,
     }
 }
 
@@ -112,12 +122,15 @@ pub(crate) fn no_such_path(flavor: Flavor, method: &Method, path: &str) -> Refus
         Flavor::OpenAi | Flavor::Together => {
             Refusal::new(404, format!("Invalid URL ({method} {path})"))
         }
-        Flavor::Vllm | Flavor::DeepInfra | Flavor::OpenWebui | Flavor::Queue | Flavor::Ollama => {
-            Refusal {
-                code: Some("no_route".to_owned()),
-                ..Refusal::new(404, "Not Found")
-            }
-        }
+        Flavor::Vllm
+        | Flavor::DeepInfra
+        | Flavor::OpenWebui
+        | Flavor::Queue
+        | Flavor::Ollama
+        | Flavor::Anthropic => Refusal {
+            code: Some("no_route".to_owned()),
+            ..Refusal::new(404, "Not Found")
+        },
     }
 }
 
@@ -126,9 +139,12 @@ pub(crate) fn wrong_method(flavor: Flavor, method: &Method, path: &str) -> Refus
         Flavor::OpenAi | Flavor::Together => {
             Refusal::new(405, format!("Not allowed to {method} on {path}."))
         }
-        Flavor::Vllm | Flavor::DeepInfra | Flavor::OpenWebui | Flavor::Queue | Flavor::Ollama => {
-            Refusal::new(405, "Method Not Allowed")
-        }
+        Flavor::Vllm
+        | Flavor::DeepInfra
+        | Flavor::OpenWebui
+        | Flavor::Queue
+        | Flavor::Ollama
+        | Flavor::Anthropic => Refusal::new(405, "Method Not Allowed"),
     }
 }
 
@@ -142,6 +158,8 @@ pub(crate) fn no_entry(flavor: Flavor, shown: Option<&str>) -> Refusal {
         (Flavor::OpenAi | Flavor::Together, Some(key)) => {
             format!("Incorrect API key provided: {key}.")
         }
+        (Flavor::Anthropic, None) => "x-api-key header is required".to_owned(),
+        (Flavor::Anthropic, Some(_)) => "invalid x-api-key".to_owned(),
         (Flavor::Vllm | Flavor::DeepInfra | Flavor::Queue | Flavor::Ollama, _) => {
             "Unauthorized".to_owned()
         }
@@ -156,6 +174,7 @@ pub(crate) fn no_entry(flavor: Flavor, shown: Option<&str>) -> Refusal {
 pub(crate) fn no_such_model(flavor: Flavor, model: &str) -> Refusal {
     let message = match flavor {
         Flavor::OpenWebui => "Model not found".to_owned(),
+        Flavor::Anthropic => format!("model: {model}"),
         Flavor::Ollama => format!("model \"{model}\" not found, try pulling it first"),
         Flavor::OpenAi | Flavor::Vllm | Flavor::Together | Flavor::DeepInfra | Flavor::Queue => {
             format!("The model `{model}` does not exist.")
@@ -197,6 +216,21 @@ fn vllm_kind(status: u16) -> &'static str {
         503 => "ServiceUnavailableError",
         500.. => "InternalServerError",
         _ => "BadRequestError",
+    }
+}
+
+fn anthropic_kind(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        504 => "timeout_error",
+        529 => "overloaded_error",
+        500.. => "api_error",
+        _ => "invalid_request_error",
     }
 }
 

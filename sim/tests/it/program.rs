@@ -14,7 +14,7 @@ async fn it_prints_an_address_a_line_and_serves_there() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-    for flavor in sim::Flavor::ALL {
+    for flavor in sim::Flavor::every() {
         let line = lines.next_line().await.unwrap().unwrap();
         let address = line
             .strip_prefix(&format!("sim {} http://", flavor.id()))

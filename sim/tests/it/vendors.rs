@@ -32,6 +32,7 @@ fn paths(flavor: Flavor) -> [Option<&'static str>; 4] {
             Some("/v1/embeddings"),
             Some("/v1/models"),
         ],
+        Flavor::Anthropic => [None, None, None, Some("/v1/models")],
     }
 }
 
