@@ -4,6 +4,7 @@
 //! leave with the column names of the store, flags as 0 or 1, times in unix seconds
 //! and secrets masked.
 
+mod circuits;
 mod endpoints;
 mod session;
 mod settings;
@@ -22,6 +23,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     tool_patterns::routes(cfg);
     endpoints::routes(cfg);
     virtual_models::routes(cfg);
+    circuits::routes(cfg);
 }
 
 /// The answer of a call that created row `id`.

@@ -17,6 +17,7 @@ pub(crate) fn endpoints(store: &Store) -> Result<Vec<EndpointRow>, StoreError> {
     for row in &mut rows {
         row.custom_headers = row.custom_headers.take().map(masked_headers::mask);
         row.url = masked_url::mask(&row.url);
+        row.health_check_url = row.health_check_url.as_deref().map(masked_url::mask);
     }
     Ok(rows)
 }

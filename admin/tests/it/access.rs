@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::harness::{App, answer};
 
 /// Every routed path with a method it takes.
-const ROUTES: [(Method, &str); 38] = [
+const ROUTES: [(Method, &str); 40] = [
     (Method::GET, "/"),
     (Method::GET, "/proxy-dashboard"),
     (Method::GET, "/api/endpoints"),
@@ -44,6 +44,8 @@ const ROUTES: [(Method, &str); 38] = [
     (Method::POST, "/api/admin/virtual-models"),
     (Method::PUT, "/api/admin/virtual-models/1"),
     (Method::DELETE, "/api/admin/virtual-models/1"),
+    (Method::GET, "/api/admin/circuits"),
+    (Method::POST, "/api/admin/circuits/reset"),
     (Method::GET, "/no/such/path"),
 ];
 

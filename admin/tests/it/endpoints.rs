@@ -21,6 +21,8 @@ async fn a_created_endpoint_is_listed_with_every_column_and_a_masked_key() {
             "custom_headers": { "x-team": "blue", "x-api-token": "hush-hush-7777" },
             "ca_file": "/etc/ssl/own.pem",
             "tls_insecure": true,
+            "health_check_url": "./models",
+            "worker_form": "vllm",
         }))
         .await;
     for path in [LIST, "/api/endpoints"] {
@@ -42,6 +44,8 @@ async fn a_created_endpoint_is_listed_with_every_column_and_a_masked_key() {
                 "enabled": 0,
                 "ca_file": "/etc/ssl/own.pem",
                 "tls_insecure": 1,
+                "health_check_url": "./models",
+                "worker_form": "vllm",
                 "created_at": null,
                 "updated_at": null,
             })

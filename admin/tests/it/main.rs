@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod circuits;
 mod endpoints;
 mod harness;
 mod pages;

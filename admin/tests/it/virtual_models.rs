@@ -16,6 +16,7 @@ async fn with_endpoint() -> (App, i64) {
 #[tokio::test]
 async fn a_created_model_is_listed_with_every_column() {
     let (app, endpoint) = with_endpoint().await;
+    let spare = app.model("spare", endpoint).await;
     let body = json!({
         "name": "chat",
         "endpoint_id": endpoint,
@@ -34,6 +35,20 @@ async fn a_created_model_is_listed_with_every_column() {
         "top_p": 0.9,
         "system_prompt": "Be brief.",
         "show_reasoning": false,
+        "queue_priority": "low",
+        "auto_cache": true,
+        "inline_system": true,
+        "keep_alive": "10m",
+        "num_ctx": 32768,
+        "routing": {
+            "strategy": "fastest",
+            "targets": [{ "virtual_model_id": spare, "weight": 2 }],
+            "weight": 3,
+            "max_attempts": 4,
+            "failure_threshold": 5,
+            "cooldown": 60,
+            "affinity": true,
+        },
     });
     let (status, answer) = app.post("/virtual-models", &body).await;
     assert_eq!(status, 200, "{answer}");
@@ -63,6 +78,20 @@ async fn a_created_model_is_listed_with_every_column() {
                 "top_p": 0.9,
                 "system_prompt": "Be brief.",
                 "show_reasoning": 0,
+                "queue_priority": "LOW",
+                "auto_cache": 1,
+                "inline_system": 1,
+                "keep_alive": "10m",
+                "num_ctx": 32768,
+                "routing": {
+                    "strategy": "fastest",
+                    "targets": [{ "virtual_model_id": spare, "weight": 2 }],
+                    "weight": 3,
+                    "max_attempts": 4,
+                    "failure_threshold": 5,
+                    "cooldown": 60,
+                    "affinity": 1,
+                },
                 "created_at": null,
                 "updated_at": null,
                 "endpoint_name": "home",
@@ -142,6 +171,9 @@ async fn every_bad_field_is_named() {
         "top_p": 2,
         "system_prompt": [],
         "color": "red",
+        "keep_alive": "a while",
+        "queue_priority": "soon",
+        "routing": { "strategy": "best", "targets": [7] },
     });
     for (status, body) in [
         app.post("/virtual-models", &bad).await,
@@ -161,8 +193,12 @@ async fn every_bad_field_is_named() {
                 "description",
                 "disable_streaming",
                 "endpoint_id",
+                "keep_alive",
                 "max_tokens",
                 "name",
+                "queue_priority",
+                "routing.strategy",
+                "routing.targets",
                 "system_prompt",
                 "temperature",
                 "top_p"
@@ -253,4 +289,60 @@ async fn deleting_works_in_every_documented_way_and_no_other() {
         assert_eq!(status, 200, "{body}");
         assert_eq!(app.get(LIST).await.1, json!([]));
     }
+}
+
+#[tokio::test]
+async fn a_change_of_routing_keeps_what_it_leaves_out() {
+    let (app, endpoint) = with_endpoint().await;
+    let spare = app.model("spare", endpoint).await;
+    let id = app.model("chat", endpoint).await;
+    let path = format!("{LIST}/{id}");
+    let routing = json!({ "strategy": "backup", "targets": [{ "virtual_model_id": spare }] });
+    let (status, body) = app.put(&path, &json!({ "routing": routing })).await;
+    assert_eq!(status, 200, "{body}");
+    let (status, body) = app
+        .put(&path, &json!({ "routing": { "cooldown": 9 } }))
+        .await;
+    assert_eq!(status, 200, "{body}");
+    let row = app.row(LIST, id).await;
+    let expected = json!({
+        "strategy": "backup",
+        "targets": [{ "virtual_model_id": spare, "weight": 1 }],
+        "weight": 1,
+        "max_attempts": null,
+        "failure_threshold": null,
+        "cooldown": 9,
+        "affinity": 0,
+    });
+    assert_eq!(row["routing"], expected);
+    assert_eq!(app.put(&path, &row).await.0, 200, "as it came out");
+    assert_eq!(app.row(LIST, id).await["routing"], expected);
+    let (status, body) = app
+        .put(
+            &path,
+            &json!({ "routing": { "targets": [{ "virtual_model_id": id }] } }),
+        )
+        .await;
+    assert_eq!(status, 400, "{body}");
+    let why = body["fields"]["routing.targets"].as_str().unwrap();
+    assert!(why.contains("its own"), "{why}");
+}
+
+#[tokio::test]
+async fn deleting_a_target_says_whose_it_was() {
+    let (app, endpoint) = with_endpoint().await;
+    let spare = app.model("spare", endpoint).await;
+    let id = app.model("chat", endpoint).await;
+    let routing = json!({ "strategy": "backup", "targets": [{ "virtual_model_id": spare }] });
+    let path = format!("{LIST}/{id}");
+    assert_eq!(app.put(&path, &json!({ "routing": routing })).await.0, 200);
+    let (status, body) = app.delete(&format!("{LIST}/{spare}")).await;
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(
+        body,
+        json!({ "status": "ok", "no_longer_target_of": ["chat"] })
+    );
+    let row = app.row(LIST, id).await;
+    assert_eq!(row["routing"]["targets"], json!([]));
+    assert_eq!(row["routing"]["strategy"], "backup");
 }

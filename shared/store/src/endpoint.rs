@@ -6,7 +6,7 @@ use std::fmt;
 
 use rusqlite::Row;
 use serde::Serialize;
-use wire::provider::{BaseUrl, ProviderKind};
+use wire::provider::{BaseUrl, BaseUrlError, ProviderKind, UpstreamUrl};
 
 pub(crate) use draft::ApiKeyChange;
 pub use draft::EndpointDraft;
@@ -38,7 +38,7 @@ pub struct Endpoint {
     pub ca_file: Option<String>,
     /// Whether its certificate is not verified at all.
     pub tls_insecure: bool,
-    /// Where its health is looked up: an http or https URL, or a path below the base URL.
+    /// Where its health is looked up, as typed; [`Self::health_check`] has the address.
     pub health_check_url: Option<String>,
     /// What runs behind a RunPod endpoint.
     pub worker_form: String,
@@ -79,6 +79,13 @@ pub struct EndpointRow {
     pub created_at: i64,
     /// Unix seconds.
     pub updated_at: i64,
+}
+
+impl Endpoint {
+    /// Where its health is looked up, if it has such a place.
+    pub fn health_check(&self) -> Option<UpstreamUrl> {
+        health_check(&self.url, self.health_check_url.as_deref()?).ok()
+    }
 }
 
 /// Names the row only: custom headers may carry keys.
@@ -184,7 +191,7 @@ impl StoredEndpoint {
             WORKER_FORMS[0].to_owned()
         };
         let health_check_url = row.health_check_url.filter(|url| {
-            let fault = health_check_fault(url);
+            let fault = health_check(&row.url, url).err();
             if let Some(why) = &fault {
                 doubts.push(format!(
                     "health_check_url {why}; its health is not looked up"
@@ -223,19 +230,16 @@ fn unknown_worker(found: &str) -> String {
     )
 }
 
-/// Why a health check URL cannot be used.
-fn health_check_fault(url: &str) -> Option<String> {
-    if url.starts_with('/') {
-        let plain = url.bytes().all(|byte| byte.is_ascii_graphic());
-        return (!plain).then(|| "must be printable ASCII without spaces".to_owned());
+/// The address of a health check: a URL; a path from the root of the host, beginning with
+/// `/`; or one below the base URL, beginning with `./`.
+fn health_check(base: &str, typed: &str) -> Result<UpstreamUrl, BaseUrlError> {
+    if !typed.starts_with('/') && !typed.starts_with("./") {
+        return UpstreamUrl::parse(typed);
     }
-    match url::Url::parse(url) {
-        Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => {
-            Some("must begin with http://, https:// or /".to_owned())
-        }
-        Ok(_) => None,
-        Err(error) => Some(format!("is no URL: {error}")),
-    }
+    let not_a_url = |error: url::ParseError| BaseUrlError::NotAUrl(error.to_string());
+    let base = format!("{}/", base.trim().trim_end_matches('/'));
+    let url = url::Url::parse(&base).map_err(not_a_url)?;
+    UpstreamUrl::parse(url.join(typed).map_err(not_a_url)?.as_str())
 }
 
 /// Why a provider type is refused, listing the ones there are.

@@ -142,6 +142,33 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// The fields of an object inside this one: `read` takes them, and what is wrong with
+    /// them is noted under `field.name`. `Some(None)` when it is `null`.
+    pub(crate) fn object<T>(
+        &mut self,
+        field: &'static str,
+        read: impl FnOnce(&mut Input<'_>) -> T,
+    ) -> Option<Option<T>> {
+        let value = self.take(field)?;
+        if value.is_null() {
+            return Some(None);
+        }
+        let Ok(mut inner) = Input::new(value) else {
+            self.refuse(field, "must be a JSON object");
+            return None;
+        };
+        let read = read(&mut inner);
+        match inner.finish(read) {
+            Ok(read) => Some(Some(read)),
+            Err(errors) => {
+                for (name, why) in errors.iter() {
+                    self.refuse(&format!("{field}.{name}"), why);
+                }
+                None
+            }
+        }
+    }
+
     /// A JSON object of strings, or its text, as rows go out.
     pub(crate) fn object_text(&mut self, field: &'static str) -> Option<String> {
         match self.take(field)? {

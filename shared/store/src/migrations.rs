@@ -211,4 +211,27 @@ mod tests {
         run(Path::new(":memory:"), &mut connection).unwrap();
         assert_eq!(version(&connection).unwrap(), NEWEST);
     }
+
+    #[test]
+    fn a_file_of_each_earlier_version_is_brought_up_to_date() {
+        let columns = |connection: &Connection| {
+            let mut found = connection
+                .prepare(
+                    "SELECT t.name || '.' || c.name FROM sqlite_schema t, \
+                     pragma_table_info(t.name) c WHERE t.type = 'table' ORDER BY 1",
+                )
+                .unwrap();
+            let found = found.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            found.map(Result::unwrap).collect::<Vec<_>>()
+        };
+        let mut newest = Connection::open_in_memory().unwrap();
+        run(Path::new(":memory:"), &mut newest).unwrap();
+        for earlier in 1..NEWEST {
+            let mut connection = Connection::open_in_memory().unwrap();
+            let earlier = usize::try_from(earlier).unwrap();
+            steps().to_version(&mut connection, earlier).unwrap();
+            run(Path::new(":memory:"), &mut connection).unwrap();
+            assert_eq!(columns(&connection), columns(&newest), "from {earlier}");
+        }
+    }
 }

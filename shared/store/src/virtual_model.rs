@@ -10,8 +10,8 @@ use serde::Serialize;
 
 pub use draft::VirtualModelDraft;
 use draft::{MAX_NUM_CTX, MAX_TEMPERATURE, MAX_TOKENS, MAX_TOP_P};
-pub(crate) use routing::parse_targets;
 pub use routing::{RouteTarget, Routing, RoutingRow, Strategy};
+pub(crate) use routing::{RoutingDraft, parse_targets};
 
 use crate::columns::Columns;
 use crate::config::QueuePriority;

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use serde_json::json;
-use store::{CallKind, CallRecord, EndpointDraft, Outcome, Store, VirtualModelDraft};
+use store::{Attempt, CallKind, CallRecord, EndpointDraft, Outcome, Store, VirtualModelDraft};
 use tempfile::TempDir;
 
 fn with_model() -> (TempDir, Store) {
@@ -129,6 +129,51 @@ fn an_embedding_reads_back_whole_with_its_cost() {
     ] {
         let found = row[field].as_f64().unwrap();
         assert!((found - dollars).abs() < 1e-12, "{field}: {found}");
+    }
+}
+
+#[test]
+fn attempts_and_the_endpoints_own_times_read_back_from_both_tables() {
+    let (_folder, store) = with_model();
+    let attempt = |endpoint: &str, status, code: Option<&str>| Attempt {
+        endpoint: endpoint.to_owned(),
+        virtual_model: "m".to_owned(),
+        model: "a".to_owned(),
+        status,
+        code: code.map(str::to_owned),
+        ms: 12,
+    };
+    let attempts = vec![
+        attempt("e", 0, Some("upstream_unreachable")),
+        attempt("f", 200, None),
+    ];
+    for (kind, started_at) in [
+        (CallKind::Chat, 1),
+        (CallKind::Completion, 2),
+        (CallKind::Embedding, 3),
+    ] {
+        let record = CallRecord {
+            attempts: attempts.clone(),
+            queue_ms: Some(70),
+            execution_ms: Some(800),
+            ..call(kind, "r", started_at)
+        };
+        let plain = call(kind, "s", started_at - 10);
+        store.record_calls(&[record, plain]).unwrap();
+        let row = store.recent_calls(1).unwrap().remove(0);
+        assert_eq!(row.request_type, kind.as_str());
+        assert_eq!(row.attempts, attempts);
+        assert_eq!(
+            (row.attempt_count, row.queue_ms, row.execution_ms),
+            (2, Some(70), Some(800))
+        );
+    }
+    for row in &store.recent_calls(6).unwrap()[3..] {
+        assert_eq!(row.attempts, []);
+        assert_eq!(
+            (row.attempt_count, row.queue_ms, row.execution_ms),
+            (0, None, None)
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use serde_json::json;
-use store::{Store, StoreError, VirtualModelDraft};
+use store::{RouteTarget, Store, StoreError, Strategy, VirtualModelDraft};
 use tempfile::TempDir;
 
 const VA: &str = include_str!("originals/va.sql");
@@ -214,6 +214,42 @@ fn what_only_the_newest_original_knows_is_left_alone() {
         "SELECT cache_enabled FROM virtual_models WHERE id = 1",
     );
     assert_eq!(off, 0);
+}
+
+/// The newest original's routing is taken over, its "not set" included.
+#[test]
+fn failover_and_health_checks_of_the_newest_original_go_on() {
+    let sql = VL
+        .replace("'ordered'", "'backup'")
+        .replace("2, 60, 3);", "0, 60, NULL);")
+        + "INSERT INTO virtual_models (id, name, endpoint_id, actual_model) \
+           VALUES (3, 'spare', 1, 'qwen'); \
+           UPDATE virtual_model_failover SET targets = '[{\"virtual_model_id\":3}]'; \
+           UPDATE endpoints SET health_check_url = 'http://127.0.0.1:8000/health' WHERE id = 1;";
+    let (_folder, path) = original(&sql);
+    let store = Store::open(&path).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let routing = &snapshot.models["chat"].routing;
+    assert_eq!(routing.strategy, Strategy::Backup);
+    let spare = RouteTarget {
+        virtual_model_id: 3,
+        weight: 1,
+    };
+    assert_eq!(routing.targets, [spare]);
+    assert_eq!(
+        (
+            routing.max_attempts,
+            routing.cooldown,
+            routing.failure_threshold
+        ),
+        (None, Some(60), None)
+    );
+    assert_eq!((routing.weight, routing.affinity), (1, false));
+    assert_eq!(
+        snapshot.endpoints[0].health_check().unwrap().path(),
+        "/health"
+    );
+    assert_eq!(snapshot.endpoints[0].worker_form, "auto");
 }
 
 #[test]

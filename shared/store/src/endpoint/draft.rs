@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 use wire::provider::{BaseUrl, ProviderKind};
 
-use super::unknown_type;
+use super::{WORKER_FORMS, health_check, unknown_type, unknown_worker};
 use crate::custom_headers::CustomHeaders;
 use crate::field_errors::FieldErrors;
 use crate::input::Input;
@@ -27,6 +27,8 @@ pub struct EndpointDraft {
     pub(crate) enabled: Option<bool>,
     pub(crate) ca_file: Option<Option<String>>,
     pub(crate) tls_insecure: Option<bool>,
+    pub(crate) health_check_url: Option<Option<String>>,
+    pub(crate) worker_form: Option<String>,
 }
 
 /// What to do with the stored key.
@@ -83,13 +85,7 @@ impl EndpointDraft {
     }
 
     fn read(input: &mut Input<'_>) -> Self {
-        input.ignore(&[
-            "id",
-            "created_at",
-            "updated_at",
-            "health_check_url",
-            "worker_form",
-        ]);
+        input.ignore(&["id", "created_at", "updated_at"]);
         Self {
             name: input.name("name", 200),
             url: url(input),
@@ -102,6 +98,8 @@ impl EndpointDraft {
             enabled: input.flag("enabled"),
             ca_file: input.text("ca_file", 4096),
             tls_insecure: input.flag("tls_insecure"),
+            health_check_url: health_check_url(input),
+            worker_form: worker_form(input),
         }
     }
 }
@@ -124,6 +122,29 @@ fn provider(input: &mut Input<'_>) -> Option<ProviderKind> {
         input.refuse("endpoint_type", unknown_type(&id));
     }
     kind
+}
+
+/// Checked against any base URL: one that can be called takes every path.
+fn health_check_url(input: &mut Input<'_>) -> Option<Option<String>> {
+    let typed = input.text("health_check_url", 2048)?;
+    if let Some(typed) = &typed
+        && let Err(error) = health_check("http://localhost", typed)
+    {
+        input.refuse("health_check_url", error.to_string());
+        return None;
+    }
+    Some(typed)
+}
+
+fn worker_form(input: &mut Input<'_>) -> Option<String> {
+    let Some(form) = input.text("worker_form", 100)? else {
+        return Some(WORKER_FORMS[0].to_owned());
+    };
+    if !WORKER_FORMS.contains(&form.as_str()) {
+        input.refuse("worker_form", unknown_worker(&form));
+        return None;
+    }
+    Some(form)
 }
 
 fn api_key(input: &mut Input<'_>) -> Option<ApiKeyChange> {

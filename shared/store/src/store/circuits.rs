@@ -73,12 +73,22 @@ impl Store {
     pub fn forget_circuit(&self, endpoint_id: i64, model: &str) -> Result<bool, StoreError> {
         self.write(|connection| Ok(forget(connection, endpoint_id, model)?))
     }
+
+    /// Deletes the circuits of one endpoint, or all, and says how many there were.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn forget_circuits(&self, endpoint_id: Option<i64>) -> Result<usize, StoreError> {
+        self.write(|connection| match endpoint_id {
+            Some(id) => Ok(forget_endpoint(connection, id)?),
+            None => Ok(connection.execute("DELETE FROM circuits", [])?),
+        })
+    }
 }
 
 /// Deletes the circuits of an endpoint.
-pub(super) fn forget_endpoint(connection: &Connection, id: i64) -> rusqlite::Result<()> {
-    connection.execute("DELETE FROM circuits WHERE endpoint_id = ?", [id])?;
-    Ok(())
+pub(super) fn forget_endpoint(connection: &Connection, id: i64) -> rusqlite::Result<usize> {
+    connection.execute("DELETE FROM circuits WHERE endpoint_id = ?", [id])
 }
 
 fn forget(connection: &Connection, endpoint_id: i64, model: &str) -> rusqlite::Result<bool> {

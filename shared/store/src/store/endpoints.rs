@@ -163,6 +163,8 @@ fn assignments(
         enabled,
         ca_file,
         tls_insecure,
+        health_check_url,
+        worker_form,
     } = draft;
     let mut row = Assignments::default();
     row.set_given("name", name.clone());
@@ -187,5 +189,7 @@ fn assignments(
     row.set_given("enabled", *enabled);
     row.set_given("ca_file", ca_file.clone());
     row.set_given("tls_insecure", *tls_insecure);
+    row.set_given("health_check_url", health_check_url.clone());
+    row.set_given("worker_form", worker_form.clone());
     Ok(row)
 }

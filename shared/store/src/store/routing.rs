@@ -1,8 +1,85 @@
 //! The routing of virtual models: written with them, and freed of those that are deleted.
 
-use rusqlite::{Connection, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, named_params, params};
 
-use crate::virtual_model::parse_targets;
+use super::Failure;
+use crate::error::StoreError;
+use crate::field_errors::FieldErrors;
+use crate::virtual_model::{RouteTarget, RoutingDraft, parse_targets};
+
+/// Writes the fields the draft carries; the others keep what is stored, or begin as unset.
+pub(super) fn write(connection: &Connection, id: i64, draft: &RoutingDraft) -> Result<(), Failure> {
+    let RoutingDraft {
+        strategy,
+        targets,
+        weight,
+        max_attempts,
+        failure_threshold,
+        cooldown,
+        affinity,
+    } = draft;
+    if let Some(targets) = targets {
+        require_targets(connection, id, targets)?;
+    }
+    connection.execute(
+        "INSERT OR IGNORE INTO virtual_model_failover (virtual_model_id, strategy, targets) \
+         VALUES (?, 'none', '[]')",
+        [id],
+    )?;
+    let set = |column: &str, value: Option<Value>| match value {
+        None => Ok(0),
+        // The column is ours, never input.
+        Some(value) => connection.execute(
+            &format!(
+                "UPDATE virtual_model_failover SET {column} = :value WHERE virtual_model_id = :id"
+            ),
+            named_params! { ":value": value, ":id": id },
+        ),
+    };
+    set(
+        "strategy",
+        strategy.map(|strategy| strategy.id().to_owned().into()),
+    )?;
+    set(
+        "targets",
+        targets.as_deref().map(|targets| to_json(targets).into()),
+    )?;
+    set("weight", weight.map(Value::from))?;
+    set("max_attempts", max_attempts.map(Value::from))?;
+    set("failure_threshold", failure_threshold.map(Value::from))?;
+    set("cooldown_seconds", cooldown.map(Value::from))?;
+    set("affinity", affinity.map(Value::from))?;
+    Ok(())
+}
+
+fn require_targets(
+    connection: &Connection,
+    own: i64,
+    targets: &[RouteTarget],
+) -> Result<(), Failure> {
+    for target in targets {
+        let id = target.virtual_model_id;
+        let found: bool = connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM virtual_models WHERE id = ?)",
+            [id],
+            |row| row.get(0),
+        )?;
+        let why = if id == own {
+            "a virtual model cannot be its own target".to_owned()
+        } else if found {
+            continue;
+        } else {
+            format!("there is no virtual model with id {id}")
+        };
+        return Err(StoreError::from(FieldErrors::one("routing.targets", why)).into());
+    }
+    Ok(())
+}
+
+fn to_json(targets: &[RouteTarget]) -> String {
+    serde_json::to_string(targets).unwrap_or_else(|_| "[]".to_owned())
+}
 
 /// Deletes the routing of a virtual model that is going, takes it out of the targets of the
 /// others, and gives their names.
@@ -25,10 +102,9 @@ pub(super) fn forget_model(connection: &Connection, id: i64) -> rusqlite::Result
         let before = targets.len();
         targets.retain(|target| target.virtual_model_id != id);
         if targets.len() < before {
-            let text = serde_json::to_string(&targets).unwrap_or_else(|_| "[]".to_owned());
             connection.execute(
                 "UPDATE virtual_model_failover SET targets = ? WHERE virtual_model_id = ?",
-                params![text, other],
+                params![to_json(&targets), other],
             )?;
             changed.push(name);
         }

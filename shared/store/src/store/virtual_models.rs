@@ -63,7 +63,11 @@ impl Store {
             if let Some(endpoint) = complete.endpoint_id {
                 require_endpoint(connection, endpoint)?;
             }
-            Ok(assignments(&complete).insert(connection, "virtual_models")?)
+            let id = assignments(&complete).insert(connection, "virtual_models")?;
+            if let Some(draft) = &complete.routing {
+                routing::write(connection, id, draft)?;
+            }
+            Ok(id)
         })
     }
 
@@ -85,7 +89,15 @@ impl Store {
             if let Some(endpoint) = draft.endpoint_id {
                 require_endpoint(connection, endpoint)?;
             }
-            Ok(assignments(draft).update(connection, "virtual_models", id)?)
+            let mut row = assignments(draft);
+            if let Some(routing) = &draft.routing {
+                routing::write(connection, id, routing)?;
+                if row.is_empty() {
+                    // Routing is a part of the virtual model: its time of change moves too.
+                    row.set("name", stored.name);
+                }
+            }
+            Ok(row.update(connection, "virtual_models", id)?)
         })
     }
 
@@ -175,6 +187,12 @@ fn assignments(draft: &VirtualModelDraft) -> Assignments {
         top_p,
         system_prompt,
         show_reasoning,
+        queue_priority,
+        auto_cache,
+        inline_system,
+        keep_alive,
+        num_ctx,
+        routing: _,
     } = draft;
     let mut row = Assignments::default();
     row.set_given("name", name.clone());
@@ -197,5 +215,13 @@ fn assignments(draft: &VirtualModelDraft) -> Assignments {
     row.set_given("top_p", *top_p);
     row.set_given("system_prompt", system_prompt.clone());
     row.set_given("show_reasoning", *show_reasoning);
+    row.set_given(
+        "queue_priority",
+        queue_priority.map(|priority| priority.map(|priority| priority.as_str().to_owned())),
+    );
+    row.set_given("auto_cache", *auto_cache);
+    row.set_given("inline_system", *inline_system);
+    row.set_given("keep_alive", keep_alive.clone());
+    row.set_given("num_ctx", *num_ctx);
     row
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::routing::RoutingDraft;
+use crate::config::QueuePriority;
 use crate::custom_headers::CustomHeaders;
 use crate::field_errors::FieldErrors;
 use crate::input::Input;
@@ -43,6 +45,12 @@ pub struct VirtualModelDraft {
     pub(crate) top_p: Option<Option<f64>>,
     pub(crate) system_prompt: Option<Option<String>>,
     pub(crate) show_reasoning: Option<bool>,
+    pub(crate) queue_priority: Option<Option<QueuePriority>>,
+    pub(crate) auto_cache: Option<bool>,
+    pub(crate) inline_system: Option<bool>,
+    pub(crate) keep_alive: Option<Option<String>>,
+    pub(crate) num_ctx: Option<Option<i64>>,
+    pub(crate) routing: Option<RoutingDraft>,
 }
 
 /// Names the row only: custom headers may carry keys.
@@ -90,12 +98,6 @@ impl VirtualModelDraft {
             "updated_at",
             "endpoint_name",
             "endpoint_url",
-            "queue_priority",
-            "auto_cache",
-            "inline_system",
-            "keep_alive",
-            "num_ctx",
-            "routing",
         ]);
         let mut price = |field| input.real(field, 0.0, MAX_PRICE);
         let cost_in = price("cost_per_1m_tokens_in");
@@ -120,6 +122,14 @@ impl VirtualModelDraft {
             top_p: input.real("top_p", 0.0, MAX_TOP_P),
             system_prompt: input.exact_text("system_prompt", 1_000_000),
             show_reasoning: input.flag("show_reasoning"),
+            queue_priority: queue_priority(input),
+            auto_cache: input.flag("auto_cache"),
+            inline_system: input.flag("inline_system"),
+            keep_alive: keep_alive(input),
+            num_ctx: input.whole("num_ctx", 1, MAX_NUM_CTX),
+            routing: input
+                .object("routing", RoutingDraft::read)
+                .map(|routing| routing.unwrap_or_else(RoutingDraft::cleared)),
         }
     }
 }
@@ -144,6 +154,32 @@ pub(super) fn is_keep_alive(text: &str) -> bool {
         }
     }
     !text.is_empty()
+}
+
+fn queue_priority(input: &mut Input<'_>) -> Option<Option<QueuePriority>> {
+    let Some(text) = input.text("queue_priority", 100)? else {
+        return Some(None);
+    };
+    let priority = QueuePriority::from_id(&text);
+    if priority.is_none() {
+        input.refuse("queue_priority", "must be HIGH, NORMAL or LOW");
+    }
+    priority.map(Some)
+}
+
+fn keep_alive(input: &mut Input<'_>) -> Option<Option<String>> {
+    let text = match input.take("keep_alive")? {
+        Value::Null => return Some(None),
+        Value::String(text) if text.trim().is_empty() => return Some(None),
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => String::new(),
+    };
+    if !is_keep_alive(&text) {
+        input.refuse("keep_alive", KEEP_ALIVE);
+        return None;
+    }
+    Some(Some(text))
 }
 
 fn endpoint_id(input: &mut Input<'_>) -> Option<i64> {

@@ -5,18 +5,24 @@
 //! the same as strategy `none`. Choosing among the candidates is not here: see
 //! [`crate::route`].
 
+mod draft;
+
 use serde::{Deserialize, Serialize};
+
+pub(crate) use draft::RoutingDraft;
 
 use crate::columns::Columns;
 
 /// The largest weight.
-pub(super) const MAX_WEIGHT: i64 = 1_000_000;
+const MAX_WEIGHT: i64 = 1_000_000;
 /// The largest `max_attempts`.
-pub(super) const MAX_ATTEMPTS: i64 = 100;
+const MAX_ATTEMPTS: i64 = 100;
 /// The largest `failure_threshold`.
-pub(super) const MAX_THRESHOLD: i64 = 1_000;
+const MAX_THRESHOLD: i64 = 1_000;
 /// The longest `cooldown`, seconds.
-pub(super) const MAX_COOLDOWN: i64 = 86_400;
+const MAX_COOLDOWN: i64 = 86_400;
+/// Most targets of one virtual model.
+const MAX_TARGETS: usize = 100;
 
 /// In which order the candidates of a virtual model are tried.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

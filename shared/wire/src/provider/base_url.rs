@@ -101,6 +101,18 @@ pub struct UpstreamUrl {
 }
 
 impl UpstreamUrl {
+    /// Reads a complete address, which is refused for the same reasons as a base URL.
+    ///
+    /// # Errors
+    /// Says what is wrong, to be shown behind the name of the field.
+    pub fn parse(typed: &str) -> Result<Self, BaseUrlError> {
+        let mut base = BaseUrl::parse(typed)?;
+        if base.path.is_empty() || typed.trim().ends_with('/') {
+            base.path.push('/');
+        }
+        Ok(Self { base })
+    }
+
     /// Path of the call, starting with a slash.
     #[must_use]
     pub fn path(&self) -> &str {
