@@ -80,16 +80,21 @@ impl BaseUrl {
     }
 
     /// The path without a trailing slash; empty for a bare host.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    pub(super) fn with_path(&self, path: String) -> UpstreamUrl {
+    /// The same server with another path, which must not end in a slash.
+    pub(crate) fn at(&self, path: String) -> Self {
+        Self {
+            path,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn with_path(&self, path: String) -> UpstreamUrl {
         UpstreamUrl {
-            base: Self {
-                path,
-                ..self.clone()
-            },
+            base: self.at(path),
         }
     }
 }

@@ -43,6 +43,9 @@ impl ErrorBody {
     }
 }
 
+/// Errors in the texts of errors are read up to this depth.
+const DEEPEST: usize = 3;
+
 /// What an upstream said about a failure, as far as it said it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamError {
@@ -59,16 +62,37 @@ pub struct UpstreamError {
 impl UpstreamError {
     /// Reads an error body in any of the forms in use: OpenAI's nested object,
     /// vLLM's and Mistral's flat object, FastAPI's `detail`, a bare string under
-    /// `error`, Google's one-element array, a line of plain text. What is none of
-    /// them, such as a page, is all `None`.
+    /// `error`, Google's one-element array, a line of plain text. An error that is
+    /// handed on as text inside another one, as queues do, is taken out of it. What is
+    /// none of them, such as a page, is all `None`.
     #[must_use]
     pub fn read(body: &[u8]) -> Self {
         match serde_json::from_slice::<Value>(body) {
-            Ok(value) => Self::from_value(&value),
+            Ok(value) => Self::from_value(&value).unwrapped(DEEPEST),
             Err(_) => Self {
                 message: plain_line(body),
                 ..Self::default()
             },
+        }
+    }
+
+    /// The error that the message is the JSON of, if it is. What only the outer one
+    /// says stays.
+    fn unwrapped(self, depth: usize) -> Self {
+        let text = self.message.as_deref().map(str::trim_ascii);
+        let json = text.filter(|text| text.starts_with(['{', '[', '"']) && depth > 0);
+        let Some(value) = json.and_then(|json| serde_json::from_str(json).ok()) else {
+            return self;
+        };
+        let inner = Self::from_value(&value).unwrapped(depth.saturating_sub(1));
+        if inner.message.is_none() {
+            return self;
+        }
+        Self {
+            message: inner.message,
+            kind: inner.kind.or(self.kind),
+            param: inner.param.or(self.param),
+            code: inner.code.or(self.code),
         }
     }
 
@@ -154,6 +178,37 @@ mod tests {
                 Some("m"),
                 Some("404"),
             ),
+            (
+                "queue, twice",
+                r#"{"error":"{\"error\":{\"message\":\"m\",\"code\":\"queue_error\"}}"}"#,
+                Some("m"),
+                Some("queue_error"),
+            ),
+            (
+                "queue, as a message",
+                r#"{"error":{"message":"{\"message\":\"m\"}","code":503}}"#,
+                Some("m"),
+                Some("503"),
+            ),
+            (
+                "queue, in fastapi",
+                r#"{"detail":" {\"error\":\"m\"} "}"#,
+                Some("m"),
+                None,
+            ),
+            ("a text of a text", r#""\"m\"""#, Some("m"), None),
+            (
+                "a message in braces",
+                r#"{"error":"{model} is {\"not\": \"there\"}"}"#,
+                Some(r#"{model} is {"not": "there"}"#),
+                None,
+            ),
+            (
+                "json without a message",
+                r#"{"error":"{\"a\":1}"}"#,
+                Some(r#"{"a":1}"#),
+                None,
+            ),
             ("html", "<html>bad gateway</html>", None, None),
             ("plain text", "queue is full\n", Some("queue is full"), None),
             ("broken json", "{\"error\":", None, None),
@@ -169,6 +224,16 @@ mod tests {
             assert_eq!(got.message.as_deref(), message, "{vendor}");
             assert_eq!(got.code.as_deref(), code, "{vendor}");
         }
+    }
+
+    #[test]
+    fn texts_in_texts_end_somewhere() {
+        let mut body = r#"{"message":"m"}"#.to_owned();
+        for _ in 0..8 {
+            body = serde_json::json!({ "error": body }).to_string();
+        }
+        let got = UpstreamError::read(body.as_bytes()).message;
+        assert!(got.is_some_and(|message| message.starts_with(r#"{"error":"#)));
     }
 
     #[test]

@@ -1,0 +1,440 @@
+//! A call as the body of a job.
+//!
+//! The forms with `openai_route` carry the OpenAI request as it is. The other forms
+//! say less than a request can; what would change the answer if it were left away
+//! (tools, pictures, a form of the answer) is refused, other fields are left away.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::hub::{Chat, Message, Part, Refusal, ResponseFormat, Role};
+
+/// What a worker takes. What it puts out is recognised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Worker {
+    /// OpenAI's form first; the native one when the worker does not know routes, see
+    /// [`super::wants_native`].
+    #[default]
+    Auto,
+    /// worker-vllm by `openai_route` and `openai_input`.
+    Vllm,
+    /// worker-vllm by `messages` and `sampling_params`.
+    VllmNative,
+    /// The community's Ollama worker, by `openai_route` and `openai_input`.
+    Ollama,
+    /// A worker that takes `prompt`, plain text.
+    Text,
+}
+
+impl Worker {
+    /// Every form, in the order shown to operators.
+    pub const ALL: [Self; 5] = [
+        Self::Auto,
+        Self::Vllm,
+        Self::VllmNative,
+        Self::Ollama,
+        Self::Text,
+    ];
+
+    /// The id in settings.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Vllm => "vllm",
+            Self::VllmNative => "vllm_native",
+            Self::Ollama => "ollama",
+            Self::Text => "text",
+        }
+    }
+
+    /// The form with this id; `None` for an unknown id.
+    #[must_use]
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|worker| worker.id() == id)
+    }
+}
+
+/// The call that a job makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JobRoute {
+    /// A chat completion.
+    Chat,
+    /// A text completion.
+    Completions,
+    /// Embeddings.
+    Embeddings,
+}
+
+impl JobRoute {
+    /// The path as workers know it.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "/v1/chat/completions",
+            Self::Completions => "/v1/completions",
+            Self::Embeddings => "/v1/embeddings",
+        }
+    }
+}
+
+/// How long the platform keeps a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// Milliseconds on a worker, 5 seconds to 7 days.
+    pub execution_timeout: u64,
+    /// Milliseconds from submission to removal, the wait for a worker included, 10
+    /// seconds to 7 days.
+    pub ttl: u64,
+}
+
+/// The body that submits a job: `openai_body`, a JSON object and the upstream's
+/// request in OpenAI's dialect, goes into it unparsed. The forms that are not
+/// OpenAI's are written from `chat`.
+///
+/// # Errors
+/// When the worker's form cannot say what is asked.
+pub fn job(
+    worker: Worker,
+    route: JobRoute,
+    openai_body: &[u8],
+    chat: Option<&Chat>,
+    policy: Option<Policy>,
+) -> Result<Bytes, Refusal> {
+    if route == JobRoute::Embeddings {
+        refuse_embeddings(worker)?;
+    }
+    let mut body = br#"{"input":"#.to_vec();
+    match worker {
+        Worker::Auto | Worker::Vllm | Worker::Ollama => {
+            body.extend_from_slice(br#"{"openai_route":""#);
+            body.extend_from_slice(route.path().as_bytes());
+            body.extend_from_slice(br#"","openai_input":"#);
+            body.extend_from_slice(openai_body.trim_ascii());
+            body.push(b'}');
+        }
+        Worker::VllmNative => put(&mut body, &native(route, representable(chat, worker)?)),
+        Worker::Text => put(&mut body, &text(route, representable(chat, worker)?)),
+    }
+    if let Some(policy) = policy {
+        body.extend_from_slice(br#","policy":"#);
+        put(&mut body, &policy);
+    }
+    body.push(b'}');
+    Ok(body.into())
+}
+
+/// Strings and numbers always serialise; the fallback keeps this total.
+fn put(body: &mut Vec<u8>, value: &impl Serialize) {
+    let json = serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec());
+    body.extend_from_slice(&json);
+}
+
+fn refuse_embeddings(worker: Worker) -> Result<(), Refusal> {
+    match worker {
+        Worker::Auto | Worker::Vllm => Ok(()),
+        Worker::VllmNative | Worker::Ollama | Worker::Text => Err(Refusal {
+            param: "model".to_owned(),
+            message: format!(
+                "the model runs on a RunPod worker of the form '{}', which makes no embeddings; \
+                 name a model that is made for embeddings",
+                worker.id()
+            ),
+        }),
+    }
+}
+
+/// The chat, if one of the forms without `openai_route` can say it.
+fn representable(chat: Option<&Chat>, worker: Worker) -> Result<&Chat, Refusal> {
+    let cannot = |param: String, what: &str| {
+        Refusal::field(
+            param,
+            &format!(
+                "cannot be used with this model: its RunPod worker takes the form '{}', which \
+                 has no {what}; leave it away, or set the worker's form to one with openai_route",
+                worker.id()
+            ),
+        )
+    };
+    let chat = chat.ok_or_else(|| {
+        Refusal::field(
+            "messages",
+            &format!(
+                "is needed: the RunPod worker takes the form '{}', which is written from a \
+                 conversation",
+                worker.id()
+            ),
+        )
+    })?;
+    if !chat.tools.is_empty() {
+        return Err(cannot("tools".to_owned(), "tools"));
+    }
+    if chat.response_format != ResponseFormat::Text {
+        return Err(cannot("response_format".to_owned(), "form of the answer"));
+    }
+    if worker == Worker::Text && chat.n.is_some_and(|n| n > 1) {
+        return Err(cannot("n".to_owned(), "several answers"));
+    }
+    for message in &chat.messages {
+        for part in &message.parts {
+            let what = match part {
+                Part::Text { .. } | Part::Thinking(_) => continue,
+                Part::Image { .. } => "pictures",
+                Part::Document { .. } => "documents",
+                Part::ToolCall { .. } | Part::ToolResult { .. } => "tool calls",
+            };
+            return Err(cannot(message.at.clone(), what));
+        }
+    }
+    Ok(chat)
+}
+
+/// worker-vllm's native input. In a chat the worker applies the model's template; a
+/// completion goes without.
+fn native(route: JobRoute, chat: &Chat) -> Map<String, Value> {
+    let mut params = sampling(chat);
+    // Always written: without it the worker stops after 100 tokens; null is "as many
+    // as fit".
+    params.insert("max_tokens".to_owned(), json!(chat.max_tokens));
+    if let Some(n) = chat.n {
+        params.insert("n".to_owned(), json!(n));
+    }
+    let mut input = Map::new();
+    if route == JobRoute::Completions {
+        input.insert("prompt".to_owned(), json!(joined(chat)));
+    } else {
+        let messages = chat.messages.iter().map(|message| {
+            let role = match message.role {
+                Role::System => "system",
+                Role::User => "user",
+                Role::Assistant => "assistant",
+            };
+            json!({"role": role, "content": text_of(message)})
+        });
+        input.insert("messages".to_owned(), messages.collect());
+    }
+    input.insert("sampling_params".to_owned(), params.into());
+    input.insert("stream".to_owned(), json!(chat.stream));
+    input
+}
+
+/// A prompt, and beside it what the caller set, under the names that most servers use.
+fn text(route: JobRoute, chat: &Chat) -> Map<String, Value> {
+    let mut input = sampling(chat);
+    let prompt = if route == JobRoute::Completions {
+        joined(chat)
+    } else {
+        dialogue(chat)
+    };
+    input.insert("prompt".to_owned(), json!(prompt));
+    if let Some(most) = chat.max_tokens {
+        input.insert("max_tokens".to_owned(), json!(most));
+    }
+    input.insert("stream".to_owned(), json!(chat.stream));
+    input
+}
+
+/// What servers name alike, as far as the caller set it.
+fn sampling(chat: &Chat) -> Map<String, Value> {
+    let sampling = &chat.sampling;
+    let mut params = Map::new();
+    for (name, number) in [
+        ("temperature", &sampling.temperature),
+        ("top_p", &sampling.top_p),
+        ("top_k", &sampling.top_k),
+        ("min_p", &sampling.min_p),
+        ("seed", &sampling.seed),
+        ("frequency_penalty", &sampling.frequency_penalty),
+        ("presence_penalty", &sampling.presence_penalty),
+        ("repetition_penalty", &sampling.repetition_penalty),
+    ] {
+        if let Some(number) = number {
+            params.insert(name.to_owned(), Value::Number(number.clone()));
+        }
+    }
+    if !chat.stop.is_empty() {
+        params.insert("stop".to_owned(), json!(chat.stop));
+    }
+    params
+}
+
+/// The conversation as one text that ends where the model goes on.
+fn dialogue(chat: &Chat) -> String {
+    let mut prompt = String::new();
+    for message in &chat.messages {
+        prompt.push_str(match message.role {
+            Role::System => "System: ",
+            Role::User => "User: ",
+            Role::Assistant => "Assistant: ",
+        });
+        prompt.push_str(&text_of(message));
+        prompt.push('\n');
+    }
+    prompt.push_str("Assistant:");
+    prompt
+}
+
+fn joined(chat: &Chat) -> String {
+    chat.messages.iter().map(text_of).collect()
+}
+
+/// The texts of a message, those of several parts on lines of their own. What the
+/// model once thought does not go back to it.
+fn text_of(message: &Message) -> String {
+    let texts = message.parts.iter().filter_map(|part| match part {
+        Part::Text { text, .. } => Some(text.as_str()),
+        Part::Image { .. }
+        | Part::Document { .. }
+        | Part::Thinking(_)
+        | Part::ToolCall { .. }
+        | Part::ToolResult { .. } => None,
+    });
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use super::*;
+    use crate::hub::{Number, Sampling, Source, Tool};
+
+    const BODY: &[u8] = br#"{"model":"m","seed":12345678901234567890123, "messages":[]}"#;
+
+    fn message(role: Role, text: &str) -> Message {
+        Message {
+            role,
+            parts: vec![Part::text(text)],
+            at: "messages[0]".to_owned(),
+        }
+    }
+
+    fn chat() -> Chat {
+        Chat {
+            messages: vec![
+                message(Role::System, "Be brief."),
+                message(Role::User, "Hi"),
+                message(Role::Assistant, "Hello"),
+                message(Role::User, "Bye"),
+            ],
+            sampling: Sampling {
+                temperature: Number::from_f64(0.5),
+                ..Sampling::default()
+            },
+            stop: vec!["\n\n".to_owned()],
+            stream: true,
+            ..Chat::default()
+        }
+    }
+
+    fn written(worker: Worker, route: JobRoute, chat: &Chat) -> Value {
+        let body = job(worker, route, BODY, Some(chat), None).unwrap();
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    #[test]
+    fn an_openai_request_goes_in_as_it_is() {
+        let policy = Policy {
+            execution_timeout: 600_000,
+            ttl: 700_000,
+        };
+        for worker in [Worker::Auto, Worker::Vllm, Worker::Ollama] {
+            let body = job(worker, JobRoute::Chat, BODY, None, Some(policy)).unwrap();
+            assert_eq!(
+                body,
+                r#"{"input":{"openai_route":"/v1/chat/completions","openai_input":{"model":"m","seed":12345678901234567890123, "messages":[]}},"policy":{"executionTimeout":600000,"ttl":700000}}"#
+            );
+        }
+        let body = job(Worker::Auto, JobRoute::Embeddings, b" {} \n", None, None).unwrap();
+        assert_eq!(
+            body,
+            r#"{"input":{"openai_route":"/v1/embeddings","openai_input":{}}}"#
+        );
+    }
+
+    #[test]
+    fn native_input_has_the_workers_names() {
+        assert_eq!(
+            written(Worker::VllmNative, JobRoute::Chat, &chat()),
+            json!({"input": {
+                "messages": [
+                    {"role": "system", "content": "Be brief."},
+                    {"role": "user", "content": "Hi"},
+                    {"role": "assistant", "content": "Hello"},
+                    {"role": "user", "content": "Bye"},
+                ],
+                "sampling_params": {"temperature": 0.5, "stop": ["\n\n"], "max_tokens": null},
+                "stream": true,
+            }})
+        );
+        let completion = Chat {
+            messages: vec![message(Role::User, "Once")],
+            max_tokens: Some(5),
+            n: Some(2),
+            ..Chat::default()
+        };
+        assert_eq!(
+            written(Worker::VllmNative, JobRoute::Completions, &completion),
+            json!({"input": {
+                "prompt": "Once",
+                "sampling_params": {"max_tokens": 5, "n": 2},
+                "stream": false,
+            }})
+        );
+    }
+
+    #[test]
+    fn a_text_worker_gets_the_dialogue() {
+        assert_eq!(
+            written(Worker::Text, JobRoute::Chat, &chat()),
+            json!({"input": {
+                "prompt": "System: Be brief.\nUser: Hi\nAssistant: Hello\nUser: Bye\nAssistant:",
+                "temperature": 0.5,
+                "stop": ["\n\n"],
+                "stream": true,
+            }})
+        );
+    }
+
+    #[test]
+    fn what_a_form_cannot_say_is_refused_by_name() {
+        let tools = Chat {
+            tools: vec![Tool::default()],
+            ..chat()
+        };
+        let json = Chat {
+            response_format: ResponseFormat::JsonObject,
+            ..chat()
+        };
+        let mut picture = chat();
+        picture.messages[1].parts.push(Part::Image {
+            source: Source::Url("https://example.com/a.png".to_owned()),
+            cache: None,
+        });
+        for worker in [Worker::VllmNative, Worker::Text] {
+            for (chat, param) in [
+                (Some(&tools), "tools"),
+                (Some(&json), "response_format"),
+                (Some(&picture), "messages[0]"),
+                (None, "messages"),
+            ] {
+                let refusal = job(worker, JobRoute::Chat, BODY, chat, None).unwrap_err();
+                assert_eq!(refusal.param, param);
+                assert!(refusal.message.contains(worker.id()), "{refusal}");
+            }
+        }
+        for worker in [Worker::VllmNative, Worker::Text, Worker::Ollama] {
+            let refusal = job(worker, JobRoute::Embeddings, BODY, Some(&chat()), None);
+            assert!(refusal.unwrap_err().message.contains(worker.id()));
+        }
+    }
+
+    #[test]
+    fn ids_round_trip() {
+        for worker in Worker::ALL {
+            assert_eq!(Worker::from_id(worker.id()), Some(worker));
+        }
+        assert_eq!(Worker::from_id("vLLM"), None);
+    }
+}
