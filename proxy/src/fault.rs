@@ -8,6 +8,7 @@ use std::ops::{Deref, DerefMut};
 
 use store::Outcome;
 use wire::dialect::openai::{BadRequest, ErrorBody};
+use wire::hub::Refusal;
 
 /// Why a call fails. One pointer wide, because every step may return it.
 #[derive(Debug)]
@@ -28,6 +29,12 @@ pub(crate) struct Parts {
     pub(crate) outcome: Outcome,
     /// The caller is gone: there is nobody to answer.
     pub(crate) hung_up: bool,
+    /// Another candidate may do better.
+    pub(crate) next: bool,
+    /// The upstream said what is wrong.
+    pub(crate) told: bool,
+    /// The upstream refuses the operator's key.
+    pub(crate) bad_key: bool,
 }
 
 impl Deref for Fault {
@@ -58,6 +65,9 @@ impl Fault {
             retry_after: None,
             outcome,
             hung_up: false,
+            next: matches!(outcome, Outcome::UpstreamError | Outcome::Timeout),
+            told: false,
+            bad_key: false,
         }))
     }
 
@@ -130,6 +140,16 @@ impl Fault {
             "The gateway failed on this request. The operator finds the reason in its log under the request id.".to_owned(),
         )
         .with_private(private)
+    }
+}
+
+impl From<Refusal> for Fault {
+    /// What one candidate's dialect cannot say another's may.
+    fn from(refusal: Refusal) -> Self {
+        let mut fault = Self::refused(400, "unsupported_value", refusal.message);
+        fault.body.param = Some(refusal.param);
+        fault.next = true;
+        fault
     }
 }
 

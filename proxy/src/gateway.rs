@@ -20,12 +20,14 @@ use pingora::{Error, ErrorType};
 use pingora_proxy::{ProxyHttp, Session};
 use store::config::Config;
 
+use crate::affinity::Affinity;
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::life::{self, reply};
 use crate::listener::Listener;
 use crate::live::watch::Current;
 use crate::routes::Route;
+use crate::thoughts::Thoughts;
 use crate::upstream::{Pool, Timeouts};
 use crate::{health, request_id};
 
@@ -35,6 +37,8 @@ pub(crate) struct Gateway {
     pub(crate) ledger: Ledger,
     pub(crate) pool: Arc<Pool>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) affinity: Affinity,
+    pub(crate) thoughts: Thoughts,
     /// The program ends: no new calls.
     stopping: Arc<AtomicBool>,
     /// Longest request body in bytes.
@@ -58,6 +62,8 @@ impl Gateway {
             ledger,
             pool: Arc::new(Pool::new(&options)),
             timeouts: Timeouts::new(config),
+            affinity: Affinity::new(),
+            thoughts: Thoughts::new(),
             stopping,
             max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
             started: Instant::now(),
@@ -86,7 +92,7 @@ impl Front {
             caller.set_keepalive(None);
         }
         let told = match route {
-            Route::Call(_) if stopping => reply::refuse(caller, &stopped(), &id).await,
+            Route::Call(_) if stopping => reply::refuse(caller, &stopped(), &id, 0).await,
             Route::Call(call) => return life::run(&self.0, session, call, id).await,
             Route::ModelList => {
                 let list = self.0.current.live().model_list.clone();
@@ -114,7 +120,7 @@ impl Front {
         let live = self.0.current.live();
         match life::describe(&live, name) {
             Ok(entry) => json(caller, 200, id, entry.to_string().into()).await,
-            Err(fault) => reply::refuse(caller, &fault, id).await,
+            Err(fault) => reply::refuse(caller, &fault, id, 0).await,
         }
     }
 }
@@ -145,7 +151,7 @@ async fn unknown(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
         header.uri.path()
     );
     let fault = Fault::refused(404, "unknown_path", message);
-    reply::refuse(caller, &fault, id).await
+    reply::refuse(caller, &fault, id, 0).await
 }
 
 async fn wrong_method(

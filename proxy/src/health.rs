@@ -27,6 +27,11 @@ pub(crate) fn report(gateway: &Gateway) -> Value {
                 || json!({"state": "misconfigured"}),
                 |upstream| upstream.state.report(),
             );
+            let standings = upstream
+                .map(|upstream| upstream.standings())
+                .unwrap_or_default();
+            let circuits: Vec<_> = standings.iter().filter_map(|s| s.report()).collect();
+            entry["circuits"] = json!(circuits);
             entry["id"] = json!(endpoint.id);
             entry["name"] = json!(endpoint.name);
             entry["type"] = json!(endpoint.provider.id());

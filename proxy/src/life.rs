@@ -8,6 +8,7 @@
 mod accept;
 mod account;
 mod detached;
+mod plan;
 mod relay;
 pub(crate) mod reply;
 mod resolve;
@@ -22,9 +23,9 @@ use wire::provider::Call;
 
 use crate::fault::Fault;
 use crate::gateway::Gateway;
-use crate::live::{Live, Target, model_entry};
+use crate::live::{Live, model_entry};
 use account::Account;
-use send::Sent;
+use send::{Answer, Errand};
 use translate::ReplyForm;
 
 /// Takes one call down the road.
@@ -57,7 +58,8 @@ enum Caller {
     Gone,
 }
 
-/// The first half: from the caller's first byte to the upstream's header.
+/// The first half: from the caller's first byte to the first meaningful one of an
+/// answer.
 async fn begin(
     gateway: &Gateway,
     caller: &mut ServerSession,
@@ -65,28 +67,39 @@ async fn begin(
     account: &mut Account,
 ) -> Result<Begun, Fault> {
     let live = gateway.current.live();
+    let headers = caller.req_header().headers.clone();
     let accepted = accept::accept(caller, call, gateway.max_body).await?;
     account.accepted(&accepted);
     let target = Arc::clone(resolve::resolve(&live, &accepted)?);
     account.resolved(&target);
-    let order = translate::translate(&target, call, accepted, account.id())?;
-    account.ordered(&order);
-    let sent = send::send(gateway, caller, &target, &order, account).await?;
-    let form = order.reply();
-    Ok(Begun { target, form, sent })
+    let form = ReplyForm::of(&target, call, &accepted);
+    account.formed(form);
+    let candidates = plan::plan(gateway, &live, &target, call, &accepted, &headers)?;
+    let id = account.id().to_owned();
+    let errand = Errand {
+        gateway,
+        call,
+        accepted: &accepted,
+        headers: &headers,
+        form,
+        target: &target,
+        id: &id,
+        started: account.started(),
+    };
+    let answer = Box::pin(send::send(&errand, caller, &candidates, account)).await?;
+    Ok(Begun { form, answer })
 }
 
-/// A call whose upstream has begun to answer. The request is no longer held.
+/// A call whose answer has begun. The request is no longer held.
 struct Begun {
-    target: Arc<Target>,
     form: ReplyForm,
-    sent: Sent,
+    answer: Answer,
 }
 
 impl Begun {
     /// Whether the answer may take as long as a model thinks.
     fn takes_long(&self) -> bool {
-        self.form.stream && self.sent.is_event_stream()
+        matches!(self.answer, Answer::Stream(_))
     }
 }
 
@@ -97,10 +110,11 @@ async fn end(
     begun: Begun,
     mut account: Box<Account>,
 ) -> Caller {
-    let outcome = if begun.takes_long() {
-        Box::pin(relay::stream(gateway, caller, begun, &mut account)).await
-    } else {
-        relay::whole(gateway, caller, begun, &mut account).await
+    let outcome = match begun.answer {
+        Answer::Stream(streaming) => {
+            Box::pin(relay::stream(gateway, caller, streaming, &mut account)).await
+        }
+        Answer::Whole(whole) => relay::whole(caller, *whole, begun.form, &mut account).await,
     };
     close(gateway, caller, outcome, account).await
 }
@@ -120,7 +134,7 @@ async fn close(
         account.close();
         return Caller::Gone;
     }
-    let told = Box::pin(answer(caller, fault, account.id()));
+    let told = Box::pin(answer(caller, fault, &account));
     let told = pingora::time::timeout(gateway.timeouts.silence, told).await;
     if !matches!(told, Ok(Ok(()))) {
         tracing::debug!(
@@ -137,11 +151,15 @@ async fn close(
 
 /// Tells the caller about `fault`: in place of an answer, or at the end of what it
 /// has of one.
-async fn answer(caller: &mut ServerSession, fault: &Fault, id: &str) -> pingora::Result<()> {
+async fn answer(
+    caller: &mut ServerSession,
+    fault: &Fault,
+    account: &Account,
+) -> pingora::Result<()> {
     if caller.response_written().is_some() {
         reply::break_off(caller, fault).await
     } else {
-        reply::refuse(caller, fault, id).await
+        reply::refuse(caller, fault, account.id(), account.attempts()).await
     }
 }
 

@@ -8,18 +8,19 @@ pub(crate) mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use bytes::{Bytes, BytesMut};
 use pingora::http::RequestHeader;
 use store::config::Config;
-use store::route::{self, NoRoute};
-use store::{Endpoint, Problem, Secret, Snapshot, VirtualModel};
+use store::route::{self, NoRoute, QueueIdentity};
+use store::{CircuitRow, Endpoint, Problem, Secret, Snapshot, VirtualModel};
 use wire::dialect::openai::Defaults;
 use wire::edit::json_string;
-use wire::provider::{Call, ProviderKind};
+use wire::provider::{Call, UpstreamUrl, Way};
 use wire::redact::scrub;
 
-use crate::upstream::{Timeouts, Upstream};
+use crate::upstream::{Limits, Standing, Timeouts, Upstream};
 
 /// Calls that go to an upstream.
 const CALLS: [Call; 3] = [Call::Chat, Call::Completions, Call::Embeddings];
@@ -49,8 +50,16 @@ pub(crate) struct Target {
     /// The upstream's model id as a JSON string.
     pub(crate) actual: Bytes,
     pub(crate) defaults: Defaults,
-    /// What requests begin with, by call.
-    heads: Vec<(Call, Head)>,
+    /// The calls that its provider serves.
+    roads: Vec<Road>,
+    /// Every header of a request but those of the single call.
+    headers: RequestHeader,
+    /// How the model is doing at the endpoint.
+    pub(crate) standing: Arc<Standing>,
+    /// When its circuit opens.
+    pub(crate) limits: Limits,
+    /// Calls so far, for strategies that take turns.
+    pub(crate) turns: AtomicU64,
     /// Texts that no reply and no log line may hold.
     secrets: Vec<String>,
 }
@@ -58,9 +67,17 @@ pub(crate) struct Target {
 /// The header that carries the request id.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 
+/// How one call is put to the endpoint.
+#[derive(Debug)]
+pub(crate) struct Road {
+    of: Call,
+    pub(crate) way: Way,
+    pub(crate) head: Head,
+}
+
 /// The part of a request's head that is the same for every call: everything but
 /// length and request id.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Head {
     /// With all headers, for an upstream behind TLS.
     pub(crate) full: RequestHeader,
@@ -71,7 +88,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    fn new(full: RequestHeader, path: &str) -> pingora::Result<Self> {
+    fn new(full: RequestHeader) -> pingora::Result<Self> {
         let mut lines = BytesMut::new();
         // The call's own id stands in the place of a custom one, as it does in `full`.
         let constant = full.headers.iter().filter(|(name, _)| *name != REQUEST_ID);
@@ -81,8 +98,9 @@ impl Head {
             lines.extend_from_slice(value.as_bytes());
             lines.extend_from_slice(b"\r\n");
         }
+        let path = full.raw_path();
         Ok(Self {
-            lean: RequestHeader::build_no_case("POST", path.as_bytes(), Some(2))?,
+            lean: RequestHeader::build_no_case(full.method.clone(), path, Some(2))?,
             full,
             lines: lines.freeze(),
         })
@@ -93,25 +111,33 @@ impl Head {
 #[derive(Clone, Debug)]
 pub(crate) struct Build {
     timeouts: Timeouts,
-    queue_key: Option<Secret>,
-    queue_priority: &'static str,
-    queue_source: String,
+    queue: QueueIdentity,
+    limits: Limits,
+    /// Where names go that no virtual model has, when they go to the AI queue.
+    queue_url: Option<String>,
 }
 
 impl Build {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             timeouts: Timeouts::new(config),
-            queue_key: config.ai_queue_api_key.clone(),
-            queue_priority: config.ai_queue_priority.as_str(),
-            queue_source: config.ai_queue_source.clone(),
+            queue: QueueIdentity::new(config),
+            limits: Limits::new(config),
+            queue_url: config.use_ai_queue.then(|| config.ai_queue_url.clone()),
         }
     }
 }
 
 impl Live {
     /// Prepares `snapshot`. What `before` knows of an unchanged endpoint is kept.
-    pub(crate) fn build(snapshot: Snapshot, build: &Build, before: Option<&Self>) -> Self {
+    ///
+    /// `saved` are the circuits that were open when the program ended.
+    pub(crate) fn build(
+        snapshot: Snapshot,
+        build: &Build,
+        before: Option<&Self>,
+        saved: &[CircuitRow],
+    ) -> Self {
         let mut problems = snapshot.problems.clone();
         let mut unusable = snapshot.left_out.clone();
         let mut leave_out = |subject: String, why: String| {
@@ -136,7 +162,7 @@ impl Live {
             else {
                 continue;
             };
-            match Target::new(model, upstream, build) {
+            match Target::new(model, upstream, build, saved) {
                 Ok(target) => drop(targets.insert(model.id, Arc::new(target))),
                 Err(why) => leave_out(format!("virtual model {} {:?}", model.id, model.name), why),
             }
@@ -169,6 +195,21 @@ impl Live {
         self.upstreams.iter().find(same).cloned()
     }
 
+    /// Closes the circuits that are not among the `saved` any more: an operator has
+    /// taken them out.
+    fn close_forgotten(&self, saved: &[CircuitRow]) {
+        for upstream in &self.upstreams {
+            for standing in upstream.standings() {
+                let is_saved = saved.iter().any(|row| {
+                    row.endpoint_id == upstream.endpoint.id && row.model == standing.model
+                });
+                if standing.is_saved_open() && !is_saved {
+                    standing.reset();
+                }
+            }
+        }
+    }
+
     /// The target for the model a caller names; `Ok(None)` when the virtual model
     /// exists but could not be prepared.
     ///
@@ -176,7 +217,12 @@ impl Live {
     /// When no virtual model answers to the name.
     pub(crate) fn target(&self, asked: Option<&str>) -> Result<Option<&Arc<Target>>, NoRoute> {
         let (model, _) = self.snapshot.resolve(asked)?;
-        Ok(self.targets.get(&model.id))
+        Ok(self.by_id(model.id))
+    }
+
+    /// The target of the virtual model with this id.
+    pub(crate) fn by_id(&self, id: i64) -> Option<&Arc<Target>> {
+        self.targets.get(&id)
     }
 }
 
@@ -185,15 +231,21 @@ impl Target {
         model: &Arc<VirtualModel>,
         upstream: &Arc<Upstream>,
         build: &Build,
+        saved: &[CircuitRow],
     ) -> Result<Self, String> {
         let number = |value: f64| Bytes::from(value.to_string());
-        let mut heads = Vec::new();
+        let unbuilt =
+            |err: Box<pingora::Error>| format!("its request headers cannot be built: {err}");
+        let headers = request_header(model, upstream, build).map_err(unbuilt)?;
+        let mut roads = Vec::new();
         for call in CALLS {
-            if let Some(url) = upstream.provider.url(&upstream.base, call) {
-                let head = request_header(model, upstream, build, url.path(), &url.authority())
-                    .and_then(|full| Head::new(full, url.path()))
-                    .map_err(|err| format!("its request headers cannot be built: {err}"))?;
-                heads.push((call, head));
+            if let Some(way) = upstream.provider.way(&upstream.base, call) {
+                let head = head(&headers, "POST", &way.url).map_err(unbuilt)?;
+                roads.push(Road {
+                    of: call,
+                    way,
+                    head,
+                });
             }
         }
         Ok(Self {
@@ -207,7 +259,11 @@ impl Target {
             },
             model: Arc::clone(model),
             upstream: Arc::clone(upstream),
-            heads,
+            roads,
+            headers,
+            standing: upstream.standing(&model.actual_model, saved),
+            limits: build.limits.with(&model.routing),
+            turns: AtomicU64::new(0),
             secrets: secrets(model, upstream, build),
         })
     }
@@ -225,12 +281,29 @@ impl Target {
         scrub(words, &hidden.map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// What a request for `call` begins with; `None` when the provider does not
+    /// How `call` is put to the endpoint; `None` when its provider type does not
     /// serve it.
-    pub(crate) fn head(&self, call: Call) -> Option<&Head> {
-        let found = self.heads.iter().find(|(of, _)| *of == call);
-        found.map(|(_, head)| head)
+    pub(crate) fn road(&self, call: Call) -> Option<&Road> {
+        self.roads.iter().find(|road| road.of == call)
     }
+
+    /// What a request to another address of the endpoint begins with.
+    ///
+    /// # Errors
+    /// When the address cannot stand in a request.
+    pub(crate) fn head(&self, method: &str, url: &UpstreamUrl) -> pingora::Result<Head> {
+        head(&self.headers, method, url)
+    }
+}
+
+fn head(headers: &RequestHeader, method: &str, url: &UpstreamUrl) -> pingora::Result<Head> {
+    let count = headers.headers.len() + 3;
+    let mut full = RequestHeader::build_no_case(method, url.path().as_bytes(), Some(count))?;
+    full.insert_header("host", url.authority())?;
+    for (name, value) in &headers.headers {
+        full.insert_header(name.clone(), value.clone())?;
+    }
+    Head::new(full)
 }
 
 /// Parts of header names whose values are secrets.
@@ -240,7 +313,7 @@ const SECRET_NAMES: [&str; 6] = ["auth", "key", "token", "secret", "password", "
 /// scheme before them.
 fn secrets(model: &VirtualModel, upstream: &Upstream, build: &Build) -> Vec<String> {
     let endpoint = &upstream.endpoint;
-    let keys = [endpoint.api_key.as_ref(), build.queue_key.as_ref()];
+    let keys = [endpoint.api_key.as_ref(), build.queue.key.as_ref()];
     let headers = endpoint.custom_headers.iter().chain(&model.custom_headers);
     let values = headers.filter(|(name, _)| {
         let name = name.to_ascii_lowercase();
@@ -259,43 +332,15 @@ fn last_word(text: &str) -> &str {
     text.split_whitespace().next_back().unwrap_or(text)
 }
 
-/// Later headers replace earlier ones of the same name: the endpoint's custom
-/// headers may replace the gateway's, the virtual model's the endpoint's.
+/// The headers of every request of `model`, in a header without an address.
 fn request_header(
     model: &VirtualModel,
     upstream: &Upstream,
     build: &Build,
-    path: &str,
-    authority: &str,
 ) -> pingora::Result<RequestHeader> {
-    let endpoint = &upstream.endpoint;
-    let is_queue = endpoint.provider == ProviderKind::Queue;
-    let mut header = RequestHeader::build_no_case("POST", path.as_bytes(), Some(16))?;
-    header.insert_header("host", authority)?;
-    header.insert_header("content-type", "application/json")?;
-    header.insert_header("accept", "application/json, text/event-stream")?;
-    // A compressed stream would have to be unpacked to be watched.
-    header.insert_header("accept-encoding", "identity")?;
-    header.insert_header(
-        "user-agent",
-        concat!("serverless-proxy/", env!("CARGO_PKG_VERSION")),
-    )?;
-    if is_queue {
-        header.insert_header("x-source", build.queue_source.as_str())?;
-        header.insert_header("x-priority", build.queue_priority)?;
-        header.insert_header("x-model", model.actual_model.as_str())?;
-    } else {
-        header.insert_header("x-source", "serverless-proxy")?;
-    }
-    let key = endpoint.api_key.as_ref();
-    let key = key.or(build.queue_key.as_ref().filter(|_| is_queue));
-    if let Some(key) = key {
-        for (name, value) in upstream.provider.auth_headers(key.expose()) {
-            header.insert_header(name, value)?;
-        }
-    }
-    for (name, value) in endpoint.custom_headers.iter().chain(&model.custom_headers) {
-        header.insert_header(name.to_ascii_lowercase(), value.as_str())?;
+    let mut header = RequestHeader::build_no_case("POST", b"/", Some(16))?;
+    for (name, value) in route::headers(model, &upstream.endpoint, &build.queue) {
+        header.insert_header(name, value)?;
     }
     Ok(header)
 }
@@ -344,7 +389,7 @@ mod tests {
         for (name, value) in [("host", "a:1"), (REQUEST_ID, "custom"), ("x-b", "c")] {
             full.insert_header(name, value).unwrap();
         }
-        let head = Head::new(full, "/v1/x").unwrap();
+        let head = Head::new(full).unwrap();
         assert_eq!(head.lines, "host: a:1\r\nx-b: c\r\n");
         assert_eq!(head.lean.uri.path(), "/v1/x");
         assert!(head.lean.headers.is_empty());

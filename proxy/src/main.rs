@@ -5,6 +5,7 @@
 //! where a call is served.
 
 mod access_log;
+mod affinity;
 mod fault;
 mod gateway;
 mod health;
@@ -16,6 +17,7 @@ mod request_id;
 mod routes;
 mod start;
 mod stop;
+mod thoughts;
 mod upstream;
 
 use std::process::ExitCode;

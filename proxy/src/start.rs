@@ -43,7 +43,7 @@ const CALLER_BUFFERS: L4BufferSettings = L4BufferSettings {
 /// Every problem found.
 pub(crate) fn check() -> Result<(), Problems> {
     Surroundings::of_process().check(|config, snapshot| {
-        let live = Live::build(snapshot, &Build::new(config), None);
+        let live = Live::build(snapshot, &Build::new(config), None, &[]);
         let mut problems: Problems = live.problems.iter().map(ToString::to_string).collect();
         problems.extend(log_filter(config).err());
         problems
@@ -63,7 +63,8 @@ pub(crate) fn run() -> Result<(), Problems> {
 
     let build = Build::new(&config);
     let snapshot = store.snapshot().map_err(|err| vec![err.to_string()])?;
-    let live = Live::build(snapshot, &build, None);
+    let saved = store.circuits().map_err(|err| vec![err.to_string()])?;
+    let live = Live::build(snapshot, &build, None, &saved);
     let current = Arc::new(Current::new(live));
     let (ledger, writer) = Ledger::start(store.clone(), AccessLog::new(config.log_format))
         .map_err(|err| vec![format!("the ledger thread cannot be started: {err}")])?;

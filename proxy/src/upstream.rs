@@ -9,20 +9,23 @@ mod address;
 mod certificates;
 mod corked;
 mod pool;
+mod standing;
 mod state;
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pingora::protocols::{ALPN, TcpKeepalive};
 use pingora::upstreams::peer::{HttpPeer, PeerOptions};
-use store::Endpoint;
 use store::config::Config;
+use store::{CircuitRow, Endpoint};
 use wire::provider::{BaseUrl, Provider};
 
 use address::Address;
 pub(crate) use pool::{Pool, Wanted};
+pub(crate) use standing::{Limits, Pass, Standing};
 pub(crate) use state::State;
 
 /// How long an unused connection to an upstream is kept.
@@ -44,6 +47,14 @@ pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
     /// Longest silence while writing or reading.
     pub(crate) silence: Duration,
+    /// Longest wait for an answer's beginning while another candidate is left.
+    pub(crate) first_byte: Duration,
+    /// How long a stream's status waits for the first meaningful event.
+    pub(crate) hold: Duration,
+    /// Longest silence towards the caller of a stream.
+    pub(crate) keep_alive: Duration,
+    /// Longest time that an upstream may ask a call to wait.
+    pub(crate) retry_after: Duration,
 }
 
 impl Timeouts {
@@ -51,6 +62,10 @@ impl Timeouts {
         Self {
             connect: config.connect_timeout,
             silence: config.timeout,
+            first_byte: config.first_byte_timeout,
+            hold: config.hold,
+            keep_alive: config.keep_alive,
+            retry_after: config.retry_after_limit,
         }
     }
 }
@@ -61,8 +76,10 @@ pub(crate) struct Upstream {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) provider: &'static Provider,
     pub(crate) base: BaseUrl,
-    pub(crate) state: State,
+    pub(crate) state: Arc<State>,
     address: Address,
+    /// By the model's name; only looked into when a configuration is built.
+    standings: Mutex<HashMap<String, Arc<Standing>>>,
 }
 
 impl Upstream {
@@ -78,7 +95,8 @@ impl Upstream {
             provider: endpoint.provider.provider(),
             address: Address::new(base.host(), base.port(), template),
             base,
-            state: State::default(),
+            state: Arc::default(),
+            standings: Mutex::default(),
         })
     }
 
@@ -89,6 +107,33 @@ impl Upstream {
     /// When the host name does not resolve and no earlier answer is known.
     pub(crate) async fn peers(&self) -> Result<Arc<[Arc<HttpPeer>]>, std::io::Error> {
         self.address.peers().await
+    }
+
+    /// How `model` is doing here; `saved` are the circuits of before the start.
+    pub(crate) fn standing(&self, model: &str, saved: &[CircuitRow]) -> Arc<Standing> {
+        let mut standings = self
+            .standings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = standings.entry(model.to_owned()).or_insert_with(|| {
+            // A circuit that opened before the endpoint was changed says nothing of it.
+            let row = saved.iter().find(|row| {
+                row.endpoint_id == self.endpoint.id
+                    && row.model == model
+                    && row.opened_at >= self.endpoint.updated_at
+            });
+            Arc::new(Standing::new(&self.endpoint, model, &self.state, row))
+        });
+        Arc::clone(known)
+    }
+
+    /// How every model called here is doing.
+    pub(crate) fn standings(&self) -> Vec<Arc<Standing>> {
+        let standings = self
+            .standings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        standings.values().cloned().collect()
     }
 
     /// Texts that tell where the upstream is.

@@ -4,12 +4,12 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use store::{CallKind, CallRecord, Outcome};
+use store::{Attempt, CallKind, CallRecord, Outcome};
 use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
 
 use super::accept::Accepted;
-use super::translate::Order;
+use super::translate::ReplyForm;
 use crate::access_log::Entry;
 use crate::fault::Fault;
 use crate::ledger::Ledger;
@@ -110,11 +110,45 @@ impl Account {
         }
     }
 
-    pub(super) fn ordered(&mut self, order: &Order) {
+    pub(super) fn formed(&mut self, form: ReplyForm) {
+        if let Some(record) = &mut self.record {
+            record.stream = form.stream;
+        }
+    }
+
+    /// A candidate is asked. The row's endpoint is the last one that was.
+    pub(super) fn attempt(&mut self, target: &Target) {
         self.reached_upstream = true;
         if let Some(record) = &mut self.record {
-            record.stream = order.reply().stream;
+            record.endpoint_id = Some(target.upstream.endpoint.id);
+            record.endpoint_name = Some(target.upstream.endpoint.name.clone());
+            record.attempts.push(Attempt {
+                endpoint: target.upstream.endpoint.name.clone(),
+                virtual_model: target.model.name.clone(),
+                model: target.model.actual_model.clone(),
+                status: 0,
+                // What holds if the call is dropped before it says otherwise.
+                code: Some(DROPPED.to_owned()),
+                ms: 0,
+            });
         }
+    }
+
+    /// What became of the last attempt.
+    pub(super) fn attempted(&mut self, millis: u64, fault: Option<&Fault>) {
+        let record = self.record.as_mut();
+        if let Some(attempt) = record.and_then(|record| record.attempts.last_mut()) {
+            attempt.ms = millis;
+            attempt.status = fault.map_or(200, |fault| fault.status);
+            attempt.code = fault.and_then(|fault| fault.body.code.as_deref().map(code));
+        }
+    }
+
+    /// How many candidates have been asked.
+    pub(super) fn attempts(&self) -> usize {
+        self.record
+            .as_ref()
+            .map_or(0, |record| record.attempts.len())
     }
 
     /// The first token of the answer has arrived.
@@ -146,11 +180,7 @@ impl Account {
         if let Some(record) = &mut self.record {
             record.status = fault.status;
             record.outcome = fault.outcome;
-            record.error_code = fault
-                .body
-                .code
-                .as_deref()
-                .map(|code| short(code).to_owned());
+            record.error_code = fault.body.code.as_deref().map(code);
         }
     }
 
@@ -202,6 +232,10 @@ impl Drop for Account {
     fn drop(&mut self) {
         self.hand_over();
     }
+}
+
+fn code(text: &str) -> String {
+    short(text).to_owned()
 }
 
 /// What others name, at the length that a name may have.

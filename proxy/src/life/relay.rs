@@ -1,10 +1,12 @@
-//! Step five: the answer, on its way to the caller.
+//! Step six: the answer, on its way to the caller.
 
+mod lane;
 mod stream;
 mod whole;
 
-pub(super) use stream::relay as stream;
-pub(super) use whole::relay as whole;
+pub(super) use lane::Lane;
+pub(super) use stream::{Ended, relay as stream};
+pub(super) use whole::{relay as whole, take as take_whole};
 
 use http::Version;
 use pingora::http::ResponseHeader;
@@ -15,29 +17,20 @@ use super::reply;
 use super::send::Sent;
 use crate::fault::Fault;
 use crate::live::Target;
-use crate::upstream::Upstream;
 
 /// Response headers of the upstream that a caller may see besides
 /// `x-ratelimit-*`.
 const PASSED: [&str; 2] = ["openai-processing-ms", "retry-after-ms"];
 
-/// Counts the outcome for the endpoint's state.
-fn note(upstream: &Upstream, outcome: &Result<(), Fault>) {
-    match outcome {
-        Ok(()) => upstream.state.succeeded(),
-        Err(fault) if fault.hung_up => {}
-        Err(fault) => upstream
-            .state
-            .failed(fault.body.code.as_deref().unwrap_or("error")),
-    }
-}
-
 /// Ours, with what the caller may see of the upstream's.
-fn response_header(sent: &Sent, id: &str) -> Result<Box<ResponseHeader>, Fault> {
+pub(super) fn response_header(sent: &Sent, id: &str) -> Result<Box<ResponseHeader>, Fault> {
     let build = || {
         let mut header = reply::header(sent.status(), id)?;
         for (name, value) in sent.header().iter().flat_map(|h| h.headers.iter()) {
-            if PASSED.contains(&name.as_str()) || name.as_str().starts_with("x-ratelimit-") {
+            let limits = ["x-ratelimit-", "anthropic-ratelimit-"];
+            let shown = PASSED.contains(&name.as_str())
+                || limits.iter().any(|limit| name.as_str().starts_with(limit));
+            if shown {
                 header.insert_header(name.clone(), value.clone())?;
             }
         }
@@ -47,12 +40,14 @@ fn response_header(sent: &Sent, id: &str) -> Result<Box<ResponseHeader>, Fault> 
         .map_err(|err: Box<pingora::Error>| Fault::internal(format!("the response header: {err}")))
 }
 
-fn stream_fault(fault: &StreamFault, target: &Target) -> Fault {
+/// What a fault inside an answer means for the caller.
+pub(super) fn stream_fault(fault: &StreamFault, target: &Target) -> Fault {
     let private = target.scrub_for_log(&format!("{fault:?}"));
     let mut out = Fault::upstream(502, "", "").with_private(private);
     if *fault == StreamFault::Truncated {
         out.outcome = store::Outcome::Truncated;
     }
+    out.told = matches!(fault, StreamFault::Upstream(_));
     out.body = fault.public(&|words| target.scrub_for_caller(words));
     out
 }
@@ -69,9 +64,34 @@ fn reply_fault(fault: &ReplyFault, target: &Target) -> Fault {
     }
 }
 
+/// The upstream said nothing for too long in the middle of its answer.
+pub(super) fn silent(target: &Target, error: &pingora::Error) -> Fault {
+    Fault::timeout(
+        "The upstream was silent for longer than this gateway allows (TIMEOUT); the answer is not complete.",
+    )
+    .with_private(target.scrub_for_log(&error.to_string()))
+}
+
+/// A whole answer that did not come to its end.
+pub(super) fn cut(error: &pingora::Error, target: &Target) -> Fault {
+    if *error.etype() == pingora::ErrorType::ReadTimedout {
+        return silent(target, error);
+    }
+    let mut fault = Fault::upstream(
+        502,
+        "upstream_connection_lost",
+        "The upstream closed the connection before its answer was complete.",
+    );
+    fault.outcome = store::Outcome::Truncated;
+    fault.with_private(target.scrub_for_log(&error.to_string()))
+}
+
 /// The header of a stream. Over HTTP/1.1 it says how its end is found: without
 /// that the caller's connection would have to close with the stream.
-fn stream_header(caller: &ServerSession, header: &mut ResponseHeader) -> pingora::Result<()> {
+pub(super) fn stream_header(
+    caller: &ServerSession,
+    header: &mut ResponseHeader,
+) -> pingora::Result<()> {
     if !caller.is_http2() && caller.req_header().version == Version::HTTP_11 {
         header.insert_header("transfer-encoding", "chunked")?;
     }

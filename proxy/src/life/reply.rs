@@ -28,6 +28,14 @@ pub(crate) fn header(status: u16, id: &str) -> pingora::Result<Box<ResponseHeade
     Ok(header)
 }
 
+/// Says how many candidates were asked for the answer.
+///
+/// # Errors
+/// Never: a number is a header value.
+pub(crate) fn tell_attempts(header: &mut ResponseHeader, attempts: usize) -> pingora::Result<()> {
+    header.insert_header("x-gateway-attempts", attempts)
+}
+
 /// Sends `body` whole, as JSON.
 ///
 /// # Errors
@@ -46,7 +54,7 @@ pub(crate) async fn send_json(
     caller.write_response_body(body, true).await
 }
 
-/// Answers with `fault` instead of an answer.
+/// Answers with `fault` instead of an answer, after so many `attempts`.
 ///
 /// # Errors
 /// When the caller is gone.
@@ -54,8 +62,12 @@ pub(crate) async fn refuse(
     caller: &mut ServerSession,
     fault: &Fault,
     id: &str,
+    attempts: usize,
 ) -> pingora::Result<()> {
     let mut header = header(fault.status, id)?;
+    if attempts > 0 {
+        tell_attempts(&mut header, attempts)?;
+    }
     if let Some(after) = &fault.retry_after {
         header.insert_header(header::RETRY_AFTER, after.as_str())?;
     }

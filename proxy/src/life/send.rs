@@ -1,84 +1,96 @@
-//! Step four: the request goes out, the response header comes back.
+//! Step five: one candidate after the other, until one begins to answer.
+//!
+//! Nothing of an answer goes to the caller before its first meaningful event, so that
+//! a candidate that fails before it costs the caller nothing. A caller that waits for
+//! a stream is kept company: after [`Timeouts::hold`] its status goes out, and comments
+//! keep its connection alive.
+//!
+//! [`Timeouts::hold`]: crate::upstream::Timeouts
 
+mod attempt;
+mod attempts;
 mod exchange;
 mod refusal;
 
-use std::future::Future;
-use std::pin::{Pin, pin};
-use std::time::Duration;
+use std::pin::pin;
+use std::time::Instant;
 
+use bytes::Bytes;
+use http::HeaderMap;
 use pingora::ErrorType;
 use pingora::protocols::http::ServerSession;
+use wire::provider::Call;
 
+use super::accept::Accepted;
 use super::account::Account;
-use super::translate::Order;
+use super::plan::Candidates;
+use super::translate::ReplyForm;
+use super::{relay, reply};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::live::Target;
-pub(super) use exchange::Sent;
+pub(super) use attempt::{Answer, LAST_BYTES, Streaming, Whole, read_whole};
+pub(super) use attempts::judge;
+pub(super) use exchange::{Outgoing, Sent};
 
-/// A success header from the upstream; its body is still to be read.
+/// A call as every attempt at it needs it.
+pub(super) struct Errand<'e> {
+    pub(super) gateway: &'e Gateway,
+    pub(super) call: Call,
+    pub(super) accepted: &'e Accepted,
+    /// The caller's request header.
+    pub(super) headers: &'e HeaderMap,
+    pub(super) form: ReplyForm,
+    /// The virtual model that the caller named.
+    pub(super) target: &'e Target,
+    pub(super) id: &'e str,
+    pub(super) started: Instant,
+}
+
+/// An answer that has begun.
 ///
 /// # Errors
-/// When the upstream cannot be reached, refuses, fails or is too slow, and when
-/// the caller hangs up meanwhile: then the upstream request is given up.
+/// When no candidate gives one, and when the caller hangs up meanwhile: then the
+/// upstream request is given up.
 pub(super) async fn send(
-    gateway: &Gateway,
+    errand: &Errand<'_>,
     caller: &mut ServerSession,
-    target: &Target,
-    order: &Order,
-    account: &Account,
-) -> Result<Sent, Fault> {
-    let upstream = &target.upstream;
-    let exchange = async {
-        let sent = exchange::exchange(&gateway.pool, target, order).await?;
-        let status = sent.status();
-        if (200..300).contains(&status) {
-            Ok(sent)
-        } else {
-            Err(refusal::read(&gateway.pool, sent, target).await)
+    candidates: &Candidates,
+    account: &mut Account,
+) -> Result<Answer, Fault> {
+    let times = errand.gateway.timeouts;
+    let mut work = pin!(attempts::run(errand, candidates, account));
+    let mut wait = times.hold;
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = hung_up(caller) => return Err(Fault::hung_up()),
+            () = pingora::time::sleep(wait), if errand.form.stream => {}
         }
-    };
-    // For a stream the time is the longest silence, for a whole answer it runs
-    // from the call's first byte.
-    let spent = if order.reply().stream {
-        Duration::ZERO
-    } else {
-        account.started().elapsed()
-    };
-    let time = gateway.timeouts.silence.saturating_sub(spent);
-    let outcome = while_wanted(caller, time, pin!(exchange))
-        .await
-        .and_then(|r| r);
-    match &outcome {
-        Ok(_) => {}
-        Err(fault) if fault.outcome == store::Outcome::ClientError => upstream.state.succeeded(),
-        Err(fault) if fault.hung_up => {}
-        Err(fault) => upstream
-            .state
-            .failed(fault.body.code.as_deref().unwrap_or("error")),
+        keep_company(errand, caller).await?;
+        wait = times.keep_alive;
     }
-    outcome
 }
 
-/// Runs `work` as long as the caller is there, at most for `time`.
-///
-/// # Errors
-/// When the caller hangs up or the time is over; `work` is dropped then, and with
-/// it the upstream request.
-pub(super) async fn while_wanted<T>(
-    caller: &mut ServerSession,
-    time: Duration,
-    work: Pin<&mut impl Future<Output = T>>,
-) -> Result<T, Fault> {
-    tokio::select! {
-        biased;
-        done = pingora::time::timeout(time, work) => {
-            done.map_err(|_| Fault::timeout("The upstream took longer than this gateway allows (TIMEOUT)."))
-        }
-        () = hung_up(caller) => Err(Fault::hung_up()),
+/// Tells a caller that waits for a stream that it is being served.
+async fn keep_company(errand: &Errand<'_>, caller: &mut ServerSession) -> Result<(), Fault> {
+    let gone = |_| Fault::hung_up();
+    if caller.response_written().is_none() {
+        let internal = |err: Box<pingora::Error>| Fault::internal(format!("the header: {err}"));
+        let mut header = reply::header(200, errand.id).map_err(internal)?;
+        relay::stream_header(caller, &mut header).map_err(internal)?;
+        caller.write_response_header(header).await.map_err(gone)?;
     }
+    let comment = Bytes::from_static(KEEP_ALIVE);
+    caller
+        .write_response_body(comment, false)
+        .await
+        .map_err(gone)
 }
+
+/// What OpenAI's clients skip over.
+pub(super) const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 
 /// Completes when the caller closes its connection. Its body must have been read.
 pub(super) async fn hung_up(caller: &mut ServerSession) {

@@ -1,18 +1,21 @@
-//! Step three: the request as its upstream gets it, and the form of the answer
-//! that the caller wants.
+//! Step four: the request as one candidate gets it, and the form of the answer that
+//! the caller wants.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderName, HeaderValue, header};
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType};
-use store::route::not_served;
-use wire::dialect::openai::{self, StreamOptions};
+use wire::dialect::openai::StreamEditor;
 use wire::edit::Segments;
+use wire::hub::ToolNames;
+use wire::outbound::{AnswerForm, Candidate, Inbound, Unsaid};
 use wire::provider::Call;
 
 use super::accept::Accepted;
+use super::relay::Lane;
+use super::send::{Errand, Outgoing, Whole};
 use crate::fault::Fault;
 use crate::live::{REQUEST_ID, Target};
 
@@ -22,8 +25,12 @@ pub(super) struct Order {
     target: Arc<Target>,
     call: Call,
     id: HeaderValue,
-    pub(super) body: Segments,
-    reply: ReplyForm,
+    /// Headers that only this call has.
+    own: Vec<(HeaderName, HeaderValue)>,
+    /// One, or one for each prompt.
+    pub(super) bodies: Vec<Segments>,
+    pub(super) answer: AnswerForm,
+    pub(super) names: ToolNames,
 }
 
 /// What the caller is to receive.
@@ -35,85 +42,117 @@ pub(super) struct ReplyForm {
     pub(super) usage: bool,
 }
 
-impl Order {
-    /// The request header, made anew for each attempt, and the headers in wire form
-    /// that come on top of it: over TLS none.
-    ///
-    /// # Errors
-    /// When a value cannot stand in a header.
-    pub(super) fn header(&self, tls: bool) -> pingora::Result<(Box<RequestHeader>, Bytes)> {
-        let head = self.target.head(self.call).ok_or_else(|| {
+impl ReplyForm {
+    /// What the caller of `target` is to receive.
+    pub(super) fn of(target: &Target, call: Call, accepted: &Accepted) -> Self {
+        let request = &accepted.request;
+        let streams = request.stream && call != Call::Embeddings;
+        Self {
+            stream: streams && !target.model.force_non_streaming,
+            usage: request.wants_usage,
+        }
+    }
+}
+
+/// An order with one of its bodies.
+pub(super) struct Parcel<'o> {
+    pub(super) order: &'o Order,
+    pub(super) body: &'o Segments,
+}
+
+impl Outgoing for Parcel<'_> {
+    fn header(&self, tls: bool) -> pingora::Result<(Box<RequestHeader>, Bytes)> {
+        let order = self.order;
+        let road = order.target.road(order.call).ok_or_else(|| {
             Error::explain(
                 ErrorType::InternalError,
-                "a call that the provider does not serve",
+                "a candidate that does not serve the call",
             )
         })?;
-        let (template, lines) = if tls {
-            (&head.full, Bytes::new())
+        // What the call itself says replaces what stands for all calls.
+        let lean = !tls && order.own.is_empty();
+        let (template, lines) = if lean {
+            (&road.head.lean, road.head.lines.clone())
         } else {
-            (&head.lean, head.lines.clone())
+            (&road.head.full, Bytes::new())
         };
         let mut header = Box::new(template.clone());
         header.insert_header(header::CONTENT_LENGTH, self.body.len())?;
-        header.insert_header(REQUEST_ID, self.id.clone())?;
+        header.insert_header(REQUEST_ID, order.id.clone())?;
+        for (name, value) in &order.own {
+            header.insert_header(name.clone(), value.clone())?;
+        }
         Ok((header, lines))
     }
 
-    pub(super) fn reply(&self) -> ReplyForm {
-        self.reply
+    fn body(&self) -> &Segments {
+        self.body
     }
 }
 
 /// Puts the request into the form that `target` takes.
 ///
 /// # Errors
-/// When the endpoint's provider type does not serve `call`.
-pub(super) fn translate(
-    target: &Arc<Target>,
-    call: Call,
-    accepted: Accepted,
-    id: &str,
-) -> Result<Order, Fault> {
-    let endpoint = &target.upstream.endpoint;
-    if target.head(call).is_none() {
-        return Err(Fault::refused(
-            400,
-            "call_not_served",
-            not_served(endpoint, call),
-        ));
-    }
-    let request = accepted.request;
-    let model = &target.model;
-    let streams = request.stream && call != Call::Embeddings;
-    let provider = target.upstream.provider;
-    let upstream_streams =
-        streams && provider.streams && !model.disable_streaming && !model.force_non_streaming;
-    let stream_options = match (upstream_streams, streams) {
-        (true, _) if provider.takes_stream_options => StreamOptions::AskUsage,
-        (false, true) => StreamOptions::Remove,
-        (true, _) | (false, false) => StreamOptions::Keep,
+/// When the endpoint's dialect cannot say it.
+pub(super) fn translate(errand: &Errand<'_>, target: &Arc<Target>) -> Result<Order, Fault> {
+    let Some(road) = target.road(errand.call) else {
+        return Err(Fault::internal("a candidate that does not serve the call"));
     };
-    let body = request.upstream_body(
-        &accepted.body,
-        &openai::Target {
-            model: &target.actual,
-            stream: streams.then_some(upstream_streams),
-            stream_options,
+    let model = &target.model;
+    let inbound = Inbound {
+        call: errand.call,
+        body: &errand.accepted.body,
+        request: &errand.accepted.request,
+    };
+    let outbound = wire::outbound::write(
+        &inbound,
+        &Candidate {
+            provider: target.upstream.provider,
+            way: &road.way,
+            model: &model.actual_model,
+            model_json: &target.actual,
             defaults: &target.defaults,
-            only_max_tokens: provider.only_max_tokens,
-            float_embeddings_only: provider.float_embeddings_only,
+            whole: model.disable_streaming || !errand.form.stream,
         },
-    );
-    let id = HeaderValue::from_str(id)
+    )
+    .map_err(|unsaid| match unsaid {
+        Unsaid::Bad(bad) => Fault::from(bad),
+        Unsaid::Refused(refusal) => Fault::from(refusal),
+    })?;
+    let id = HeaderValue::from_str(errand.id)
         .map_err(|err| Fault::internal(format!("the request id is no header value: {err}")))?;
     Ok(Order {
         target: Arc::clone(target),
-        call,
+        call: errand.call,
         id,
-        body,
-        reply: ReplyForm {
-            stream: streams && !model.force_non_streaming,
-            usage: request.wants_usage,
-        },
+        own: Vec::new(),
+        bodies: outbound.bodies,
+        answer: outbound.answer,
+        names: outbound.names,
     })
+}
+
+impl Order {
+    /// The way of a streamed answer.
+    pub(super) fn lane(&self, errand: &Errand<'_>) -> Lane {
+        match self.answer {
+            AnswerForm::Edited => {
+                let name = errand.target.name.clone();
+                Lane::Edited(StreamEditor::new(name, !errand.form.usage))
+            }
+        }
+    }
+
+    /// A whole answer in the caller's dialect; `None` when it is in that already.
+    pub(super) fn translated(
+        &self,
+        _errand: &Errand<'_>,
+        _target: &Target,
+        _body: &Bytes,
+        _is_stream: bool,
+    ) -> Result<Option<Whole>, Fault> {
+        match self.answer {
+            AnswerForm::Edited => Ok(None),
+        }
+    }
 }

@@ -60,7 +60,7 @@ impl Current {
     /// Follows `store` until the other end of `stop` is dropped.
     pub(crate) fn follow(&self, store: &Store, build: &Build, stop: &Receiver<()>) {
         while matches!(stop.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
-            match self.look(store, build) {
+            match self.look(store, build).and_then(|()| self.save(store)) {
                 Ok(()) => {
                     if self.trouble.swap(None).is_some() {
                         tracing::info!("the store can be read again");
@@ -84,7 +84,8 @@ impl Current {
             return Ok(());
         }
         let snapshot = store.snapshot().map_err(|err| err.to_string())?;
-        let live = Live::build(snapshot, build, Some(&before));
+        let saved = store.circuits().map_err(|err| err.to_string())?;
+        let live = Live::build(snapshot, build, Some(&before), &saved);
         let rows = live.newly_unusable(&before);
         if !rows.is_empty() {
             report(&live);
@@ -107,8 +108,23 @@ impl Current {
             "new configuration in use"
         );
         report(&live);
+        live.close_forgotten(&saved);
         self.live.store(Arc::new(live));
         Ok(())
+    }
+
+    /// Writes the circuits that have changed, so that they survive a restart and the
+    /// admin app sees them.
+    fn save(&self, store: &Store) -> Result<(), String> {
+        let live = self.live.load();
+        let standings = live
+            .upstreams
+            .iter()
+            .flat_map(|upstream| upstream.standings());
+        let rows: Vec<_> = standings
+            .filter_map(|standing| standing.to_save())
+            .collect();
+        store.save_circuits(&rows).map_err(|err| err.to_string())
     }
 }
 

@@ -2,27 +2,24 @@
 //!
 //! What is ready from the upstream is taken together, translated and written in
 //! one write; nothing waits for more. Memory per open stream is what one read
-//! brings. The response header goes out with the first bytes, so that a stream
-//! that begins with an error still gets the error's status.
+//! brings. While the upstream is silent the caller gets a comment from time to time.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::future::FutureExt;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
-use wire::dialect::openai::{End, StreamEditor};
+use wire::dialect::openai::End;
 
-use super::super::Begun;
 use super::super::account::Account;
-use super::super::send::{Sent, hung_up};
-use super::{note, response_header, stream_fault, stream_header};
+use super::super::reply;
+use super::super::send::{KEEP_ALIVE, LAST_BYTES, Sent, Streaming, hung_up, judge};
+use super::{Lane, silent, stream_fault, stream_header};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
-use crate::live::Target;
 
 /// Bytes gathered before they are written although more is ready.
 const WRITE_AT: usize = 64 * 1024;
@@ -37,50 +34,70 @@ const KEEP: usize = 4 * 1024;
 pub(in super::super) async fn relay(
     gateway: &Gateway,
     caller: &mut ServerSession,
-    begun: Begun,
+    streaming: Box<Streaming>,
     account: &mut Account,
 ) -> Result<(), Fault> {
-    let Begun { target, form, sent } = begun;
-    let outcome = pass_on(gateway, caller, sent, &target, !form.usage, account).await;
-    note(&target.upstream, &outcome);
+    let mut streaming = streaming;
+    let pass = streaming.pass.take();
+    let target = Arc::clone(&streaming.target);
+    let outcome = pass_on(gateway, caller, streaming, account).await;
+    if let Some(mut pass) = pass {
+        match &outcome {
+            Ok(()) => pass.succeeded(),
+            Err(fault) => judge(&mut pass, fault, &target.limits),
+        }
+    }
     outcome
 }
 
 async fn pass_on(
     gateway: &Gateway,
     caller: &mut ServerSession,
-    mut sent: Sent,
-    target: &Target,
-    hide_usage: bool,
+    streaming: Box<Streaming>,
     account: &mut Account,
 ) -> Result<(), Fault> {
-    let mut header = response_header(&sent, account.id())?;
-    stream_header(caller, &mut header).map_err(|err| Fault::internal(err.to_string()))?;
+    let Streaming {
+        target,
+        mut header,
+        mut sent,
+        mut lane,
+        ready,
+        ended,
+        pass: _,
+    } = *streaming;
+    let internal = |err: Box<pingora::Error>| Fault::internal(err.to_string());
     let status = header.status.as_u16();
-    let mut out = Outlet {
-        header: Some(header),
-        ready: BytesMut::new(),
+    let header = if caller.response_written().is_some() {
+        None
+    } else {
+        stream_header(caller, &mut header).map_err(internal)?;
+        reply::tell_attempts(&mut header, account.attempts()).map_err(internal)?;
+        Some(header)
     };
-    let mut editor = StreamEditor::new(target.name.clone(), hide_usage);
-    let outcome = pump(caller, &mut sent, &mut editor, &mut out, account).await;
-    account.saw(editor.usage(), editor.answer_bytes());
+    let mut out = Outlet { header, ready };
+    if lane.answer_bytes() > 0 {
+        account.first_token();
+    }
+    account.saw(lane.usage(), lane.answer_bytes());
+    let outcome = match ended {
+        Some(ended) => Ok(ended),
+        None => pump(gateway, caller, &mut sent, &mut lane, &mut out, account).await,
+    };
+    account.saw(lane.usage(), lane.answer_bytes());
     let cleanly = match outcome? {
         Ended::Cleanly => true,
         Ended::Early => false,
         Ended::Cut(error) if *error.etype() == pingora::ErrorType::ReadTimedout => {
             out.write(caller).await?;
-            return Err(Fault::timeout(
-                "The upstream was silent for longer than this gateway allows (TIMEOUT); the answer is not complete.",
-            )
-            .with_private(target.scrub_for_log(&error.to_string())));
+            return Err(silent(&target, &error));
         }
         Ended::Cut(error) => {
             tracing::debug!(request_id = account.id(), error = %error, "the upstream's stream ended");
             false
         }
     };
-    let end = editor.finish(cleanly, &mut out.ready);
-    account.saw(editor.usage(), editor.answer_bytes());
+    let end = lane.finish(cleanly, &mut out.ready);
+    account.saw(lane.usage(), lane.answer_bytes());
     match end {
         End::Complete => {
             out.write(caller).await?;
@@ -94,17 +111,11 @@ async fn pass_on(
             Ok(())
         }
         End::Fault(fault) => {
-            // With nothing sent yet the fault is told with its own status.
-            if out.header.is_none() || !out.ready.is_empty() {
-                out.write(caller).await?;
-            }
-            Err(stream_fault(&fault, target))
+            out.write(caller).await?;
+            Err(stream_fault(&fault, &target))
         }
     }
 }
-
-/// How long the upstream may take to end its message after the answer's end.
-const LAST_BYTES: Duration = Duration::from_secs(1);
 
 /// Reads what follows the answer's end, which is nothing, so that the connection
 /// can be used again; the caller does not wait for it.
@@ -128,7 +139,7 @@ async fn give_back(gateway: &Gateway, mut sent: Sent) {
 }
 
 /// Why reading stopped.
-enum Ended {
+pub(in super::super) enum Ended {
     /// The upstream's message is complete.
     Cleanly,
     /// The stream's end is known; what follows does not matter.
@@ -138,9 +149,10 @@ enum Ended {
 }
 
 async fn pump(
+    gateway: &Gateway,
     caller: &mut ServerSession,
     sent: &mut Sent,
-    editor: &mut StreamEditor,
+    lane: &mut Lane,
     out: &mut Outlet,
     account: &mut Account,
 ) -> Result<Ended, Fault> {
@@ -149,29 +161,31 @@ async fn pump(
             let mut read = pin!(sent.read());
             match futures_util::poll!(read.as_mut()) {
                 Poll::Ready(piece) => piece,
-                Poll::Pending => {
+                Poll::Pending => loop {
                     out.write(caller).await?;
                     tokio::select! {
                         biased;
-                        piece = read => piece,
+                        piece = &mut read => break piece,
                         () = hung_up(caller) => return Err(Fault::hung_up()),
+                        () = pingora::time::sleep(gateway.timeouts.keep_alive) => {}
                     }
-                }
+                    out.ready.extend_from_slice(KEEP_ALIVE);
+                },
             }
         };
         match piece {
             Ok(Some(piece)) => {
-                let before = editor.answer_bytes();
-                editor.push(piece.as_ref(), &mut out.ready);
-                if before == 0 && editor.answer_bytes() > 0 {
+                let before = lane.answer_bytes();
+                lane.push(piece.as_ref(), &mut out.ready);
+                if before == 0 && lane.answer_bytes() > 0 {
                     account.first_token();
                 }
-                account.saw(editor.usage(), editor.answer_bytes());
+                account.saw(lane.usage(), lane.answer_bytes());
             }
             Ok(None) => return Ok(Ended::Cleanly),
             Err(error) => return Ok(Ended::Cut(error)),
         }
-        if editor.end().is_some() {
+        if lane.end().is_some() {
             return Ok(Ended::Early);
         }
         if out.ready.len() >= WRITE_AT {

@@ -1,135 +1,93 @@
 //! An answer that is read to its end before anything goes to the caller.
 
-use std::pin::pin;
-
-use bytes::{Bytes, BytesMut};
-use pingora::http::ResponseHeader;
+use bytes::Bytes;
 use pingora::protocols::http::ServerSession;
 use wire::dialect::openai::{Reply, collect, replay};
+use wire::provider::Call;
 
 use super::super::account::Account;
-use super::super::send::{Sent, while_wanted};
-use super::super::translate::ReplyForm;
-use super::super::{Begun, reply};
-use super::{note, reply_fault, response_header, stream_fault, stream_header};
+use super::super::reply;
+use super::super::send::{Errand, Sent, Whole, read_whole};
+use super::super::translate::{Order, ReplyForm};
+use super::{reply_fault, response_header, stream_fault, stream_header};
 use crate::fault::Fault;
-use crate::gateway::Gateway;
 use crate::live::Target;
 
-/// Longest answer; large batches of embeddings reach some ten megabytes.
-const MAX: usize = 256 * 1024 * 1024;
-
-/// Passes a whole answer on; as a stream when the caller wants one and the upstream
-/// gave none, and the other way round.
+/// Reads a whole answer and puts it into the caller's form: one body.
 ///
 /// # Errors
-/// When the answer is none or is cut, and when the caller is gone.
-pub(in super::super) async fn relay(
-    gateway: &Gateway,
-    caller: &mut ServerSession,
-    begun: Begun,
-    account: &mut Account,
-) -> Result<(), Fault> {
-    let Begun { target, form, sent } = begun;
-    let outcome = pass_on(gateway, caller, sent, &target, form, account).await;
-    note(&target.upstream, &outcome);
-    outcome
-}
-
-async fn pass_on(
-    gateway: &Gateway,
-    caller: &mut ServerSession,
-    mut sent: Sent,
+/// When the answer is none, or is cut.
+pub(in super::super) async fn take(
+    errand: &Errand<'_>,
     target: &Target,
-    form: ReplyForm,
-    account: &mut Account,
-) -> Result<(), Fault> {
-    let header = response_header(&sent, account.id())?;
-    let status = header.status.as_u16();
-    let body = read(gateway, caller, &mut sent, target, account).await?;
-    let body = if sent.is_event_stream() {
+    order: &Order,
+    mut sent: Sent,
+) -> Result<Whole, Fault> {
+    let header = response_header(&sent, errand.id)?;
+    let body = read_whole(&mut sent, target).await?;
+    let is_stream = sent.is_stream();
+    sent.release(&errand.gateway.pool).await;
+    if let Some(translated) = order.translated(errand, target, &body, is_stream)? {
+        return Ok(Whole {
+            header,
+            ..translated
+        });
+    }
+    let body = if is_stream {
         collect(&body).map_err(|fault| stream_fault(&fault, target))?
     } else {
         body
     };
-    sent.release(&gateway.pool).await;
-    let reply = Reply::read(&body, &target.name).map_err(|f| reply_fault(&f, target))?;
-    account.saw(reply.usage, reply.answer_bytes);
+    let reply = Reply::read(&body, &errand.target.name).map_err(|f| reply_fault(&f, target))?;
+    Ok(Whole {
+        header,
+        usage: reply.usage,
+        answer_bytes: reply.answer_bytes,
+        empty: errand.call != Call::Embeddings && reply.answer_bytes == 0 && !reply.says_why,
+        body: reply.body.to_bytes(),
+    })
+}
+
+/// Sends a whole answer, as a stream when the caller wants one.
+///
+/// # Errors
+/// When the caller is gone.
+pub(in super::super) async fn relay(
+    caller: &mut ServerSession,
+    whole: Whole,
+    form: ReplyForm,
+    account: &mut Account,
+) -> Result<(), Fault> {
+    let mut header = whole.header;
+    let status = header.status.as_u16();
+    account.saw(whole.usage, whole.answer_bytes);
+    let internal = |err: Box<pingora::Error>| Fault::internal(err.to_string());
+    reply::tell_attempts(&mut header, account.attempts()).map_err(internal)?;
     let sending = if form.stream {
         account.first_token();
-        let events = replay(&reply.body.to_bytes(), form.usage)
+        let events = replay(&whole.body, form.usage)
             .ok_or_else(|| Fault::internal("a reply that was read is no object"))?;
         Box::pin(send_events(caller, header, events)).await
     } else {
-        reply::send_json(caller, header, reply.body.to_bytes()).await
+        reply::send_json(caller, header, whole.body).await
     };
     sending.map_err(|_| Fault::hung_up())?;
     account.succeeded(status);
     Ok(())
 }
 
-/// Reads the whole body within the call's time.
-///
-/// # Errors
-/// When the body is cut, too slow or too long, and when the caller hangs up.
-async fn read(
-    gateway: &Gateway,
-    caller: &mut ServerSession,
-    sent: &mut Sent,
-    target: &Target,
-    account: &Account,
-) -> Result<Bytes, Fault> {
-    let whole = async {
-        let mut body = BytesMut::new();
-        loop {
-            match sent.read().await {
-                Ok(Some(piece)) if body.len() + piece.as_ref().len() > MAX => {
-                    return Err(Fault::upstream(
-                        502,
-                        "upstream_bad_response",
-                        "The upstream's answer is too long for this gateway.",
-                    ));
-                }
-                Ok(Some(piece)) => body.extend_from_slice(piece.as_ref()),
-                Ok(None) => break,
-                Err(error) => return Err(cut(&error, target)),
-            }
-        }
-        Ok(body.freeze())
-    };
-    let time = gateway
-        .timeouts
-        .silence
-        .saturating_sub(account.started().elapsed());
-    while_wanted(caller, time, pin!(whole)).await?
-}
-
-fn cut(error: &pingora::Error, target: &Target) -> Fault {
-    let mut fault = if *error.etype() == pingora::ErrorType::ReadTimedout {
-        Fault::timeout("The upstream was silent for longer than this gateway allows (TIMEOUT).")
-    } else {
-        let mut fault = Fault::upstream(
-            502,
-            "upstream_connection_lost",
-            "The upstream closed the connection before its answer was complete.",
-        );
-        fault.outcome = store::Outcome::Truncated;
-        fault
-    };
-    fault.private = Some(target.scrub_for_log(&error.to_string()));
-    fault
-}
-
-/// Sends ready-made events as a stream.
+/// Sends ready-made events as a stream, which may have begun with comments.
 ///
 /// # Errors
 /// When the caller is gone.
 async fn send_events(
     caller: &mut ServerSession,
-    mut header: Box<ResponseHeader>,
+    mut header: Box<pingora::http::ResponseHeader>,
     events: Bytes,
 ) -> pingora::Result<()> {
-    stream_header(caller, &mut header)?;
-    caller.write_response_header(header).await?;
+    if caller.response_written().is_none() {
+        stream_header(caller, &mut header)?;
+        caller.write_response_header(header).await?;
+    }
     caller.write_response_body(events, true).await
 }

@@ -10,8 +10,8 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::client::HttpSession;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, RetryType};
+use wire::edit::Segments;
 
-use super::super::translate::Order;
 use crate::fault::Fault;
 use crate::live::Target;
 use crate::upstream::{Pool, Wanted};
@@ -55,12 +55,14 @@ impl Sent {
         self.header().map_or(0, |header| header.status.as_u16())
     }
 
-    /// Whether the body is a stream of events.
-    pub(in super::super) fn is_event_stream(&self) -> bool {
+    /// Whether the body is a stream: of events, or of lines of JSON.
+    pub(in super::super) fn is_stream(&self) -> bool {
         let value = self.header().and_then(|h| h.headers.get("content-type"));
         let text = value.and_then(|v| v.to_str().ok()).unwrap_or("");
         let kind = text.split(';').next().unwrap_or("");
-        kind.trim().eq_ignore_ascii_case("text/event-stream")
+        let kind = kind.trim();
+        kind.eq_ignore_ascii_case("text/event-stream")
+            || kind.eq_ignore_ascii_case("application/x-ndjson")
     }
 
     /// The next bytes of the body; `None` at its end.
@@ -83,11 +85,28 @@ impl Sent {
     }
 }
 
-/// Sends `order` and waits for the response header.
+/// A request that can be sent, again if need be.
+pub(in super::super) trait Outgoing {
+    /// Its header, made anew, and the headers in wire form that come on top of it:
+    /// over TLS none.
+    ///
+    /// # Errors
+    /// When a value cannot stand in a header.
+    fn header(&self, tls: bool) -> pingora::Result<(Box<RequestHeader>, Bytes)>;
+
+    /// Its body; may be empty.
+    fn body(&self) -> &Segments;
+}
+
+/// Sends `request` and waits for the response header.
 ///
 /// # Errors
 /// When no address of the upstream can be connected to, or the connection breaks.
-pub(super) async fn exchange(pool: &Pool, target: &Target, order: &Order) -> Result<Sent, Fault> {
+pub(in super::super) async fn exchange(
+    pool: &Pool,
+    target: &Target,
+    request: &impl Outgoing,
+) -> Result<Sent, Fault> {
     let upstream = &target.upstream;
     let peers = upstream.peers().await.map_err(|err| {
         Fault::upstream(
@@ -99,7 +118,7 @@ pub(super) async fn exchange(pool: &Pool, target: &Target, order: &Order) -> Res
     })?;
     let mut last = None;
     for peer in peers.iter() {
-        match over(pool, peer, order).await {
+        match over(pool, peer, request).await {
             Ok(sent) => return Ok(sent),
             Err(Broken {
                 at: Stage::Connect,
@@ -131,16 +150,16 @@ struct Broken {
     error: Box<Error>,
 }
 
-async fn over(pool: &Pool, peer: &Arc<HttpPeer>, order: &Order) -> Result<Sent, Broken> {
+async fn over(pool: &Pool, peer: &Arc<HttpPeer>, request: &impl Outgoing) -> Result<Sent, Broken> {
     let began = Instant::now();
-    match once(pool, peer, order, Wanted::Any).await {
+    match once(pool, peer, request, Wanted::Any).await {
         // The upstream had closed the idle connection: no byte of an answer came,
         // and the request goes out once more on a connection of its own.
         Err(Broken {
             at: Stage::Talk { reused: true },
             error,
         }) if is_stale(&error) && began.elapsed() < AT_ONCE => {
-            once(pool, peer, order, Wanted::Fresh).await
+            once(pool, peer, request, Wanted::Fresh).await
         }
         other => other,
     }
@@ -149,19 +168,19 @@ async fn over(pool: &Pool, peer: &Arc<HttpPeer>, order: &Order) -> Result<Sent, 
 async fn once(
     pool: &Pool,
     peer: &Arc<HttpPeer>,
-    order: &Order,
+    request: &impl Outgoing,
     wanted: Wanted,
 ) -> Result<Sent, Broken> {
     let unsent = |error| Broken {
         at: Stage::Connect,
         error,
     };
-    let (header, lines) = order.header(peer.is_tls()).map_err(unsent)?;
+    let (header, lines) = request.header(peer.is_tls()).map_err(unsent)?;
     let (session, reused) = pool.get(peer, wanted, lines).await.map_err(unsent)?;
     let mut session = Box::new(session);
     session.set_read_timeout(peer.options.read_timeout);
     session.set_write_timeout(peer.options.write_timeout);
-    match talk(&mut session, header, order).await {
+    match talk(&mut session, header, request.body()).await {
         Ok(complete) => Ok(Sent {
             session,
             peer: Arc::clone(peer),
@@ -179,10 +198,10 @@ async fn once(
 async fn talk(
     session: &mut HttpSession,
     header: Box<RequestHeader>,
-    order: &Order,
+    body: &Segments,
 ) -> pingora::Result<bool> {
     session.write_request_header(header).await?;
-    match write_body(session, order).await {
+    match write_body(session, body).await {
         Ok(complete) => {
             if !has_answer(session) {
                 read_header(session).await?;
@@ -207,8 +226,8 @@ enum Unwritten {
 }
 
 /// Writes the body, unless an answer arrives first. Says whether all of it went.
-async fn write_body(session: &mut HttpSession, order: &Order) -> Result<bool, Unwritten> {
-    let parts = order.body.parts();
+async fn write_body(session: &mut HttpSession, body: &Segments) -> Result<bool, Unwritten> {
+    let parts = body.parts();
     let count = parts.len();
     for (n, part) in parts.iter().enumerate() {
         let mut rest = part.clone();

@@ -72,6 +72,8 @@ pub(super) async fn read(pool: &Pool, mut sent: Sent, target: &Target) -> Fault 
             ),
         ),
     };
+    fault.bad_key = status == 401;
+    fault.told = told.message.is_some();
     fault.retry_after = retry_after;
     fault.with_private(private)
 }
@@ -88,9 +90,10 @@ fn callers(status: u16, told: &UpstreamError, clean: &dyn Fn(&str) -> String) ->
         .as_deref()
         .filter(|words| !words.trim().is_empty());
     let mut fault = Fault::caller(status, "upstream_refused", "");
-    if status == 429 || status == 403 {
-        // The endpoint's account is at fault, not the caller.
+    if matches!(status, 402 | 403 | 404 | 408 | 429) {
+        // The endpoint's account, limits or models are at fault, not the caller.
         fault.outcome = store::Outcome::UpstreamError;
+        fault.next = true;
     }
     fault.body = ErrorBody {
         message: message.map_or_else(

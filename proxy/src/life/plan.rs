@@ -1,0 +1,123 @@
+//! Step three: the candidates of the call, in order.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::{HeaderMap, HeaderValue};
+use store::Strategy;
+use store::route::plan::{self, SkipReason, Standing, Turn};
+use wire::provider::Call;
+
+use super::accept::Accepted;
+use crate::affinity::Conversation;
+use crate::fault::Fault;
+use crate::gateway::Gateway;
+use crate::live::{Live, Target};
+
+/// What is to be tried.
+#[derive(Debug)]
+pub(super) struct Candidates {
+    /// In order, never empty.
+    pub(super) targets: Vec<Arc<Target>>,
+    /// Their circuits are open and one is tried all the same.
+    pub(super) last_resort: bool,
+    /// What the candidate that serves the call is remembered for.
+    pub(super) conversation: Option<Conversation>,
+}
+
+/// Plans the call.
+///
+/// # Errors
+/// When no candidate is left: none serves the call, or none can be used.
+pub(super) fn plan(
+    gateway: &Gateway,
+    live: &Live,
+    target: &Arc<Target>,
+    call: Call,
+    accepted: &Accepted,
+    headers: &HeaderMap,
+) -> Result<Candidates, Fault> {
+    let routing = &target.model.routing;
+    if routing.strategy == Strategy::None {
+        return alone(target, call);
+    }
+    let conversation = routing
+        .affinity
+        .then(|| {
+            let session = headers.get("x-session-id").map(HeaderValue::as_bytes);
+            Conversation::find(target.model.id, &accepted.body, session)
+        })
+        .flatten();
+    let turn = Turn {
+        rotation: target.turns.fetch_add(1, Ordering::Relaxed),
+        random: fastrand::u64(..),
+        stays_with: conversation.and_then(|c| gateway.affinity.candidate(c)),
+    };
+    let standing = |model: &store::VirtualModel, _: &store::Endpoint| {
+        live.by_id(model.id).map_or(
+            Standing {
+                usable: false,
+                serves: false,
+                circuit: plan::Circuit::Closed,
+                in_flight: 0,
+                first_token_ms: None,
+            },
+            |other| other.standing.planned(other.road(call).is_some()),
+        )
+    };
+    let planned = plan::plan(&live.snapshot, &target.model, call, &turn, &standing);
+    let targets: Vec<_> = planned
+        .candidates
+        .iter()
+        .filter_map(|candidate| live.by_id(candidate.model.id).map(Arc::clone))
+        .collect();
+    if targets.is_empty() {
+        let reasons: Vec<_> = planned.skipped.iter().map(|s| &s.reason).collect();
+        return Err(none_left(&target.model.name, &reasons));
+    }
+    Ok(Candidates {
+        targets,
+        last_resort: planned.last_resort,
+        conversation,
+    })
+}
+
+/// The one candidate of a virtual model without a strategy. Its circuit does not
+/// matter: there is nothing else to try.
+fn alone(target: &Arc<Target>, call: Call) -> Result<Candidates, Fault> {
+    if target.road(call).is_none() {
+        let endpoint = &target.upstream.endpoint;
+        return Err(unsupported(store::route::not_served(endpoint, call)));
+    }
+    Ok(Candidates {
+        targets: vec![Arc::clone(target)],
+        last_resort: true,
+        conversation: None,
+    })
+}
+
+/// A call that an endpoint's provider type does not have.
+fn unsupported(message: String) -> Fault {
+    Fault::refused(400, "unsupported_operation", message)
+}
+
+fn none_left(model: &str, reasons: &[&SkipReason]) -> Fault {
+    let not_served = reasons.iter().find_map(|reason| match reason {
+        SkipReason::NotServed(text) => Some(text.clone()),
+        SkipReason::ModelDisabled
+        | SkipReason::EndpointDisabled
+        | SkipReason::Unusable
+        | SkipReason::CircuitOpen(_)
+        | SkipReason::BeyondAttempts => None,
+    });
+    match not_served {
+        Some(text) => unsupported(text),
+        None => Fault::upstream(
+            503,
+            "no_candidate",
+            format!(
+                "The model '{model}' has no candidate that can be called: each is disabled or not usable as it is configured. The operator finds the reasons in the gateway's admin app."
+            ),
+        ),
+    }
+}

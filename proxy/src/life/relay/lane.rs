@@ -1,0 +1,67 @@
+//! The two ways of a stream: edited, when the upstream speaks the caller's dialect,
+//! or translated.
+
+use bytes::BytesMut;
+use wire::dialect::openai::{End, StreamEditor};
+use wire::translation::Translation;
+use wire::usage::Usage;
+
+/// One stream's way.
+pub(in super::super) enum Lane {
+    Edited(StreamEditor),
+    /// Boxed: an edited stream has no room for it.
+    Translated(Box<Translation>),
+}
+
+impl Lane {
+    /// Takes upstream bytes and appends what the caller gets to `out`.
+    pub(in super::super) fn push(&mut self, bytes: &[u8], out: &mut BytesMut) {
+        match self {
+            Self::Edited(editor) => editor.push(bytes, out),
+            Self::Translated(translation) => translation.push(bytes, out),
+        }
+    }
+
+    /// The upstream's bytes have ended; see [`StreamEditor::finish`]. Again it only
+    /// says how.
+    pub(in super::super) fn finish(&mut self, cleanly: bool, out: &mut BytesMut) -> End {
+        match self {
+            Self::Edited(editor) => editor.finish(cleanly, out),
+            Self::Translated(translation) => translation.finish(cleanly, out),
+        }
+    }
+
+    /// The end, once it is known.
+    pub(in super::super) fn end(&self) -> Option<&End> {
+        match self {
+            Self::Edited(editor) => editor.end(),
+            Self::Translated(translation) => translation.end(),
+        }
+    }
+
+    /// The last usage that the upstream declared.
+    pub(in super::super) fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::Edited(editor) => editor.usage(),
+            Self::Translated(translation) => translation.usage(),
+        }
+    }
+
+    /// Bytes of text, reasoning and tool calls so far; 0 before the first meaningful
+    /// event.
+    pub(in super::super) fn answer_bytes(&self) -> u64 {
+        match self {
+            Self::Edited(editor) => editor.answer_bytes(),
+            Self::Translated(translation) => translation.answer_bytes(),
+        }
+    }
+
+    /// Whether the answer is complete with nothing in it, and nothing says why.
+    pub(in super::super) fn is_empty(&self) -> bool {
+        let caused = match self {
+            Self::Edited(editor) => editor.says_why(),
+            Self::Translated(translation) => translation.says_why(),
+        };
+        matches!(self.end(), Some(End::Complete)) && self.answer_bytes() == 0 && !caused
+    }
+}

@@ -1,0 +1,241 @@
+//! The attempts of a call, within its time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use store::Strategy;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+use super::attempt::{Answer, attempt};
+use super::{Account, Candidates, Errand};
+use crate::fault::Fault;
+use crate::live::Target;
+use crate::upstream::{Limits, Pass};
+
+/// Tries the candidates in order.
+///
+/// # Errors
+/// The most useful of their faults, when none answers; the caller's own fault at
+/// once.
+pub(super) async fn run(
+    errand: &Errand<'_>,
+    candidates: &Candidates,
+    account: &mut Account,
+) -> Result<Answer, Fault> {
+    let mut tries = Tries {
+        errand,
+        deadline: errand.started + errand.gateway.timeouts.silence,
+        worst: None,
+        empty: None,
+        again: None,
+    };
+    let targets = &candidates.targets;
+    let mut tried = false;
+    for (n, target) in targets.iter().enumerate() {
+        if let Some(pass) = target.standing.enter(candidates.last_resort) {
+            tried = true;
+            let others = n + 1 < targets.len();
+            if let Some(answer) = tries.once(target, pass, others, account).await? {
+                return Ok(answer);
+            }
+        }
+    }
+    // Other calls have taken the probes meanwhile: one candidate is tried all the same.
+    if !tried
+        && let Some(target) = targets.first()
+        && let Some(pass) = target.standing.enter(true)
+        && let Some(answer) = tries.once(target, pass, false, account).await?
+    {
+        return Ok(answer);
+    }
+    if errand.target.model.routing.strategy != Strategy::None
+        && let Some((wait, target)) = tries.may_wait()
+    {
+        pingora::time::sleep(wait).await;
+        if let Some(pass) = target.standing.enter(true)
+            && let Some(answer) = tries.once(&target, pass, false, account).await?
+        {
+            return Ok(answer);
+        }
+    }
+    tries.give_up()
+}
+
+/// What the attempts so far have come to.
+struct Tries<'e> {
+    errand: &'e Errand<'e>,
+    deadline: Instant,
+    /// The most useful fault.
+    worst: Option<Fault>,
+    /// An answer with nothing in it: better than none.
+    empty: Option<Answer>,
+    /// Who asked for the shortest time, and until when.
+    again: Option<(Instant, Arc<Target>)>,
+}
+
+impl Tries<'_> {
+    /// One attempt. `None` when the next candidate may do better.
+    ///
+    /// # Errors
+    /// When none would.
+    async fn once(
+        &mut self,
+        target: &Arc<Target>,
+        mut pass: Pass,
+        others: bool,
+        account: &mut Account,
+    ) -> Result<Option<Answer>, Fault> {
+        let times = self.errand.gateway.timeouts;
+        let began = Instant::now();
+        let left = self.deadline.saturating_duration_since(began);
+        if left.is_zero() {
+            self.note(late(), target);
+            return Ok(None);
+        }
+        let limit = if others {
+            left.min(times.first_byte)
+        } else {
+            left
+        };
+        account.attempt(target);
+        let outcome = pingora::time::timeout(limit, attempt(self.errand, target)).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(late()));
+        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match outcome {
+            Ok(answer) => {
+                account.attempted(millis, None);
+                pass.first_token(millis);
+                let empty = answer.is_empty();
+                let answer = answer.with_pass(pass);
+                if empty && others {
+                    self.empty.get_or_insert(answer);
+                    return Ok(None);
+                }
+                Ok(Some(answer))
+            }
+            Err(fault) => {
+                account.attempted(millis, Some(&fault));
+                judge(&mut pass, &fault, &target.limits);
+                if !fault.next {
+                    return Err(fault);
+                }
+                self.note(fault, target);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Keeps the fault that tells the caller most.
+    fn note(&mut self, fault: Fault, target: &Arc<Target>) {
+        if let Some(wait) = fault.retry_after.as_deref().and_then(seconds) {
+            let at = Instant::now() + wait;
+            if self.again.as_ref().is_none_or(|(known, _)| at < *known) {
+                self.again = Some((at, Arc::clone(target)));
+            }
+        }
+        let better = |known: &Fault| usefulness(&fault) > usefulness(known);
+        if self.worst.as_ref().is_none_or(better) {
+            self.worst = Some(fault);
+        }
+    }
+
+    /// The candidate that asked to be left alone for a time that this call can wait,
+    /// and the time.
+    fn may_wait(&self) -> Option<(Duration, Arc<Target>)> {
+        let (at, target) = self.again.as_ref()?;
+        let wait = at.saturating_duration_since(Instant::now());
+        let most = self.errand.gateway.timeouts.retry_after;
+        (wait <= most && *at < self.deadline && self.empty.is_none())
+            .then(|| (wait, Arc::clone(target)))
+    }
+
+    fn give_up(self) -> Result<Answer, Fault> {
+        match (self.empty, self.worst) {
+            (Some(empty), _) => Ok(empty),
+            (None, Some(fault)) => Err(fault),
+            (None, None) => Err(Fault::internal("a call without an attempt")),
+        }
+    }
+}
+
+fn late() -> Fault {
+    Fault::timeout(
+        "The upstream took longer than this gateway allows (TIMEOUT, FIRST_BYTE_TIMEOUT).",
+    )
+}
+
+/// Tells the circuit how the attempt went.
+pub(in super::super) fn judge(pass: &mut Pass, fault: &Fault, limits: &Limits) {
+    use store::Outcome as O;
+    let code = fault.body.code.as_deref().unwrap_or("error");
+    match fault.outcome {
+        O::Success | O::ClientError => pass.succeeded(),
+        O::UpstreamError | O::Timeout | O::Truncated => {
+            let asked = fault.retry_after.as_deref().and_then(seconds);
+            let asked = asked.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+            // A key that is refused stays refused until an operator looks at it.
+            let hold = if fault.bad_key {
+                Some(limits.cooldown)
+            } else {
+                asked
+            };
+            pass.failed(code, hold, limits);
+        }
+        O::ClientCancelled | O::Refused | O::InternalError => {}
+    }
+}
+
+/// The higher, the more a caller learns from it.
+fn usefulness(fault: &Fault) -> u8 {
+    use store::Outcome as O;
+    match fault.outcome {
+        // The request cannot be said to this candidate.
+        O::Refused => 5,
+        O::UpstreamError if fault.retry_after.is_some() => 4,
+        O::UpstreamError if fault.told => 3,
+        O::UpstreamError | O::Truncated => 2,
+        O::Timeout => 1,
+        O::Success | O::ClientError | O::ClientCancelled | O::InternalError => 0,
+    }
+}
+
+/// Longest time that an upstream may ask for.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// The time that a `retry-after` header asks for: seconds, or an HTTP date.
+fn seconds(text: &str) -> Option<Duration> {
+    let wait = match text.trim().parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => {
+            Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST)
+        }
+        Ok(_) => return None,
+        Err(_) => {
+            let at = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?;
+            (at - OffsetDateTime::now_utc())
+                .try_into()
+                .unwrap_or_default()
+        }
+    };
+    Some(wait.min(LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_wait_is_read_in_every_form() {
+        assert_eq!(seconds("2"), Some(Duration::from_secs(2)));
+        assert_eq!(seconds(" 0.5 "), Some(Duration::from_millis(500)));
+        assert_eq!(
+            seconds("Wed, 21 Oct 2015 07:28:00 GMT"),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(seconds("Fri, 31 Dec 2100 23:59:59 GMT"), Some(LONGEST));
+        assert_eq!(seconds("1e300"), Some(LONGEST));
+        for bad in ["", "soon", "-1", "nan", "inf"] {
+            assert_eq!(seconds(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The circuit of one model at one endpoint.
+//!
+//! Failures in a row within the window reach the threshold: open for the cooldown.
+//! Then one call goes as a probe; its success closes the circuit, its failure opens it
+//! for another cooldown. An upstream that asks to be left alone for some time opens it
+//! for that time at once. A success forgets the failures before it: a busy endpoint
+//! that fails now and then is not shut out.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use store::config::Config;
+use store::route::plan::Circuit as State;
+use store::{CircuitRow, Routing};
+
+/// When a circuit opens and for how long. Times in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) threshold: u32,
+    pub(crate) window: i64,
+    pub(crate) cooldown: i64,
+}
+
+impl Limits {
+    /// As configured for all.
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            threshold: config.circuit_failure_threshold,
+            window: millis(config.circuit_failure_window),
+            cooldown: millis(config.circuit_cooldown),
+        }
+    }
+
+    /// With what one virtual model has of its own.
+    pub(crate) fn with(self, routing: &Routing) -> Self {
+        Self {
+            threshold: routing.failure_threshold.unwrap_or(self.threshold),
+            cooldown: routing
+                .cooldown
+                .map_or(self.cooldown, |s| i64::from(s) * 1000),
+            ..self
+        }
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How a call came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// The circuit was closed, or did not matter.
+    Plain,
+    /// As the one that decides.
+    Probe,
+}
+
+/// Times are unix milliseconds.
+#[derive(Debug)]
+pub(super) struct Circuit {
+    /// 0 while closed.
+    until: AtomicI64,
+    opened_at: AtomicI64,
+    probing: AtomicBool,
+    /// Whether `record` has anything to forget; read on every success.
+    troubled: AtomicBool,
+    record: Mutex<Record>,
+}
+
+/// What only failures touch.
+#[derive(Debug, Default)]
+struct Record {
+    /// When the failures in a row were, newest last.
+    failures: VecDeque<i64>,
+    last_error: Option<String>,
+    /// Not saved since it changed.
+    changed: bool,
+    /// Open when it was last saved.
+    saved_open: bool,
+}
+
+/// Failures kept; no threshold is above it.
+const MOST: usize = 1000;
+
+impl Circuit {
+    pub(super) fn new(saved: Option<&CircuitRow>) -> Self {
+        let record = Record {
+            last_error: saved.and_then(|row| row.last_error.clone()),
+            saved_open: saved.is_some(),
+            ..Record::default()
+        };
+        Self {
+            until: AtomicI64::new(saved.map_or(0, |row| row.open_until.saturating_mul(1000))),
+            opened_at: AtomicI64::new(saved.map_or(0, |row| row.opened_at.saturating_mul(1000))),
+            probing: AtomicBool::new(false),
+            troubled: AtomicBool::new(saved.is_some()),
+            record: Mutex::new(record),
+        }
+    }
+
+    pub(super) fn state(&self, now: i64) -> State {
+        match self.until.load(Ordering::Acquire) {
+            0 => State::Closed,
+            until if now >= until && !self.probing.load(Ordering::Acquire) => State::HalfOpen,
+            until => State::Open {
+                opened_at: self.opened_at.load(Ordering::Relaxed),
+                until: until.max(now),
+            },
+        }
+    }
+
+    /// Lets a call through, or not.
+    pub(super) fn enter(&self, now: i64, whatever: bool) -> Option<Entry> {
+        let until = self.until.load(Ordering::Acquire);
+        if until == 0 {
+            return Some(Entry::Plain);
+        }
+        if (now >= until || whatever) && !self.probing.swap(true, Ordering::AcqRel) {
+            return Some(Entry::Probe);
+        }
+        whatever.then_some(Entry::Plain)
+    }
+
+    /// A call went without a verdict.
+    pub(super) fn left(&self, entry: Entry) {
+        if entry == Entry::Probe {
+            self.probing.store(false, Ordering::Release);
+        }
+    }
+
+    /// Says whether the circuit was open.
+    pub(super) fn succeeded(&self, entry: Entry) -> bool {
+        self.left(entry);
+        if !self.troubled.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut record = self.record();
+        // A call that began before the circuit opened says nothing about now.
+        if self.until.load(Ordering::Acquire) != 0 && entry == Entry::Plain {
+            return false;
+        }
+        self.troubled.store(false, Ordering::Release);
+        record.failures.clear();
+        let was_open = self.until.swap(0, Ordering::AcqRel) != 0;
+        record.changed |= was_open;
+        was_open
+    }
+
+    /// Says until when the circuit is open, if this failure opened it.
+    pub(super) fn failed(
+        &self,
+        entry: Entry,
+        now: i64,
+        why: &str,
+        hold: Option<i64>,
+        limits: &Limits,
+    ) -> Option<i64> {
+        let was_probe = entry == Entry::Probe;
+        let mut record = self.record();
+        self.left(entry);
+        self.troubled.store(true, Ordering::Release);
+        record.last_error = Some(why.to_owned());
+        record.failures.push_back(now);
+        while record.failures.len() > MOST
+            || record
+                .failures
+                .front()
+                .is_some_and(|at| *at < now - limits.window)
+        {
+            record.failures.pop_front();
+        }
+        let until = self.until.load(Ordering::Acquire);
+        let many = record.failures.len() >= limits.threshold.max(1) as usize;
+        let open_for = match hold {
+            Some(hold) => hold,
+            None if many || was_probe => limits.cooldown,
+            None => return None,
+        };
+        let opens = now.saturating_add(open_for);
+        if opens <= until || open_for <= 0 {
+            return None;
+        }
+        self.opened_at.store(now, Ordering::Relaxed);
+        self.until.store(opens, Ordering::Release);
+        record.changed = true;
+        Some(opens)
+    }
+
+    pub(super) fn last_error(&self) -> Option<String> {
+        self.record().last_error.clone()
+    }
+
+    /// Closes the circuit if `why` is what opened it; says whether it did.
+    pub(super) fn close_after(&self, why: &str) -> bool {
+        let because = self.record().last_error.as_deref() == Some(why);
+        because && self.succeeded(Entry::Probe)
+    }
+
+    pub(super) fn is_saved_open(&self) -> bool {
+        self.record().saved_open
+    }
+
+    /// The row as it is to be saved; `opened_at` is 0 once closed.
+    pub(super) fn to_save(&self, endpoint_id: i64, model: &str) -> Option<CircuitRow> {
+        let mut record = self.record();
+        if !std::mem::take(&mut record.changed) {
+            return None;
+        }
+        let until = self.until.load(Ordering::Acquire);
+        record.saved_open = until != 0;
+        Some(CircuitRow {
+            endpoint_id,
+            model: model.to_owned(),
+            opened_at: match until {
+                0 => 0,
+                _ => self.opened_at.load(Ordering::Relaxed) / 1000,
+            },
+            // Rounded up: what is open stays so for its time.
+            open_until: until / 1000 + 1,
+            failures: u32::try_from(record.failures.len()).unwrap_or(u32::MAX),
+            last_error: record.last_error.clone(),
+        })
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        threshold: 3,
+        window: 1000,
+        cooldown: 500,
+    };
+
+    fn fail(circuit: &Circuit, now: i64) -> Option<i64> {
+        circuit.failed(Entry::Plain, now, "upstream_failed", None, &LIMITS)
+    }
+
+    #[test]
+    fn failures_in_a_row_within_the_window_open_it() {
+        let circuit = Circuit::new(None);
+        assert_eq!(fail(&circuit, 1), None);
+        assert_eq!(fail(&circuit, 2), None);
+        assert!(!circuit.succeeded(Entry::Plain), "it was not open");
+        assert_eq!(fail(&circuit, 3), None, "the success forgot the others");
+        assert_eq!(fail(&circuit, 4), None);
+        assert_eq!(fail(&circuit, 1100), None, "two are out of the window");
+        assert_eq!(fail(&circuit, 1101), None);
+        assert_eq!(fail(&circuit, 1102), Some(1602));
+        assert_eq!(circuit.enter(1200, false), None);
+        assert_eq!(
+            circuit.state(1200),
+            State::Open {
+                opened_at: 1102,
+                until: 1602
+            }
+        );
+    }
+
+    #[test]
+    fn one_probe_decides() {
+        let circuit = Circuit::new(None);
+        for now in 0..3 {
+            fail(&circuit, now);
+        }
+        assert_eq!(circuit.state(600), State::HalfOpen);
+        assert_eq!(circuit.enter(600, false), Some(Entry::Probe));
+        assert_eq!(circuit.enter(600, false), None, "only one");
+        circuit.left(Entry::Probe);
+        assert_eq!(circuit.enter(600, false), Some(Entry::Probe));
+        let again = circuit.failed(Entry::Probe, 700, "upstream_failed", None, &LIMITS);
+        assert_eq!(again, Some(1200), "open again");
+        assert!(!circuit.succeeded(Entry::Plain), "a late success of before");
+        assert_eq!(circuit.enter(800, false), None);
+        assert_eq!(circuit.enter(1300, false), Some(Entry::Probe));
+        assert!(circuit.succeeded(Entry::Probe));
+        assert_eq!(circuit.state(1300), State::Closed);
+        assert_eq!(circuit.enter(1300, false), Some(Entry::Plain));
+    }
+
+    #[test]
+    fn an_upstream_that_asks_for_time_gets_it() {
+        let circuit = Circuit::new(None);
+        let opened = circuit.failed(Entry::Plain, 10, "rate_limit", Some(5000), &LIMITS);
+        assert_eq!(opened, Some(5010));
+        assert_eq!(circuit.enter(20, false), None);
+        assert_eq!(circuit.enter(20, true), Some(Entry::Probe), "a last resort");
+        assert_eq!(circuit.enter(20, true), Some(Entry::Plain));
+    }
+
+    #[test]
+    fn what_changed_is_saved_once() {
+        let circuit = Circuit::new(None);
+        assert!(circuit.to_save(1, "m").is_none());
+        for now in 0..3 {
+            fail(&circuit, now);
+        }
+        let row = circuit.to_save(1, "m");
+        assert!(
+            row.as_ref()
+                .is_some_and(|row| row.open_until == 1 && row.failures == 3)
+        );
+        assert!(circuit.to_save(1, "m").is_none());
+        let again = Circuit::new(row.as_ref());
+        assert!(matches!(again.state(999), State::Open { until: 1000, .. }));
+        assert!(again.succeeded(Entry::Probe));
+        assert!(again.to_save(1, "m").is_some_and(|row| row.opened_at == 0));
+    }
+}
