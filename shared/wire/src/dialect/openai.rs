@@ -9,6 +9,7 @@ mod completion_writer;
 mod conversation;
 mod error;
 mod event_reader;
+mod hub_request;
 mod raw;
 mod replay;
 mod reply;
@@ -24,6 +25,7 @@ pub use completion_writer::{
 pub use conversation::{ConversationMark, conversation};
 pub use error::{ErrorBody, UpstreamError};
 pub use event_reader::{EventReader, read_reply_events};
+pub use hub_request::read_chat;
 pub use replay::replay;
 pub use reply::{Reply, ReplyFault};
 pub use request::{BadRequest, Defaults, Request, StreamOptions, Target};

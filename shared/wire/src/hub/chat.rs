@@ -11,6 +11,10 @@ pub struct Chat {
     pub messages: Vec<Message>,
     /// Functions that the model may call.
     pub tools: Vec<Tool>,
+    /// Names of those of `tools` that take free text with their caller, whose calls
+    /// it expects as calls of a custom tool. Here they are functions with the one
+    /// argument `input`.
+    pub custom_tools: Vec<String>,
     /// Whether and which.
     pub tool_choice: Option<ToolChoice>,
     /// Whether it may call several at once.
