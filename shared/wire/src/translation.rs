@@ -58,6 +58,22 @@ struct Caller {
     end: Option<End>,
 }
 
+impl StreamFrom {
+    /// Takes the upstream's next bytes and tells what they complete.
+    pub fn push(&mut self, bytes: &[u8], each: &mut dyn FnMut(Event<'_>)) {
+        match self {
+            Self::OpenAi(reader) => reader.push(bytes, each),
+        }
+    }
+
+    /// The upstream's bytes have ended; tells the terminal event if none was told.
+    pub fn finish(&mut self, cleanly: bool, each: &mut dyn FnMut(Event<'_>)) {
+        match self {
+            Self::OpenAi(reader) => reader.finish(cleanly, each),
+        }
+    }
+}
+
 impl Translation {
     /// A stream that has not begun. `names` are those that the request was written
     /// with.
@@ -84,9 +100,7 @@ impl Translation {
     pub fn push(&mut self, bytes: &[u8], out: &mut BytesMut) {
         let caller = &mut self.caller;
         let each = &mut |event: Event<'_>| caller.event(&event, out);
-        match &mut self.from {
-            StreamFrom::OpenAi(reader) => reader.push(bytes, each),
-        }
+        self.from.push(bytes, each);
     }
 
     /// The upstream's bytes have ended: `cleanly` says whether its message was
@@ -95,9 +109,7 @@ impl Translation {
     pub fn finish(&mut self, cleanly: bool, out: &mut BytesMut) -> End {
         let caller = &mut self.caller;
         let each = &mut |event: Event<'_>| caller.event(&event, out);
-        match &mut self.from {
-            StreamFrom::OpenAi(reader) => reader.finish(cleanly, each),
-        }
+        self.from.finish(cleanly, each);
         let end = &mut self.caller.end;
         end.get_or_insert(End::Fault(StreamFault::Truncated))
             .clone()
@@ -201,12 +213,8 @@ pub fn whole(from: WholeFrom, body: &[u8]) -> Answer {
 pub fn collected(mut from: StreamFrom, stream: &[u8]) -> Answer {
     let mut answer = Answer::default();
     let each = &mut |event: Event<'_>| answer.add(&event);
-    match &mut from {
-        StreamFrom::OpenAi(reader) => {
-            reader.push(stream, each);
-            reader.finish(true, each);
-        }
-    }
+    from.push(stream, each);
+    from.finish(true, each);
     answer
 }
 
@@ -215,3 +223,6 @@ fn read_whole(from: WholeFrom, body: &[u8], each: &mut dyn FnMut(Event<'_>)) {
         WholeFrom::OpenAi => openai::read_reply_events(body, each),
     }
 }
+
+#[cfg(test)]
+mod tests;

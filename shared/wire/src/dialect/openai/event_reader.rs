@@ -10,6 +10,7 @@
 mod choice;
 mod chunk;
 mod extent;
+mod repair;
 
 use serde::de::IgnoredAny;
 use std::borrow::Cow;
@@ -69,8 +70,9 @@ impl EventReader {
 /// Tells a whole reply as the events of its stream, the terminal one included.
 pub fn read_reply_events(body: &[u8], each: &mut dyn FnMut(Event<'_>)) {
     let mut fold = Fold::default();
-    let body = body.trim_ascii();
-    match read(body) {
+    let mut mended = Vec::new();
+    let (body, chunk) = read_mended(body.trim_ascii(), &mut mended);
+    match chunk {
         Ok(Some(chunk)) if chunk.is_error() => fold.upstream_fault(body, each),
         Ok(Some(chunk)) if chunk.choices.0.is_empty() => fold.fault(no_choices(), each),
         Ok(Some(chunk)) => {
@@ -88,6 +90,24 @@ pub fn read_reply_events(body: &[u8], each: &mut dyn FnMut(Event<'_>)) {
 
 fn no_choices() -> StreamFault {
     StreamFault::BadEvent("the reply has no choices".to_owned())
+}
+
+/// Reads `data`, or where it has broken characters, what is left of it in `mended`.
+fn read_mended<'d>(
+    data: &'d [u8],
+    mended: &'d mut Vec<u8>,
+) -> (&'d [u8], Result<Option<Chunk<'d>>, StreamFault>) {
+    let fault = match read(data) {
+        Ok(chunk) => return (data, Ok(chunk)),
+        Err(fault) => fault,
+    };
+    match repair::repaired(data) {
+        Some(better) => {
+            *mended = better;
+            (mended, read(mended))
+        }
+        None => (data, Err(fault)),
+    }
 }
 
 /// `None` for JSON that is not an object.
@@ -152,11 +172,16 @@ impl Fold {
         at_end: bool,
         each: &mut dyn FnMut(Event<'_>),
     ) {
-        match read(data) {
+        let mut mended = Vec::new();
+        let (data, chunk) = read_mended(data, &mut mended);
+        match chunk {
             // Half an event is what a cut leaves behind, not nonsense.
             Err(_) if at_end => {}
             _ if is_error => self.upstream_fault(data, each),
-            Ok(Some(chunk)) if chunk.is_error() => self.upstream_fault(data, each),
+            Ok(Some(chunk)) if chunk.is_error() => {
+                let own = chunk.own_error().map(|raw| raw.get().as_bytes());
+                self.upstream_fault(own.unwrap_or(data), each);
+            }
             Ok(Some(chunk)) => self.chunk(chunk, each),
             Ok(None) => {}
             Err(fault) => self.fault(fault, each),

@@ -53,6 +53,12 @@ impl<'a> Chunk<'a> {
             || self.x_groq.0.as_ref().is_some_and(|g| is_truthy(g.error))
     }
 
+    /// Groq's word on why it stopped early, where that is all that the chunk says.
+    pub(super) fn own_error(&self) -> Option<&'a RawValue> {
+        let groq = self.x_groq.0.as_ref()?.error;
+        groq.filter(|_| !is_truthy(self.error))
+    }
+
     /// The usage object, wherever it is.
     pub(super) fn usage(&self) -> Option<&'a RawValue> {
         let groq = self.x_groq.0.as_ref();
