@@ -10,6 +10,7 @@
 pub mod dialect;
 pub mod edit;
 pub mod hub;
+pub mod ndjson;
 pub mod outbound;
 pub mod provider;
 pub mod redact;
