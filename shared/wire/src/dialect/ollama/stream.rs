@@ -179,3 +179,6 @@ fn reasoning(text: &str, each: &mut dyn FnMut(Event<'_>)) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
