@@ -101,7 +101,15 @@ impl Record {
             Event::Fault(fault @ (StreamFault::Truncated | StreamFault::TooLong)) => {
                 format!("fault {fault:?}")
             }
-            other => format!("unexpected {other:?}"),
+            Event::Text { .. }
+            | Event::Reasoning { .. }
+            | Event::Signature { .. }
+            | Event::Redacted { .. }
+            | Event::Refusal { .. }
+            | Event::Call { .. }
+            | Event::Arguments { .. }
+            | Event::Finish { .. }
+            | Event::KeepAlive => format!("unexpected {event:?}"),
         };
         self.ends += usize::from(matches!(event, Event::End | Event::Fault(_)));
         self.close();
