@@ -3,9 +3,11 @@
 //! Source: OpenAI's published API description, and the references of the servers
 //! that follow it for where they deviate.
 
+mod chat_request;
 mod chat_writer;
 mod collect;
 mod completion_writer;
+mod completions_request;
 mod conversation;
 mod error;
 mod event_reader;
@@ -17,11 +19,13 @@ mod request;
 mod stream;
 
 pub use crate::hub::StreamFault;
+pub use chat_request::{ChatTarget, write_chat};
 pub use chat_writer::{ChatWriter, WriterOptions, write_chat_reply};
 pub use collect::collect;
 pub use completion_writer::{
     CompletionPart, CompletionWriter, write_completion_replies, write_completion_reply,
 };
+pub use completions_request::{Completion, read_completion};
 pub use conversation::{ConversationMark, conversation};
 pub use error::{ErrorBody, UpstreamError};
 pub use event_reader::{EventReader, read_reply_events};

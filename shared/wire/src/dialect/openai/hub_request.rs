@@ -15,9 +15,12 @@ mod parts;
 mod settings;
 mod tools;
 
+pub(super) use defaults::number;
+pub(super) use fields::{Fields, LeftOut, Place, text};
+pub(super) use settings::{number_of_answers, sampling, stop};
+
 use super::request::BadRequest;
 use crate::hub::Chat;
-use fields::{Fields, LeftOut};
 
 /// Reads the body of a chat completion request.
 ///

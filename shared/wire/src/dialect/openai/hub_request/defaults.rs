@@ -43,6 +43,6 @@ impl Chat {
 }
 
 /// The number that a JSON text stands for.
-pub(super) fn number<T: serde::de::DeserializeOwned>(text: Option<&[u8]>) -> Option<T> {
+pub(in super::super) fn number<T: serde::de::DeserializeOwned>(text: Option<&[u8]>) -> Option<T> {
     text.and_then(|text| serde_json::from_slice(text).ok())
 }

@@ -38,7 +38,7 @@ pub(super) fn read(
 }
 
 /// The settings of how tokens are chosen.
-pub(super) fn sampling(fields: &mut Fields<'_, '_>) -> Result<Sampling, BadRequest> {
+pub(in super::super) fn sampling(fields: &mut Fields<'_, '_>) -> Result<Sampling, BadRequest> {
     Ok(Sampling {
         temperature: fields.number("temperature")?,
         top_p: fields.number("top_p")?,
@@ -52,7 +52,7 @@ pub(super) fn sampling(fields: &mut Fields<'_, '_>) -> Result<Sampling, BadReque
 }
 
 /// `stop`: a text, or a list of texts. An empty text ends nothing.
-pub(super) fn stop(fields: &mut Fields<'_, '_>) -> Result<Vec<String>, BadRequest> {
+pub(in super::super) fn stop(fields: &mut Fields<'_, '_>) -> Result<Vec<String>, BadRequest> {
     let Some(raw) = fields.take("stop")? else {
         return Ok(Vec::new());
     };
@@ -72,7 +72,9 @@ pub(super) fn stop(fields: &mut Fields<'_, '_>) -> Result<Vec<String>, BadReques
 }
 
 /// `n`, 1 to 128.
-pub(super) fn number_of_answers(fields: &mut Fields<'_, '_>) -> Result<Option<u32>, BadRequest> {
+pub(in super::super) fn number_of_answers(
+    fields: &mut Fields<'_, '_>,
+) -> Result<Option<u32>, BadRequest> {
     match fields.whole("n")? {
         None => Ok(None),
         Some(n @ 1..=128) => Ok(u32::try_from(n).ok()),
