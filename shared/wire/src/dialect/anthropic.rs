@@ -1,1 +1,7 @@
 //! Anthropic Messages.
+
+mod reply_writer;
+
+pub use reply_writer::{
+    ErrorKind, StreamWriter, WriterOptions, error_body, error_event, write_reply,
+};
