@@ -267,6 +267,23 @@ mod tests {
         assert!(seen > 15, "the case file is read");
     }
 
+    /// No text panics, and a text is never lost.
+    #[test]
+    fn errors_that_are_cut_keep_their_text() {
+        for line in FAILURES.lines().filter(|line| line.starts_with('{')) {
+            let Some(error) = Envelope::read(line.as_bytes()).unwrap().error else {
+                continue;
+            };
+            for (cut, _) in error.char_indices().skip(1) {
+                for piece in [&error[..cut], &error[cut..]] {
+                    let failure = of_text(piece, DEEPEST);
+                    let is_blank = piece.trim().is_empty();
+                    assert_eq!(failure.error.message.is_none(), is_blank, "{piece}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn an_answer_is_no_error() {
         for output in [

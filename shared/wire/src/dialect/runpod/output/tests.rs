@@ -178,6 +178,22 @@ fn nested_lists_end_somewhere() {
     }
 }
 
+/// No input panics, and each answer ends once.
+#[test]
+fn outputs_that_are_cut_end_somehow() {
+    for case in &cases() {
+        for chunk in &case.chunks {
+            for (cut, _) in chunk.char_indices() {
+                let pieces = [&chunk[..cut], &chunk[cut..], r#""\ud800""#];
+                assert!(streamed(case, &pieces[..1]).end.is_some());
+                assert!(streamed(case, &pieces).end.is_some());
+                let _ = output_error(&chunk[cut..]);
+                let _ = read_embeddings_output(&chunk[..cut]);
+            }
+        }
+    }
+}
+
 #[test]
 fn embeddings_are_handed_on_as_they_are() {
     let list = r#"{"object":"list", "data":[{"embedding":[0.1]}],"model":"m"}"#;
