@@ -23,7 +23,7 @@ pub use chat_request::{ChatTarget, write_chat};
 pub use chat_writer::{ChatWriter, WriterOptions, write_chat_reply};
 pub use collect::collect;
 pub use completion_writer::{
-    CompletionPart, CompletionWriter, write_completion_replies, write_completion_reply,
+    CompletionPart, CompletionWriter, total_usage, write_completion_replies, write_completion_reply,
 };
 pub use completions_request::{Completion, read_completion};
 pub use conversation::{ConversationMark, conversation};

@@ -355,3 +355,6 @@ fn put_form(index: u32, out: &mut BytesMut) {
     put_number(index.into(), out);
     out.put_u8(b'}');
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::chat_writer::json::{put_head, put_number, put_string, put_usage};
 use super::chat_writer::{WriterOptions, finish_word};
-use crate::hub::{Answer, Event, Finish};
+use crate::hub::{Answer, AnsweredChoice, Event, Finish};
 use crate::usage::Usage;
 
 /// What the answer is to a request that may have several prompts.
@@ -150,7 +150,7 @@ impl CompletionWriter {
         if self.part.more_follows {
             return;
         }
-        let usage = sum(self.part.spent_before, self.usage);
+        let usage = total_usage(self.part.spent_before, self.usage);
         if let Some(usage) = usage.filter(|_| self.options.include_usage) {
             out.put_slice(&self.head);
             out.put_slice(b"[],\"usage\":");
@@ -187,8 +187,14 @@ pub fn write_completion_replies(
     out.put_u8(b'[');
     let mut number = 0;
     let mut usage = None;
+    let nothing = [AnsweredChoice::default()];
     for (answer, echo) in answers {
-        for choice in &answer.choices {
+        // Without a choice of its own a prompt would take the next one's number.
+        let choices = match answer.choices.as_slice() {
+            [] => &nothing[..],
+            choices => choices,
+        };
+        for choice in choices {
             if number > 0 {
                 out.put_u8(b',');
             }
@@ -200,7 +206,7 @@ pub fn write_completion_replies(
             put_choice(number, text, Some(finish), &mut out);
             number += 1;
         }
-        usage = sum(usage, answer.usage);
+        usage = total_usage(usage, answer.usage);
     }
     out.put_u8(b']');
     if let Some(usage) = &usage {
@@ -229,7 +235,8 @@ fn put_choice(number: u32, text: &str, finish: Option<Finish>, out: &mut BytesMu
 }
 
 /// What two answers spent; what one of them does not say counts as nothing.
-fn sum(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
+#[must_use]
+pub fn total_usage(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
     let (Some(a), Some(b)) = (one, other) else {
         return one.or(other);
     };
@@ -242,3 +249,6 @@ fn sum(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
         reasoning_tokens: a.reasoning_tokens.saturating_add(b.reasoning_tokens),
     })
 }
+
+#[cfg(test)]
+mod tests;

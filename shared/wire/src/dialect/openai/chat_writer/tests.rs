@@ -1,0 +1,278 @@
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+use serde_json::{Value, json};
+
+use super::*;
+use crate::hub::{Answer, StreamFault};
+
+fn options(include_usage: bool) -> WriterOptions {
+    WriterOptions {
+        model: Bytes::from_static(b"\"my model\""),
+        include_usage,
+        id: "resp-1".to_owned(),
+        created: 1_759_436_803,
+    }
+}
+
+fn write(events: &[Event<'_>], include_usage: bool) -> String {
+    let mut writer = ChatWriter::new(options(include_usage));
+    let mut out = BytesMut::new();
+    for event in events {
+        writer.write(event, &ToolNames::default(), &mut out);
+    }
+    String::from_utf8(out.to_vec()).unwrap()
+}
+
+fn start() -> Event<'static> {
+    Event::Start {
+        id: "msg_1".into(),
+        model: "upstream-model".into(),
+        created: None,
+    }
+}
+
+fn call(number: u32, id: &'static str) -> Event<'static> {
+    Event::Call {
+        choice: 0,
+        call: number,
+        id: id.into(),
+        name: "get_country".into(),
+    }
+}
+
+fn arguments(number: u32, text: &'static str) -> Event<'static> {
+    Event::Arguments {
+        choice: 0,
+        call: number,
+        text: text.into(),
+    }
+}
+
+fn finish(reason: Finish) -> Event<'static> {
+    Event::Finish { choice: 0, reason }
+}
+
+/// The answer with which a model thinks, writes and calls a tool without arguments.
+fn thinking_and_tool() -> Vec<Event<'static>> {
+    vec![
+        start(),
+        Event::KeepAlive,
+        Event::Reasoning {
+            choice: 0,
+            text: "Hm".into(),
+        },
+        Event::Signature {
+            choice: 0,
+            signature: "sig==".into(),
+        },
+        Event::Redacted {
+            choice: 0,
+            data: "opaque".into(),
+        },
+        Event::Text {
+            choice: 0,
+            text: "a\"b\n".into(),
+        },
+        call(0, "toolu_1"),
+        finish(Finish::ToolCalls),
+        Event::Usage(Usage {
+            prompt_tokens: 30,
+            completion_tokens: 7,
+            total_tokens: 37,
+            cached_tokens: 10,
+            cache_write_tokens: 5,
+            reasoning_tokens: 2,
+        }),
+        Event::End,
+    ]
+}
+
+#[test]
+fn a_stream_is_written_as_openai_writes_it() {
+    let chunk = |delta: &str, finish: &str| {
+        format!(
+            "data: {{\"id\":\"msg_1\",\"object\":\"chat.completion.chunk\",\"created\":1759436803,\"model\":\"my model\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"logprobs\":null,\"finish_reason\":{finish}}}],\"usage\":null}}\n\n"
+        )
+    };
+    let expected = [
+        chunk(r#"{"role":"assistant","content":"","refusal":null}"#, "null"),
+        ": keep-alive\n\n".to_owned(),
+        chunk(r#"{"reasoning_content":"Hm"}"#, "null"),
+        chunk(r#"{"reasoning_details":[{"type":"reasoning.text","signature":"sig==","format":"anthropic-claude-v1","index":0}]}"#, "null"),
+        chunk(r#"{"reasoning_details":[{"type":"reasoning.encrypted","data":"opaque","format":"anthropic-claude-v1","index":1}]}"#, "null"),
+        chunk(r#"{"content":"a\"b\n"}"#, "null"),
+        chunk(r#"{"tool_calls":[{"index":0,"id":"toolu_1","type":"function","function":{"name":"get_country","arguments":""}}]}"#, "null"),
+        chunk(r#"{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]}"#, "null"),
+        chunk("{}", "\"tool_calls\""),
+        "data: {\"id\":\"msg_1\",\"object\":\"chat.completion.chunk\",\"created\":1759436803,\"model\":\"my model\",\"choices\":[],\"usage\":{\"prompt_tokens\":30,\"completion_tokens\":7,\"total_tokens\":37,\"prompt_tokens_details\":{\"cached_tokens\":10,\"cache_write_tokens\":5},\"completion_tokens_details\":{\"reasoning_tokens\":2}}}\n\n".to_owned(),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    assert_eq!(write(&thinking_and_tool(), true), expected.concat());
+    let quiet = expected.concat().replace(",\"usage\":null", "");
+    let usage = quiet.find("data: {\"id\":\"msg_1\",\"object\":\"chat.completion.chunk\",\"created\":1759436803,\"model\":\"my model\",\"choices\":[],");
+    let quiet = format!("{}data: [DONE]\n\n", &quiet[..usage.unwrap()]);
+    assert_eq!(write(&thinking_and_tool(), false), quiet);
+}
+
+#[test]
+fn a_reply_holds_what_the_stream_tells() {
+    let mut answer = Answer::default();
+    thinking_and_tool()
+        .iter()
+        .for_each(|event| answer.add(event));
+    let model = Bytes::from_static(b"\"my model\"");
+    let names = ToolNames::default();
+    let reply = write_chat_reply(&answer, &names, &model, 1_759_436_803, "resp-1");
+    let reply: Value = serde_json::from_slice(&reply).unwrap();
+    assert_eq!(
+        reply,
+        json!({
+            "id": "msg_1", "object": "chat.completion", "created": 1_759_436_803, "model": "my model",
+            "choices": [{
+                "index": 0,
+                "message": {
+                    "role": "assistant", "content": "a\"b\n", "refusal": null,
+                    "reasoning_content": "Hm",
+                    "reasoning_details": [
+                        {"type": "reasoning.text", "text": "Hm", "signature": "sig==", "format": "anthropic-claude-v1", "index": 0},
+                        {"type": "reasoning.encrypted", "data": "opaque", "format": "anthropic-claude-v1", "index": 1},
+                    ],
+                    "tool_calls": [{"id": "toolu_1", "type": "function", "function": {"name": "get_country", "arguments": "{}"}}],
+                },
+                "logprobs": null, "finish_reason": "tool_calls",
+            }],
+            "usage": {
+                "prompt_tokens": 30, "completion_tokens": 7, "total_tokens": 37,
+                "prompt_tokens_details": {"cached_tokens": 10, "cache_write_tokens": 5},
+                "completion_tokens_details": {"reasoning_tokens": 2},
+            },
+        })
+    );
+}
+
+#[test]
+fn content_is_null_only_when_something_else_is_there() {
+    let message = |event: Option<Event<'_>>| {
+        let mut answer = Answer::default();
+        event.iter().for_each(|event| answer.add(event));
+        let model = Bytes::from_static(b"\"m\"");
+        let reply = write_chat_reply(&answer, &ToolNames::default(), &model, 1, "resp-1");
+        let mut reply: Value = serde_json::from_slice(&reply).unwrap();
+        assert_eq!(reply["id"], "resp-1");
+        reply["choices"][0]["message"].take()
+    };
+    assert_eq!(message(Some(call(0, "a")))["content"], Value::Null);
+    let refusal = message(Some(Event::Refusal {
+        choice: 0,
+        text: "no".into(),
+    }));
+    assert_eq!(refusal["content"], Value::Null);
+    assert_eq!(refusal["refusal"], "no");
+    assert_eq!(message(None)["content"], "");
+}
+
+#[test]
+fn b06_interleaved_calls_keep_their_indexes() {
+    let out = write(
+        &[
+            start(),
+            call(0, "a"),
+            call(1, "b"),
+            arguments(0, "{\"x\""),
+            arguments(1, "{\"y\""),
+            arguments(0, ":1}"),
+            arguments(1, ":2}"),
+            finish(Finish::ToolCalls),
+            Event::End,
+        ],
+        false,
+    );
+    let pieces: Vec<(u64, String)> = out
+        .split("\n\n")
+        .filter_map(|frame| serde_json::from_str::<Value>(frame.strip_prefix("data: ")?).ok())
+        .filter_map(|event| {
+            let call = event.pointer("/choices/0/delta/tool_calls/0")?.clone();
+            let text = call["function"]["arguments"].as_str()?.to_owned();
+            Some((call["index"].as_u64()?, text))
+        })
+        .collect();
+    let of = |index: u64| -> String {
+        let texts = pieces.iter().filter(|(at, _)| *at == index);
+        texts.map(|(_, text)| text.as_str()).collect()
+    };
+    assert_eq!((of(0), of(1)), ("{\"x\":1}".into(), "{\"y\":2}".into()));
+}
+
+#[test]
+fn a_call_without_an_id_gets_the_same_one_streamed_and_whole() {
+    let events = [
+        start(),
+        call(0, ""),
+        call(1, ""),
+        finish(Finish::ToolCalls),
+        Event::End,
+    ];
+    let mut answer = Answer::default();
+    events.iter().for_each(|event| answer.add(event));
+    let model = Bytes::from_static(b"\"m\"");
+    let reply = write_chat_reply(&answer, &ToolNames::default(), &model, 1, "resp-1");
+    let reply: Value = serde_json::from_slice(&reply).unwrap();
+    let out = write(&events, false);
+    let ids: Vec<&str> = (0..2)
+        .map(|n| {
+            reply["choices"][0]["message"]["tool_calls"][n]["id"]
+                .as_str()
+                .unwrap()
+        })
+        .collect();
+    assert_ne!(ids[0], ids[1]);
+    for id in ids {
+        assert!(id.starts_with("call_") && out.contains(id), "{id} in {out}");
+    }
+    let other = write(
+        &[
+            Event::Start {
+                id: "msg_2".into(),
+                model: "".into(),
+                created: None,
+            },
+            call(0, ""),
+        ],
+        false,
+    );
+    let first = reply.pointer("/choices/0/message/tool_calls/0/id").unwrap();
+    assert!(
+        !other.contains(first.as_str().unwrap()),
+        "of its own answer"
+    );
+}
+
+#[test]
+fn an_answer_without_a_finish_still_gets_one() {
+    let out = write(&[start(), call(0, "a"), Event::End], false);
+    assert!(out.contains("\"finish_reason\":\"tool_calls\""), "{out}");
+    assert!(out.contains("\"arguments\":\"{}\""), "{out}");
+}
+
+#[test]
+fn nothing_is_written_for_a_fault() {
+    assert_eq!(write(&[Event::Fault(StreamFault::Truncated)], true), "");
+}
+
+#[test]
+fn numbers_beyond_all_bounds_are_left_out() {
+    let out = write(
+        &[
+            Event::Text {
+                choice: u32::MAX,
+                text: "x".into(),
+            },
+            call(u32::MAX, "a"),
+            arguments(u32::MAX, "{}"),
+        ],
+        false,
+    );
+    assert!(
+        !out.contains("\"x\"") && !out.contains("tool_calls"),
+        "{out}"
+    );
+}
