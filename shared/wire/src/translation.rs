@@ -9,8 +9,8 @@ mod kept;
 
 use bytes::BytesMut;
 
-use crate::dialect::openai;
 pub use crate::dialect::openai::End;
+use crate::dialect::{ollama, openai};
 use crate::hub::{Answer, Event, StreamFault, Thinking, ToolNames};
 use crate::usage::Usage;
 use kept::Kept;
@@ -20,6 +20,8 @@ use kept::Kept;
 pub enum StreamFrom {
     /// Any OpenAI-family server.
     OpenAi(openai::EventReader),
+    /// Ollama's own API, chat and generate.
+    Ollama(ollama::StreamReader),
 }
 
 /// The caller's side of a stream.
@@ -36,6 +38,8 @@ pub enum StreamTo {
 pub enum WholeFrom {
     /// Any OpenAI-family server.
     OpenAi,
+    /// Ollama's own API, chat and generate.
+    Ollama,
 }
 
 /// One stream between two dialects.
@@ -63,6 +67,7 @@ impl StreamFrom {
     pub fn push(&mut self, bytes: &[u8], each: &mut dyn FnMut(Event<'_>)) {
         match self {
             Self::OpenAi(reader) => reader.push(bytes, each),
+            Self::Ollama(reader) => reader.push(bytes, each),
         }
     }
 
@@ -70,6 +75,7 @@ impl StreamFrom {
     pub fn finish(&mut self, cleanly: bool, each: &mut dyn FnMut(Event<'_>)) {
         match self {
             Self::OpenAi(reader) => reader.finish(cleanly, each),
+            Self::Ollama(reader) => reader.finish(cleanly, each),
         }
     }
 }
@@ -80,7 +86,7 @@ impl Translation {
     #[must_use]
     pub fn new(from: StreamFrom, to: StreamTo, names: ToolNames) -> Self {
         let kept = match &from {
-            StreamFrom::OpenAi(_) => None,
+            StreamFrom::OpenAi(_) | StreamFrom::Ollama(_) => None,
         };
         Self {
             from,
@@ -221,6 +227,7 @@ pub fn collected(mut from: StreamFrom, stream: &[u8]) -> Answer {
 fn read_whole(from: WholeFrom, body: &[u8], each: &mut dyn FnMut(Event<'_>)) {
     match from {
         WholeFrom::OpenAi => openai::read_reply_events(body, each),
+        WholeFrom::Ollama => ollama::read_reply(body, each),
     }
 }
 

@@ -44,8 +44,11 @@ fn translate(case: &Case, to: StreamTo, pieces: &[&[u8]]) -> (String, End, Trans
 #[test]
 fn the_stream_of_every_case_amounts_to_what_its_file_says() {
     for case in all() {
+        let Some(expected) = case.expected else {
+            continue;
+        };
         let got = collected(case.reader(), case.stream);
-        assert_eq!(tell(&got), case.expected, "{}", case.name);
+        assert_eq!(tell(&got), expected, "{}", case.name);
     }
 }
 
@@ -53,21 +56,25 @@ fn the_stream_of_every_case_amounts_to_what_its_file_says() {
 fn a_whole_reply_amounts_to_what_its_stream_amounts_to() {
     for case in all() {
         let Some(body) = case.whole else { continue };
-        let got = whole(case.whole_from, body);
-        let expected = match &got.end {
-            // The answer before an error is not in a whole reply.
-            Some(Err(fault)) if !case.is_complete() => tell(&Answer {
-                end: Some(Err(fault.clone())),
+        let mut streamed = collected(case.reader(), case.stream);
+        let mut replied = whole(case.whole_from, body);
+        // Ollama dates each line of its own.
+        streamed.created = streamed.created.and(Some(1));
+        replied.created = replied.created.and(Some(1));
+        if streamed.end != Some(Ok(())) {
+            // What came before an error is not in a whole reply.
+            let end = streamed.end.take();
+            streamed = Answer {
+                end,
                 ..Answer::default()
-            }),
-            _ => tell(&got),
-        };
-        if case.is_complete() {
-            assert_eq!(expected, case.expected, "{}", case.name);
-        } else {
-            let fault = expected.lines().last();
-            assert_eq!(fault, case.expected.lines().last(), "{}", case.name);
+            };
+            let end = replied.end.take();
+            replied = Answer {
+                end,
+                ..Answer::default()
+            };
         }
+        assert_eq!(tell(&replied), tell(&streamed), "{}", case.name);
     }
 }
 
