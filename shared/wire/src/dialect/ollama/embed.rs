@@ -137,3 +137,107 @@ pub fn read_embeddings(
         }),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use super::*;
+
+    const TARGET: Target<'_> = Target {
+        model: "nomic-embed-text",
+        num_ctx: None,
+        keep_alive: None,
+        thinks: None,
+        takes_tools: None,
+    };
+
+    const MODEL: Bytes = Bytes::from_static(b"\"virtual\"");
+
+    #[test]
+    fn texts_go_as_they_are() {
+        for (input, dimensions, num_ctx, expected) in [
+            (
+                r#" "a\u00e9" "#,
+                None,
+                None,
+                r#"{"model":"nomic-embed-text","input":"a\u00e9"}"#,
+            ),
+            (
+                r#"["a","b"]"#,
+                Some(256),
+                Some(8192),
+                r#"{"model":"nomic-embed-text","input":["a","b"],"dimensions":256,"options":{"num_ctx":8192}}"#,
+            ),
+        ] {
+            let target = Target { num_ctx, ..TARGET };
+            let body = write_embed(input, dimensions, &target).unwrap();
+            assert_eq!(body, expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn token_numbers_are_refused() {
+        for input in [
+            "[1,2]",
+            "[[1,2],[3]]",
+            r#"["a",1]"#,
+            "1",
+            "{}",
+            "null",
+            "",
+            "\"a",
+        ] {
+            let refusal = write_embed(input, None, &TARGET).unwrap_err();
+            assert_eq!(refusal.param, "input", "{input}");
+        }
+    }
+
+    #[test]
+    fn vectors_become_the_list_of_openai() {
+        let reply = include_bytes!("../../../cases/ollama/embed.json");
+        let floats = read_embeddings(reply, &MODEL, false).unwrap();
+        let expected = include_bytes!("../../../cases/ollama/embed-openai.json");
+        assert_eq!(floats.body, expected.trim_ascii());
+        assert_eq!(floats.usage.unwrap().prompt_tokens, 5);
+
+        let coded = read_embeddings(reply, &MODEL, true).unwrap();
+        let expected = include_bytes!("../../../cases/ollama/embed-openai-base64.json");
+        assert_eq!(coded.body, expected.trim_ascii());
+        assert_eq!(coded.usage, floats.usage);
+    }
+
+    #[test]
+    fn nothing_counted_is_no_usage() {
+        let reply = read_embeddings(br#"{"embeddings":[]}"#, &MODEL, false).unwrap();
+        assert_eq!(reply.usage, None);
+        assert_eq!(
+            reply.body,
+            &br#"{"object":"list","data":[],"model":"virtual","usage":{"prompt_tokens":0,"total_tokens":0}}"#[..]
+        );
+    }
+
+    #[test]
+    fn what_holds_no_vectors_is_a_fault() {
+        for body in [
+            "",
+            "<html>",
+            "{}",
+            "[]",
+            "null",
+            r#"{"embeddings":null}"#,
+            r#"{"embeddings":[1]}"#,
+            r#"{"embeddings":[["a"]]}"#,
+            r#"{"embeddings":[[null]]}"#,
+        ] {
+            for base64 in [false, true] {
+                let fault = read_embeddings(body.as_bytes(), &MODEL, base64).unwrap_err();
+                assert!(matches!(fault, ReplyFault::NotJson(_)), "{body}: {fault}");
+            }
+        }
+        let fault = read_embeddings(br#"{"error":"no such model"}"#, &MODEL, false).unwrap_err();
+        let ReplyFault::Error(error) = fault else {
+            unreachable!("an error inside a success");
+        };
+        assert_eq!(error.message.as_deref(), Some("no such model"));
+    }
+}

@@ -85,3 +85,90 @@ pub fn write_generate(generate: &Generate<'_>, target: &Target<'_>) -> Result<Wr
         names: ToolNames::default(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use super::*;
+
+    const TARGET: Target<'_> = Target {
+        model: "qwen3",
+        num_ctx: Some(4096),
+        keep_alive: Some("5m"),
+        thinks: None,
+        takes_tools: None,
+    };
+
+    fn body(generate: &Generate<'_>, target: &Target<'_>) -> String {
+        let written = write_generate(generate, target).unwrap();
+        String::from_utf8(written.body.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_prompt_goes_as_it_stands_unless_a_template_has_to_place_it() {
+        let sampling = Sampling {
+            seed: Some(7.into()),
+            ..Sampling::default()
+        };
+        let plain = Generate {
+            prompt: "Once \"upon\"",
+            suffix: None,
+            images: &[],
+            sampling: &sampling,
+            max_tokens: Some(16),
+            stop: &["\n".to_owned()],
+            stream: false,
+            format: &ResponseFormat::Text,
+        };
+        let options = r#""options":{"num_ctx":4096,"num_predict":16,"temperature":1,"top_p":1,"seed":7,"stop":["\n"]}"#;
+        assert_eq!(
+            body(&plain, &TARGET),
+            format!(
+                r#"{{"model":"qwen3","prompt":"Once \"upon\"","stream":false,"raw":true,"think":false,"keep_alive":"5m",{options}}}"#
+            )
+        );
+        let thoughtless = Target {
+            thinks: Some(false),
+            ..TARGET
+        };
+        let middle = Generate {
+            suffix: Some("end"),
+            stream: true,
+            format: &ResponseFormat::JsonObject,
+            ..plain
+        };
+        assert_eq!(
+            body(&middle, &thoughtless),
+            format!(
+                r#"{{"model":"qwen3","prompt":"Once \"upon\"","suffix":"end","stream":true,"format":"json","keep_alive":"5m",{options}}}"#
+            )
+        );
+        let images = ["AAAA".to_owned()];
+        let seen = Generate {
+            images: &images,
+            suffix: Some(""),
+            ..plain
+        };
+        assert_eq!(
+            body(&seen, &TARGET),
+            format!(
+                r#"{{"model":"qwen3","prompt":"Once \"upon\"","images":["AAAA"],"stream":false,"think":false,"keep_alive":"5m",{options}}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn no_prompt_is_no_completion() {
+        let empty = Generate {
+            prompt: "",
+            suffix: Some("end"),
+            images: &[],
+            sampling: &Sampling::default(),
+            max_tokens: None,
+            stop: &[],
+            stream: false,
+            format: &ResponseFormat::Text,
+        };
+        assert_eq!(write_generate(&empty, &TARGET).unwrap_err().param, "prompt");
+    }
+}

@@ -193,3 +193,6 @@ fn left_out(chat: &Chat, cache_marks: bool, notes: &mut Vec<Note>) {
     let others = chat.left_out.iter();
     notes.extend(others.map(|name| Note::dropped(name, no_field)));
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,7 +90,9 @@ impl<'a> Messages<'a> {
                     arguments,
                 } => {
                     self.called.insert(id, name);
-                    let arguments = object(arguments, &message.at, notes);
+                    let number = out.tool_calls.len();
+                    let at = || format!("{}.tool_calls[{number}]", message.at);
+                    let arguments = object(arguments, &at, notes);
                     out.tool_calls.push(OutCall {
                         id,
                         function: OutFunction { name, arguments },
@@ -244,7 +246,7 @@ fn document<'a>(source: &'a Source, at: &dyn Fn() -> String) -> Result<Cow<'a, s
 
 /// A call's arguments as an object: the server takes nothing else. What is no object
 /// is kept inside of one, as text.
-fn object<'a>(text: &'a str, at: &str, notes: &mut Vec<Note>) -> Cow<'a, RawValue> {
+fn object<'a>(text: &'a str, at: &dyn Fn() -> String, notes: &mut Vec<Note>) -> Cow<'a, RawValue> {
     let text = text.trim();
     let text = if text.is_empty() { "{}" } else { text };
     if text.starts_with('{')
@@ -253,7 +255,7 @@ fn object<'a>(text: &'a str, at: &str, notes: &mut Vec<Note>) -> Cow<'a, RawValu
         return Cow::Borrowed(raw);
     }
     notes.push(Note::adapted(
-        format!("{at}.tool_calls"),
+        format!("{}.function.arguments", at()),
         "arguments that are no JSON object are sent as the text '_raw_arguments' in one",
     ));
     #[derive(Serialize)]
