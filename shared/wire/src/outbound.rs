@@ -3,12 +3,20 @@
 //!
 //! Pure, so that the admin app can show what would be sent.
 
+mod answer;
+mod completion;
+mod job;
+mod local;
+
 use bytes::Bytes;
 
+use crate::dialect::anthropic;
 use crate::dialect::openai::{self, BadRequest, Defaults, Request, StreamOptions};
+use crate::dialect::runpod::{Policy, Worker};
 use crate::edit::Segments;
-use crate::hub::{Note, Refusal, ToolNames};
-use crate::provider::{Call, Provider, Way};
+use crate::hub::{Chat, Note, Refusal, Thinking, ToolNames, Written};
+use crate::provider::{Call, Format, Provider, Way};
+pub use answer::{AnswerForm, Completed, Dialect};
 
 /// A caller's request, read once.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +30,7 @@ pub struct Inbound<'i> {
 }
 
 /// Where a request goes, and what holds there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Candidate<'c> {
     /// The vendor.
     pub provider: &'static Provider,
@@ -36,6 +44,35 @@ pub struct Candidate<'c> {
     pub defaults: &'c Defaults,
     /// The upstream is not to be asked for a stream.
     pub whole: bool,
+    /// Anthropic: places cache marks where the caller placed none.
+    pub auto_cache: bool,
+    /// Anthropic: system messages after the first turn stay where they are.
+    pub inline_system: bool,
+    /// Anthropic: the signed thinking that led to the tool call of this id.
+    pub recall: &'c dyn Fn(&str) -> Option<Vec<Thinking>>,
+    /// Ollama: how long the model stays loaded.
+    pub keep_alive: Option<&'c str>,
+    /// Ollama: what is known of the model.
+    pub local: LocalModel,
+    /// RunPod: what the endpoint's worker takes.
+    pub worker: Worker,
+    /// RunPod: how long the platform keeps a job.
+    pub policy: Option<Policy>,
+}
+
+/// What is known of a model on an Ollama server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LocalModel {
+    /// Its longest context.
+    pub longest: Option<u32>,
+    /// The context it is loaded with.
+    pub loaded: Option<u32>,
+    /// The operator's limit of the context.
+    pub ceiling: Option<u32>,
+    /// Whether it can think.
+    pub thinks: Option<bool>,
+    /// Whether it knows tools.
+    pub takes_tools: Option<bool>,
 }
 
 /// A request as it goes out.
@@ -43,19 +80,25 @@ pub struct Candidate<'c> {
 pub struct Outbound {
     /// The body; several where the upstream takes only one prompt at a time.
     pub bodies: Vec<Segments>,
+    /// The body for a worker that turns out not to know the form of the first.
+    pub native: Option<Bytes>,
     /// How the answer becomes the caller's.
     pub answer: AnswerForm,
     /// What the upstream gets otherwise than the caller sent it.
     pub notes: Vec<Note>,
     /// The tools' names where the upstream has other ones.
     pub names: ToolNames,
+    /// What an Ollama server is asked for.
+    pub context: Option<Context>,
 }
 
-/// How an answer becomes the caller's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AnswerForm {
-    /// It is in the caller's dialect and is edited.
-    Edited,
+/// The room that a prompt gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// The context size that is asked for.
+    pub num_ctx: u32,
+    /// The prompt's tokens, estimated.
+    pub prompt_tokens: u64,
 }
 
 /// Why a request is not sent to a candidate.
@@ -67,24 +110,86 @@ pub enum Unsaid {
     Refused(Refusal),
 }
 
+impl From<BadRequest> for Unsaid {
+    fn from(bad: BadRequest) -> Self {
+        Self::Bad(bad)
+    }
+}
+
+impl From<Refusal> for Unsaid {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Longest answer in tokens where a dialect demands one and nobody says.
+const DEFAULT_MAX_TOKENS: u64 = 8192;
+
 /// Writes the request for `candidate`.
 ///
 /// # Errors
 /// When the request is wrong, or its candidate's dialect cannot say it.
 pub fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
-    Ok(Outbound {
-        bodies: vec![edited(inbound, candidate)],
-        answer: AnswerForm::Edited,
-        notes: Vec::new(),
-        names: ToolNames::default(),
-    })
+    match (candidate.way.format, inbound.call) {
+        (Format::OpenAi, Call::Completions) if candidate.way.call == Call::Chat => {
+            completion::write(inbound, candidate)
+        }
+        (Format::OpenAi, _) => Ok(Outbound::plain(
+            edited(inbound, candidate),
+            AnswerForm::Edited,
+        )),
+        (Format::RunpodJob, _) => job::write(inbound, candidate),
+        (Format::OllamaEmbed, _) => local::embed(inbound, candidate),
+        (Format::OllamaGenerate, _) => local::generate(inbound, candidate),
+        (Format::Anthropic, Call::Completions) => completion::write(inbound, candidate),
+        (Format::Anthropic, _) => {
+            let chat = chat(inbound, candidate)?;
+            let written = to_anthropic(&chat, candidate)?;
+            let form = AnswerForm::Chat(Dialect::Anthropic);
+            Ok(Outbound::written(written, form, &chat))
+        }
+        (Format::OllamaChat, _) => {
+            let chat = chat(inbound, candidate)?;
+            local::chat(&chat, candidate)
+        }
+    }
+}
+
+impl Outbound {
+    fn plain(body: Segments, answer: AnswerForm) -> Self {
+        Self {
+            bodies: vec![body],
+            native: None,
+            answer,
+            notes: Vec::new(),
+            names: ToolNames::default(),
+            context: None,
+        }
+    }
+
+    fn written(written: Written, answer: AnswerForm, _chat: &Chat) -> Self {
+        Self {
+            notes: written.notes,
+            names: written.names,
+            ..Self::plain(written.body.into(), answer)
+        }
+    }
+}
+
+/// Whether the caller's request is one for a stream, and whether the upstream is
+/// asked for one.
+fn streams(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> (bool, bool) {
+    let streams = inbound.request.stream && inbound.call != Call::Embeddings;
+    (
+        streams,
+        streams && candidate.provider.streams && !candidate.whole,
+    )
 }
 
 /// The caller's body with what the candidate needs changed.
 fn edited(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Segments {
     let provider = candidate.provider;
-    let streams = inbound.request.stream && inbound.call != Call::Embeddings;
-    let upstream_streams = streams && provider.streams && !candidate.whole;
+    let (streams, upstream_streams) = streams(inbound, candidate);
     let stream_options = match (upstream_streams, streams) {
         (true, _) if provider.takes_stream_options => StreamOptions::AskUsage,
         (false, true) => StreamOptions::Remove,
@@ -101,4 +206,34 @@ fn edited(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Segments {
             float_embeddings_only: provider.float_embeddings_only,
         },
     )
+}
+
+/// The caller's chat with the virtual model's defaults.
+fn chat(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Chat, BadRequest> {
+    let mut chat = openai::read_chat(inbound.body)?;
+    chat.apply(candidate.defaults);
+    chat.stream = streams(inbound, candidate).1;
+    Ok(chat)
+}
+
+fn to_anthropic(chat: &Chat, candidate: &Candidate<'_>) -> Result<Written, Refusal> {
+    anthropic::write(
+        chat,
+        &anthropic::Target {
+            model: candidate.model,
+            default_max_tokens: DEFAULT_MAX_TOKENS,
+            auto_cache: candidate.auto_cache,
+            inline_system: candidate.inline_system,
+            recall: candidate.recall,
+        },
+    )
+}
+
+impl std::fmt::Debug for Candidate<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Candidate")
+            .field("provider", &self.provider.id)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
 }

@@ -10,7 +10,7 @@ mod kept;
 use bytes::BytesMut;
 
 pub use crate::dialect::openai::End;
-use crate::dialect::{ollama, openai};
+use crate::dialect::{anthropic, ollama, openai, runpod};
 use crate::hub::{Answer, Event, StreamFault, Thinking, ToolNames};
 use crate::usage::Usage;
 use kept::Kept;
@@ -20,8 +20,13 @@ use kept::Kept;
 pub enum StreamFrom {
     /// Any OpenAI-family server.
     OpenAi(openai::EventReader),
+    /// Anthropic's messages.
+    Anthropic(anthropic::StreamReader),
     /// Ollama's own API, chat and generate.
     Ollama(ollama::StreamReader),
+    /// The outputs of a RunPod worker: one whole output a push. Boxed, because it
+    /// holds readers of its own.
+    Job(Box<runpod::OutputReader>),
 }
 
 /// The caller's side of a stream.
@@ -38,8 +43,15 @@ pub enum StreamTo {
 pub enum WholeFrom {
     /// Any OpenAI-family server.
     OpenAi,
+    /// Anthropic's messages.
+    Anthropic,
     /// Ollama's own API, chat and generate.
     Ollama,
+    /// The output of a RunPod worker.
+    Job {
+        /// The limit that the worker was given, which tells why its answer ended.
+        max_tokens: Option<u64>,
+    },
 }
 
 /// One stream between two dialects.
@@ -67,7 +79,10 @@ impl StreamFrom {
     pub fn push(&mut self, bytes: &[u8], each: &mut dyn FnMut(Event<'_>)) {
         match self {
             Self::OpenAi(reader) => reader.push(bytes, each),
+            Self::Anthropic(reader) => reader.push(bytes, each),
             Self::Ollama(reader) => reader.push(bytes, each),
+            // JSON is UTF-8; what is none is no output either.
+            Self::Job(reader) => reader.push(std::str::from_utf8(bytes).unwrap_or("null"), each),
         }
     }
 
@@ -75,7 +90,9 @@ impl StreamFrom {
     pub fn finish(&mut self, cleanly: bool, each: &mut dyn FnMut(Event<'_>)) {
         match self {
             Self::OpenAi(reader) => reader.finish(cleanly, each),
+            Self::Anthropic(reader) => reader.finish(cleanly, each),
             Self::Ollama(reader) => reader.finish(cleanly, each),
+            Self::Job(reader) => reader.finish(cleanly, each),
         }
     }
 }
@@ -86,7 +103,8 @@ impl Translation {
     #[must_use]
     pub fn new(from: StreamFrom, to: StreamTo, names: ToolNames) -> Self {
         let kept = match &from {
-            StreamFrom::OpenAi(_) | StreamFrom::Ollama(_) => None,
+            StreamFrom::Anthropic(_) => Some(Kept::default()),
+            StreamFrom::OpenAi(_) | StreamFrom::Ollama(_) | StreamFrom::Job(_) => None,
         };
         Self {
             from,
@@ -227,7 +245,12 @@ pub fn collected(mut from: StreamFrom, stream: &[u8]) -> Answer {
 fn read_whole(from: WholeFrom, body: &[u8], each: &mut dyn FnMut(Event<'_>)) {
     match from {
         WholeFrom::OpenAi => openai::read_reply_events(body, each),
+        WholeFrom::Anthropic => anthropic::read_reply(body, each),
         WholeFrom::Ollama => ollama::read_reply(body, each),
+        WholeFrom::Job { max_tokens } => {
+            let output = std::str::from_utf8(body).unwrap_or("null");
+            runpod::read_output(output, max_tokens, each);
+        }
     }
 }
 

@@ -91,6 +91,35 @@ impl Answer {
         }
     }
 
+    /// Bytes of text, reasoning and tool calls in it.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.choices.iter().map(AnsweredChoice::bytes).sum()
+    }
+
+    /// Whether a choice ended for a reason that explains an answer without content.
+    #[must_use]
+    pub fn says_why(&self) -> bool {
+        let finishes = self.choices.iter().filter_map(|choice| choice.finish);
+        finishes.into_iter().any(Finish::explains_emptiness)
+    }
+
+    /// The signed and the redacted reasoning, by the id of the first call that came of
+    /// it; for upstreams that want it back. Empty without calls or without proof.
+    #[must_use]
+    pub fn thinking_by_call(&self) -> Vec<(String, Vec<Thinking>)> {
+        let by_call = self.choices.iter().filter_map(|choice| {
+            let proven = choice.reasoning.iter().filter(|block| match block {
+                Thinking::Plain { signature, .. } => signature.is_some(),
+                Thinking::Redacted { .. } => true,
+            });
+            let proven: Vec<_> = proven.cloned().collect();
+            let call = choice.calls.first()?;
+            (!proven.is_empty()).then(|| (call.id.clone(), proven))
+        });
+        by_call.collect()
+    }
+
     /// Choices beyond this number are not kept apart.
     const MOST: u32 = 128;
 
@@ -104,6 +133,19 @@ impl Answer {
 }
 
 impl AnsweredChoice {
+    fn bytes(&self) -> u64 {
+        let reasoning = self.reasoning.iter().map(|block| match block {
+            Thinking::Plain { text, .. } => text.len(),
+            Thinking::Redacted { .. } => 0,
+        });
+        let calls = self
+            .calls
+            .iter()
+            .map(|call| call.name.len() + call.arguments.len());
+        let rest = reasoning.sum::<usize>() + calls.sum::<usize>();
+        (self.text.len() + self.refusal.len() + rest) as u64
+    }
+
     /// Goes on with the open block of reasoning, or begins one.
     fn think(&mut self, more: &str) {
         if let Some(Thinking::Plain {

@@ -105,6 +105,19 @@ impl Completion {
         }
     }
 
+    /// What each prompt's answer begins with: the prompt, where the caller wants it.
+    #[must_use]
+    pub fn echoes(&self) -> Vec<Option<String>> {
+        let echo = |prompt: &String| self.echo.then(|| prompt.clone());
+        self.prompts.iter().map(echo).collect()
+    }
+
+    /// Longest answer in tokens: 16 when nobody says, as for every completion.
+    #[must_use]
+    pub fn max_tokens(&self) -> u64 {
+        self.max_tokens.unwrap_or(MAX_TOKENS)
+    }
+
     /// One chat for each prompt, in order. Without `max_tokens` they get the 16 that
     /// a completion has by default.
     ///
@@ -123,7 +136,7 @@ impl Completion {
                 parts: vec![Part::text(prompt)],
                 at: "prompt".to_owned(),
             }],
-            max_tokens: Some(self.max_tokens.unwrap_or(MAX_TOKENS)),
+            max_tokens: Some(self.max_tokens()),
             sampling: self.sampling.clone(),
             stop: self.stop.clone(),
             stream: self.stream,

@@ -26,7 +26,7 @@ pub struct Reply {
 }
 
 /// Why a reply with a success status is none.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ReplyFault {
     /// The body is not a JSON object.
     #[error("the upstream's reply is not a JSON object: {0}")]

@@ -1,0 +1,200 @@
+//! An answer on its way back: from the candidate's dialect into the caller's.
+
+use bytes::Bytes;
+
+use crate::dialect::openai::{
+    self, ChatWriter, CompletionPart, CompletionWriter, ReplyFault, WriterOptions, total_usage,
+    write_chat_reply, write_completion_replies,
+};
+use crate::dialect::{anthropic, ollama, runpod};
+use crate::hub::{Answer, StreamFault, ToolNames};
+use crate::translation::{self, StreamFrom, StreamTo, Translation, WholeFrom};
+use crate::usage::Usage;
+
+/// How an answer becomes the caller's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnswerForm {
+    /// It is in the caller's dialect and is edited.
+    Edited,
+    /// A chat completion is written from it.
+    Chat(Dialect),
+    /// A text completion is written from it, or from several; each after its prompt
+    /// where that is wanted.
+    Completion(Dialect, Vec<Option<String>>),
+    /// Ollama's embeddings.
+    Embeddings {
+        /// The caller wants them as base64.
+        base64: bool,
+    },
+    /// Embeddings in OpenAI's form inside a job's output.
+    JobEmbeddings,
+}
+
+/// The dialect of an answer that is translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// OpenAI's.
+    OpenAi,
+    /// Anthropic's.
+    Anthropic,
+    /// Ollama's.
+    Ollama,
+    /// Outputs of a RunPod worker.
+    Job,
+}
+
+/// A whole answer in the caller's dialect.
+#[derive(Debug)]
+pub struct Completed {
+    /// The body, JSON.
+    pub body: Bytes,
+    /// Usage as declared.
+    pub usage: Option<Usage>,
+    /// Bytes of text, reasoning and tool calls in it.
+    pub answer_bytes: u64,
+    /// Why nothing is in it, if nothing is, is said.
+    pub says_why: bool,
+    /// The signed reasoning before each tool call; see
+    /// [`Translation::take_thinking`].
+    pub thinking: Vec<(String, Vec<crate::hub::Thinking>)>,
+}
+
+impl Dialect {
+    /// A reader of its streams.
+    #[must_use]
+    pub fn stream(self, max_tokens: Option<u64>) -> StreamFrom {
+        match self {
+            Self::OpenAi => StreamFrom::OpenAi(openai::EventReader::default()),
+            Self::Anthropic => StreamFrom::Anthropic(anthropic::StreamReader::default()),
+            Self::Ollama => StreamFrom::Ollama(ollama::StreamReader::default()),
+            Self::Job => StreamFrom::Job(Box::new(runpod::OutputReader::new(max_tokens))),
+        }
+    }
+
+    /// What an answer amounts to that was read to its end; `is_stream` says in which
+    /// form it came.
+    #[must_use]
+    pub fn whole(self, body: &[u8], is_stream: bool, max_tokens: Option<u64>) -> Answer {
+        if is_stream && self != Self::Job {
+            return translation::collected(self.stream(max_tokens), body);
+        }
+        let from = match self {
+            Self::OpenAi => WholeFrom::OpenAi,
+            Self::Anthropic => WholeFrom::Anthropic,
+            Self::Ollama => WholeFrom::Ollama,
+            Self::Job => WholeFrom::Job { max_tokens },
+        };
+        translation::whole(from, body)
+    }
+}
+
+impl AnswerForm {
+    /// The translation of a streamed answer; `None` for one that is edited or never
+    /// streamed.
+    #[must_use]
+    pub fn translation(&self, options: WriterOptions, names: ToolNames) -> Option<Translation> {
+        let (dialect, to) = match self {
+            Self::Edited | Self::Embeddings { .. } | Self::JobEmbeddings => return None,
+            Self::Chat(dialect) => (dialect, StreamTo::Chat(ChatWriter::new(options))),
+            Self::Completion(dialect, echoes) => {
+                let echo = echoes.first().cloned().flatten();
+                let part = CompletionPart::only(echo);
+                let writer = CompletionWriter::new(options, part);
+                (dialect, StreamTo::Completion(writer))
+            }
+        };
+        Some(Translation::new(dialect.stream(None), to, names))
+    }
+
+    /// The whole answer that `replies` make, one for each request that was sent;
+    /// `None` when it is edited instead. Each comes with whether it is a stream.
+    ///
+    /// # Errors
+    /// When a reply is none, or carries an error.
+    pub fn completed(
+        &self,
+        replies: &[(Bytes, bool)],
+        options: &WriterOptions,
+        names: &ToolNames,
+    ) -> Result<Option<Completed>, Failed> {
+        let first = replies.first().map(|(body, _)| body.clone());
+        let first = first.unwrap_or_default();
+        let (dialect, echoes) = match self {
+            Self::Edited => return Ok(None),
+            Self::Embeddings { base64 } => {
+                let reply = ollama::read_embeddings(&first, &options.model, *base64)
+                    .map_err(Failed::Reply)?;
+                return Ok(Some(Completed::embeddings(reply.body, reply.usage)));
+            }
+            Self::JobEmbeddings => {
+                let text = std::str::from_utf8(&first).unwrap_or_default();
+                let list = runpod::read_embeddings_output(text).ok_or_else(|| {
+                    Failed::Reply(ReplyFault::NotJson("it holds no embeddings".to_owned()))
+                })?;
+                let reply = openai::Reply::read(&list, &options.model).map_err(Failed::Reply)?;
+                return Ok(Some(Completed::embeddings(
+                    reply.body.to_bytes(),
+                    reply.usage,
+                )));
+            }
+            Self::Chat(dialect) => (*dialect, None),
+            Self::Completion(dialect, echoes) => (*dialect, Some(echoes)),
+        };
+        let mut answers = Vec::new();
+        for (body, is_stream) in replies {
+            let answer = dialect.whole(body, *is_stream, None);
+            if let Some(Err(fault)) = answer.end {
+                return Err(Failed::Stream(fault));
+            }
+            answers.push(answer);
+        }
+        let body = match echoes {
+            None => {
+                let only = answers.first().cloned().unwrap_or_default();
+                write_chat_reply(&only, names, &options.model, options.created, &options.id)
+            }
+            Some(echoes) => {
+                let echo = |n: usize| echoes.get(n).and_then(Option::as_deref);
+                let parts: Vec<_> = answers
+                    .iter()
+                    .enumerate()
+                    .map(|(n, answer)| (answer, echo(n)))
+                    .collect();
+                write_completion_replies(&parts, &options.model, options.created, &options.id)
+            }
+        };
+        Ok(Some(Completed {
+            body,
+            usage: answers
+                .iter()
+                .fold(None, |sum, a| total_usage(sum, a.usage)),
+            answer_bytes: answers.iter().map(Answer::bytes).sum(),
+            says_why: answers.iter().any(Answer::says_why),
+            thinking: match dialect {
+                Dialect::Anthropic => answers.iter().flat_map(Answer::thinking_by_call).collect(),
+                Dialect::OpenAi | Dialect::Ollama | Dialect::Job => Vec::new(),
+            },
+        }))
+    }
+}
+
+/// Why a reply is not the caller's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// The reply as such.
+    Reply(ReplyFault),
+    /// Something in it.
+    Stream(StreamFault),
+}
+
+impl Completed {
+    fn embeddings(body: Bytes, usage: Option<Usage>) -> Self {
+        Self {
+            body,
+            usage,
+            answer_bytes: 0,
+            says_why: true,
+            thinking: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! A text completion for an upstream that has only chat: one request for each prompt.
+
+use super::{AnswerForm, Candidate, Dialect, Inbound, Outbound, Unsaid, streams, to_anthropic};
+use crate::dialect::openai::{self, ChatTarget};
+use crate::edit::Segments;
+use crate::provider::Format;
+
+pub(super) fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
+    let mut completion = openai::read_completion(inbound.body)?;
+    completion.apply(candidate.defaults);
+    let dialect = match candidate.way.format {
+        Format::Anthropic => Dialect::Anthropic,
+        Format::OpenAi
+        | Format::OllamaChat
+        | Format::OllamaGenerate
+        | Format::OllamaEmbed
+        | Format::RunpodJob => Dialect::OpenAi,
+    };
+    let upstream_streams = streams(inbound, candidate).1 && completion.prompts.len() == 1;
+    let form = AnswerForm::Completion(dialect, completion.echoes());
+    let mut out = Outbound::plain(Segments::default(), form);
+    out.bodies.clear();
+    for mut chat in completion.to_chats()? {
+        chat.stream = upstream_streams;
+        let written = if dialect == Dialect::Anthropic {
+            to_anthropic(&chat, candidate)?
+        } else {
+            let provider = candidate.provider;
+            let target = ChatTarget {
+                model: candidate.model,
+                only_max_tokens: true,
+                developer_role: false,
+                ask_usage: upstream_streams && provider.takes_stream_options,
+                string_content: true,
+                stop_limit: None,
+                plain_tool_names: false,
+            };
+            openai::write_chat(&chat, &target)?
+        };
+        out.bodies.push(written.body.into());
+        out.notes = written.notes;
+    }
+    Ok(out)
+}

@@ -1,0 +1,119 @@
+//! Requests to an Ollama server.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{AnswerForm, Candidate, Context, Dialect, Inbound, Outbound, Unsaid, streams};
+use crate::dialect::ollama::{self, ContextNeed, Generate, prompt_tokens};
+use crate::dialect::openai::{self, BadRequest};
+use crate::edit::Segments;
+use crate::hub::{Chat, Refusal, ResponseFormat};
+use crate::usage::estimate_tokens;
+
+/// A chat.
+pub(super) fn chat(chat: &Chat, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
+    let context = context(prompt_tokens(chat), chat.max_tokens, candidate);
+    let written = ollama::write(chat, &target(candidate, Some(context.num_ctx)))?;
+    let form = AnswerForm::Chat(Dialect::Ollama);
+    Ok(Outbound {
+        context: Some(context),
+        ..Outbound::written(written, form, chat)
+    })
+}
+
+/// A text completion: one request for each prompt.
+pub(super) fn generate(
+    inbound: &Inbound<'_>,
+    candidate: &Candidate<'_>,
+) -> Result<Outbound, Unsaid> {
+    let mut completion = openai::read_completion(inbound.body)?;
+    completion.apply(candidate.defaults);
+    if completion.n.is_some_and(|n| n > 1) {
+        let wrong = "must be 1: an Ollama server gives one answer";
+        return Err(Refusal::field("n", wrong).into());
+    }
+    let longest = completion.prompts.iter().map(String::len).max();
+    let estimate = estimate_tokens(longest.unwrap_or(0) as u64);
+    let max_tokens = completion.max_tokens();
+    let context = context(estimate, Some(max_tokens), candidate);
+    let stream = streams(inbound, candidate).1 && completion.prompts.len() == 1;
+    let mut out = Outbound::plain(
+        Segments::default(),
+        AnswerForm::Completion(Dialect::Ollama, completion.echoes()),
+    );
+    out.bodies.clear();
+    for prompt in &completion.prompts {
+        let request = Generate {
+            prompt,
+            suffix: completion.suffix.as_deref(),
+            images: &[],
+            sampling: &completion.sampling,
+            max_tokens: Some(max_tokens),
+            stop: &completion.stop,
+            stream,
+            format: &ResponseFormat::Text,
+        };
+        let written = ollama::write_generate(&request, &target(candidate, Some(context.num_ctx)))?;
+        out.bodies.push(written.body.into());
+        out.notes = written.notes;
+    }
+    out.context = Some(context);
+    Ok(out)
+}
+
+#[derive(Deserialize)]
+struct Embedding<'a> {
+    #[serde(borrow)]
+    input: &'a RawValue,
+    #[serde(default)]
+    dimensions: Option<u32>,
+    #[serde(borrow, default)]
+    encoding_format: Option<&'a RawValue>,
+}
+
+/// Embeddings.
+pub(super) fn embed(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
+    let request: Embedding<'_> = serde_json::from_slice(inbound.body).map_err(|_| BadRequest {
+        param: Some("dimensions".to_owned()),
+        message: "'dimensions' must be a whole number".to_owned(),
+    })?;
+    let base64 = request
+        .encoding_format
+        .is_some_and(|raw| raw.get() == "\"base64\"");
+    // An embedding model is loaded with its own context.
+    let body: Bytes = ollama::write_embed(
+        request.input.get(),
+        request.dimensions,
+        &target(candidate, None),
+    )?;
+    Ok(Outbound::plain(
+        body.into(),
+        AnswerForm::Embeddings { base64 },
+    ))
+}
+
+fn context(prompt_tokens: u64, max_tokens: Option<u64>, candidate: &Candidate<'_>) -> Context {
+    let local = candidate.local;
+    let need = ContextNeed {
+        prompt_tokens,
+        max_tokens,
+        model_max: local.longest,
+        loaded: local.loaded,
+        ceiling: local.ceiling,
+    };
+    Context {
+        num_ctx: need.num_ctx(),
+        prompt_tokens,
+    }
+}
+
+fn target<'c>(candidate: &Candidate<'c>, num_ctx: Option<u32>) -> ollama::Target<'c> {
+    ollama::Target {
+        model: candidate.model,
+        num_ctx,
+        keep_alive: candidate.keep_alive,
+        thinks: candidate.local.thinks,
+        takes_tools: candidate.local.takes_tools,
+    }
+}
