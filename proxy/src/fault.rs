@@ -35,6 +35,8 @@ pub(crate) struct Parts {
     pub(crate) told: bool,
     /// The upstream refuses the operator's key.
     pub(crate) bad_key: bool,
+    /// A job's worker does not know the form that it was asked in.
+    pub(crate) wants_native: bool,
 }
 
 impl Deref for Fault {
@@ -68,6 +70,7 @@ impl Fault {
             next: matches!(outcome, Outcome::UpstreamError | Outcome::Timeout),
             told: false,
             bad_key: false,
+            wants_native: false,
         }))
     }
 

@@ -85,6 +85,7 @@ async fn begin(
         target: &target,
         id: &id,
         started: account.started(),
+        created: account.started_at(),
     };
     let answer = Box::pin(send::send(&errand, caller, &candidates, account)).await?;
     Ok(Begun { form, answer })

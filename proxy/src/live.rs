@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderValue;
 use pingora::http::RequestHeader;
 use store::config::Config;
 use store::route::{self, NoRoute, QueueIdentity};
@@ -88,6 +89,30 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// The header of one request with a body of `length` bytes, made anew, and the
+    /// headers in wire form that come on top of it: over TLS none.
+    ///
+    /// # Errors
+    /// Never: the values are checked.
+    pub(crate) fn for_body(
+        &self,
+        tls: bool,
+        length: usize,
+        id: &HeaderValue,
+    ) -> pingora::Result<(Box<RequestHeader>, Bytes)> {
+        let (template, lines) = if tls {
+            (&self.full, Bytes::new())
+        } else {
+            (&self.lean, self.lines.clone())
+        };
+        let mut header = Box::new(template.clone());
+        if length > 0 {
+            header.insert_header(http::header::CONTENT_LENGTH, length)?;
+        }
+        header.insert_header(REQUEST_ID, id.clone())?;
+        Ok((header, lines))
+    }
+
     fn new(full: RequestHeader) -> pingora::Result<Self> {
         let mut lines = BytesMut::new();
         // The call's own id stands in the place of a custom one, as it does in `full`.

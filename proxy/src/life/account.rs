@@ -9,6 +9,7 @@ use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
 
 use super::accept::Accepted;
+use super::send::Times;
 use super::translate::ReplyForm;
 use crate::access_log::Entry;
 use crate::fault::Fault;
@@ -163,6 +164,19 @@ impl Account {
     pub(super) fn saw(&mut self, usage: Option<Usage>, answer_bytes: u64) {
         self.usage = usage.or(self.usage);
         self.answer_bytes = answer_bytes;
+    }
+
+    /// What the upstream tells of its own times.
+    pub(super) fn took(&mut self, times: Times) {
+        if let Some(record) = &mut self.record {
+            record.queue_ms = times.queue;
+            record.execution_ms = times.execution;
+        }
+    }
+
+    /// When the call began, in unix seconds.
+    pub(super) fn started_at(&self) -> i64 {
+        self.record.as_ref().map_or(0, |record| record.started_at)
     }
 
     /// The caller has the whole answer.

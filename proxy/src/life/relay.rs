@@ -6,7 +6,7 @@ mod whole;
 
 pub(super) use lane::Lane;
 pub(super) use stream::{Ended, relay as stream};
-pub(super) use whole::{relay as whole, take as take_whole};
+pub(super) use whole::{complete, relay as whole};
 
 use http::Version;
 use pingora::http::ResponseHeader;
@@ -52,7 +52,7 @@ pub(super) fn stream_fault(fault: &StreamFault, target: &Target) -> Fault {
     out
 }
 
-fn reply_fault(fault: &ReplyFault, target: &Target) -> Fault {
+pub(super) fn reply_fault(fault: &ReplyFault, target: &Target) -> Fault {
     match fault {
         ReplyFault::NotJson(why) => Fault::upstream(
             502,

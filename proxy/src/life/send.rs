@@ -10,7 +10,10 @@
 mod attempt;
 mod attempts;
 mod exchange;
+mod job;
+pub(super) mod local;
 mod refusal;
+mod source;
 
 use std::pin::pin;
 use std::time::Instant;
@@ -19,6 +22,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use pingora::ErrorType;
 use pingora::protocols::http::ServerSession;
+use wire::dialect::openai::WriterOptions;
 use wire::provider::Call;
 
 use super::accept::Accepted;
@@ -29,9 +33,10 @@ use super::{relay, reply};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::live::Target;
-pub(super) use attempt::{Answer, LAST_BYTES, Streaming, Whole, read_whole};
+pub(super) use attempt::{Answer, LAST_BYTES, Streaming, Whole};
 pub(super) use attempts::judge;
 pub(super) use exchange::{Outgoing, Sent};
+pub(super) use source::{Source, Times};
 
 /// A call as every attempt at it needs it.
 pub(super) struct Errand<'e> {
@@ -45,6 +50,24 @@ pub(super) struct Errand<'e> {
     pub(super) target: &'e Target,
     pub(super) id: &'e str,
     pub(super) started: Instant,
+    /// The same in unix seconds.
+    pub(super) created: i64,
+}
+
+impl Errand<'_> {
+    /// What a translated answer carries that is the gateway's to say.
+    pub(super) fn writer(&self) -> WriterOptions {
+        let kind = match self.call {
+            Call::Completions => "cmpl-",
+            Call::Chat | Call::Embeddings | Call::Models => "chatcmpl-",
+        };
+        WriterOptions {
+            model: self.target.name.clone(),
+            include_usage: self.form.usage,
+            id: format!("{kind}{}", self.id.trim_start_matches("req_")),
+            created: self.created,
+        }
+    }
 }
 
 /// An answer that has begun.

@@ -4,6 +4,7 @@
 //! lives as long as its endpoint stays unchanged.
 
 mod circuit;
+mod local;
 mod pace;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use store::{CircuitRow, Endpoint};
 use super::State;
 pub(crate) use circuit::Limits;
 use circuit::{Circuit, Entry};
+use local::LocalMemory;
 use pace::Pace;
 
 /// The code of a failed health check.
@@ -32,6 +34,8 @@ pub(crate) struct Standing {
     circuit: Circuit,
     in_flight: AtomicU32,
     pace: Pace,
+    /// What an Ollama server has told of it.
+    pub(crate) local: LocalMemory,
 }
 
 impl Standing {
@@ -50,6 +54,7 @@ impl Standing {
             circuit: Circuit::new(saved),
             in_flight: AtomicU32::new(0),
             pace: Pace::default(),
+            local: LocalMemory::default(),
         }
     }
 
@@ -62,6 +67,11 @@ impl Standing {
             in_flight: self.in_flight.load(Ordering::Relaxed),
             first_token_ms: self.pace.median(),
         }
+    }
+
+    /// Whether other calls are in flight beside the one that asks.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 1
     }
 
     /// Begins a call. `None` when the circuit lets none through at this moment;

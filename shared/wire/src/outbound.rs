@@ -16,7 +16,7 @@ use crate::dialect::runpod::{Policy, Worker};
 use crate::edit::Segments;
 use crate::hub::{Chat, Note, Refusal, Thinking, ToolNames, Written};
 use crate::provider::{Call, Format, Provider, Way};
-pub use answer::{AnswerForm, Completed, Dialect};
+pub use answer::{AnswerForm, Completed, Dialect, Failed};
 
 /// A caller's request, read once.
 #[derive(Clone, Copy, Debug)]

@@ -3,6 +3,7 @@
 
 use bytes::BytesMut;
 use wire::dialect::openai::{End, StreamEditor};
+use wire::hub::Thinking;
 use wire::translation::Translation;
 use wire::usage::Usage;
 
@@ -53,6 +54,14 @@ impl Lane {
         match self {
             Self::Edited(editor) => editor.answer_bytes(),
             Self::Translated(translation) => translation.answer_bytes(),
+        }
+    }
+
+    /// The signed reasoning before each tool call, to be kept for the next turn.
+    pub(in super::super) fn take_thinking(&mut self) -> Vec<(String, Vec<Thinking>)> {
+        match self {
+            Self::Edited(_) => Vec::new(),
+            Self::Translated(translation) => translation.take_thinking(),
         }
     }
 

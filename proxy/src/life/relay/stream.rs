@@ -16,7 +16,7 @@ use wire::dialect::openai::End;
 
 use super::super::account::Account;
 use super::super::reply;
-use super::super::send::{KEEP_ALIVE, LAST_BYTES, Sent, Streaming, hung_up, judge};
+use super::super::send::{KEEP_ALIVE, LAST_BYTES, Source, Streaming, hung_up, judge, local};
 use super::{Lane, silent, stream_fault, stream_header};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
@@ -59,10 +59,11 @@ async fn pass_on(
     let Streaming {
         target,
         mut header,
-        mut sent,
+        mut source,
         mut lane,
         ready,
         ended,
+        context,
         pass: _,
     } = *streaming;
     let internal = |err: Box<pingora::Error>| Fault::internal(err.to_string());
@@ -81,9 +82,10 @@ async fn pass_on(
     account.saw(lane.usage(), lane.answer_bytes());
     let outcome = match ended {
         Some(ended) => Ok(ended),
-        None => pump(gateway, caller, &mut sent, &mut lane, &mut out, account).await,
+        None => pump(gateway, caller, &mut source, &mut lane, &mut out, account).await,
     };
     account.saw(lane.usage(), lane.answer_bytes());
+    account.took(source.times());
     let cleanly = match outcome? {
         Ended::Cleanly => true,
         Ended::Early => false,
@@ -96,6 +98,10 @@ async fn pass_on(
             false
         }
     };
+    if let Some(fault) = source.take_fault() {
+        out.write(caller).await?;
+        return Err(fault);
+    }
     let end = lane.finish(cleanly, &mut out.ready);
     account.saw(lane.usage(), lane.answer_bytes());
     match end {
@@ -107,7 +113,14 @@ async fn pass_on(
                 Ok(Err(_)) | Err(_) => return Err(Fault::hung_up()),
             }
             account.succeeded(status);
-            Box::pin(give_back(gateway, sent)).await;
+            for (call, thinking) in lane.take_thinking() {
+                let model = &target.model.actual_model;
+                gateway.thoughts.keep(model, call, thinking);
+            }
+            if let Some(context) = context {
+                local::warn_after(None, &target, account.id(), context, lane.usage());
+            }
+            Box::pin(give_back(gateway, source)).await;
             Ok(())
         }
         End::Fault(fault) => {
@@ -119,22 +132,22 @@ async fn pass_on(
 
 /// Reads what follows the answer's end, which is nothing, so that the connection
 /// can be used again; the caller does not wait for it.
-async fn give_back(gateway: &Gateway, mut sent: Sent) {
-    let ended = match sent.read().now_or_never() {
+async fn give_back(gateway: &Gateway, mut source: Source) {
+    let ended = match source.read().now_or_never() {
         Some(last) => matches!(last, Ok(None)),
         None => {
             let pool = Arc::clone(&gateway.pool);
             tokio::spawn(async move {
-                let last = pingora::time::timeout(LAST_BYTES, sent.read()).await;
+                let last = pingora::time::timeout(LAST_BYTES, source.read()).await;
                 if matches!(last, Ok(Ok(None))) {
-                    sent.release(&pool).await;
+                    source.release(&pool).await;
                 }
             });
             return;
         }
     };
     if ended {
-        sent.release(&gateway.pool).await;
+        source.release(&gateway.pool).await;
     }
 }
 
@@ -151,14 +164,14 @@ pub(in super::super) enum Ended {
 async fn pump(
     gateway: &Gateway,
     caller: &mut ServerSession,
-    sent: &mut Sent,
+    source: &mut Source,
     lane: &mut Lane,
     out: &mut Outlet,
     account: &mut Account,
 ) -> Result<Ended, Fault> {
     loop {
         let piece = {
-            let mut read = pin!(sent.read());
+            let mut read = pin!(source.read());
             match futures_util::poll!(read.as_mut()) {
                 Poll::Ready(piece) => piece,
                 Poll::Pending => loop {

@@ -1,51 +1,63 @@
 //! An answer that is read to its end before anything goes to the caller.
 
 use bytes::Bytes;
+use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use wire::dialect::openai::{Reply, collect, replay};
 use wire::provider::Call;
 
 use super::super::account::Account;
 use super::super::reply;
-use super::super::send::{Errand, Sent, Whole, read_whole};
+use super::super::send::{Errand, Times, Whole, local};
 use super::super::translate::{Order, ReplyForm};
-use super::{reply_fault, response_header, stream_fault, stream_header};
+use super::{reply_fault, stream_fault, stream_header};
 use crate::fault::Fault;
 use crate::live::Target;
 
-/// Reads a whole answer and puts it into the caller's form: one body.
+/// Puts whole replies into the caller's form, one body; each comes with whether it is
+/// a stream.
 ///
 /// # Errors
-/// When the answer is none, or is cut.
-pub(in super::super) async fn take(
+/// When a reply is none, or carries an error.
+pub(in super::super) fn complete(
     errand: &Errand<'_>,
     target: &Target,
     order: &Order,
-    mut sent: Sent,
-) -> Result<Whole, Fault> {
-    let header = response_header(&sent, errand.id)?;
-    let body = read_whole(&mut sent, target).await?;
-    let is_stream = sent.is_stream();
-    sent.release(&errand.gateway.pool).await;
-    if let Some(translated) = order.translated(errand, target, &body, is_stream)? {
-        return Ok(Whole {
+    mut header: Box<ResponseHeader>,
+    replies: Vec<(Bytes, bool)>,
+) -> Result<Box<Whole>, Fault> {
+    if let Some(done) = order.completed(errand, &replies)? {
+        for (call, thinking) in done.thinking {
+            let thoughts = &errand.gateway.thoughts;
+            thoughts.keep(&target.model.actual_model, call, thinking);
+        }
+        if let Some(context) = order.outbound().context {
+            local::warn_after(Some(&mut header), target, errand.id, context, done.usage);
+        }
+        return Ok(Box::new(Whole {
             header,
-            ..translated
-        });
+            usage: done.usage,
+            answer_bytes: done.answer_bytes,
+            empty: done.answer_bytes == 0 && !done.says_why,
+            body: done.body,
+            times: Times::default(),
+        }));
     }
+    let (body, is_stream) = replies.into_iter().next().unwrap_or_default();
     let body = if is_stream {
         collect(&body).map_err(|fault| stream_fault(&fault, target))?
     } else {
         body
     };
     let reply = Reply::read(&body, &errand.target.name).map_err(|f| reply_fault(&f, target))?;
-    Ok(Whole {
+    Ok(Box::new(Whole {
         header,
         usage: reply.usage,
         answer_bytes: reply.answer_bytes,
         empty: errand.call != Call::Embeddings && reply.answer_bytes == 0 && !reply.says_why,
         body: reply.body.to_bytes(),
-    })
+        times: Times::default(),
+    }))
 }
 
 /// Sends a whole answer, as a stream when the caller wants one.
@@ -61,6 +73,7 @@ pub(in super::super) async fn relay(
     let mut header = whole.header;
     let status = header.status.as_u16();
     account.saw(whole.usage, whole.answer_bytes);
+    account.took(whole.times);
     let internal = |err: Box<pingora::Error>| Fault::internal(err.to_string());
     reply::tell_attempts(&mut header, account.attempts()).map_err(internal)?;
     let sending = if form.stream {
@@ -82,7 +95,7 @@ pub(in super::super) async fn relay(
 /// When the caller is gone.
 async fn send_events(
     caller: &mut ServerSession,
-    mut header: Box<pingora::http::ResponseHeader>,
+    mut header: Box<ResponseHeader>,
     events: Bytes,
 ) -> pingora::Result<()> {
     if caller.response_written().is_none() {

@@ -5,14 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::join_all;
 use pingora::http::ResponseHeader;
 use wire::dialect::openai::End;
+use wire::edit::Segments;
+use wire::outbound::Context;
 use wire::usage::Usage;
 
 use super::super::relay::{self, Ended, Lane};
 use super::super::translate::{self, Order, Parcel};
 use super::exchange::{Sent, exchange};
-use super::{Errand, refusal};
+use super::job::{Ending, How, Job};
+use super::source::{Source, Times};
+use super::{Errand, local, refusal};
 use crate::fault::Fault;
 use crate::live::Target;
 use crate::upstream::Pass;
@@ -27,12 +32,14 @@ pub(in super::super) enum Answer {
 pub(in super::super) struct Streaming {
     pub(in super::super) target: Arc<Target>,
     pub(in super::super) header: Box<ResponseHeader>,
-    pub(in super::super) sent: Sent,
+    pub(in super::super) source: Source,
     pub(in super::super) lane: Lane,
     /// What the caller is to get first.
     pub(in super::super) ready: BytesMut,
     /// The upstream's end, when it came with the beginning.
     pub(in super::super) ended: Option<Ended>,
+    /// The room that an Ollama server was asked to give the prompt.
+    pub(in super::super) context: Option<Context>,
     pub(in super::super) pass: Option<Pass>,
 }
 
@@ -44,6 +51,7 @@ pub(in super::super) struct Whole {
     pub(in super::super) answer_bytes: u64,
     /// Nothing is in it, and nothing says why.
     pub(in super::super) empty: bool,
+    pub(in super::super) times: Times,
 }
 
 impl Answer {
@@ -72,25 +80,126 @@ impl Answer {
 /// When the request cannot be put to it, it cannot be reached, refuses, or fails
 /// before the first meaningful event.
 pub(super) async fn attempt(errand: &Errand<'_>, target: &Arc<Target>) -> Result<Answer, Fault> {
-    let order = translate::translate(errand, target)?;
-    let pool = &errand.gateway.pool;
-    let Some(body) = order.bodies.first() else {
-        return Err(Fault::internal("a request without a body"));
-    };
-    let parcel = Parcel {
-        order: &order,
-        body,
-    };
-    let sent = exchange(pool, target, &parcel).await?;
-    if !(200..300).contains(&sent.status()) {
-        return Err(refusal::read(pool, sent, target).await);
+    let known = local::known(errand, target).await;
+    let order = translate::translate(errand, target, known)?;
+    if let Some(context) = order.outbound().context {
+        local::loads(target, context);
     }
+    if order.is_job() {
+        return Box::pin(as_job(errand, target, &order)).await;
+    }
+    let [body] = &order.outbound().bodies[..] else {
+        return Box::pin(several(errand, target, &order)).await;
+    };
+    let sent = ask(errand, target, &order, body).await?;
     if errand.form.stream && sent.is_stream() {
-        begin(errand, target, &order, sent).await
+        let header = relay::response_header(&sent, errand.id)?;
+        begin(errand, target, &order, header, Source::Http(sent)).await
     } else {
-        let whole = relay::take_whole(errand, target, &order, sent).await?;
-        Ok(Answer::Whole(Box::new(whole)))
+        let (header, reply) = take(errand, target, sent).await?;
+        relay::complete(errand, target, &order, header, vec![reply]).map(Answer::Whole)
     }
+}
+
+/// Sends one body and waits for a good header.
+async fn ask(
+    errand: &Errand<'_>,
+    target: &Arc<Target>,
+    order: &Order,
+    body: &Segments,
+) -> Result<Sent, Fault> {
+    let pool = &errand.gateway.pool;
+    let sent = exchange(pool, target, &Parcel { order, body }).await?;
+    if (200..300).contains(&sent.status()) {
+        Ok(sent)
+    } else {
+        Err(refusal::read(pool, sent, target).await)
+    }
+}
+
+/// Reads a whole reply: the caller's header of it, the body, and whether that is a
+/// stream.
+async fn take(
+    errand: &Errand<'_>,
+    target: &Target,
+    mut sent: Sent,
+) -> Result<(Box<ResponseHeader>, (Bytes, bool)), Fault> {
+    let header = relay::response_header(&sent, errand.id)?;
+    let body = read_whole(&mut sent, target).await?;
+    let is_stream = sent.is_stream();
+    sent.release(&errand.gateway.pool).await;
+    Ok((header, (body, is_stream)))
+}
+
+/// Requests at once where an upstream takes only one prompt each.
+const AT_ONCE: usize = 4;
+
+/// One exchange for each prompt; their answers make one.
+async fn several(
+    errand: &Errand<'_>,
+    target: &Arc<Target>,
+    order: &Order,
+) -> Result<Answer, Fault> {
+    let mut header = None;
+    let mut replies = Vec::new();
+    for some in order.outbound().bodies.chunks(AT_ONCE) {
+        let each = some.iter().map(|body| async move {
+            let sent = ask(errand, target, order, body).await?;
+            take(errand, target, sent).await
+        });
+        for taken in join_all(each).await {
+            let (one, reply) = taken?;
+            header = Some(one);
+            replies.push(reply);
+        }
+    }
+    let header = header.ok_or_else(|| Fault::internal("a request without a body"))?;
+    relay::complete(errand, target, order, header, replies).map(Answer::Whole)
+}
+
+/// The call as a job.
+async fn as_job(errand: &Errand<'_>, target: &Arc<Target>, order: &Order) -> Result<Answer, Fault> {
+    let outbound = order.outbound();
+    let native = outbound.native.clone().map(Segments::from);
+    let header = || {
+        let header = super::super::reply::header(200, errand.id);
+        header.map_err(|err| Fault::internal(format!("the response header: {err}")))
+    };
+    for body in outbound.bodies.iter().take(1).cloned().chain(native) {
+        let pool = &errand.gateway.pool;
+        let how = if errand.form.stream {
+            How::Stream
+        } else {
+            How::Whole
+        };
+        let mut job = Job::submit(pool, target, order.id(), body, how).await?;
+        if how == How::Stream {
+            let source = Source::Job(Box::new(job));
+            let begun = begin(errand, target, order, header()?, source).await;
+            let again = matches!(&begun, Err(fault) if fault.wants_native);
+            if again && outbound.native.is_some() {
+                continue;
+            }
+            return begun;
+        }
+        match job.whole().await? {
+            Ending::WantsNative(_) if outbound.native.is_some() => {}
+            Ending::WantsNative(fault) => return Err(fault),
+            Ending::Output(output) => {
+                let whole =
+                    relay::complete(errand, target, order, header()?, vec![(output, false)]);
+                return whole.map(|mut whole| {
+                    whole.times = job.times();
+                    Answer::Whole(whole)
+                });
+            }
+        }
+    }
+    Err(Fault::upstream(
+        502,
+        "upstream_job_failed",
+        "The endpoint's worker takes neither form of the call. The operator should set the worker form of the endpoint.",
+    ))
 }
 
 /// Most bytes that wait for a meaningful event.
@@ -101,14 +210,18 @@ async fn begin(
     errand: &Errand<'_>,
     target: &Arc<Target>,
     order: &Order,
-    mut sent: Sent,
+    mut header: Box<ResponseHeader>,
+    mut source: Source,
 ) -> Result<Answer, Fault> {
-    let header = relay::response_header(&sent, errand.id)?;
+    let context = order.outbound().context;
+    if let Some(context) = context {
+        local::warn_before(&mut header, target, errand.id, context);
+    }
     let mut lane = order.lane(errand);
     let mut ready = BytesMut::new();
     let mut ended = None;
     while lane.answer_bytes() == 0 && ready.len() < HELD {
-        match sent.read().await {
+        match source.read().await {
             Ok(Some(piece)) => lane.push(piece.as_ref(), &mut ready),
             Ok(None) => ended = Some(Ended::Cleanly),
             Err(error) => ended = Some(Ended::Cut(error)),
@@ -124,6 +237,9 @@ async fn begin(
     if lane.answer_bytes() == 0
         && let Some(how) = &ended
     {
+        if let Some(fault) = source.take_fault() {
+            return Err(fault);
+        }
         let cleanly = matches!(how, Ended::Cleanly);
         if let Ended::Cut(error) = how
             && *error.etype() == pingora::ErrorType::ReadTimedout
@@ -138,10 +254,11 @@ async fn begin(
     Ok(Answer::Stream(Box::new(Streaming {
         target: Arc::clone(target),
         header,
-        sent,
+        source,
         lane,
         ready,
         ended,
+        context,
         pass: None,
     })))
 }

@@ -37,6 +37,10 @@ pub(super) async fn run(
             tried = true;
             let others = n + 1 < targets.len();
             if let Some(answer) = tries.once(target, pass, others, account).await? {
+                if let Some(conversation) = candidates.conversation {
+                    let affinity = &errand.gateway.affinity;
+                    affinity.remember(conversation, target.model.id);
+                }
                 return Ok(answer);
             }
         }

@@ -46,7 +46,13 @@ pub(super) async fn read(pool: &Pool, mut sent: Sent, target: &Target) -> Fault 
         .chars()
         .take(LOGGED)
         .collect();
-    let private = format!("upstream answered {status}: {logged}");
+    let mut fault = fault(status, &told, target);
+    fault.retry_after = retry_after;
+    fault.with_private(format!("upstream answered {status}: {logged}"))
+}
+
+/// What a refusal with `status` means, in which the upstream said `told`.
+pub(super) fn fault(status: u16, told: &UpstreamError, target: &Target) -> Fault {
     let mut fault = match status {
         // The key is the operator's, not the caller's: docs/decisions/0005.
         401 => Fault::upstream(
@@ -54,7 +60,7 @@ pub(super) async fn read(pool: &Pool, mut sent: Sent, target: &Target) -> Fault 
             "upstream_auth_failed",
             "The upstream refused the gateway's key. The operator should check the API key of the endpoint.",
         ),
-        400..500 => callers(status, &told, &|words| target.scrub_for_caller(words)),
+        400..500 => callers(status, told, &|words| target.scrub_for_caller(words)),
         500..600 => Fault::upstream(
             if matches!(status, 503 | 504 | 529) {
                 status
@@ -74,8 +80,7 @@ pub(super) async fn read(pool: &Pool, mut sent: Sent, target: &Target) -> Fault 
     };
     fault.bad_key = status == 401;
     fault.told = told.message.is_some();
-    fault.retry_after = retry_after;
-    fault.with_private(private)
+    fault
 }
 
 /// A refusal that is about the request: status, words and code stay.

@@ -106,6 +106,17 @@ pub struct UpstreamUrl {
 }
 
 impl UpstreamUrl {
+    /// The address next to this one: its last segment replaced by `path`, which
+    /// begins with a slash.
+    #[must_use]
+    pub fn sibling(&self, path: &str) -> Self {
+        let base = &self.base;
+        let parent = base.path.rfind('/').map_or("", |at| &base.path[..at]);
+        Self {
+            base: base.at(format!("{parent}{path}")),
+        }
+    }
+
     /// Reads a complete address, which is refused for the same reasons as a base URL.
     ///
     /// # Errors

@@ -54,6 +54,17 @@ pub fn conversation(body: &[u8]) -> Option<ConversationMark<'_>> {
     })
 }
 
+/// The caller's `user`, as far as it says one.
+#[must_use]
+pub fn user(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(default)]
+        user: Option<String>,
+    }
+    serde_json::from_slice::<Body>(body).ok()?.user
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
