@@ -10,6 +10,7 @@
 
 mod base64;
 mod line;
+mod loaded;
 mod playback;
 mod record;
 mod reply;

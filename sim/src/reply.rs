@@ -8,7 +8,10 @@ mod answer;
 mod chat;
 mod completions;
 mod embeddings;
+mod faults;
+mod headers;
 mod messages;
+mod ollama;
 mod stage;
 
 use std::sync::Arc;
@@ -18,9 +21,10 @@ use serde_json::Value;
 
 use crate::playback::Step;
 use crate::script::{Close, Empty, Script};
-use crate::validate::{Call, Facts};
-use crate::vendor::Flavor;
+use crate::validate::{Call, Facts, Native};
 use crate::vendor::refusal::Refusal;
+use crate::vendor::{Flavor, Voice};
+use stage::Framing;
 
 /// A reply, ready to be played any number of times.
 #[derive(Clone, Debug)]
@@ -78,87 +82,83 @@ pub(crate) fn to_call(
     script: &Script,
     body: &[u8],
 ) -> Reply {
+    let voice = Voice {
+        flavor,
+        plain: matches!(call, Call::Native(_)),
+    };
     let failure = script.status.filter(|&status| status >= 300);
     if failure.is_some() && script.error_after.is_none() {
-        return scripted_error(flavor, script);
+        return scripted_error(voice, script);
     }
     let streams = call.streams() && facts.stream != script.wrong;
     let mut reply = if script.empty == Some(Empty::Body) {
         whole(String::new(), script)
     } else if streams {
-        let answer = answer::answer(flavor, call, facts, script, body);
-        let mut events = match call {
-            Call::Chat => chat::events(flavor, facts, script, &answer),
-            Call::Messages => messages::events(facts, script, &answer),
-            Call::Completions | Call::Embeddings | Call::CountTokens => {
-                completions::events(flavor, facts, script, &answer)
-            }
-        };
-        let done =
-            fail(flavor, facts, script, &mut events) && !script.no_done && call != Call::Messages;
-        stage::stream(&events, done, script)
+        let (mut events, framing) = events(flavor, call, facts, script, body);
+        let told = faults::fail(voice, facts, script, &mut events);
+        let done = framing == Framing::Sse && told && !script.no_done;
+        stage::stream(&events, framing, done, script)
     } else if script.error_after.is_some() {
-        whole(refusal(script, 500).event(flavor).to_string(), script)
+        whole(refusal(script, 500).event(voice).to_string(), script)
     } else {
-        let json = match call {
-            Call::Chat => {
-                let answer = answer::answer(flavor, call, facts, script, body);
-                chat::whole(flavor, facts, script, &answer)
-            }
-            Call::Completions => {
-                let answer = answer::answer(flavor, call, facts, script, body);
-                completions::whole(flavor, facts, script, &answer)
-            }
-            Call::Embeddings => embeddings::whole(flavor, facts, script),
-            Call::Messages => {
-                let answer = answer::answer(flavor, call, facts, script, body);
-                messages::whole(facts, script, &answer)
-            }
-            Call::CountTokens => messages::counted(facts),
-        };
-        whole(json, script)
+        whole(json(flavor, call, facts, script, body), script)
     };
     if let Some(status) = script.status.filter(|_| failure.is_none()) {
         reply.status = status;
     }
-    let own = if flavor == Flavor::OpenAi {
-        OPENAI
-    } else {
-        own_headers(flavor)
-    };
-    reply.headers.extend(owned(own));
+    reply.headers.extend(headers::complete(flavor));
     reply.headers.extend(script.headers.iter().cloned());
     reply
 }
 
-/// Header fields of the vendor's complete answers.
-const OPENAI: &[(&str, &str)] = &[
-    ("x-request-id", "req_sim"),
-    ("openai-version", "2020-10-01"),
-    ("openai-processing-ms", "1"),
-    ("x-ratelimit-limit-requests", "10000"),
-    ("x-ratelimit-remaining-requests", "9999"),
-];
-const ANTHROPIC: &[(&str, &str)] = &[
-    ("request-id", "req_sim"),
-    ("anthropic-organization-id", "org-sim"),
-    ("anthropic-ratelimit-requests-limit", "4000"),
-    ("anthropic-ratelimit-requests-remaining", "3999"),
-    ("anthropic-ratelimit-requests-reset", "2025-10-09T08:53:21Z"),
-];
-
-/// Header fields of all the vendor's answers, refusals too.
-fn own_headers(flavor: Flavor) -> &'static [(&'static str, &'static str)] {
-    if flavor == Flavor::Anthropic {
-        ANTHROPIC
-    } else {
-        &[]
+/// The events of a streamed answer, and how they are framed.
+fn events(
+    flavor: Flavor,
+    call: Call,
+    facts: &Facts,
+    script: &Script,
+    body: &[u8],
+) -> (Vec<Event>, Framing) {
+    let answer = answer::answer(flavor, call, facts, script, body);
+    match call {
+        Call::Chat => (chat::events(flavor, facts, script, &answer), Framing::Sse),
+        Call::Messages => (messages::events(facts, script, &answer), Framing::Named),
+        Call::Native(native) => {
+            let events = ollama::events(native, facts, script, &answer);
+            (events, Framing::Lines)
+        }
+        Call::Completions | Call::Embeddings | Call::CountTokens => {
+            let events = completions::events(flavor, facts, script, &answer);
+            (events, Framing::Sse)
+        }
     }
 }
 
-fn owned(headers: &[(&str, &str)]) -> Vec<(String, String)> {
-    let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
-    headers.iter().map(owned).collect()
+/// The whole answer.
+fn json(flavor: Flavor, call: Call, facts: &Facts, script: &Script, body: &[u8]) -> String {
+    let answer = || answer::answer(flavor, call, facts, script, body);
+    match call {
+        Call::Chat => chat::whole(flavor, facts, script, &answer()),
+        Call::Completions => completions::whole(flavor, facts, script, &answer()),
+        Call::Messages => messages::whole(facts, script, &answer()),
+        Call::Embeddings => embeddings::whole(flavor, facts, script),
+        Call::CountTokens => messages::counted(facts),
+        Call::Native(native @ (Native::Chat | Native::Generate)) => {
+            ollama::whole(native, facts, script, &answer())
+        }
+        Call::Native(native @ (Native::Embed | Native::Embeddings)) => {
+            ollama::embedded(native, facts, script)
+        }
+    }
+}
+
+/// A stream of JSON lines that have nothing to do with an answer.
+pub(crate) fn lines(lines: &[Value]) -> Reply {
+    let events: Vec<Event> = lines
+        .iter()
+        .map(|line| Event::new(line.to_string(), false))
+        .collect();
+    stage::stream(&events, Framing::Lines, false, &Script::default())
 }
 
 /// A whole JSON document, as model lists are.
@@ -167,21 +167,21 @@ pub(crate) fn document(json: &Value) -> Reply {
 }
 
 /// A refusal in the vendor's shape.
-pub(crate) fn refused(flavor: Flavor, refusal: &Refusal) -> Reply {
-    let (content_type, body) = refusal.render(flavor);
+pub(crate) fn refused(voice: Voice, refusal: &Refusal) -> Reply {
+    let (content_type, body) = refusal.render(voice);
     Reply {
         status: refusal.status,
         content_type,
-        headers: owned(own_headers(flavor)),
+        headers: headers::always(voice.flavor),
         length: Some(body.len() as u64),
         steps: Arc::from(vec![Step::Send(body)]),
     }
 }
 
 /// The error a script asks for by `status` (or `early`).
-pub(crate) fn scripted_error(flavor: Flavor, script: &Script) -> Reply {
+pub(crate) fn scripted_error(voice: Voice, script: &Script) -> Reply {
     let refusal = refusal(script, script.early.unwrap_or(500));
-    let mut reply = refused(flavor, &refusal);
+    let mut reply = refused(voice, &refusal);
     if script.html {
         let page = format!(
             "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\n",
@@ -231,58 +231,6 @@ fn whole(json: String, script: &Script) -> Reply {
         json.truncate(json.len() / 2);
     }
     stage::whole(json, script)
-}
-
-/// Ends the events the way the vendor fails in a stream; says if `[DONE]` still follows.
-fn fail(flavor: Flavor, facts: &Facts, script: &Script, events: &mut Vec<Event>) -> bool {
-    let Some(after) = script.error_after else {
-        return true;
-    };
-    let mut content = 0;
-    let end = events.iter().position(|event| {
-        let beyond = event.content && content == after;
-        content += usize::from(event.content);
-        beyond
-    });
-    // Without so many chunks: before whatever ends the stream.
-    let end = end.or_else(|| {
-        events
-            .iter()
-            .rposition(|event| event.content)
-            .map(|at| at + 1)
-    });
-    events.truncate(end.unwrap_or(0));
-    let data = match flavor {
-        // Ollama's own error line becomes an empty answer here: nothing tells of the fault.
-        Flavor::Ollama => chat::empty_chunk(flavor, facts),
-        Flavor::OpenAi
-        | Flavor::Vllm
-        | Flavor::Together
-        | Flavor::DeepInfra
-        | Flavor::OpenWebui
-        | Flavor::Queue
-        | Flavor::Anthropic => refusal(script, 500).event(flavor).to_string(),
-    };
-    events.push(Event {
-        name: (flavor == Flavor::Anthropic).then_some("error"),
-        ..Event::new(data, false)
-    });
-    flavor == Flavor::Vllm
-}
-
-/// Makes the middle content event half of one, if the script says so.
-fn garble(events: &mut [Event], script: &Script) {
-    if !script.bad_json {
-        return;
-    }
-    let middle = events.iter().filter(|event| event.content).count() / 2;
-    if let Some(event) = events.iter_mut().filter(|event| event.content).nth(middle) {
-        let mut half = event.data.len() / 2;
-        while !event.data.is_char_boundary(half) {
-            half += 1;
-        }
-        event.data.truncate(half);
-    }
 }
 
 /// A string as a JSON string.

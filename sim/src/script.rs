@@ -54,6 +54,9 @@ pub struct Script {
     pub reasoning: bool,
     /// `redacted`: a block of thoughts nobody can read comes first (Anthropic).
     pub redacted: bool,
+    /// `unsupported`: what the model cannot do, joined by commas: `tools`, `thinking`,
+    /// `vision` (Ollama's own API).
+    pub unsupported: Vec<String>,
     /// `unknown`: chunks and bodies carry fields no specification names.
     pub unknown: bool,
     /// `finish`: the finish reason.

@@ -161,6 +161,12 @@ impl Sim {
         self.service.set_script(script);
     }
 
+    /// The context (`num_ctx`) of each time an Ollama has loaded a model, oldest first.
+    pub fn loads(&self, model: &str) -> Vec<u64> {
+        let model = crate::vendor::ollama::full_name(model);
+        self.service.loaded.loads(&model)
+    }
+
     /// Lets calls with a `gate` go on, those that wait and those to come.
     pub fn open_gate(&self) {
         self.service.gate.send_replace(true);

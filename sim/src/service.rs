@@ -1,5 +1,7 @@
 //! The road of one call through a simulator: script, body, checks, reply.
 
+mod native;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,16 +11,18 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request, Response, StatusCode, Version};
 
+use serde_json::json;
 use tokio::sync::watch;
 
 use crate::line::Control;
+use crate::loaded::Loaded;
 use crate::playback::{self, Playback};
 use crate::record::{Open, RecordedRequest, Recorder};
 use crate::reply::{self, Reply};
 use crate::script::{self, Cut, Hang, Script};
 use crate::validate::{self, Call};
 use crate::vendor::refusal::{self, Refusal};
-use crate::vendor::{Flavor, Route, models};
+use crate::vendor::{Flavor, Route, Voice, models, ollama};
 
 /// Bytes of a response header that pass before `cut=header`.
 const HALF_A_HEADER: usize = 30;
@@ -42,7 +46,9 @@ pub(crate) struct Service {
     /// True while calls with a gate may go on.
     pub(crate) gate: watch::Sender<bool>,
     key: Option<String>,
-    models: Vec<String>,
+    models: Mutex<Vec<String>>,
+    /// What a simulated Ollama has in memory.
+    pub(crate) loaded: Loaded,
     validate: bool,
     script: Mutex<Arc<Script>>,
     canned: Mutex<HashMap<CannedKey, Arc<Reply>>>,
@@ -62,7 +68,8 @@ impl Service {
             recorder,
             gate: watch::Sender::new(false),
             key,
-            models,
+            models: Mutex::new(models),
+            loaded: Loaded::default(),
             validate,
             script: Mutex::new(Arc::new(script)),
             canned: Mutex::default(),
@@ -131,10 +138,12 @@ impl Service {
             Ok(script) => script,
             Err(error) => {
                 let refusal = Refusal::new(400, error.to_string());
-                let reply = reply::refused(self.flavor, &refusal);
+                let voice = self.flavor.voice(head.uri.path());
+                let reply = reply::refused(voice, &refusal);
                 return self.play(&reply, &Script::default(), connection, open);
             }
         };
+        let voice = self.flavor.voice(head.uri.path());
         let route = self.flavor.route(&head.method, head.uri.path());
         let allowed = route.and_then(|route| {
             let key = self.key.as_deref();
@@ -142,12 +151,12 @@ impl Service {
             Ok(route)
         });
         let reply = match allowed {
-            _ if early => Arc::new(reply::scripted_error(self.flavor, &script)),
-            Err(refusal) => Arc::new(reply::refused(self.flavor, &refusal)),
+            _ if early => Arc::new(reply::scripted_error(voice, &script)),
+            Err(refusal) => Arc::new(reply::refused(voice, &refusal)),
             Ok(route) => {
                 let query = head.uri.query().unwrap_or_default();
                 let text = own.or(header).unwrap_or_default();
-                self.reply(&route, query, &script, text, &body)
+                self.reply(&route, query, voice, &script, text, &body)
             }
         };
         drop(body);
@@ -167,6 +176,7 @@ impl Service {
         &self,
         route: &Route,
         query: &str,
+        voice: Voice,
         script: &Script,
         text: &str,
         body: &[u8],
@@ -177,15 +187,30 @@ impl Service {
             Route::Embeddings => Call::Embeddings,
             Route::Messages => Call::Messages,
             Route::CountTokens => Call::CountTokens,
-            Route::Models | Route::Model(_) | Route::Tags | Route::Health => {
-                return Arc::new(self.about(route, query, script));
+            Route::Native(native) => Call::Native(*native),
+            Route::Models
+            | Route::Model(_)
+            | Route::Tags
+            | Route::Running
+            | Route::Show
+            | Route::Pull
+            | Route::Version
+            | Route::Health => {
+                let reply = if script.status.is_some() {
+                    reply::scripted_error(voice, script)
+                } else {
+                    self.about(route, query, body)
+                        .unwrap_or_else(|refusal| reply::refused(voice, &refusal))
+                };
+                return Arc::new(reply);
             }
         };
         if self.validate {
-            let facts = validate::facts(self.flavor, call, &self.models, body);
+            let facts = validate::facts(self.flavor, call, &self.models(), body);
+            let facts = facts.and_then(|facts| self.loaded(call, facts, script));
             return Arc::new(match facts {
                 Ok(facts) => reply::to_call(self.flavor, call, &facts, script, body),
-                Err(refusal) => reply::refused(self.flavor, &refusal),
+                Err(refusal) => reply::refused(voice, &refusal),
             });
         }
         let facts = validate::glance(call, body);
@@ -207,28 +232,32 @@ impl Service {
         reply
     }
 
-    fn about(&self, route: &Route, query: &str, script: &Script) -> Reply {
-        if script.status.is_some() {
-            return reply::scripted_error(self.flavor, script);
-        }
-        match route {
-            Route::Tags => reply::document(&models::tags(&self.models)),
-            Route::Health => reply::document(&serde_json::json!({"status": true})),
-            Route::Model(id) if self.models.contains(id) => {
+    fn about(&self, route: &Route, query: &str, body: &[u8]) -> Result<Reply, Refusal> {
+        let models = self.models();
+        Ok(match route {
+            Route::Tags => reply::document(&models::tags(&models)),
+            Route::Running => reply::document(&ollama::running(&self.loaded.running())),
+            Route::Version => reply::document(&json!({"version": ollama::VERSION})),
+            Route::Show => self.show(body)?,
+            Route::Pull => self.pull(body)?,
+            Route::Health => reply::document(&json!({"status": true})),
+            Route::Model(id) if validate::known(self.flavor, &models, id) => {
                 reply::document(&models::item(self.flavor, id))
             }
-            Route::Model(id) => {
-                reply::refused(self.flavor, &refusal::no_such_model(self.flavor, id))
-            }
+            Route::Model(id) => return Err(refusal::no_such_model(self.flavor, id)),
             Route::Models
             | Route::Chat
             | Route::Completions
             | Route::Embeddings
             | Route::Messages
-            | Route::CountTokens => {
-                reply::document(&models::list(self.flavor, &self.models, query))
-            }
-        }
+            | Route::CountTokens
+            | Route::Native(_) => reply::document(&models::list(self.flavor, &models, query)),
+        })
+    }
+
+    fn models(&self) -> Vec<String> {
+        let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        models.clone()
     }
 
     fn play(

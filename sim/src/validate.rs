@@ -4,93 +4,18 @@
 //! fast answer needs without parsing, for simulators that do not validate.
 
 mod anthropic;
+mod facts;
 mod fields;
 mod messages;
+mod ollama;
 
 use memchr::memmem;
 use serde_json::{Map, Value};
 
-use crate::vendor::Flavor;
 use crate::vendor::refusal::{self, Refusal};
+use crate::vendor::{self, Flavor};
+pub(crate) use facts::{Call, Choice, Facts, Load, Native, Tool};
 use fields::Fields;
-
-/// Which call a body belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Call {
-    Chat,
-    Completions,
-    Embeddings,
-    /// Anthropic's conversation.
-    Messages,
-    /// The number of its input tokens.
-    CountTokens,
-}
-
-impl Call {
-    /// Whether the answer can be streamed.
-    pub(crate) fn streams(self) -> bool {
-        match self {
-            Call::Chat | Call::Completions | Call::Messages => true,
-            Call::Embeddings | Call::CountTokens => false,
-        }
-    }
-
-    /// Whether the answer can call tools.
-    pub(crate) fn takes_tools(self) -> bool {
-        match self {
-            Call::Chat | Call::Messages => true,
-            Call::Completions | Call::Embeddings | Call::CountTokens => false,
-        }
-    }
-}
-
-/// What an answer depends on.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Facts {
-    pub(crate) model: String,
-    pub(crate) stream: bool,
-    pub(crate) include_usage: bool,
-    /// Answers wanted for each prompt.
-    pub(crate) n: usize,
-    /// Prompts of a completion, inputs of an embedding.
-    pub(crate) inputs: usize,
-    pub(crate) base64: bool,
-    pub(crate) dimensions: Option<usize>,
-    pub(crate) logprobs: bool,
-    pub(crate) tools: Vec<Tool>,
-    pub(crate) choice: Choice,
-    /// Text of the last message if it is the user's, of the prompt, or of the input.
-    pub(crate) user_text: Option<String>,
-    pub(crate) prompt_tokens: u64,
-    /// Tokens the answer may have, where the vendor must be told.
-    pub(crate) max_tokens: Option<u64>,
-    /// Not more than one tool call.
-    pub(crate) single_call: bool,
-    /// The answer begins with thoughts without being told so by a script.
-    pub(crate) thinks: bool,
-    /// Thoughts are signed but not shown.
-    pub(crate) hidden_thoughts: bool,
-    pub(crate) stops: Vec<String>,
-    /// Messages before the answer.
-    pub(crate) turn: usize,
-}
-
-/// A function the caller offers.
-#[derive(Clone, Debug)]
-pub(crate) struct Tool {
-    pub(crate) name: String,
-    pub(crate) parameters: Value,
-}
-
-/// Whether a tool is to be called.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Choice {
-    #[default]
-    Auto,
-    None,
-    Required,
-    Named(String),
-}
 
 /// Parses and checks a body.
 pub(crate) fn facts(
@@ -109,10 +34,13 @@ pub(crate) fn facts(
     let facts = match call {
         Call::Messages | Call::CountTokens => anthropic::facts(call, map),
         Call::Chat | Call::Completions | Call::Embeddings => checked(flavor, call, map),
+        Call::Native(native) => ollama::facts(native, map),
     };
     let facts = facts.and_then(|facts| {
-        if models.contains(&facts.model) {
+        if known(flavor, models, &facts.model) {
             Ok(facts)
+        } else if let Call::Native(_) = call {
+            Err(vendor::ollama::no_such_model(&facts.model))
         } else {
             Err(refusal::no_such_model(flavor, &facts.model))
         }
@@ -125,6 +53,17 @@ pub(crate) fn facts(
     })
 }
 
+/// Whether the vendor has that model.
+pub(crate) fn known(flavor: Flavor, models: &[String], name: &str) -> bool {
+    if flavor != Flavor::Ollama {
+        return models.iter().any(|model| model == name);
+    }
+    let name = vendor::ollama::full_name(name);
+    models
+        .iter()
+        .any(|model| vendor::ollama::full_name(model) == name)
+}
+
 /// The facts a canned answer needs, found without parsing.
 pub(crate) fn glance(call: Call, body: &[u8]) -> Facts {
     let has = |needles: [&[u8]; 2]| {
@@ -132,7 +71,14 @@ pub(crate) fn glance(call: Call, body: &[u8]) -> Facts {
             .iter()
             .any(|needle| memmem::find(body, needle).is_some())
     };
-    let stream = call.streams() && has([b"\"stream\":true", b"\"stream\": true"]);
+    let stream = match call {
+        Call::Native(native) => {
+            native.streams() && !has([b"\"stream\":false", b"\"stream\": false"])
+        }
+        Call::Chat | Call::Completions | Call::Messages | Call::Embeddings | Call::CountTokens => {
+            call.streams() && has([b"\"stream\":true", b"\"stream\": true"])
+        }
+    };
     Facts {
         model: "sim-model".to_owned(),
         stream,
@@ -173,7 +119,7 @@ fn checked(flavor: Flavor, call: Call, map: &Map<String, Value>) -> Result<Facts
             prompt(&fields, &mut facts)?;
             generation(&fields, &mut facts)?;
         }
-        Call::Embeddings | Call::Messages | Call::CountTokens => {
+        Call::Embeddings | Call::Messages | Call::CountTokens | Call::Native(_) => {
             embeddings(&fields, &mut facts)?;
         }
     }

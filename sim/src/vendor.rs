@@ -6,11 +6,13 @@
 
 mod anthropic;
 pub(crate) mod models;
+pub(crate) mod ollama;
 pub(crate) mod refusal;
 
 use hyper::header::AUTHORIZATION;
 use hyper::{HeaderMap, Method};
 
+use crate::validate::Native;
 use refusal::Refusal;
 
 /// A simulated vendor.
@@ -29,7 +31,7 @@ pub enum Flavor {
     OpenWebui,
     /// AI Queue Master: whole answers only.
     Queue,
-    /// The `/v1` surface of Ollama.
+    /// Ollama: its own API and the `/v1` surface.
     Ollama,
     /// api.anthropic.com: its own format only.
     Anthropic,
@@ -45,9 +47,25 @@ pub(crate) enum Route {
     CountTokens,
     Models,
     Model(String),
+    /// Ollama's own calls.
+    Native(Native),
     /// Ollama's own list.
     Tags,
+    /// What Ollama has in memory.
+    Running,
+    /// What Ollama knows of one model.
+    Show,
+    Pull,
+    Version,
     Health,
+}
+
+/// In whose words something is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Voice {
+    pub(crate) flavor: Flavor,
+    /// An error is nothing but its text, as in Ollama's own API.
+    pub(crate) plain: bool,
 }
 
 impl Flavor {
@@ -89,6 +107,14 @@ impl Flavor {
         Flavor::every().find(|flavor| flavor.id() == id)
     }
 
+    /// In whose words a call to that path is refused.
+    pub(crate) fn voice(self, path: &str) -> Voice {
+        Voice {
+            flavor: self,
+            plain: self == Flavor::Ollama && path.starts_with("/api/"),
+        }
+    }
+
     /// What `method path` asks for; a refusal in the vendor's words if it serves no such thing.
     pub(crate) fn route(self, method: &Method, path: &str) -> Result<Route, Refusal> {
         let route = match self {
@@ -115,7 +141,14 @@ impl Flavor {
             },
             Flavor::Ollama => match path {
                 "/api/tags" => Some(Route::Tags),
-                "/api/version" => Some(Route::Health),
+                "/api/version" => Some(Route::Version),
+                "/api/ps" => Some(Route::Running),
+                "/api/show" => Some(Route::Show),
+                "/api/pull" => Some(Route::Pull),
+                "/api/chat" => Some(Route::Native(Native::Chat)),
+                "/api/generate" => Some(Route::Native(Native::Generate)),
+                "/api/embed" => Some(Route::Native(Native::Embed)),
+                "/api/embeddings" => Some(Route::Native(Native::Embeddings)),
                 _ => openai_route("/v1", path),
             },
             Flavor::Anthropic => match path {
@@ -131,8 +164,16 @@ impl Flavor {
             | Route::Completions
             | Route::Embeddings
             | Route::Messages
-            | Route::CountTokens => Method::POST,
-            Route::Models | Route::Model(_) | Route::Tags | Route::Health => Method::GET,
+            | Route::CountTokens
+            | Route::Native(_)
+            | Route::Show
+            | Route::Pull => Method::POST,
+            Route::Models
+            | Route::Model(_)
+            | Route::Tags
+            | Route::Running
+            | Route::Version
+            | Route::Health => Method::GET,
         };
         if *method == wanted {
             Ok(route)

@@ -1,5 +1,6 @@
 //! What is said: pieces of text, tool calls, the reason for ending, and token counts.
 
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::quote;
@@ -24,6 +25,17 @@ pub(super) struct ToolCall {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) arguments: String,
+}
+
+impl ToolCall {
+    /// The arguments as JSON, where a vendor has them so: other text becomes a string.
+    pub(super) fn json(&self) -> String {
+        match self.arguments.as_str() {
+            "" => "{}".to_owned(),
+            text if serde_json::from_str::<IgnoredAny>(text).is_ok() => text.to_owned(),
+            text => quote(text),
+        }
+    }
 }
 
 pub(super) fn answer(

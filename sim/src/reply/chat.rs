@@ -1,7 +1,8 @@
 //! Chat completions: the whole answer and the chunks of a stream, in each vendor's shape.
 
 use super::answer::{Answer, ToolCall};
-use super::{Event, garble, quote};
+use super::faults::garble;
+use super::{Event, quote};
 use crate::script::{Empty, Script, Usage};
 use crate::validate::Facts;
 use crate::vendor::Flavor;

@@ -25,8 +25,7 @@ pub(super) fn whole(flavor: Flavor, facts: &Facts, script: &Script) -> String {
                     .collect();
                 format!("\"{}\"", base64::encode(&bytes))
             } else {
-                let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
-                format!("[{}]", numbers.join(","))
+                json(&vector)
             };
             format!(r#"{{"object":"embedding","index":{index},"embedding":{vector}}}"#)
         })
@@ -50,6 +49,16 @@ pub(super) fn whole(flavor: Flavor, facts: &Facts, script: &Script) -> String {
         super::chat::model(flavor, facts),
         super::chat::unknown(script)
     )
+}
+
+/// The vector of the input with that index, as JSON.
+pub(super) fn numbers(index: usize, dimensions: Option<usize>) -> String {
+    json(&vector(index, dimensions.unwrap_or(DIMENSIONS)))
+}
+
+fn json(vector: &[f32]) -> String {
+    let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
+    format!("[{}]", numbers.join(","))
 }
 
 /// The vector of the input with that index: multiples of 1/64, exact in any notation.

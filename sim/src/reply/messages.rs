@@ -3,11 +3,10 @@
 //! As the vendor sends it: a ping after the first block has begun, blanks after or inside
 //! some objects, an empty first piece of a tool's input, and no `[DONE]`.
 
-use serde::de::IgnoredAny;
-
 use super::answer::{Answer, ToolCall};
 use super::chat::{fragments, unknown};
-use super::{Event, garble, quote};
+use super::faults::garble;
+use super::{Event, quote};
 use crate::script::{Empty, Script, Usage};
 use crate::signature;
 use crate::validate::Facts;
@@ -110,11 +109,7 @@ impl Block<'_> {
                 format!(r#"{{"type":"text","text":{}}}"#, quote(&pieces.concat()))
             }
             Block::Call(call) => {
-                let input = match call.arguments.as_str() {
-                    "" => "{}".to_owned(),
-                    input if serde_json::from_str::<IgnoredAny>(input).is_ok() => input.to_owned(),
-                    input => quote(input),
-                };
+                let input = call.json();
                 format!(
                     r#"{{"type":"tool_use","id":{},"name":{},"input":{input}}}"#,
                     quote(&call.id),

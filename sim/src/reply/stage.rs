@@ -9,12 +9,26 @@ use super::{Event, Reply};
 use crate::playback::Step;
 use crate::script::{Cut, Hang, Script};
 
+/// How the events of a stream are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// Server-sent events that end with `[DONE]`.
+    Sse,
+    /// Server-sent events with names, the last of which ends the stream.
+    Named,
+    /// One JSON object a line.
+    Lines,
+}
+
 /// A stream of events, with `[DONE]` if `done`.
-pub(super) fn stream(events: &[Event], done: bool, script: &Script) -> Reply {
+pub(super) fn stream(events: &[Event], framing: Framing, done: bool, script: &Script) -> Reply {
     let mut frames: Vec<Frame> = events
         .iter()
         .map(|event| Frame {
-            bytes: encode(event.name, &event.data, script),
+            bytes: match framing {
+                Framing::Sse | Framing::Named => encode(event.name, &event.data, script),
+                Framing::Lines => format!("{}\n", event.data),
+            },
             content: event.content,
             done: event.last,
         })
@@ -34,8 +48,16 @@ pub(super) fn stream(events: &[Event], done: bool, script: &Script) -> Reply {
     let length = frames.iter().map(|frame| frame.bytes.len() as u64).sum();
     Reply {
         status: 200,
-        content_type: "text/event-stream; charset=utf-8",
-        headers: vec![("cache-control".to_owned(), "no-cache".to_owned())],
+        content_type: match framing {
+            Framing::Sse | Framing::Named => "text/event-stream; charset=utf-8",
+            Framing::Lines => "application/x-ndjson",
+        },
+        headers: match framing {
+            Framing::Sse | Framing::Named => {
+                vec![("cache-control".to_owned(), "no-cache".to_owned())]
+            }
+            Framing::Lines => Vec::new(),
+        },
         length: script.length.then_some(length),
         steps: steps(frames, script),
     }

@@ -53,6 +53,7 @@ fn set(script: &mut Script, key: &str, value: &str) -> Result<(), &'static str> 
         "chunk_bytes" => script.chunk_bytes = Some(number(value)?),
         "reasoning" => script.reasoning = switch(value)?,
         "redacted" => script.redacted = switch(value)?,
+        "unsupported" => script.unsupported = unsupported(value)?,
         "unknown" => script.unknown = switch(value)?,
         "finish" => script.finish = Some(text(value)),
         "tools" => script.tools = Some(number(value)?),
@@ -144,6 +145,14 @@ fn empty(value: &str) -> Result<Empty, &'static str> {
         "body" => Empty::Body,
         _ => return Err("needs content, choices or body"),
     })
+}
+
+fn unsupported(value: &str) -> Result<Vec<String>, &'static str> {
+    let known = |word: &str| match word {
+        "tools" | "thinking" | "vision" => Ok(word.to_owned()),
+        _ => Err("needs tools, thinking or vision"),
+    };
+    value.split(',').map(known).collect()
 }
 
 fn hang(value: &str) -> Result<Hang, &'static str> {

@@ -61,7 +61,9 @@ impl<'a> Fields<'a> {
         let known = |name: &str| match call {
             Call::Chat => GENERATION.contains(&name) || CHAT.contains(&name),
             Call::Completions => GENERATION.contains(&name) || COMPLETIONS.contains(&name),
-            Call::Embeddings | Call::Messages | Call::CountTokens => EMBEDDINGS.contains(&name),
+            Call::Embeddings | Call::Messages | Call::CountTokens | Call::Native(_) => {
+                EMBEDDINGS.contains(&name)
+            }
         };
         match self.map.keys().find(|name| !known(name)) {
             None => Ok(()),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::Flavor;
+use super::{Flavor, Voice};
 
 /// A request the vendor does not serve.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,12 +34,14 @@ impl Refusal {
         }
     }
 
-    /// Media type and bytes as `flavor` answers it.
-    pub(crate) fn render(&self, flavor: Flavor) -> (&'static str, Bytes) {
+    /// Media type and bytes as the vendor answers it.
+    pub(crate) fn render(&self, voice: Voice) -> (&'static str, Bytes) {
         let Refusal {
             status, message, ..
         } = self;
+        let flavor = voice.flavor;
         let json = match flavor {
+            _ if voice.plain && self.code.as_deref() != Some("no_route") => self.event(voice),
             Flavor::OpenAi | Flavor::Together | Flavor::Ollama | Flavor::Vllm => {
                 if flavor == Flavor::Ollama && self.code.as_deref() == Some("no_route") {
                     return text("404 page not found");
@@ -49,7 +51,7 @@ impl Refusal {
                 } else if flavor == Flavor::Vllm && *status == 401 {
                     json!({"error": "Unauthorized"})
                 } else {
-                    self.event(flavor)
+                    self.event(voice)
                 }
             }
             Flavor::DeepInfra => match &self.param {
@@ -60,15 +62,16 @@ impl Refusal {
             },
             Flavor::OpenWebui => json!({ "detail": message }),
             Flavor::Queue => return text(message),
-            Flavor::Anthropic => self.event(flavor),
+            Flavor::Anthropic => self.event(voice),
         };
         ("application/json", Bytes::from(json.to_string()))
     }
 
     /// The error object as it appears inside a stream or a 200.
-    pub(crate) fn event(&self, flavor: Flavor) -> Value {
+    pub(crate) fn event(&self, voice: Voice) -> Value {
         let message = &self.message;
-        match flavor {
+        match voice.flavor {
+            _ if voice.plain => json!({ "error": message }),
             Flavor::Vllm => json!({"error": {
                 "message": message,
                 "type": self.kind.as_deref().unwrap_or_else(|| vllm_kind(self.status)),

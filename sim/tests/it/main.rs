@@ -5,6 +5,7 @@
 
 mod anthropic;
 mod faults;
+mod ollama;
 mod program;
 mod raw;
 mod tls;
