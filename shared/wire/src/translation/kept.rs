@@ -26,20 +26,27 @@ impl Kept {
         call_id: impl FnOnce(u32, u32, &str) -> String,
     ) {
         match event {
-            Event::Reasoning { choice: 0, text } if self.has_room(text) => {
-                self.open.push_str(text);
+            Event::Reasoning { choice: 0, text } => {
+                if self.has_room(text) {
+                    self.open.push_str(text);
+                }
             }
             Event::Signature {
                 choice: 0,
                 signature,
-            } if self.has_room(signature) => self.blocks.push(Thinking::Plain {
-                text: std::mem::take(&mut self.open),
-                signature: Some(signature.to_string()),
-            }),
-            Event::Redacted { choice: 0, data } if self.has_room(data) => {
-                self.blocks.push(Thinking::Redacted {
-                    data: data.to_string(),
-                });
+            } => {
+                if self.has_room(signature) {
+                    self.blocks.push(Thinking::Plain {
+                        text: std::mem::take(&mut self.open),
+                        signature: Some(signature.to_string()),
+                    });
+                }
+            }
+            Event::Redacted { choice: 0, data } => {
+                if self.has_room(data) {
+                    let data = data.to_string();
+                    self.blocks.push(Thinking::Redacted { data });
+                }
             }
             Event::Call {
                 choice: 0,
@@ -78,6 +85,7 @@ impl Kept {
         done
     }
 
+    /// Counts `text`; gives everything up when it is too much.
     fn has_room(&mut self, text: &str) -> bool {
         self.bytes = self.bytes.saturating_add(text.len());
         if self.bytes > MOST_BYTES {
@@ -87,5 +95,105 @@ impl Kept {
             return false;
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reasoning(text: &str) -> Event<'_> {
+        Event::Reasoning {
+            choice: 0,
+            text: text.into(),
+        }
+    }
+
+    fn signature(signature: &str) -> Event<'_> {
+        Event::Signature {
+            choice: 0,
+            signature: signature.into(),
+        }
+    }
+
+    fn call(call: u32) -> Event<'static> {
+        Event::Call {
+            choice: 0,
+            call,
+            id: "".into(),
+            name: "f".into(),
+        }
+    }
+
+    fn kept(events: &[Event<'_>]) -> Vec<(String, Vec<Thinking>)> {
+        let mut kept = Kept::default();
+        for event in events {
+            kept.add(event, |_, call, _| format!("call {call}"));
+        }
+        kept.take()
+    }
+
+    fn signed(text: &str, signature: &str) -> Thinking {
+        Thinking::Plain {
+            text: text.to_owned(),
+            signature: Some(signature.to_owned()),
+        }
+    }
+
+    #[test]
+    fn each_call_has_the_blocks_right_before_it() {
+        let redacted = Event::Redacted {
+            choice: 0,
+            data: "opaque".into(),
+        };
+        let got = kept(&[
+            reasoning("a"),
+            reasoning("b"),
+            signature("s"),
+            redacted,
+            call(0),
+            call(1),
+            reasoning("c"),
+            signature("t"),
+            call(2),
+            reasoning("d"),
+            signature("u"),
+        ]);
+        let data = "opaque".to_owned();
+        let expected = [
+            (
+                "call 0".to_owned(),
+                vec![signed("ab", "s"), Thinking::Redacted { data }],
+            ),
+            ("call 2".to_owned(), vec![signed("c", "t")]),
+        ];
+        assert_eq!(got, expected, "parallel calls share, and no call follows d");
+    }
+
+    #[test]
+    fn what_is_not_signed_is_not_kept() {
+        assert_eq!(kept(&[reasoning("a"), call(0)]), []);
+        let got = kept(&[
+            reasoning("a"),
+            call(0),
+            reasoning("b"),
+            signature("s"),
+            call(1),
+        ]);
+        assert_eq!(got, [("call 1".to_owned(), vec![signed("b", "s")])]);
+    }
+
+    #[test]
+    fn too_much_is_given_up_as_a_whole() {
+        let long = "x".repeat(MOST_BYTES / 2 + 1);
+        let got = kept(&[
+            reasoning(&long),
+            signature("s"),
+            call(0),
+            reasoning(&long),
+            signature("s"),
+            call(1),
+        ]);
+        assert_eq!(got, []);
     }
 }

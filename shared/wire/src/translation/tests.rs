@@ -118,6 +118,44 @@ fn a_cut_anywhere_ends_once_and_in_order() {
     }
 }
 
+/// Broken bytes may break the answer, but not the reader and not the order.
+#[test]
+fn mutilated_streams_end_once_and_in_order() {
+    // Knuth's linear congruential generator: the same damage in every run.
+    let mut state = 0x2545_f491_4f6c_dd1du64;
+    let mut next = move |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005);
+        state = state.wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % below.max(1)
+    };
+    for case in all() {
+        for round in 0..100 {
+            let mut bytes = case.stream.to_vec();
+            for _ in 0..=next(4) {
+                let at = next(bytes.len());
+                let end = (at + next(40)).min(bytes.len());
+                match next(4) {
+                    0 => drop(bytes.drain(at..end)),
+                    1 => bytes.extend_from_within(at..end),
+                    2 if at < bytes.len() => bytes[at] = b"{}[]\",:\\n0u\xff"[next(12)],
+                    _ => bytes.insert(at, b"{}[]\",:\\n0u\xff"[next(12)]),
+                }
+            }
+            let mut order = cases::Order::default();
+            let mut reader = case.reader();
+            let each = &mut |event: Event<'_>| order.add(&event);
+            bytes.chunks(97).for_each(|piece| reader.push(piece, each));
+            reader.finish(true, each);
+            let text = String::from_utf8_lossy(&bytes);
+            order.check(&format!("{} round {round}: {text}", case.name));
+
+            let mut order = cases::Order::default();
+            read_whole(case.whole_from, &bytes, &mut |event| order.add(&event));
+            order.check(&format!("{} round {round} as a reply: {text}", case.name));
+        }
+    }
+}
+
 #[test]
 fn a_cut_stream_is_never_told_as_complete_before_its_finish() {
     for case in all().iter().filter(|case| case.is_complete()) {
