@@ -56,6 +56,7 @@ macro_rules! folder {
 /// Every case of every dialect.
 pub(super) fn all() -> Vec<Case> {
     let mut all = openai();
+    all.extend(anthropic());
     all.extend(ollama());
     all
 }
@@ -76,6 +77,28 @@ fn section(text: &'static str, title: &str) -> Option<&'static [u8]> {
         .split_once("\n=== ")
         .map_or(rest, |(section, _)| section);
     Some(section.as_bytes())
+}
+
+fn anthropic() -> Vec<Case> {
+    let files = sections!("anthropic",
+        "another-servers" "cached-usage" "context-full"
+        "cut-before-anything" "cut-off" "error-midway"
+        "error-openai-form" "error-unnamed" "last-event-missing"
+        "max-tokens" "not-json" "parallel-tools"
+        "redacted-thinking" "refusal-unexplained" "refusal-without-blocks"
+        "server-tools" "thinking-text-tool"
+    );
+    let case = |(name, text)| Case {
+        name,
+        stream: section(text, "stream")
+            .or_else(|| section(text, "unfinished"))
+            .unwrap_or_default(),
+        whole: section(text, "reply"),
+        expected: None,
+        from: || StreamFrom::Anthropic(anthropic::StreamReader::default()),
+        whole_from: WholeFrom::Anthropic,
+    };
+    files.into_iter().map(case).collect()
 }
 
 fn ollama() -> Vec<Case> {
