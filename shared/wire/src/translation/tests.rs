@@ -1,6 +1,7 @@
 //! The laws that hold for every case file of every upstream dialect.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod anthropic_cases;
 mod cases;
 mod openai_cases;
 mod shape;

@@ -1,0 +1,71 @@
+//! Conformance cases of Anthropic's streams towards an OpenAI caller.
+
+use super::cases::one;
+use super::*;
+
+/// The chunk of one delta.
+fn chunk(delta: &str, finish: &str) -> String {
+    format!(
+        "data: {{\"id\":\"msg_01\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"virtual\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"logprobs\":null,\"finish_reason\":{finish}}}],\"usage\":null}}\n\n"
+    )
+}
+
+#[test]
+fn b01_b14_thinking_text_and_a_tool_without_arguments() {
+    let case = one("anthropic/thinking-text-tool");
+    let (out, end, mut translation) = translate(&case, chat(), &[case.stream]);
+    let expected = [
+        chunk(r#"{"role":"assistant","content":"","refusal":null}"#, "null"),
+        ": keep-alive\n\n".to_owned(),
+        chunk(r#"{"reasoning_content":"User wants the country."}"#, "null"),
+        chunk(r#"{"reasoning_details":[{"type":"reasoning.text","signature":"EpADCok=","format":"anthropic-claude-v1","index":0}]}"#, "null"),
+        chunk(r#"{"content":"Let me check."}"#, "null"),
+        chunk(r#"{"tool_calls":[{"index":0,"id":"toolu_01","type":"function","function":{"name":"get_country","arguments":""}}]}"#, "null"),
+        chunk(r#"{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]}"#, "null"),
+        chunk("{}", "\"tool_calls\""),
+        "data: {\"id\":\"msg_01\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"virtual\",\"choices\":[],\"usage\":{\"prompt_tokens\":61,\"completion_tokens\":57,\"total_tokens\":118,\"prompt_tokens_details\":{\"cached_tokens\":0,\"cache_write_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0}}}\n\n".to_owned(),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    assert_eq!(out, expected.concat());
+    assert_eq!(end, End::Complete);
+    let block = Thinking::Plain {
+        text: "User wants the country.".to_owned(),
+        signature: Some("EpADCok=".to_owned()),
+    };
+    let kept = [("toolu_01".to_owned(), vec![block])];
+    assert_eq!(translation.take_thinking(), kept);
+    assert_eq!(translation.take_thinking(), [], "taken");
+}
+
+/// The call's number among the calls, not its block's among the blocks.
+#[test]
+fn b06_parallel_calls_are_numbered_from_zero() {
+    let case = one("anthropic/parallel-tools");
+    let (out, _, _) = translate(&case, chat(), &[case.stream]);
+    let calls = collected(case.reader(), case.stream).choices[0].calls.len();
+    assert!(calls > 1);
+    for call in 0..calls {
+        let head = format!("\"tool_calls\":[{{\"index\":{call},\"id\":");
+        assert_eq!(out.matches(&head).count(), 1, "{out}");
+    }
+}
+
+#[test]
+fn b15_a_refusal_without_blocks_is_a_filtered_answer() {
+    let case = one("anthropic/refusal-without-blocks");
+    let (out, end, translation) = translate(&case, chat(), &[case.stream]);
+    assert_eq!(end, End::Complete);
+    assert!(
+        out.contains("\"finish_reason\":\"content_filter\""),
+        "{out}"
+    );
+    assert!(!out.contains("\"delta\":{\"content\""), "{out}");
+    assert!(translation.says_why());
+}
+
+#[test]
+fn reasoning_is_kept_for_anthropic_only() {
+    let case = one("openai-stream/openrouter-signed-reasoning");
+    let (_, _, mut translation) = translate(&case, chat(), &[case.stream]);
+    assert_eq!(translation.take_thinking(), []);
+}
