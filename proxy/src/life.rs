@@ -70,7 +70,7 @@ async fn begin(
     let headers = caller.req_header().headers.clone();
     let accepted = accept::accept(caller, call, gateway.max_body).await?;
     account.accepted(&accepted);
-    let target = Arc::clone(resolve::resolve(&live, &accepted)?);
+    let target = resolve::resolve(&live, &accepted)?;
     account.resolved(&target);
     let form = ReplyForm::of(&target, call, &accepted);
     account.formed(form);

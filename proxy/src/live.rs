@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use pingora::http::RequestHeader;
 use store::config::Config;
-use store::route::{self, NoRoute, QueueIdentity};
+use store::route::{self, NoRoute, QueueIdentity, ai_queue};
 use store::{CircuitRow, Endpoint, Problem, Secret, Snapshot, VirtualModel};
 use wire::dialect::openai::Defaults;
 use wire::edit::json_string;
@@ -33,12 +33,47 @@ pub(crate) struct Live {
     /// By the virtual model's id.
     targets: HashMap<i64, Arc<Target>>,
     pub(crate) upstreams: Vec<Arc<Upstream>>,
+    queue: Option<Queue>,
     /// The body of `GET /v1/models`.
     pub(crate) model_list: Bytes,
     /// Everything that is not as the operator will want it.
     pub(crate) problems: Vec<Problem>,
     /// Rows that cannot be used, as the problems name them.
     pub(crate) unusable: Vec<String>,
+}
+
+/// The AI queue, which takes names that no virtual model has.
+#[derive(Debug)]
+struct Queue {
+    upstream: Arc<Upstream>,
+    build: Build,
+}
+
+impl Queue {
+    /// The queue as configured; `before` is the one of the configuration before.
+    fn new(build: &Build, before: Option<&Self>) -> Option<Result<Self, String>> {
+        let url = build.queue_url.as_deref()?;
+        let upstream = match before {
+            Some(known) => Ok(Arc::clone(&known.upstream)),
+            None => {
+                let endpoint = Arc::new(ai_queue::endpoint(url));
+                Upstream::new(&endpoint, build.timeouts).map(Arc::new)
+            }
+        };
+        Some(upstream.map(|upstream| Self {
+            upstream,
+            build: build.clone(),
+        }))
+    }
+
+    /// A target for `name`; `None` for a name that cannot stand in a header.
+    fn target(&self, name: &str) -> Option<Arc<Target>> {
+        let model = Arc::new(ai_queue::passed_on(name));
+        // One standing for all names, of which callers can make as many as they like.
+        let standing = self.upstream.standing("", &[]);
+        let target = Target::with_standing(&model, &self.upstream, &self.build, standing);
+        target.ok().map(Arc::new)
+    }
 }
 
 /// A virtual model with everything a call to it needs.
@@ -192,8 +227,18 @@ impl Live {
                 Err(why) => leave_out(format!("virtual model {} {:?}", model.id, model.name), why),
             }
         }
+        let known = before.and_then(|live| live.queue.as_ref());
+        let queue = match Queue::new(build, known) {
+            Some(Ok(queue)) => Some(queue),
+            Some(Err(why)) => {
+                leave_out("setting AI_QUEUE_URL".to_owned(), why);
+                None
+            }
+            None => None,
+        };
         Self {
             model_list: model_list(&snapshot),
+            queue,
             snapshot,
             targets,
             upstreams,
@@ -236,13 +281,19 @@ impl Live {
     }
 
     /// The target for the model a caller names; `Ok(None)` when the virtual model
-    /// exists but could not be prepared.
+    /// exists but could not be prepared. A name that no virtual model has goes to the
+    /// AI queue when that is in use.
     ///
     /// # Errors
     /// When no virtual model answers to the name.
-    pub(crate) fn target(&self, asked: Option<&str>) -> Result<Option<&Arc<Target>>, NoRoute> {
-        let (model, _) = self.snapshot.resolve(asked)?;
-        Ok(self.by_id(model.id))
+    pub(crate) fn target(&self, asked: Option<&str>) -> Result<Option<Arc<Target>>, NoRoute> {
+        match (self.snapshot.resolve(asked), &self.queue) {
+            (Ok((model, _)), _) => Ok(self.by_id(model.id).cloned()),
+            (Err(NoRoute::Unknown(name)), Some(queue)) => {
+                queue.target(&name).ok_or(NoRoute::Unknown(name)).map(Some)
+            }
+            (Err(none), _) => Err(none),
+        }
     }
 
     /// The target of the virtual model with this id.
@@ -257,6 +308,16 @@ impl Target {
         upstream: &Arc<Upstream>,
         build: &Build,
         saved: &[CircuitRow],
+    ) -> Result<Self, String> {
+        let standing = upstream.standing(&model.actual_model, saved);
+        Self::with_standing(model, upstream, build, standing)
+    }
+
+    fn with_standing(
+        model: &Arc<VirtualModel>,
+        upstream: &Arc<Upstream>,
+        build: &Build,
+        standing: Arc<Standing>,
     ) -> Result<Self, String> {
         let number = |value: f64| Bytes::from(value.to_string());
         let unbuilt =
@@ -286,7 +347,7 @@ impl Target {
             upstream: Arc::clone(upstream),
             roads,
             headers,
-            standing: upstream.standing(&model.actual_model, saved),
+            standing,
             limits: build.limits.with(&model.routing),
             turns: AtomicU64::new(0),
             secrets: secrets(model, upstream, build),

@@ -13,6 +13,7 @@ mod ledger;
 mod life;
 mod listener;
 mod live;
+mod poll;
 mod request_id;
 mod routes;
 mod start;

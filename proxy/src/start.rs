@@ -10,10 +10,12 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+use pingora::connectors::ConnectorOptions;
 use pingora::listeners::ListenerConfig;
 use pingora::protocols::l4::stream::L4BufferSettings;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
+use pingora::services::background::background_service;
 use pingora::services::listening::Service;
 use store::config::process::{self, Problems, Program, Surroundings};
 use store::config::{Config, LogFormat};
@@ -25,7 +27,9 @@ use crate::ledger::Ledger;
 use crate::listener::Listener;
 use crate::live::watch::Current;
 use crate::live::{Build, Live};
+use crate::poll::Poller;
 use crate::stop::Stop;
+use crate::upstream::Limits;
 
 /// Upstream connections kept for later calls, for each worker thread.
 const POOL: usize = 1024;
@@ -84,10 +88,17 @@ pub(crate) fn run() -> Result<(), Problems> {
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
     let conf = &server.configuration;
+    let poller = config.health_check_interval.map(|every| {
+        let options = ConnectorOptions::from_server_conf(conf);
+        Poller::new(Arc::clone(&current), &options, every, Limits::new(&config))
+    });
     let gateway = Gateway::new(&config, conf, current, ledger, stopping);
     let mut service = Service::new("gateway".to_owned(), Listener::new(conf, gateway));
     service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(CALLER_BUFFERS));
     server.add_service(service);
+    if let Some(poller) = poller {
+        server.add_service(background_service("health checks", poller));
+    }
     announce(address)?;
     server.run(RunArgs {
         shutdown_signal: Box::new(stop),

@@ -7,6 +7,7 @@
 
 mod address;
 mod certificates;
+mod check;
 mod corked;
 mod pool;
 mod standing;
@@ -24,6 +25,7 @@ use store::{CircuitRow, Endpoint};
 use wire::provider::{BaseUrl, Provider};
 
 use address::Address;
+use check::Check;
 pub(crate) use pool::{Pool, Wanted};
 pub(crate) use standing::{Limits, Pass, Standing};
 pub(crate) use state::State;
@@ -78,6 +80,7 @@ pub(crate) struct Upstream {
     pub(crate) base: BaseUrl,
     pub(crate) state: Arc<State>,
     address: Address,
+    check: Option<Check>,
     /// By the model's name; only looked into when a configuration is built.
     standings: Mutex<HashMap<String, Arc<Standing>>>,
 }
@@ -90,11 +93,16 @@ impl Upstream {
     pub(crate) fn new(endpoint: &Arc<Endpoint>, timeouts: Timeouts) -> Result<Self, String> {
         let base = BaseUrl::parse(&endpoint.url).map_err(|why| format!("its URL {why}"))?;
         let template = peer_template(endpoint, &base, timeouts)?;
+        let check = endpoint
+            .health_check()
+            .map(|url| Check::new(endpoint, &url, timeouts))
+            .transpose()?;
         Ok(Self {
             endpoint: Arc::clone(endpoint),
             provider: endpoint.provider.provider(),
             address: Address::new(base.host(), base.port(), template),
             base,
+            check,
             state: Arc::default(),
             standings: Mutex::default(),
         })
@@ -107,6 +115,14 @@ impl Upstream {
     /// When the host name does not resolve and no earlier answer is known.
     pub(crate) async fn peers(&self) -> Result<Arc<[Arc<HttpPeer>]>, std::io::Error> {
         self.address.peers().await
+    }
+
+    /// Asks the endpoint how it is; `None` when it has no health check.
+    ///
+    /// # Errors
+    /// Inside: why it is not healthy.
+    pub(crate) async fn check(&self, pool: &Pool) -> Option<Result<(), String>> {
+        Some(self.check.as_ref()?.ask(pool).await)
     }
 
     /// How `model` is doing here; `saved` are the circuits of before the start.

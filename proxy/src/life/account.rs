@@ -4,6 +4,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use store::route::ai_queue::NO_ROW;
 use store::{Attempt, CallKind, CallRecord, Outcome};
 use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
@@ -106,7 +107,7 @@ impl Account {
     pub(super) fn resolved(&mut self, target: &Target) {
         if let Some(record) = &mut self.record {
             record.virtual_model.clone_from(&target.model.name);
-            record.endpoint_id = Some(target.upstream.endpoint.id);
+            record.endpoint_id = Some(target.upstream.endpoint.id).filter(|id| *id != NO_ROW);
             record.endpoint_name = Some(target.upstream.endpoint.name.clone());
         }
     }
@@ -121,7 +122,7 @@ impl Account {
     pub(super) fn attempt(&mut self, target: &Target) {
         self.reached_upstream = true;
         if let Some(record) = &mut self.record {
-            record.endpoint_id = Some(target.upstream.endpoint.id);
+            record.endpoint_id = Some(target.upstream.endpoint.id).filter(|id| *id != NO_ROW);
             record.endpoint_name = Some(target.upstream.endpoint.name.clone());
             record.attempts.push(Attempt {
                 endpoint: target.upstream.endpoint.name.clone(),

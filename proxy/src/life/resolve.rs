@@ -13,7 +13,7 @@ use crate::live::{Live, Target};
 ///
 /// # Errors
 /// When no virtual model answers to the name, or it could not be prepared.
-pub(super) fn resolve<'l>(live: &'l Live, accepted: &Accepted) -> Result<&'l Arc<Target>, Fault> {
+pub(super) fn resolve(live: &Live, accepted: &Accepted) -> Result<Arc<Target>, Fault> {
     let asked = accepted.request.model.as_deref();
     match live.target(asked) {
         Ok(Some(target)) => Ok(target),

@@ -1,9 +1,13 @@
 //! How an endpoint has been doing, for `/health`.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
+
+const UNKNOWN: u8 = 0;
+const GOOD: u8 = 1;
+const BAD: u8 = 2;
 
 /// Counters of one endpoint since the gateway started or the endpoint changed.
 #[derive(Debug, Default)]
@@ -14,6 +18,8 @@ pub(crate) struct State {
     last_success: AtomicI64,
     last_failure: AtomicI64,
     last_error: ArcSwapOption<String>,
+    /// The health check: 0 unknown, 1 good, 2 bad.
+    health: AtomicU8,
 }
 
 impl State {
@@ -33,6 +39,13 @@ impl State {
         self.last_error.store(Some(code.to_owned().into()));
     }
 
+    /// What the health check found. Says whether that is new.
+    pub(crate) fn checked(&self, healthy: bool) -> bool {
+        let now = if healthy { GOOD } else { BAD };
+        let before = self.health.swap(now, Ordering::Relaxed);
+        before != now && !(before == UNKNOWN && healthy)
+    }
+
     /// The state as `/health` shows it.
     pub(crate) fn report(&self) -> serde_json::Value {
         let time = |at: &AtomicI64| Some(at.load(Ordering::Relaxed)).filter(|t| *t > 0);
@@ -50,6 +63,11 @@ impl State {
             "last_success": time(&self.last_success),
             "last_failure": time(&self.last_failure),
             "last_error": self.last_error.load().as_deref(),
+            "health_check": match self.health.load(Ordering::Relaxed) {
+                GOOD => Some("ok"),
+                BAD => Some("failing"),
+                _ => None,
+            },
         })
     }
 }

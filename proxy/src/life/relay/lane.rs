@@ -8,9 +8,12 @@ use wire::translation::Translation;
 use wire::usage::Usage;
 
 /// One stream's way.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an edited stream is the usual one and is not to cost an allocation"
+)]
 pub(in super::super) enum Lane {
     Edited(StreamEditor),
-    /// Boxed: an edited stream has no room for it.
     Translated(Box<Translation>),
 }
 

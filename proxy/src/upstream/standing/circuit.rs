@@ -33,6 +33,16 @@ impl Limits {
         }
     }
 
+    /// For failures that are looked for only `every` so often: the window holds as
+    /// many rounds as there must be failures.
+    pub(crate) fn for_checks(self, every: Duration) -> Self {
+        let rounds = millis(every).saturating_mul(i64::from(self.threshold) + 1);
+        Self {
+            window: self.window.max(rounds),
+            ..self
+        }
+    }
+
     /// With what one virtual model has of its own.
     pub(crate) fn with(self, routing: &Routing) -> Self {
         Self {

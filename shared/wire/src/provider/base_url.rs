@@ -106,6 +106,12 @@ pub struct UpstreamUrl {
 }
 
 impl UpstreamUrl {
+    /// The same address as a base: its scheme, host, port and path.
+    #[must_use]
+    pub fn base(&self) -> &BaseUrl {
+        &self.base
+    }
+
     /// The address next to this one: its last segment replaced by `path`, which
     /// begins with a slash.
     #[must_use]
