@@ -167,10 +167,12 @@ impl Outbound {
         }
     }
 
-    fn written(written: Written, answer: AnswerForm, _chat: &Chat) -> Self {
+    fn written(written: Written, answer: AnswerForm, chat: &Chat) -> Self {
+        let mut names = written.names;
+        names.mark_custom(&chat.custom_tools);
         Self {
             notes: written.notes,
-            names: written.names,
+            names,
             ..Self::plain(written.body.into(), answer)
         }
     }

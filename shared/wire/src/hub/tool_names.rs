@@ -12,6 +12,9 @@ pub struct ToolNames {
     there: HashMap<String, String>,
     /// By the upstream's name; only where it differs.
     back: HashMap<String, String>,
+    /// The caller's names of its custom tools, which upstreams get as functions of
+    /// one text named `input`.
+    custom: Vec<String>,
 }
 
 /// Hexadecimal digits that tell shortened or altered names apart.
@@ -53,6 +56,17 @@ impl ToolNames {
     #[must_use]
     pub fn caller<'n>(&'n self, name: &'n str) -> &'n str {
         self.back.get(name).map_or(name, String::as_str)
+    }
+
+    /// The tools among `custom`, by the caller's names, are custom ones.
+    pub fn mark_custom(&mut self, custom: &[String]) {
+        self.custom = custom.to_vec();
+    }
+
+    /// Whether the caller knows the tool as a custom one.
+    #[must_use]
+    pub fn is_custom(&self, caller_name: &str) -> bool {
+        self.custom.iter().any(|name| name == caller_name)
     }
 
     /// Whether any name differs.

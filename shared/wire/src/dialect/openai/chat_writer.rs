@@ -6,6 +6,7 @@
 //! for, comments as keep-alive, no `event`, `id` or `retry` lines. Reasoning goes out
 //! as `reasoning_content`, its proofs as `reasoning_details` in `OpenRouter`'s form.
 
+mod custom;
 pub(super) mod json;
 mod reply;
 
@@ -48,10 +49,21 @@ pub struct ChatWriter {
 struct Open {
     has_role: bool,
     is_finished: bool,
-    /// Of each call: whether it has arguments.
-    calls: Vec<bool>,
+    /// Of each call: what has been written of it.
+    calls: Vec<Written>,
     /// Blocks of reasoning that are complete.
     blocks: u32,
+}
+
+/// What has been written of a call.
+#[derive(Debug)]
+enum Written {
+    /// Its head.
+    Head,
+    /// Arguments too, or nothing more is to come.
+    Arguments,
+    /// The head of a custom tool's call, whose text is gathered until its end.
+    Custom(String),
 }
 
 /// Events of choices beyond this number are of a broken upstream.
@@ -104,7 +116,11 @@ impl ChatWriter {
                 call,
                 id,
                 name,
-            } => self.put_call(*choice, *call, id, names.caller(name), out),
+            } => {
+                let name = names.caller(name);
+                let is_custom = names.is_custom(name);
+                self.put_call(*choice, *call, id, name, is_custom, out);
+            }
             Event::Arguments { choice, call, text } => {
                 self.put_arguments(*choice, *call, text, out);
             }
@@ -174,36 +190,70 @@ impl ChatWriter {
         self.close_delta(b"null", out);
     }
 
-    fn put_call(&mut self, choice: u32, call: u32, id: &str, name: &str, out: &mut BytesMut) {
+    fn put_call(
+        &mut self,
+        choice: u32,
+        call: u32,
+        id: &str,
+        name: &str,
+        is_custom: bool,
+        out: &mut BytesMut,
+    ) {
         let at = call as usize;
         let Some(open) = self.choice(choice, out).filter(|_| at < MOST_CALLS) else {
             return;
         };
         if open.calls.len() <= at {
-            open.calls.resize(at + 1, true);
+            open.calls.resize_with(at + 1, || Written::Arguments);
         }
-        open.calls[at] = false;
+        open.calls[at] = if is_custom {
+            Written::Custom(String::new())
+        } else {
+            Written::Head
+        };
         self.open_delta(choice, out);
         out.put_slice(b"\"tool_calls\":[{\"index\":");
         put_number(call.into(), out);
         out.put_slice(b",\"id\":");
         put_string(&call_id(&self.options.id, choice, call, id), out);
-        out.put_slice(b",\"type\":\"function\",\"function\":{\"name\":");
+        let (kind, argument) = if is_custom {
+            (&b"custom"[..], &b"input"[..])
+        } else {
+            (&b"function"[..], &b"arguments"[..])
+        };
+        out.put_slice(b",\"type\":\"");
+        out.put_slice(kind);
+        out.put_slice(b"\",\"");
+        out.put_slice(kind);
+        out.put_slice(b"\":{\"name\":");
         put_string(name, out);
-        out.put_slice(b",\"arguments\":\"\"}}]");
+        out.put_slice(b",\"");
+        out.put_slice(argument);
+        out.put_slice(b"\":\"\"}}]");
         self.close_delta(b"null", out);
     }
 
     fn put_arguments(&mut self, choice: u32, call: u32, text: &str, out: &mut BytesMut) {
         let open = self.choice(choice, out);
-        let Some(has_arguments) = open.and_then(|open| open.calls.get_mut(call as usize)) else {
-            return;
-        };
-        *has_arguments = true;
+        match open.and_then(|open| open.calls.get_mut(call as usize)) {
+            Some(Written::Custom(gathered)) => return gathered.push_str(text),
+            Some(written @ (Written::Head | Written::Arguments)) => *written = Written::Arguments,
+            None => return,
+        }
         self.open_delta(choice, out);
         out.put_slice(b"\"tool_calls\":[{\"index\":");
         put_number(call.into(), out);
         out.put_slice(b",\"function\":{\"arguments\":");
+        put_string(text, out);
+        out.put_slice(b"}}]");
+        self.close_delta(b"null", out);
+    }
+
+    fn put_input(&mut self, choice: u32, call: u32, text: &str, out: &mut BytesMut) {
+        self.open_delta(choice, out);
+        out.put_slice(b"\"tool_calls\":[{\"index\":");
+        put_number(call.into(), out);
+        out.put_slice(b",\"custom\":{\"input\":");
         put_string(text, out);
         out.put_slice(b"}}]");
         self.close_delta(b"null", out);
@@ -215,13 +265,16 @@ impl ChatWriter {
         };
         open.is_finished = true;
         let calls = std::mem::take(&mut open.calls);
-        let empty: Vec<u32> = (0u32..)
-            .zip(&calls)
-            .filter_map(|(call, has_arguments)| (!has_arguments).then_some(call))
-            .collect();
-        self.choices[choice as usize].calls = calls;
-        for call in empty {
-            self.put_arguments(choice, call, "{}", out);
+        // The calls are over, but that there were some still matters.
+        open.calls.resize_with(calls.len(), || Written::Arguments);
+        for (call, written) in (0u32..).zip(calls) {
+            match written {
+                Written::Arguments => {}
+                Written::Head => self.put_arguments(choice, call, "{}", out),
+                Written::Custom(gathered) => {
+                    self.put_input(choice, call, &custom::input(&gathered), out);
+                }
+            }
         }
         self.open_delta(choice, out);
         self.close_delta(finish_word(reason), out);

@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::json::{put_head, put_number, put_string, put_usage};
-use super::{call_id, finish_word, put_encrypted, put_signed};
+use super::{call_id, custom, finish_word, put_encrypted, put_signed};
 use crate::hub::{Answer, AnsweredChoice, Finish, Thinking, ToolNames};
 
 /// `answer` as a chat completion of `model` (a JSON string).
@@ -126,12 +126,20 @@ fn put_calls(
         open = b",";
         out.put_slice(b"{\"id\":");
         put_string(&call_id(response, number, at, &call.id), out);
-        out.put_slice(b",\"type\":\"function\",\"function\":{\"name\":");
-        put_string(names.caller(&call.name), out);
-        out.put_slice(b",\"arguments\":");
-        match call.arguments.trim() {
-            "" => out.put_slice(b"\"{}\""),
-            _ => put_string(&call.arguments, out),
+        let name = names.caller(&call.name);
+        if names.is_custom(name) {
+            out.put_slice(b",\"type\":\"custom\",\"custom\":{\"name\":");
+            put_string(name, out);
+            out.put_slice(b",\"input\":");
+            put_string(&custom::input(&call.arguments), out);
+        } else {
+            out.put_slice(b",\"type\":\"function\",\"function\":{\"name\":");
+            put_string(name, out);
+            out.put_slice(b",\"arguments\":");
+            match call.arguments.trim() {
+                "" => out.put_slice(b"\"{}\""),
+                _ => put_string(&call.arguments, out),
+            }
         }
         out.put_slice(b"}}");
     }

@@ -276,3 +276,42 @@ fn numbers_beyond_all_bounds_are_left_out() {
         "{out}"
     );
 }
+
+#[test]
+fn a_custom_tool_is_called_with_its_text() {
+    let mut names = ToolNames::default();
+    names.mark_custom(&["get_country".to_owned()]);
+    let events = [
+        start(),
+        call(0, "call_1"),
+        arguments(0, r#"{"input":"a "#),
+        arguments(0, r#"line"}"#),
+        finish(Finish::ToolCalls),
+        Event::End,
+    ];
+    let mut writer = ChatWriter::new(options(false));
+    let (mut out, mut answer) = (BytesMut::new(), Answer::default());
+    for event in &events {
+        writer.write(event, &names, &mut out);
+        answer.add(event);
+    }
+    let text = String::from_utf8(out.to_vec()).unwrap();
+    let deltas: Vec<Value> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: {"))
+        .map(|rest| serde_json::from_str(&format!("{{{rest}")).unwrap())
+        .map(|chunk: Value| chunk["choices"][0]["delta"]["tool_calls"][0].clone())
+        .filter(|call| !call.is_null())
+        .collect();
+    let head =
+        json!({"index":0,"id":"call_1","type":"custom","custom":{"name":"get_country","input":""}});
+    let input = json!({"index":0,"custom":{"input":"a line"}});
+    assert_eq!(deltas, [head, input]);
+    let model = Bytes::from_static(b"\"m\"");
+    let whole = write_chat_reply(&answer, &names, &model, 1, "id");
+    let whole: Value = serde_json::from_slice(&whole).unwrap();
+    assert_eq!(
+        whole["choices"][0]["message"]["tool_calls"],
+        json!([{"id":"call_1","type":"custom","custom":{"name":"get_country","input":"a line"}}])
+    );
+}

@@ -1,0 +1,35 @@
+//! Calls of the caller's custom tools. Upstreams call them as functions with one text,
+//! and the caller gets the text.
+
+use serde::Deserialize;
+
+/// What a custom tool is called with: the text that the function's arguments hold.
+/// Arguments of another form are the text themselves.
+pub(super) fn input(arguments: &str) -> String {
+    #[derive(Deserialize)]
+    struct Arguments {
+        input: String,
+    }
+    match serde_json::from_str::<Arguments>(arguments) {
+        Ok(Arguments { input }) => input,
+        Err(_) => arguments.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_taken_out() {
+        for (arguments, text) in [
+            (r#"{"input":"a\nb"}"#, "a\nb"),
+            (r#"{"input":""}"#, ""),
+            (r#"{"other":1}"#, r#"{"other":1}"#),
+            ("plain", "plain"),
+            ("", ""),
+        ] {
+            assert_eq!(input(arguments), text, "{arguments}");
+        }
+    }
+}
