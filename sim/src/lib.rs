@@ -9,6 +9,7 @@
 //! what the vendors do is stated a second time, independently.
 
 mod base64;
+mod jobs;
 mod line;
 mod loaded;
 mod playback;
@@ -21,9 +22,10 @@ mod signature;
 mod tls;
 mod validate;
 mod vendor;
+mod worker;
 
 pub use record::{RecordedRequest, Served, WaitedTooLong};
-pub use script::{Close, Cut, Empty, Hang, Script, ScriptError, Sse, Usage};
+pub use script::{Close, Cut, Empty, Hang, JobEnd, Script, ScriptError, Sse, Usage};
 pub use server::{Options, Sim};
 pub use tls::Tls;
 pub use vendor::Flavor;

@@ -22,7 +22,7 @@ struct One {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// openai, vllm, together, deepinfra, openwebui, queue, ollama or anthropic
+    /// openai, vllm, together, deepinfra, openwebui, queue, ollama, anthropic or runpod
     #[arg(long, default_value = "openai")]
     flavor: String,
     /// Key callers must show

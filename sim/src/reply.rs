@@ -19,6 +19,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
+pub(crate) use answer::Answer;
+
 use crate::playback::Step;
 use crate::script::{Close, Empty, Script};
 use crate::validate::{Call, Facts, Native};
@@ -135,7 +137,13 @@ fn events(
 }
 
 /// The whole answer.
-fn json(flavor: Flavor, call: Call, facts: &Facts, script: &Script, body: &[u8]) -> String {
+pub(crate) fn json(
+    flavor: Flavor,
+    call: Call,
+    facts: &Facts,
+    script: &Script,
+    body: &[u8],
+) -> String {
     let answer = || answer::answer(flavor, call, facts, script, body);
     match call {
         Call::Chat => chat::whole(flavor, facts, script, &answer()),
@@ -150,6 +158,46 @@ fn json(flavor: Flavor, call: Call, facts: &Facts, script: &Script, body: &[u8])
             ollama::embedded(native, facts, script)
         }
     }
+}
+
+/// The data of each event of a streamed answer, `[DONE]` included.
+pub(crate) fn stream_data(
+    flavor: Flavor,
+    call: Call,
+    facts: &Facts,
+    script: &Script,
+    body: &[u8],
+) -> Vec<String> {
+    let (mut events, _) = events(flavor, call, facts, script, body);
+    let told = faults::fail(flavor.voice("/v1"), facts, script, &mut events);
+    let mut data: Vec<String> = events.into_iter().map(|event| event.data).collect();
+    if told && !script.no_done {
+        data.push("[DONE]".to_owned());
+    }
+    data
+}
+
+/// What is said, for a format that has nothing but text.
+pub(crate) fn spoken(
+    flavor: Flavor,
+    call: Call,
+    facts: &Facts,
+    script: &Script,
+    body: &[u8],
+) -> Answer {
+    answer::answer(flavor, call, facts, script, body)
+}
+
+/// What a platform tells about a job. Gates and hangs are the job's, not this reply's.
+pub(crate) fn envelope(json: &Value, script: &Script) -> Reply {
+    let script = Script {
+        gate: None,
+        hang: None,
+        ..script.clone()
+    };
+    let mut reply = whole(json.to_string(), &script);
+    reply.headers.extend(script.headers.iter().cloned());
+    reply
 }
 
 /// A stream of JSON lines that have nothing to do with an answer.
@@ -182,6 +230,13 @@ pub(crate) fn refused(voice: Voice, refusal: &Refusal) -> Reply {
 pub(crate) fn scripted_error(voice: Voice, script: &Script) -> Reply {
     let refusal = refusal(script, script.early.unwrap_or(500));
     let mut reply = refused(voice, &refusal);
+    if script.double_error {
+        let inner = refusal.event(Flavor::OpenAi.voice("")).to_string();
+        let body = Bytes::from(serde_json::json!({ "error": inner }).to_string());
+        reply.content_type = "application/json";
+        reply.length = Some(body.len() as u64);
+        reply.steps = Arc::from(vec![Step::Send(body)]);
+    }
     if script.html {
         let page = format!(
             "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\n",

@@ -113,6 +113,16 @@ pub struct Script {
     pub after: Option<usize>,
     /// `rst`: the cut is a TCP reset instead of an orderly close.
     pub rst: bool,
+    /// `queue_polls`: looks at a job that find it in the queue (RunPod).
+    pub queue_polls: Option<usize>,
+    /// `progress_polls`: looks that then find it at work.
+    pub progress_polls: Option<usize>,
+    /// `poll_errors`: looks at a job that fail before any that succeeds.
+    pub poll_errors: Option<usize>,
+    /// `job`: how a job ends; with `status` its error is one of the server in the worker.
+    pub job: Option<JobEnd>,
+    /// `double_error`: an error's text is itself an error object (AI Queue Master).
+    pub double_error: bool,
     /// `close`: what happens to the connection after a complete reply.
     pub close: Option<Close>,
 }
@@ -181,6 +191,22 @@ pub enum Close {
     After,
     /// `next`: reset when the next request arrives on it.
     Next,
+}
+
+/// How a job ends (`job=`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JobEnd {
+    /// `completed`: with an output, or with the error its input deserves.
+    #[default]
+    Completed,
+    /// `failed`: half of its stream and an error.
+    Failed,
+    /// `cancelled`: by somebody else.
+    Cancelled,
+    /// `timed_out`: it took too long.
+    TimedOut,
+    /// `lost`: nobody knows it any more.
+    Lost,
 }
 
 /// Departures in the framing of events (`sse=`).

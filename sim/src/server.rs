@@ -167,6 +167,11 @@ impl Sim {
         self.service.loaded.loads(&model)
     }
 
+    /// Ids of the jobs of a RunPod that were cancelled before they were done.
+    pub fn cancelled(&self) -> Vec<String> {
+        self.service.jobs.cancelled()
+    }
+
     /// Lets calls with a `gate` go on, those that wait and those to come.
     pub fn open_gate(&self) {
         self.service.gate.send_replace(true);

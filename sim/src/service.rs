@@ -1,6 +1,7 @@
 //! The road of one call through a simulator: script, body, checks, reply.
 
 mod native;
+mod runpod;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,7 @@ use hyper::{HeaderMap, Request, Response, StatusCode, Version};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::jobs::Jobs;
 use crate::line::Control;
 use crate::loaded::Loaded;
 use crate::playback::{self, Playback};
@@ -22,7 +24,7 @@ use crate::reply::{self, Reply};
 use crate::script::{self, Cut, Hang, Script};
 use crate::validate::{self, Call};
 use crate::vendor::refusal::{self, Refusal};
-use crate::vendor::{Flavor, Route, Voice, models, ollama};
+use crate::vendor::{self, Flavor, Route, Voice, models, ollama};
 
 /// Bytes of a response header that pass before `cut=header`.
 const HALF_A_HEADER: usize = 30;
@@ -49,6 +51,8 @@ pub(crate) struct Service {
     models: Mutex<Vec<String>>,
     /// What a simulated Ollama has in memory.
     pub(crate) loaded: Loaded,
+    /// Jobs of a simulated RunPod.
+    pub(crate) jobs: Jobs,
     validate: bool,
     script: Mutex<Arc<Script>>,
     canned: Mutex<HashMap<CannedKey, Arc<Reply>>>,
@@ -70,6 +74,7 @@ impl Service {
             key,
             models: Mutex::new(models),
             loaded: Loaded::default(),
+            jobs: Jobs::default(),
             validate,
             script: Mutex::new(Arc::new(script)),
             canned: Mutex::default(),
@@ -143,8 +148,9 @@ impl Service {
                 return self.play(&reply, &Script::default(), connection, open);
             }
         };
-        let voice = self.flavor.voice(head.uri.path());
-        let route = self.flavor.route(&head.method, head.uri.path());
+        let (flavor, path) = self.behind(head.uri.path());
+        let voice = flavor.voice(path);
+        let route = flavor.route(&head.method, path);
         let allowed = route.and_then(|route| {
             let key = self.key.as_deref();
             self.flavor.authenticate(&route, &head.headers, key)?;
@@ -195,22 +201,26 @@ impl Service {
             | Route::Show
             | Route::Pull
             | Route::Version
+            | Route::Job(..)
             | Route::Health => {
-                let reply = if script.status.is_some() {
-                    reply::scripted_error(voice, script)
+                let failing = script.status.is_some() && script.job.is_none();
+                let reply = if failing {
+                    Ok(reply::scripted_error(voice, script))
+                } else if let Route::Job(form, call) = route {
+                    self.job(*form, call, query, script, body)
                 } else {
-                    self.about(route, query, body)
-                        .unwrap_or_else(|refusal| reply::refused(voice, &refusal))
+                    self.about(route, voice.flavor, query, body)
                 };
+                let reply = reply.unwrap_or_else(|refusal| reply::refused(voice, &refusal));
                 return Arc::new(reply);
             }
         };
         if self.validate {
-            let facts = validate::facts(self.flavor, call, &self.models(), body);
+            let facts = validate::facts(voice.flavor, call, &self.models(), body);
             let facts = facts.and_then(|facts| self.loaded(call, facts, script));
             return Arc::new(match facts {
-                Ok(facts) => reply::to_call(self.flavor, call, &facts, script, body),
-                Err(refusal) => reply::refused(voice, &refusal),
+                Ok(facts) => reply::to_call(voice.flavor, call, &facts, script, body),
+                Err(refusal) => self.refuse(voice, &refusal),
             });
         }
         let facts = validate::glance(call, body);
@@ -225,14 +235,20 @@ impl Service {
         if let Some(reply) = canned.get(&key) {
             return Arc::clone(reply);
         }
-        let reply = Arc::new(reply::to_call(self.flavor, call, &facts, script, body));
+        let reply = Arc::new(reply::to_call(voice.flavor, call, &facts, script, body));
         if canned.len() < CANNED && !script.echo {
             canned.insert(key, Arc::clone(&reply));
         }
         reply
     }
 
-    fn about(&self, route: &Route, query: &str, body: &[u8]) -> Result<Reply, Refusal> {
+    fn about(
+        &self,
+        route: &Route,
+        flavor: Flavor,
+        query: &str,
+        body: &[u8],
+    ) -> Result<Reply, Refusal> {
         let models = self.models();
         Ok(match route {
             Route::Tags => reply::document(&models::tags(&models)),
@@ -241,18 +257,36 @@ impl Service {
             Route::Show => self.show(body)?,
             Route::Pull => self.pull(body)?,
             Route::Health => reply::document(&json!({"status": true})),
-            Route::Model(id) if validate::known(self.flavor, &models, id) => {
-                reply::document(&models::item(self.flavor, id))
+            Route::Model(id) if validate::known(flavor, &models, id) => {
+                reply::document(&models::item(flavor, id))
             }
-            Route::Model(id) => return Err(refusal::no_such_model(self.flavor, id)),
+            Route::Model(id) => return Err(refusal::no_such_model(flavor, id)),
             Route::Models
             | Route::Chat
             | Route::Completions
             | Route::Embeddings
             | Route::Messages
             | Route::CountTokens
-            | Route::Native(_) => reply::document(&models::list(self.flavor, &models, query)),
+            | Route::Native(_)
+            | Route::Job(..) => reply::document(&models::list(flavor, &models, query)),
         })
+    }
+
+    /// A refusal; what a worker of a platform refuses is the platform's failure.
+    fn refuse(&self, voice: Voice, refusal: &Refusal) -> Reply {
+        if voice.flavor == self.flavor {
+            return reply::refused(voice, refusal);
+        }
+        let (_, body) = refusal.render(voice);
+        let body = String::from_utf8_lossy(&body);
+        let words = format!("vLLM returned HTTP {}: {body}", refusal.status);
+        reply::refused(self.flavor.voice(""), &Refusal::new(500, words))
+    }
+
+    /// Who answers on that path, and on which of its own.
+    fn behind<'a>(&self, path: &'a str) -> (Flavor, &'a str) {
+        let inner = (self.flavor == Flavor::Runpod).then(|| vendor::runpod::behind(path));
+        inner.flatten().unwrap_or((self.flavor, path))
     }
 
     fn models(&self) -> Vec<String> {

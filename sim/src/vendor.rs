@@ -8,12 +8,14 @@ mod anthropic;
 pub(crate) mod models;
 pub(crate) mod ollama;
 pub(crate) mod refusal;
+pub(crate) mod runpod;
 
 use hyper::header::AUTHORIZATION;
 use hyper::{HeaderMap, Method};
 
 use crate::validate::Native;
 use refusal::Refusal;
+use runpod::{Form, JobCall};
 
 /// A simulated vendor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -35,6 +37,9 @@ pub enum Flavor {
     Ollama,
     /// api.anthropic.com: its own format only.
     Anthropic,
+    /// RunPod's serverless platform; an endpoint's id says what runs behind it: `vllm`,
+    /// `vllm-batch`, `vllm-native`, `ollama`, `text` or `embed`.
+    Runpod,
 }
 
 /// What a path of the vendor stands for.
@@ -57,6 +62,8 @@ pub(crate) enum Route {
     Show,
     Pull,
     Version,
+    /// Jobs of RunPod.
+    Job(Form, JobCall),
     Health,
 }
 
@@ -81,7 +88,7 @@ impl Flavor {
     ];
 
     /// Those that do not.
-    pub const OWN_FORMAT: [Flavor; 1] = [Flavor::Anthropic];
+    pub const OWN_FORMAT: [Flavor; 2] = [Flavor::Anthropic, Flavor::Runpod];
 
     /// All of them, in the order of the demo.
     pub fn every() -> impl Iterator<Item = Flavor> {
@@ -99,6 +106,7 @@ impl Flavor {
             Flavor::Queue => "queue",
             Flavor::Ollama => "ollama",
             Flavor::Anthropic => "anthropic",
+            Flavor::Runpod => "runpod",
         }
     }
 
@@ -111,7 +119,7 @@ impl Flavor {
     pub(crate) fn voice(self, path: &str) -> Voice {
         Voice {
             flavor: self,
-            plain: self == Flavor::Ollama && path.starts_with("/api/"),
+            plain: self == Flavor::Runpod || (self == Flavor::Ollama && path.starts_with("/api/")),
         }
     }
 
@@ -151,6 +159,7 @@ impl Flavor {
                 "/api/embeddings" => Some(Route::Native(Native::Embeddings)),
                 _ => openai_route("/v1", path),
             },
+            Flavor::Runpod => runpod::route(path),
             Flavor::Anthropic => match path {
                 "/v1/messages" => Some(Route::Messages),
                 "/v1/messages/count_tokens" => Some(Route::CountTokens),
@@ -167,12 +176,14 @@ impl Flavor {
             | Route::CountTokens
             | Route::Native(_)
             | Route::Show
-            | Route::Pull => Method::POST,
+            | Route::Pull
+            | Route::Job(_, JobCall::Run | JobCall::RunSync | JobCall::Cancel(_)) => Method::POST,
             Route::Models
             | Route::Model(_)
             | Route::Tags
             | Route::Running
             | Route::Version
+            | Route::Job(_, JobCall::Status(_) | JobCall::Stream(_) | JobCall::Health)
             | Route::Health => Method::GET,
         };
         if *method == wanted {
@@ -192,11 +203,18 @@ impl Flavor {
         if self == Flavor::Anthropic {
             return anthropic::authenticate(headers, key);
         }
+        if self == Flavor::Queue {
+            queue_priority(headers)?;
+        }
         let Some(key) = key else { return Ok(()) };
         let open = match self {
             Flavor::DeepInfra => matches!(route, Route::Models),
             Flavor::Vllm | Flavor::OpenWebui | Flavor::Queue => matches!(route, Route::Health),
-            Flavor::OpenAi | Flavor::Together | Flavor::Ollama | Flavor::Anthropic => false,
+            Flavor::OpenAi
+            | Flavor::Together
+            | Flavor::Ollama
+            | Flavor::Anthropic
+            | Flavor::Runpod => false,
         };
         let shown = headers
             .get(AUTHORIZATION)
@@ -210,6 +228,17 @@ impl Flavor {
             Ok(())
         } else {
             Err(refusal::no_entry(self, shown))
+        }
+    }
+}
+
+/// The queue's `X-Priority`; without one a call is of normal priority.
+fn queue_priority(headers: &HeaderMap) -> Result<(), Refusal> {
+    match headers.get("x-priority").map(|value| value.to_str()) {
+        None | Some(Ok("HIGH" | "NORMAL" | "LOW")) => Ok(()),
+        Some(_) => {
+            let message = "X-Priority must be HIGH, NORMAL or LOW";
+            Err(Refusal::new(400, message))
         }
     }
 }

@@ -24,7 +24,9 @@ fn paths(flavor: Flavor) -> (&'static str, Option<&'static str>, &'static str) {
         ),
         Flavor::OpenWebui => ("/api/chat/completions", None, "/api/embeddings"),
         Flavor::Queue => ("/v1/chat/completions", None, "/v1/embeddings"),
-        Flavor::Anthropic => panic!("{flavor:?} does not speak the format of these tests"),
+        Flavor::Anthropic | Flavor::Runpod => {
+            panic!("{flavor:?} does not speak the format of these tests")
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use crate::vendor::Flavor;
 
 /// The content of an answer, the same whether streamed or whole.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Answer {
-    pub(super) pieces: Vec<String>,
+pub(crate) struct Answer {
+    pub(crate) pieces: Vec<String>,
     pub(super) reasoning: Vec<String>,
     pub(super) calls: Vec<ToolCall>,
     pub(super) finish: String,
@@ -21,7 +21,7 @@ pub(super) struct Answer {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct ToolCall {
+pub(crate) struct ToolCall {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) arguments: String,
@@ -103,9 +103,12 @@ pub(super) fn usage(flavor: Flavor, prompt: u64, completion: u64, cached: u64) -
         Flavor::Vllm | Flavor::OpenWebui | Flavor::Queue if cached > 0 => {
             format!(r#","prompt_tokens_details":{{"cached_tokens":{cached}}}"#)
         }
-        Flavor::Vllm | Flavor::OpenWebui | Flavor::Queue | Flavor::Ollama | Flavor::Anthropic => {
-            String::new()
-        }
+        Flavor::Vllm
+        | Flavor::OpenWebui
+        | Flavor::Queue
+        | Flavor::Ollama
+        | Flavor::Anthropic
+        | Flavor::Runpod => String::new(),
     };
     format!("{{{base}{extra}}}")
 }
@@ -232,7 +235,8 @@ fn tool_calls(flavor: Flavor, facts: &Facts, script: &Script) -> Vec<ToolCall> {
                 | Flavor::DeepInfra
                 | Flavor::OpenWebui
                 | Flavor::Queue
-                | Flavor::Ollama => format!("call_sim{index:04}"),
+                | Flavor::Ollama
+                | Flavor::Runpod => format!("call_sim{index:04}"),
             },
             name: tool.name.clone(),
             arguments: script

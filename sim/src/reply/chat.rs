@@ -64,7 +64,11 @@ pub(super) fn whole(flavor: Flavor, facts: &Facts, script: &Script, answer: &Ans
         Flavor::Vllm => r#","prompt_logprobs":null,"kv_transfer_params":null"#,
         Flavor::Together => r#","prompt":[]"#,
         Flavor::Ollama => r#","system_fingerprint":"fp_ollama""#,
-        Flavor::DeepInfra | Flavor::OpenWebui | Flavor::Queue | Flavor::Anthropic => "",
+        Flavor::DeepInfra
+        | Flavor::OpenWebui
+        | Flavor::Queue
+        | Flavor::Anthropic
+        | Flavor::Runpod => "",
     };
     let unknown = unknown(script);
     format!(
@@ -135,7 +139,8 @@ pub(super) fn finish_usage(flavor: Flavor, script: &Script) -> bool {
             | Flavor::OpenWebui
             | Flavor::Queue
             | Flavor::Ollama
-            | Flavor::Anthropic => false,
+            | Flavor::Anthropic
+            | Flavor::Runpod => false,
         },
     }
 }
@@ -251,7 +256,8 @@ impl Stream<'_> {
             | Flavor::OpenWebui
             | Flavor::Queue
             | Flavor::Ollama
-            | Flavor::Anthropic => r#""role":"assistant","content":"""#,
+            | Flavor::Anthropic
+            | Flavor::Runpod => r#""role":"assistant","content":"""#,
         }
     }
 
@@ -265,7 +271,8 @@ impl Stream<'_> {
             | Flavor::OpenWebui
             | Flavor::Queue
             | Flavor::Ollama
-            | Flavor::Anthropic => fields.to_owned(),
+            | Flavor::Anthropic
+            | Flavor::Runpod => fields.to_owned(),
         }
     }
 
@@ -297,7 +304,8 @@ impl Stream<'_> {
             | Flavor::DeepInfra
             | Flavor::OpenWebui
             | Flavor::Queue
-            | Flavor::Anthropic => "",
+            | Flavor::Anthropic
+            | Flavor::Runpod => "",
         };
         let usage = match (usage, self.flavor) {
             (Some(usage), _) => format!(r#","usage":{usage}"#),
@@ -326,7 +334,8 @@ fn reasoning_field(flavor: Flavor) -> &'static str {
         | Flavor::DeepInfra
         | Flavor::OpenWebui
         | Flavor::Queue
-        | Flavor::Anthropic => "reasoning_content",
+        | Flavor::Anthropic
+        | Flavor::Runpod => "reasoning_content",
     }
 }
 

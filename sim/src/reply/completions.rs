@@ -40,7 +40,8 @@ pub(super) fn events(
         | Flavor::OpenWebui
         | Flavor::Queue
         | Flavor::Ollama
-        | Flavor::Anthropic => "text_completion",
+        | Flavor::Anthropic
+        | Flavor::Runpod => "text_completion",
     };
     let running = match (script.usage, flavor) {
         (Usage::Every, _) => Some(answer.usage(flavor)),

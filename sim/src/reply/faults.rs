@@ -35,7 +35,8 @@ pub(super) fn fail(voice: Voice, facts: &Facts, script: &Script, events: &mut Ve
         | Flavor::OpenWebui
         | Flavor::Queue
         | Flavor::Ollama
-        | Flavor::Anthropic => refusal(script, 500).event(voice).to_string(),
+        | Flavor::Anthropic
+        | Flavor::Runpod => refusal(script, 500).event(voice).to_string(),
     };
     events.push(Event {
         name: (flavor == Flavor::Anthropic).then_some("error"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use memchr::memmem;
 
-use super::{Close, Cut, Empty, Hang, Script, ScriptError, Sse, Usage};
+use super::{Close, Cut, Empty, Hang, JobEnd, Script, ScriptError, Sse, Usage};
 
 const OPEN: &[u8] = b"[[sim:";
 const CLOSE: &[u8] = b"]]";
@@ -84,6 +84,11 @@ fn set(script: &mut Script, key: &str, value: &str) -> Result<(), &'static str> 
         }
         "cut_after" | "hang_after" | "gate_after" => script.after = Some(number(value)?),
         "rst" => script.rst = switch(value)?,
+        "queue_polls" => script.queue_polls = Some(number(value)?),
+        "progress_polls" => script.progress_polls = Some(number(value)?),
+        "poll_errors" => script.poll_errors = Some(number(value)?),
+        "job" => script.job = Some(job(value)?),
+        "double_error" => script.double_error = switch(value)?,
         "close" => script.close = Some(close(value)?),
         _ => return Err("is not a directive"),
     }
@@ -172,6 +177,17 @@ fn cut(value: &str) -> Result<Cut, &'static str> {
         "done" => Cut::Done,
         "end" => Cut::End,
         _ => return Err("needs status, header, chunk, between, done or end"),
+    })
+}
+
+fn job(value: &str) -> Result<JobEnd, &'static str> {
+    Ok(match value {
+        "completed" => JobEnd::Completed,
+        "failed" => JobEnd::Failed,
+        "cancelled" => JobEnd::Cancelled,
+        "timed_out" => JobEnd::TimedOut,
+        "lost" => JobEnd::Lost,
+        _ => return Err("needs completed, failed, cancelled, timed_out or lost"),
     })
 }
 

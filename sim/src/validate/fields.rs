@@ -183,7 +183,8 @@ impl<'a> Fields<'a> {
             | Flavor::OpenWebui
             | Flavor::Queue
             | Flavor::Ollama
-            | Flavor::Anthropic => ("missing", format!("{name}: Field required")),
+            | Flavor::Anthropic
+            | Flavor::Runpod => ("missing", format!("{name}: Field required")),
         };
         Refusal::field(name, Some(code), message)
     }
@@ -206,7 +207,8 @@ impl<'a> Fields<'a> {
             | Flavor::OpenWebui
             | Flavor::Queue
             | Flavor::Ollama
-            | Flavor::Anthropic => format!("{name}: Input should be {expected}, not {got}"),
+            | Flavor::Anthropic
+            | Flavor::Runpod => format!("{name}: Input should be {expected}, not {got}"),
         };
         Refusal::field(name, Some("invalid_type"), message)
     }

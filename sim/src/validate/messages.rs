@@ -57,7 +57,8 @@ fn strict(flavor: Flavor) -> bool {
         | Flavor::OpenWebui
         | Flavor::Queue
         | Flavor::Ollama
-        | Flavor::Anthropic => false,
+        | Flavor::Anthropic
+        | Flavor::Runpod => false,
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn standard(flavor: Flavor) -> Vec<String> {
             "o4-mini",
             "text-embedding-3-small",
         ],
-        Flavor::Vllm => &["Qwen/Qwen3-8B"],
+        Flavor::Vllm | Flavor::Runpod => &["Qwen/Qwen3-8B"],
         Flavor::Together => &[
             "meta-llama/Llama-3.3-70B-Instruct-Turbo",
             "BAAI/bge-base-en-v1.5",
@@ -47,7 +47,12 @@ pub(crate) fn list(flavor: Flavor, models: &[String], query: &str) -> Value {
         Flavor::Together => Value::Array(items),
         Flavor::OpenWebui => json!({ "data": items }),
         Flavor::Anthropic => page(&items, query),
-        Flavor::OpenAi | Flavor::Vllm | Flavor::DeepInfra | Flavor::Queue | Flavor::Ollama => {
+        Flavor::OpenAi
+        | Flavor::Vllm
+        | Flavor::DeepInfra
+        | Flavor::Queue
+        | Flavor::Ollama
+        | Flavor::Runpod => {
             json!({"object": "list", "data": items})
         }
     }
@@ -81,7 +86,7 @@ pub(crate) fn item(flavor: Flavor, id: &str) -> Value {
         Flavor::OpenAi => json!({
             "id": id, "object": "model", "created": CREATED, "owned_by": "system"
         }),
-        Flavor::Vllm => json!({
+        Flavor::Vllm | Flavor::Runpod => json!({
             "id": id, "object": "model", "created": CREATED, "owned_by": "vllm", "root": id,
             "parent": null, "max_model_len": 32768,
             "permission": [{"id": "modelperm-sim", "object": "model_permission"}]

@@ -62,7 +62,7 @@ impl Refusal {
             },
             Flavor::OpenWebui => json!({ "detail": message }),
             Flavor::Queue => return text(message),
-            Flavor::Anthropic => self.event(voice),
+            Flavor::Anthropic | Flavor::Runpod => self.event(voice),
         };
         ("application/json", Bytes::from(json.to_string()))
     }
@@ -96,7 +96,8 @@ impl Refusal {
             | Flavor::Together
             | Flavor::DeepInfra
             | Flavor::OpenWebui
-            | Flavor::Queue => json!({"error": {
+            | Flavor::Queue
+            | Flavor::Runpod => json!({"error": {
                 "message": message,
                 "type": self.kind.as_deref().unwrap_or_else(|| openai_kind(self.status)),
                 "param": self.param,
@@ -116,7 +117,8 @@ pub(crate) fn invalid_status(flavor: Flavor) -> u16 {
         | Flavor::OpenWebui
         | Flavor::Queue
         | Flavor::Ollama
-        | Flavor::Anthropic => 400,
+        | Flavor::Anthropic
+        | Flavor::Runpod => 400,
     }
 }
 
@@ -130,7 +132,8 @@ pub(crate) fn no_such_path(flavor: Flavor, method: &Method, path: &str) -> Refus
         | Flavor::OpenWebui
         | Flavor::Queue
         | Flavor::Ollama
-        | Flavor::Anthropic => Refusal {
+        | Flavor::Anthropic
+        | Flavor::Runpod => Refusal {
             code: Some("no_route".to_owned()),
             ..Refusal::new(404, "Not Found")
         },
@@ -147,7 +150,8 @@ pub(crate) fn wrong_method(flavor: Flavor, method: &Method, path: &str) -> Refus
         | Flavor::OpenWebui
         | Flavor::Queue
         | Flavor::Ollama
-        | Flavor::Anthropic => Refusal::new(405, "Method Not Allowed"),
+        | Flavor::Anthropic
+        | Flavor::Runpod => Refusal::new(405, "Method Not Allowed"),
     }
 }
 
@@ -163,7 +167,7 @@ pub(crate) fn no_entry(flavor: Flavor, shown: Option<&str>) -> Refusal {
         }
         (Flavor::Anthropic, None) => "x-api-key header is required".to_owned(),
         (Flavor::Anthropic, Some(_)) => "invalid x-api-key".to_owned(),
-        (Flavor::Vllm | Flavor::DeepInfra | Flavor::Queue | Flavor::Ollama, _) => {
+        (Flavor::Vllm | Flavor::DeepInfra | Flavor::Queue | Flavor::Ollama | Flavor::Runpod, _) => {
             "Unauthorized".to_owned()
         }
     };
@@ -179,7 +183,12 @@ pub(crate) fn no_such_model(flavor: Flavor, model: &str) -> Refusal {
         Flavor::OpenWebui => "Model not found".to_owned(),
         Flavor::Anthropic => format!("model: {model}"),
         Flavor::Ollama => format!("model \"{model}\" not found, try pulling it first"),
-        Flavor::OpenAi | Flavor::Vllm | Flavor::Together | Flavor::DeepInfra | Flavor::Queue => {
+        Flavor::OpenAi
+        | Flavor::Vllm
+        | Flavor::Together
+        | Flavor::DeepInfra
+        | Flavor::Queue
+        | Flavor::Runpod => {
             format!("The model `{model}` does not exist.")
         }
     };

@@ -8,5 +8,6 @@ mod faults;
 mod ollama;
 mod program;
 mod raw;
+mod runpod;
 mod tls;
 mod vendors;

@@ -33,6 +33,7 @@ fn paths(flavor: Flavor) -> [Option<&'static str>; 4] {
             Some("/v1/models"),
         ],
         Flavor::Anthropic => [None, None, None, Some("/v1/models")],
+        Flavor::Runpod => [None; 4],
     }
 }
 
