@@ -20,7 +20,8 @@ pub(super) enum Sampling {
 pub(super) enum Thinks {
     /// It cannot.
     Never,
-    /// With a budget of tokens.
+    /// With a budget of tokens. Then a turn with tool calls must begin with the signed
+    /// thinking that led to them.
     Budget,
     /// As much as it sees fit.
     Adaptive,
@@ -42,8 +43,6 @@ pub(super) struct Model {
     pub(super) structured: bool,
     /// Takes system messages between the others.
     pub(super) system_anywhere: bool,
-    /// Asks for its signed thinking before tool calls when it thinks.
-    pub(super) signed: bool,
     /// Longest answer in tokens, where it is known.
     pub(super) longest: Option<u64>,
 }
@@ -57,7 +56,6 @@ const NEW: Model = Model {
     prefill: false,
     structured: true,
     system_anywhere: false,
-    signed: true,
     longest: None,
 };
 
@@ -69,21 +67,18 @@ const BUDGET: Model = Model {
     prefill: true,
     structured: false,
     system_anywhere: false,
-    signed: true,
     longest: None,
 };
 
 const OLD: Model = Model {
     sampling: Sampling::All,
     thinks: Thinks::Never,
-    signed: false,
     ..BUDGET
 };
 
 /// A server that speaks the format with a model of its own.
 const OTHER: Model = Model {
     sampling: Sampling::All,
-    signed: false,
     ..BUDGET
 };
 

@@ -76,7 +76,7 @@ pub fn write(chat: &Chat, target: &Target<'_>) -> Result<Written, Refusal> {
         called,
         unproven,
     } = Transcript::write(chat, target, model, plan.is_on(), &mut names, &mut notes)?;
-    if unproven && model.signed {
+    if unproven && plan.budget().is_some() {
         plan.switch_off("the signed thinking before an earlier tool call is lost, and without it the provider refuses to think", &mut notes);
     }
     if turns.last().is_some_and(messages::is_assistants) {
@@ -322,3 +322,6 @@ fn user_id(user: &str) -> Cow<'_, str> {
     let (one, two) = (hash(0xcbf2_9ce4_8422_2325), hash(0x9ae1_6a3b_2f90_404f));
     Cow::Owned(format!("user_{one:016x}{two:016x}"))
 }
+
+#[cfg(test)]
+mod tests;

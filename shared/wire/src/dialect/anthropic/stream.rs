@@ -63,10 +63,9 @@ impl StreamReader {
         }
     }
 
-    /// The bytes have ended: `cleanly` says whether the message was complete as HTTP.
-    /// Hands out the terminal event if none was: an answer whose end was announced is
-    /// complete without its last event.
-    pub fn finish(&mut self, cleanly: bool, each: &mut dyn FnMut(Event<'_>)) {
+    /// The bytes have ended. Hands out the terminal event if none was: an answer whose
+    /// reason to end was told is complete, however the connection ended.
+    pub fn finish(&mut self, _cleanly: bool, each: &mut dyn FnMut(Event<'_>)) {
         let meaning = &mut self.meaning;
         self.reader.finish(|frame| {
             // Half an event is what a cut leaves behind; it says nothing.
@@ -77,7 +76,7 @@ impl StreamReader {
                 meaning.fault(StreamFault::BadEvent(err.to_string()), each);
             }
         });
-        if cleanly && self.meaning.is_finished() {
+        if self.meaning.is_finished() {
             self.meaning.end(each);
         } else {
             self.meaning.fault(StreamFault::Truncated, each);
