@@ -49,6 +49,11 @@ struct Declared {
     /// SGLang.
     #[serde(default, deserialize_with = "count")]
     reasoning_tokens: Option<u64>,
+    /// Mistral, beside OpenAI's name for the same.
+    #[serde(default, deserialize_with = "count")]
+    num_cached_tokens: Option<u64>,
+    #[serde(default)]
+    prompt_token_details: Option<PromptDetails>,
     #[serde(default)]
     prompt_tokens_details: Option<PromptDetails>,
     #[serde(default)]
@@ -103,30 +108,46 @@ impl Usage {
         if prompt.is_none() && completion.is_none() && total.is_none() {
             return None;
         }
-        let completion_tokens = completion.unwrap_or(0);
+        let reasoning_tokens = declared
+            .completion_tokens_details
+            .and_then(|d| d.reasoning_tokens)
+            .or(declared.reasoning_tokens)
+            .unwrap_or(0);
+        let mut completion_tokens = completion.unwrap_or(0);
         let prompt_tokens =
             prompt.unwrap_or_else(|| total.unwrap_or(0).saturating_sub(completion_tokens));
-        let prompt_details = declared.prompt_tokens_details;
+        // xAI, Gemini, and Gemini's models at DeepInfra leave the reasoning out of the
+        // completion; some of them count it in the total.
+        let beside_the_prompt = total.unwrap_or(0).saturating_sub(prompt_tokens);
+        let is_anthropic = declared.cache_read_input_tokens.is_some()
+            || declared.cache_creation_input_tokens.is_some();
+        if completion.is_some() && beside_the_prompt > completion_tokens && !is_anthropic {
+            completion_tokens = beside_the_prompt;
+        } else if reasoning_tokens > completion_tokens {
+            completion_tokens = completion_tokens.saturating_add(reasoning_tokens);
+        }
+        let prompt_details = declared
+            .prompt_tokens_details
+            .or(declared.prompt_token_details);
         let details = prompt_details.as_ref();
         Some(Self {
             prompt_tokens,
             completion_tokens,
-            total_tokens: total.unwrap_or(prompt_tokens.saturating_add(completion_tokens)),
+            total_tokens: total
+                .unwrap_or(0)
+                .max(prompt_tokens.saturating_add(completion_tokens)),
             cached_tokens: declared
                 .cache_read_input_tokens
                 .or_else(|| details.and_then(|d| d.cached_tokens))
                 .or(declared.cached_tokens)
                 .or(declared.prompt_cache_hit_tokens)
+                .or(declared.num_cached_tokens)
                 .unwrap_or(0),
             cache_write_tokens: declared
                 .cache_creation_input_tokens
                 .or_else(|| details.and_then(|d| d.cache_write_tokens))
                 .unwrap_or(0),
-            reasoning_tokens: declared
-                .completion_tokens_details
-                .and_then(|d| d.reasoning_tokens)
-                .or(declared.reasoning_tokens)
-                .unwrap_or(0),
+            reasoning_tokens,
         })
     }
 }
@@ -197,6 +218,21 @@ mod tests {
                 "total missing",
                 r#"{"prompt_tokens":8,"completion_tokens":2}"#,
                 [8, 2, 10, 0, 0, 0],
+            ),
+            (
+                "mistral",
+                r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"num_cached_tokens":3,"prompt_token_details":{"cached_tokens":3},"prompt_tokens_details":{"cached_tokens":3}}"#,
+                [10, 5, 15, 3, 0, 0],
+            ),
+            (
+                "xai, gemini: reasoning in the total alone",
+                r#"{"prompt_tokens":307,"completion_tokens":26,"total_tokens":560,"completion_tokens_details":{"reasoning_tokens":227}}"#,
+                [307, 253, 560, 0, 0, 227],
+            ),
+            (
+                "deepinfra's gemini: reasoning nowhere in it",
+                r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"completion_tokens_details":{"reasoning_tokens":20}}"#,
+                [10, 25, 35, 0, 0, 20],
             ),
             (
                 "floats",
