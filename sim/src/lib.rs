@@ -24,7 +24,7 @@ mod validate;
 mod vendor;
 mod worker;
 
-pub use record::{RecordedRequest, Served, WaitedTooLong};
+pub use record::{Image, RecordedRequest, Served, WaitedTooLong};
 pub use script::{Close, Cut, Empty, Hang, JobEnd, Script, ScriptError, Sse, Usage};
 pub use server::{Options, Sim};
 pub use tls::Tls;

@@ -3,6 +3,8 @@
 //! Waiting is done on a notification, never by polling: every change of a counter wakes
 //! those who wait.
 
+mod images;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::{HeaderMap, Method, Version};
+pub use images::Image;
 use tokio::sync::Notify;
 
 /// A request as it arrived.
@@ -35,6 +38,8 @@ pub struct RecordedRequest {
 pub struct Served {
     /// Connections accepted.
     pub connections: u64,
+    /// Connections that have ended since.
+    pub closed: u64,
     /// Requests whose header arrived.
     pub requests: u64,
     /// Requests whose body arrived whole; these are the ones kept.
@@ -49,6 +54,11 @@ impl Served {
     /// Requests still being answered.
     pub fn open(&self) -> u64 {
         self.requests - self.completed - self.cancelled
+    }
+
+    /// Connections that are open.
+    pub fn open_connections(&self) -> u64 {
+        self.connections - self.closed
     }
 }
 
@@ -77,6 +87,7 @@ impl std::error::Error for WaitedTooLong {}
 pub(crate) struct Recorder {
     keep: usize,
     connections: AtomicU64,
+    closed: AtomicU64,
     requests: AtomicU64,
     received: AtomicU64,
     completed: AtomicU64,
@@ -94,11 +105,14 @@ impl Recorder {
         }
     }
 
-    /// Counts a connection and returns its number.
-    pub(crate) fn connection(&self) -> u64 {
+    /// Counts a connection; it counts as open until the result is dropped.
+    pub(crate) fn connection(self: &Arc<Self>) -> Connected {
         let number = self.connections.fetch_add(1, Ordering::AcqRel) + 1;
         self.changed.notify_waiters();
-        number
+        Connected {
+            recorder: Arc::clone(self),
+            number,
+        }
     }
 
     /// Counts a request; the result must be completed, else it counts as cancelled.
@@ -143,8 +157,10 @@ impl Recorder {
         let completed = self.completed.load(Ordering::Acquire);
         let cancelled = self.cancelled.load(Ordering::Acquire);
         let received = self.received.load(Ordering::Acquire);
+        let closed = self.closed.load(Ordering::Acquire);
         Served {
             connections: self.connections.load(Ordering::Acquire),
+            closed,
             requests: self.requests.load(Ordering::Acquire),
             received,
             completed,
@@ -177,6 +193,19 @@ impl Recorder {
 
     fn kept(&self) -> MutexGuard<'_, VecDeque<RecordedRequest>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that is open.
+pub(crate) struct Connected {
+    recorder: Arc<Recorder>,
+    pub(crate) number: u64,
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.recorder.closed.fetch_add(1, Ordering::AcqRel);
+        self.recorder.changed.notify_waiters();
     }
 }
 

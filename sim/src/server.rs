@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::line::{Control, Line, Reset};
-use crate::record::{RecordedRequest, Recorder, Served, WaitedTooLong};
+use crate::record::{Connected, RecordedRequest, Recorder, Served, WaitedTooLong};
 use crate::script::Script;
 use crate::service::{Connection, Service};
 use crate::tls::{self, Tls};
@@ -67,8 +67,27 @@ pub struct Sim {
     ca_pem: Option<String>,
     service: Arc<Service>,
     patience: Duration,
+    acceptor: Option<TlsAcceptor>,
+    /// What listens; nothing while the simulator is down.
+    listening: Mutex<Option<Listening>>,
+}
+
+/// A listening socket and its connections.
+struct Listening {
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
+}
+
+impl Listening {
+    fn start(
+        listener: TcpListener,
+        acceptor: Option<TlsAcceptor>,
+        service: Arc<Service>,
+    ) -> Listening {
+        let (stop, stopped) = watch::channel(false);
+        let accepting = tokio::spawn(accept(listener, acceptor, service, stopped));
+        Listening { stop, accepting }
+    }
 }
 
 impl Sim {
@@ -100,15 +119,14 @@ impl Sim {
             options.script,
             Arc::new(Recorder::new(options.record)),
         ));
-        let (stop, stopped) = watch::channel(false);
-        let accepting = tokio::spawn(accept(listener, acceptor, Arc::clone(&service), stopped));
+        let listening = Listening::start(listener, acceptor.clone(), Arc::clone(&service));
         Ok(Sim {
             addr,
             ca_pem,
             service,
             patience,
-            stop,
-            accepting,
+            acceptor,
+            listening: Mutex::new(Some(listening)),
         })
     }
 
@@ -209,19 +227,63 @@ impl Sim {
         self.wait_until(|served| served.cancelled >= count).await
     }
 
-    /// Stops listening and closes every connection where it stands.
+    /// Requests being answered.
+    pub fn open_requests(&self) -> u64 {
+        self.served().open()
+    }
+
+    /// Connections that are open.
+    pub fn open_connections(&self) -> u64 {
+        self.served().open_connections()
+    }
+
+    /// Stops listening and closes every connection where it stands, as a process that
+    /// dies. Requests, counters, jobs and loaded models are kept for [`Sim::up`].
+    pub async fn down(&self) {
+        let listening = self.listening().take();
+        if let Some(listening) = listening {
+            listening.stop.send_replace(true);
+            // Ends at once: the task watches the same signal.
+            let _ended = listening.accepting.await;
+        }
+    }
+
+    /// Listens again on the same port; nothing happens if the simulator is not down.
+    ///
+    /// # Errors
+    /// When somebody else has taken the port.
+    pub fn up(&self) -> io::Result<()> {
+        let mut listening = self.listening();
+        if listening.is_none() {
+            let listener = listen(self.addr.port())?;
+            let acceptor = self.acceptor.clone();
+            *listening = Some(Listening::start(
+                listener,
+                acceptor,
+                Arc::clone(&self.service),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Stops for good.
     pub async fn stop(self) {
-        self.stop.send_replace(true);
-        let mut sim = self;
-        // Ends at once: the task watches the same signal.
-        let _ended = (&mut sim.accepting).await;
+        self.down().await;
+    }
+
+    fn listening(&self) -> MutexGuard<'_, Option<Listening>> {
+        self.listening
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Sim {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
-        self.accepting.abort();
+        if let Some(listening) = self.listening().take() {
+            listening.stop.send_replace(true);
+            listening.accepting.abort();
+        }
     }
 }
 
@@ -249,13 +311,13 @@ async fn accept(
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let number = service.recorder.connection();
+        let connected = service.recorder.connection();
         let acceptor = acceptor.clone();
         let service = Arc::clone(&service);
         let mut stopped = stopped.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = connection(socket, acceptor, service, number) => {}
+                () = connection(socket, acceptor, service, &connected) => {}
                 _ = stopped.wait_for(|&stopped| stopped) => {}
             }
         });
@@ -266,16 +328,16 @@ async fn connection(
     socket: TcpStream,
     acceptor: Option<TlsAcceptor>,
     service: Arc<Service>,
-    number: u64,
+    connected: &Connected,
 ) {
     // Small events must leave at once; a socket that refuses is about to fail anyway.
     let _nodelay = socket.set_nodelay(true);
     match acceptor {
-        None => serve(socket, service, number).await,
+        None => serve(socket, service, connected.number).await,
         Some(acceptor) => {
             // A caller that distrusts the certificate ends here; its own error tells why.
             if let Ok(stream) = acceptor.accept(socket).await {
-                serve(stream, service, number).await;
+                serve(stream, service, connected.number).await;
             }
         }
     }

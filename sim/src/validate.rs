@@ -8,6 +8,7 @@ mod facts;
 mod fields;
 mod messages;
 mod ollama;
+mod vllm;
 
 use memchr::memmem;
 use serde_json::{Map, Value};
@@ -114,6 +115,9 @@ fn checked(flavor: Flavor, call: Call, map: &Map<String, Value>) -> Result<Facts
             facts.prompt_tokens = tokens(seen.text_bytes);
             generation(&fields, &mut facts)?;
             tools(&fields, &mut facts)?;
+            if flavor == Flavor::Vllm {
+                vllm::check(&fields, &facts)?;
+            }
         }
         Call::Completions => {
             prompt(&fields, &mut facts)?;

@@ -140,7 +140,37 @@ fn check_part(
     if kind == "image_url" && url.is_none() {
         return Err(fields.missing(&format!("{field}: image_url.url")));
     }
-    if fields.flavor == Flavor::Ollama && url.is_some_and(|url| url.starts_with("http")) {
+    if let Some(url) = url {
+        image(fields, field, url, part)?;
+    }
+    Ok(())
+}
+
+/// An image the vendor can read.
+fn image(fields: &Fields<'_>, field: &str, url: &str, part: &Value) -> Result<(), Refusal> {
+    let kind = url
+        .strip_prefix("data:")
+        .and_then(|rest| rest.split(';').next());
+    if fields.flavor == Flavor::OpenAi {
+        let detail = part.pointer("/image_url/detail").and_then(Value::as_str);
+        if let Some(other) = detail.filter(|name| !["auto", "low", "high"].contains(name)) {
+            let message = format!("Invalid value: '{other}'. Supported: 'auto', 'low' and 'high'.");
+            return Err(Refusal::field(field, Some("invalid_value"), message));
+        }
+        let known = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+        if kind.is_some_and(|kind| !known.contains(&kind)) {
+            let message = "You uploaded an unsupported image. Please make sure your image has of \
+                           one the following formats: ['png', 'jpeg', 'gif', 'webp'].";
+            return Err(Refusal::field(field, Some("invalid_image_format"), message));
+        }
+    }
+    if fields.flavor != Flavor::Ollama {
+        return Ok(());
+    }
+    if kind == Some("image/gif") {
+        return Err(Refusal::field(field, None, "invalid image input"));
+    }
+    if url.starts_with("http") {
         let message =
             "image URLs are not currently supported, please use base64 encoded data instead";
         return Err(Refusal::field(field, None, message));

@@ -342,3 +342,29 @@ async fn without_checks_answers_are_canned() {
     }
     assert!(sim.requests().is_empty());
 }
+
+#[tokio::test]
+async fn it_goes_down_and_comes_up_on_the_same_port_with_its_memory() {
+    let sim = start(Flavor::OpenAi).await;
+    let address = sim.addr();
+    let mut held = Caller::connect(&sim).await;
+    held.ask(PATH, &chat("hang=stream", STREAM)).await;
+    sim.wait_for_requests(1).await.unwrap();
+    assert_eq!((sim.open_requests(), sim.open_connections()), (1, 1));
+    sim.down().await;
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    sim.wait_until(|served| served.open() == 0 && served.open_connections() == 0)
+        .await
+        .unwrap();
+    sim.up().unwrap();
+    sim.up().unwrap();
+    assert_eq!(sim.addr(), address);
+    let mut caller = Caller::connect(&sim).await;
+    assert_eq!(caller.post(PATH, &chat("", "")).await.status, 200);
+    assert_eq!(sim.requests().len(), 2);
+    assert_eq!(sim.open_requests(), 0);
+    drop(caller);
+    sim.wait_until(|served| served.open_connections() == 0)
+        .await
+        .unwrap();
+}

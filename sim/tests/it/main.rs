@@ -6,6 +6,7 @@
 mod anthropic;
 mod faults;
 mod ollama;
+mod peculiar;
 mod program;
 mod raw;
 mod runpod;
