@@ -319,7 +319,6 @@ impl Target {
         build: &Build,
         standing: Arc<Standing>,
     ) -> Result<Self, String> {
-        let number = |value: f64| Bytes::from(value.to_string());
         let unbuilt =
             |err: Box<pingora::Error>| format!("its request headers cannot be built: {err}");
         let headers = request_header(model, upstream, build).map_err(unbuilt)?;
@@ -337,12 +336,7 @@ impl Target {
         Ok(Self {
             name: json_string(&model.name),
             actual: json_string(&model.actual_model),
-            defaults: Defaults {
-                max_tokens: model.max_tokens.map(|n| Bytes::from(n.to_string())),
-                temperature: model.temperature.map(number),
-                top_p: model.top_p.map(number),
-                system_prompt: model.system_prompt.clone().filter(|text| !text.is_empty()),
-            },
+            defaults: model.defaults(),
             model: Arc::clone(model),
             upstream: Arc::clone(upstream),
             roads,

@@ -3,6 +3,7 @@
 //! Pure, so that the admin app can explain a route without the gateway.
 
 pub mod ai_queue;
+mod defaults;
 mod head;
 pub mod plan;
 
