@@ -23,6 +23,8 @@ pub(crate) enum ApiError {
     Forbidden(String),
     /// The request cannot be read.
     BadRequest(String),
+    /// The endpoint's type cannot do what is asked.
+    Unsupported(String),
     /// The request can be read, but these fields cannot be accepted.
     Fields(FieldErrors),
     /// No such row or page.
@@ -46,6 +48,9 @@ pub(crate) enum ApiError {
 #[derive(Serialize)]
 struct Body<'a> {
     error: String,
+    /// For programs, where a status says too little.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<&'a FieldErrors>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -59,6 +64,7 @@ impl ApiError {
             Self::Unauthorized => "Unauthorized".to_owned(),
             Self::Forbidden(why)
             | Self::BadRequest(why)
+            | Self::Unsupported(why)
             | Self::NotFound(why)
             | Self::MediaType(why)
             | Self::Conflict(why, _)
@@ -83,6 +89,7 @@ impl fmt::Display for ApiError {
             Self::Unauthorized
             | Self::Forbidden(_)
             | Self::BadRequest(_)
+            | Self::Unsupported(_)
             | Self::Fields(_)
             | Self::NotFound(_)
             | Self::Method(_)
@@ -129,7 +136,7 @@ impl ResponseError for ApiError {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::BadRequest(_) | Self::Fields(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::Unsupported(_) | Self::Fields(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -151,6 +158,7 @@ impl ResponseError for ApiError {
         }
         let mut body = Body {
             error: self.public_text(),
+            code: matches!(self, Self::Unsupported(_)).then_some("unsupported_operation"),
             fields: None,
             models: &[],
         };

@@ -1,4 +1,5 @@
-//! Asking a backend for its model list: the one call that costs nothing anywhere.
+//! Asking a backend for its model list: the one call that costs nothing anywhere. What more
+//! an Ollama server can be asked is in [`ollama`].
 //!
 //! The same call serves the connection test and the list of models to choose from.
 //! It is made as the gateway would make it: same address, same key header, same
@@ -8,6 +9,7 @@
 
 mod cache;
 mod failure;
+pub(crate) mod ollama;
 
 use std::time::{Duration, Instant};
 
@@ -35,6 +37,8 @@ pub(crate) struct Prober {
     /// The key of `queue` endpoints that have none of their own.
     queue_key: Option<Secret>,
     cache: ModelCache,
+    /// The pulls this program has begun.
+    pulls: ollama::Pulls,
 }
 
 /// What a connection test found.
@@ -83,6 +87,14 @@ impl Failure {
         }
     }
 
+    fn with_answer(status: u16, reason: String) -> Self {
+        Self {
+            endpoint_status: Some(status),
+            timed_out: false,
+            reason,
+        }
+    }
+
     fn of_call(err: &reqwest::Error, endpoint_status: Option<u16>, context: &Context<'_>) -> Self {
         Self {
             endpoint_status,
@@ -107,6 +119,7 @@ impl Prober {
             timeout: config.timeout.min(MAX_WAIT),
             queue_key: config.ai_queue_api_key.clone(),
             cache: ModelCache::default(),
+            pulls: ollama::Pulls::default(),
         }
     }
 
@@ -190,14 +203,32 @@ impl Prober {
             ))
         })?;
         let url = way.url;
+        let (status, body) = self.get(endpoint, key, &url).await?;
+        provider.model_ids(&body).map_err(|err| Failure {
+            endpoint_status: Some(status),
+            timed_out: false,
+            reason: format!(
+                "{url} answered, but {err}; check that the URL is the API's and the type fits"
+            ),
+        })
+    }
+
+    /// The body at `url`, with the status of success it came with.
+    async fn get(
+        &self,
+        endpoint: &Endpoint,
+        key: Option<&Secret>,
+        url: &UpstreamUrl,
+    ) -> Result<(u16, Vec<u8>), Failure> {
         let context = Context {
-            url: &url,
+            url,
             connect_timeout: self.connect_timeout,
             timeout: self.timeout,
         };
-        let client = self.client(endpoint, &url).await?;
+        let client = self.client(endpoint, url).await?;
         let response = client
             .get(url.to_string())
+            .timeout(self.timeout)
             .headers(headers(endpoint, key)?)
             .send()
             .await
@@ -208,20 +239,14 @@ impl Prober {
             return Err(Failure {
                 endpoint_status: Some(status.as_u16()),
                 timed_out: false,
-                reason: refusal(status.as_u16(), target, endpoint, key, &url),
+                reason: refusal(status.as_u16(), target, endpoint, key, url),
             });
         }
-        let body = read_capped(response, &context).await?;
-        provider.model_ids(&body).map_err(|err| Failure {
-            endpoint_status: Some(status.as_u16()),
-            timed_out: false,
-            reason: format!(
-                "{url} answered, but {err}; check that the URL is the API's and the type fits"
-            ),
-        })
+        Ok((status.as_u16(), read_capped(response, &context).await?))
     }
 
-    /// A client for this endpoint alone: each may have its own certificate rules.
+    /// A client for this endpoint alone: each may have its own certificate rules. How long
+    /// a call may take is said at the call.
     async fn client(
         &self,
         endpoint: &Endpoint,
@@ -231,7 +256,6 @@ impl Prober {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(self.connect_timeout)
-            .timeout(self.timeout)
             .user_agent(concat!(
                 "serverless-proxy-admin/",
                 env!("CARGO_PKG_VERSION")

@@ -1,9 +1,11 @@
 //! Endpoints: list, create, change, delete, test, and the models they have.
 
 use actix_web::web::{self, Data, Json, Path, Query, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, rt};
 use serde::{Deserialize, Serialize};
-use store::{EndpointDraft, EndpointRow};
+use serde_json::json;
+use store::{Endpoint, EndpointDraft, EndpointRow};
+use wire::provider::ProviderKind;
 
 use super::{created, done};
 use crate::access::demand_anti_forgery;
@@ -12,6 +14,7 @@ use crate::error::ApiError;
 use crate::json_object::JsonObject;
 use crate::pages;
 use crate::probe::Report;
+use crate::probe::ollama::{self, Loaded};
 use crate::routing::resource;
 use crate::shown;
 
@@ -39,7 +42,10 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
             .route(web::post().to(delete)),
     )
     .service(resource("/endpoints/{id}/test", "POST").route(web::post().to(test)))
-    .service(resource("/endpoints/{id}/models", "GET").route(web::get().to(models)));
+    .service(resource("/endpoints/{id}/models", "GET").route(web::get().to(models)))
+    .service(resource("/api/admin/endpoints/{id}/models", "GET").route(web::get().to(models)))
+    .service(resource("/api/admin/endpoints/{id}/pull", "POST").route(web::post().to(pull)))
+    .service(resource("/api/admin/endpoints/{id}/pulls", "GET").route(web::get().to(pulls)));
 }
 
 async fn list(admin: Data<Admin>) -> Result<Json<Vec<EndpointRow>>, ApiError> {
@@ -109,6 +115,10 @@ struct ModelsQuery {
 #[derive(Serialize)]
 struct Models {
     models: Vec<String>,
+    /// Which of them an Ollama server has in memory; absent when it does not say, and for
+    /// every other type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loaded: Option<Vec<Loaded>>,
 }
 
 async fn models(
@@ -123,5 +133,43 @@ async fn models(
         .models(&endpoint, query.refresh)
         .await
         .map_err(|failure| ApiError::Upstream(failure.status(), failure.reason))?;
-    Ok(Json(Models { models }))
+    let loaded = admin.prober.loaded(&endpoint).await;
+    Ok(Json(Models { models, loaded }))
+}
+
+/// Begins to fetch a model on an Ollama server; how it goes on is read from `pulls`.
+async fn pull(
+    admin: Data<Admin>,
+    id: Path<i64>,
+    body: JsonObject,
+) -> Result<HttpResponse, ApiError> {
+    let endpoint = ollama_server(&admin, id.into_inner()).await?;
+    let model = ollama::model_name(&body.0)?;
+    let (begun, is_new) = admin.prober.begin_pull(endpoint.id, &model)?;
+    if is_new {
+        let admin = admin.clone();
+        let number = begun.number;
+        rt::spawn(async move { admin.prober.pull(&endpoint, &model, number).await });
+    }
+    Ok(HttpResponse::Ok().json(json!({ "status": "ok", "pull": begun })))
+}
+
+/// The latest pulls of the endpoint, newest first.
+async fn pulls(admin: Data<Admin>, id: Path<i64>) -> Result<HttpResponse, ApiError> {
+    let endpoint = ollama_server(&admin, id.into_inner()).await?;
+    let pulls = admin.prober.pulls(endpoint.id);
+    Ok(HttpResponse::Ok().json(json!({ "pulls": pulls })))
+}
+
+/// The endpoint, if it is an Ollama server.
+async fn ollama_server(admin: &Admin, id: i64) -> Result<Endpoint, ApiError> {
+    let endpoint = admin.on_store(move |store| store.endpoint(id)).await?;
+    if endpoint.provider == ProviderKind::Ollama {
+        return Ok(endpoint);
+    }
+    Err(ApiError::Unsupported(format!(
+        "endpoint {:?} is of type {}: only an endpoint of type ollama can pull models",
+        endpoint.name,
+        endpoint.provider.id()
+    )))
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::harness::{App, answer};
 
 /// Every routed path with a method it takes.
-const ROUTES: [(Method, &str); 40] = [
+const ROUTES: [(Method, &str); 43] = [
     (Method::GET, "/"),
     (Method::GET, "/proxy-dashboard"),
     (Method::GET, "/api/endpoints"),
@@ -44,6 +44,9 @@ const ROUTES: [(Method, &str); 40] = [
     (Method::POST, "/api/admin/virtual-models"),
     (Method::PUT, "/api/admin/virtual-models/1"),
     (Method::DELETE, "/api/admin/virtual-models/1"),
+    (Method::GET, "/api/admin/endpoints/1/models"),
+    (Method::POST, "/api/admin/endpoints/1/pull"),
+    (Method::GET, "/api/admin/endpoints/1/pulls"),
     (Method::GET, "/api/admin/circuits"),
     (Method::POST, "/api/admin/circuits/reset"),
     (Method::GET, "/no/such/path"),

@@ -10,6 +10,7 @@ mod access;
 mod circuits;
 mod endpoints;
 mod harness;
+mod ollama;
 mod pages;
 mod probe;
 mod program;

@@ -202,7 +202,7 @@ async fn every_provider_is_asked_in_its_own_way() {
             .await;
         let (status, body) = app.get(&format!("/endpoints/{id}/models")).await;
         assert_eq!(status, 200, "{kind}: {body}");
-        assert_eq!(body, json!({ "models": ["alpha", "zeta"] }), "{kind}");
+        assert_eq!(body["models"], json!(["alpha", "zeta"]), "{kind}");
         let head = upstream.heads()[0].clone();
         assert!(head.starts_with(first_line), "{kind}: {head}");
         assert!(

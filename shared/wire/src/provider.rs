@@ -321,21 +321,31 @@ impl Provider {
             Call::Embeddings => row.embeddings?,
             Call::Models => row.models?,
         };
-        let typed = row.without_call(base.path());
-        let root = row
+        Some(Way {
+            url: row.below(base, line.path),
+            format: line.format,
+            call: if line.as_chat { Call::Chat } else { call },
+        })
+    }
+
+    /// The address of `path` in the vendor's API at `base`, for what is no call: Ollama's
+    /// `/pull`.
+    #[must_use]
+    pub fn beside(&self, base: &BaseUrl, path: &str) -> UpstreamUrl {
+        self.at(base).below(base, path)
+    }
+
+    fn below(&self, base: &BaseUrl, path: &str) -> UpstreamUrl {
+        let typed = self.without_call(base.path());
+        let root = self
             .roots
             .iter()
             .find_map(|ending| typed.strip_suffix(ending));
         let prefix = match root {
-            None if row.versioned_base && names_a_version(typed) => "",
-            Some(_) | None => row.prefix,
+            None if self.versioned_base && names_a_version(typed) => "",
+            Some(_) | None => self.prefix,
         };
-        let path = format!("{}{prefix}{}", root.unwrap_or(typed), line.path);
-        Some(Way {
-            url: base.with_path(path),
-            format: line.format,
-            call: if line.as_chat { Call::Chat } else { call },
-        })
+        base.with_path(format!("{}{prefix}{path}", root.unwrap_or(typed)))
     }
 
     /// The row that holds for `base`: RunPod has two.
@@ -432,6 +442,15 @@ mod tests {
             assert_eq!(ProviderKind::from_id(kind.id()), Some(kind));
         }
         assert_eq!(ProviderKind::from_id("openai_oauth"), None);
+    }
+
+    #[test]
+    fn what_is_no_call_has_its_place_beside_the_calls() {
+        let ollama = ProviderKind::Ollama.provider();
+        for typed in ["http://h:1", "http://h:1/v1", "http://h:1/api/chat"] {
+            let url = ollama.beside(&BaseUrl::parse(typed).unwrap(), "/pull");
+            assert_eq!(url.to_string(), "http://h:1/api/pull", "{typed}");
+        }
     }
 
     #[test]
