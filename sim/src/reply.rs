@@ -2,7 +2,8 @@
 //!
 //! A pure function of vendor, call, facts and script, so the same request always gets
 //! the same bytes. What is said is in [`answer`], the vendors' shapes are in [`chat`],
-//! [`completions`] and [`embeddings`], the order of bytes, silences and faults in [`stage`].
+//! [`completions`], [`embeddings`], [`messages`] and [`ollama`], the order of bytes,
+//! silences and faults in [`stage`], a stream's own failures in [`faults`].
 
 mod answer;
 mod chat;

@@ -6,6 +6,9 @@
 //! In values `+` stands for a space. A word that is not known is refused, so that a
 //! misspelt test cannot pass by accident.
 //!
+//! A job of RunPod keeps the script of the request that submitted it; a look at a job has
+//! no body, so only the header or [`crate::Sim::set_script`] reaches the look itself.
+//!
 //! Not here: what a vendor answers by itself ([`crate::vendor`]), how the answer is
 //! put on the wire ([`crate::reply`]).
 

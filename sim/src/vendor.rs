@@ -2,7 +2,8 @@
 //!
 //! Deliberately not taken from the product's own provider table: a mistake there must
 //! show against an independent statement of the same facts. Error bodies are in
-//! [`refusal`], model lists in [`models`].
+//! [`refusal`], model lists in [`models`], what only one of them has in [`ollama`],
+//! [`runpod`] and `anthropic`.
 
 mod anthropic;
 pub(crate) mod models;

@@ -373,3 +373,35 @@ async fn tokens_are_counted_and_models_come_in_pages() {
     let next = get(&format!("?limit=2&after_id={last}")).await;
     assert_eq!(next["first_id"], all["data"][2]["id"]);
 }
+
+#[tokio::test]
+async fn thoughts_can_be_hidden_or_unreadable_and_come_back_all_the_same() {
+    let sim = start(Flavor::Anthropic).await;
+    let on = json!({"type": "enabled", "budget_tokens": 1024, "display": "omitted"});
+    let extra = json!({"thinking": on, "tools": [tool("look")], "tool_choice": {
+        "type": "auto", "disable_parallel_tool_use": true
+    }});
+    let first = request("tools=2 redacted", &extra);
+    let message = post(&sim, &first).await.json();
+    let content = message["content"].as_array().unwrap();
+    let kinds: Vec<&str> = content
+        .iter()
+        .map(|block| block["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["redacted_thinking", "thinking", "tool_use"]);
+    assert_eq!(content[1]["thinking"], "");
+    let mut stream = first.clone();
+    stream["stream"] = json!(true);
+    let body = post(&sim, &stream).await.body;
+    assert!(!body.contains("thinking_delta") && body.contains("signature_delta"));
+    let mut next = first;
+    let result = json!({"type": "tool_result", "tool_use_id": content[2]["id"]});
+    next["messages"] = json!([
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": content},
+        {"role": "user", "content": [result]},
+    ]);
+    assert_eq!(post(&sim, &next).await.status, 200);
+    next["messages"][1]["content"][0]["data"] = json!("AAAA");
+    assert_eq!(post(&sim, &next).await.status, 400);
+}
