@@ -1,0 +1,165 @@
+//! A virtual model as a candidate: everything a call to it needs, prepared.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use bytes::Bytes;
+use pingora::http::RequestHeader;
+use store::route;
+use store::{CircuitRow, Secret, VirtualModel};
+use wire::dialect::openai::Defaults;
+use wire::edit::json_string;
+use wire::provider::{Call, UpstreamUrl, Way};
+use wire::redact::scrub;
+
+use super::Build;
+use super::head::Head;
+use crate::upstream::{Limits, Standing, Upstream};
+
+/// Calls that go to an upstream.
+const CALLS: [Call; 3] = [Call::Chat, Call::Completions, Call::Embeddings];
+
+/// A virtual model with everything a call to it needs.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) model: Arc<VirtualModel>,
+    pub(crate) upstream: Arc<Upstream>,
+    /// The virtual model's name as a JSON string.
+    pub(crate) name: Bytes,
+    /// The upstream's model id as a JSON string.
+    pub(crate) actual: Bytes,
+    pub(crate) defaults: Defaults,
+    /// The calls that its provider serves.
+    roads: Vec<Road>,
+    /// Every header of a request but those of the single call.
+    headers: RequestHeader,
+    /// How the model is doing at the endpoint.
+    pub(crate) standing: Arc<Standing>,
+    /// When its circuit opens.
+    pub(crate) limits: Limits,
+    /// Calls so far, for strategies that take turns.
+    pub(crate) turns: AtomicU64,
+    /// Texts that no reply and no log line may hold.
+    secrets: Vec<String>,
+}
+
+/// How one call is put to the endpoint.
+#[derive(Debug)]
+pub(crate) struct Road {
+    of: Call,
+    pub(crate) way: Way,
+    pub(crate) head: Head,
+}
+
+impl Target {
+    pub(super) fn new(
+        model: &Arc<VirtualModel>,
+        upstream: &Arc<Upstream>,
+        build: &Build,
+        saved: &[CircuitRow],
+    ) -> Result<Self, String> {
+        let standing = upstream.standing(&model.actual_model, saved);
+        Self::with_standing(model, upstream, build, standing)
+    }
+
+    pub(super) fn with_standing(
+        model: &Arc<VirtualModel>,
+        upstream: &Arc<Upstream>,
+        build: &Build,
+        standing: Arc<Standing>,
+    ) -> Result<Self, String> {
+        let unbuilt =
+            |err: Box<pingora::Error>| format!("its request headers cannot be built: {err}");
+        let headers = request_header(model, upstream, build).map_err(unbuilt)?;
+        let mut roads = Vec::new();
+        for call in CALLS {
+            if let Some(way) = upstream.provider.way(&upstream.base, call) {
+                let head = Head::of(&headers, "POST", &way.url).map_err(unbuilt)?;
+                roads.push(Road {
+                    of: call,
+                    way,
+                    head,
+                });
+            }
+        }
+        Ok(Self {
+            name: json_string(&model.name),
+            actual: json_string(&model.actual_model),
+            defaults: model.defaults(),
+            model: Arc::clone(model),
+            upstream: Arc::clone(upstream),
+            roads,
+            headers,
+            standing,
+            limits: build.limits.with(&model.routing),
+            turns: AtomicU64::new(0),
+            secrets: secrets(model, upstream, build),
+        })
+    }
+
+    /// An upstream's words as a caller may read them: no key, no address.
+    pub(crate) fn scrub_for_caller(&self, words: &str) -> String {
+        let addresses = self.upstream.addresses();
+        let hidden = self.secrets.iter().chain(&addresses);
+        scrub(words, &hidden.map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The same words as the log may hold them: no key.
+    pub(crate) fn scrub_for_log(&self, words: &str) -> String {
+        let hidden = self.secrets.iter();
+        scrub(words, &hidden.map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// How `call` is put to the endpoint; `None` when its provider type does not
+    /// serve it.
+    pub(crate) fn road(&self, call: Call) -> Option<&Road> {
+        self.roads.iter().find(|road| road.of == call)
+    }
+
+    /// What a request to another address of the endpoint begins with.
+    ///
+    /// # Errors
+    /// When the address cannot stand in a request.
+    pub(crate) fn head(&self, method: &str, url: &UpstreamUrl) -> pingora::Result<Head> {
+        Head::of(&self.headers, method, url)
+    }
+}
+
+/// Parts of header names whose values are secrets.
+const SECRET_NAMES: [&str; 6] = ["auth", "key", "token", "secret", "password", "cookie"];
+
+/// The keys, and the values of headers that carry keys, whole and without the
+/// scheme before them.
+fn secrets(model: &VirtualModel, upstream: &Upstream, build: &Build) -> Vec<String> {
+    let endpoint = &upstream.endpoint;
+    let keys = [endpoint.api_key.as_ref(), build.queue.key.as_ref()];
+    let headers = endpoint.custom_headers.iter().chain(&model.custom_headers);
+    let values = headers.filter(|(name, _)| {
+        let name = name.to_ascii_lowercase();
+        SECRET_NAMES.iter().any(|part| name.contains(part))
+    });
+    keys.into_iter()
+        .flatten()
+        .map(Secret::expose)
+        .chain(values.flat_map(|(_, value)| [value.as_str(), last_word(value)]))
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn last_word(text: &str) -> &str {
+    text.split_whitespace().next_back().unwrap_or(text)
+}
+
+/// The headers of every request of `model`, in a header without an address.
+fn request_header(
+    model: &VirtualModel,
+    upstream: &Upstream,
+    build: &Build,
+) -> pingora::Result<RequestHeader> {
+    let mut header = RequestHeader::build_no_case("POST", b"/", Some(16))?;
+    for (name, value) in route::headers(model, &upstream.endpoint, &build.queue) {
+        header.insert_header(name, value)?;
+    }
+    Ok(header)
+}
