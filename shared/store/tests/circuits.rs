@@ -65,10 +65,14 @@ fn circuits_are_forgotten_one_by_one_or_together() {
         circuit(2, "b"),
     ];
     store.save_circuits(&rows).unwrap();
+    let before = store.revision().unwrap();
     assert!(store.forget_circuit(1, "a").unwrap());
+    assert_eq!(store.revision().unwrap(), before + 1, "the gateway looks");
     assert!(!store.forget_circuit(1, "a").unwrap());
+    assert_eq!(store.revision().unwrap(), before + 1, "nothing to see");
     assert_eq!(store.circuits().unwrap(), rows[1..]);
     assert_eq!(store.forget_circuits(Some(2)).unwrap(), 2);
+    assert_eq!(store.revision().unwrap(), before + 2);
     assert_eq!(store.circuits().unwrap(), rows[1..2]);
     assert_eq!(store.forget_circuits(None).unwrap(), 1);
     assert_eq!(store.circuits().unwrap(), []);

@@ -1,7 +1,7 @@
 //! Circuits: saved as they open and close, read at start and by the admin app.
 //!
-//! They are no configuration: saving them does not move the revision. A circuit goes with
-//! its endpoint.
+//! They are no configuration: saving them does not move the revision. Forgetting one does, so
+//! that the gateway closes it too. A circuit goes with its endpoint.
 
 use rusqlite::{Connection, Row, params};
 
@@ -71,7 +71,11 @@ impl Store {
     /// # Errors
     /// When the file cannot be written.
     pub fn forget_circuit(&self, endpoint_id: i64, model: &str) -> Result<bool, StoreError> {
-        self.write(|connection| Ok(forget(connection, endpoint_id, model)?))
+        self.write(|connection| {
+            let forgotten = forget(connection, endpoint_id, model)?;
+            announce(connection, forgotten)?;
+            Ok(forgotten)
+        })
     }
 
     /// Deletes the circuits of one endpoint, or all, and says how many there were.
@@ -79,9 +83,13 @@ impl Store {
     /// # Errors
     /// When the file cannot be written.
     pub fn forget_circuits(&self, endpoint_id: Option<i64>) -> Result<usize, StoreError> {
-        self.write(|connection| match endpoint_id {
-            Some(id) => Ok(forget_endpoint(connection, id)?),
-            None => Ok(connection.execute("DELETE FROM circuits", [])?),
+        self.write(|connection| {
+            let count = match endpoint_id {
+                Some(id) => forget_endpoint(connection, id)?,
+                None => connection.execute("DELETE FROM circuits", [])?,
+            };
+            announce(connection, count > 0)?;
+            Ok(count)
         })
     }
 }
@@ -89,6 +97,14 @@ impl Store {
 /// Deletes the circuits of an endpoint.
 pub(super) fn forget_endpoint(connection: &Connection, id: i64) -> rusqlite::Result<usize> {
     connection.execute("DELETE FROM circuits WHERE endpoint_id = ?", [id])
+}
+
+/// Moves the revision when something was forgotten, for the gateway to look.
+fn announce(connection: &Connection, forgotten: bool) -> rusqlite::Result<()> {
+    if forgotten {
+        connection.execute("UPDATE configuration_revision SET value = value + 1", [])?;
+    }
+    Ok(())
 }
 
 fn forget(connection: &Connection, endpoint_id: i64, model: &str) -> rusqlite::Result<bool> {
