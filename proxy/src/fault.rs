@@ -33,8 +33,8 @@ pub(crate) struct Parts {
     pub(crate) next: bool,
     /// The upstream said what is wrong.
     pub(crate) told: bool,
-    /// The upstream refuses the operator's key.
-    pub(crate) bad_key: bool,
+    /// It lasts until an operator does something: a refused key, an empty account.
+    pub(crate) lasting: bool,
     /// A job's worker does not know the form that it was asked in.
     pub(crate) wants_native: bool,
 }
@@ -69,7 +69,7 @@ impl Fault {
             hung_up: false,
             next: matches!(outcome, Outcome::UpstreamError | Outcome::Timeout),
             told: false,
-            bad_key: false,
+            lasting: false,
             wants_native: false,
         }))
     }

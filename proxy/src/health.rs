@@ -59,5 +59,6 @@ pub(crate) fn report(gateway: &Gateway) -> Value {
         "configuration_problems": live.problems.len(),
         "models": live.snapshot.offered().len(),
         "endpoints": endpoints,
+        "ai_queue": live.queue().map(|queue| queue.state.report()),
     })
 }

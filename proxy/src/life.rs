@@ -67,20 +67,18 @@ async fn begin(
     account: &mut Account,
 ) -> Result<Begun, Fault> {
     let live = gateway.current.live();
-    let headers = caller.req_header().headers.clone();
     let accepted = accept::accept(caller, call, gateway.max_body).await?;
     account.accepted(&accepted);
     let target = resolve::resolve(&live, &accepted)?;
     account.resolved(&target);
     let form = ReplyForm::of(&target, call, &accepted);
     account.formed(form);
-    let candidates = plan::plan(gateway, &live, &target, call, &accepted, &headers)?;
+    let candidates = plan::plan(gateway, &live, &target, call, &accepted)?;
     let id = account.id().to_owned();
     let errand = Errand {
         gateway,
         call,
         accepted: &accepted,
-        headers: &headers,
         form,
         target: &target,
         id: &id,

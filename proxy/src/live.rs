@@ -167,6 +167,11 @@ impl Live {
         }
     }
 
+    /// The AI queue's endpoint, when names go there.
+    pub(crate) fn queue(&self) -> Option<&Arc<Upstream>> {
+        self.queue.as_ref().map(Queue::upstream)
+    }
+
     /// The target of the virtual model with this id.
     pub(crate) fn by_id(&self, id: i64) -> Option<&Arc<Target>> {
         self.targets.get(&id)

@@ -1,7 +1,7 @@
 //! Step one: the caller's body, whole, and what it asks for.
 
 use bytes::{Bytes, BytesMut};
-use http::header;
+use http::{HeaderValue, header};
 use pingora::protocols::http::ServerSession;
 use wire::dialect::openai::Request;
 use wire::provider::Call;
@@ -13,6 +13,18 @@ use crate::fault::Fault;
 pub(super) struct Accepted {
     pub(super) body: Bytes,
     pub(super) request: Request,
+    pub(super) said: Said,
+}
+
+/// What a caller says of a call in headers.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// `x-priority`, for queues.
+    pub(super) priority: Option<HeaderValue>,
+    /// `x-user-id`, for queues.
+    pub(super) user: Option<HeaderValue>,
+    /// `x-session-id`: the conversation that the call belongs to.
+    pub(super) session: Option<HeaderValue>,
 }
 
 /// Reads the body, at most `limit` bytes of it.
@@ -25,6 +37,12 @@ pub(super) async fn accept(
     limit: usize,
 ) -> Result<Accepted, Fault> {
     let header = caller.req_header();
+    let said = |name: &str| header.headers.get(name).cloned();
+    let said = Said {
+        priority: said("x-priority"),
+        user: said("x-user-id"),
+        session: said("x-session-id"),
+    };
     let announced = header
         .headers
         .get(header::CONTENT_LENGTH)
@@ -54,7 +72,11 @@ pub(super) async fn accept(
     }
     let body = read(caller, announced, limit).await?;
     let request = Request::read(call, &body)?;
-    Ok(Accepted { body, request })
+    Ok(Accepted {
+        body,
+        request,
+        said,
+    })
 }
 
 async fn read(

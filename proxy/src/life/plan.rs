@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use store::Strategy;
 use store::route::plan::{self, SkipReason, Standing, Turn};
 use wire::provider::Call;
@@ -35,7 +35,6 @@ pub(super) fn plan(
     target: &Arc<Target>,
     call: Call,
     accepted: &Accepted,
-    headers: &HeaderMap,
 ) -> Result<Candidates, Fault> {
     let routing = &target.model.routing;
     if routing.strategy == Strategy::None {
@@ -44,7 +43,8 @@ pub(super) fn plan(
     let conversation = routing
         .affinity
         .then(|| {
-            let session = headers.get("x-session-id").map(HeaderValue::as_bytes);
+            let session = accepted.said.session.as_ref();
+            let session = session.map(HeaderValue::as_bytes);
             Conversation::find(target.model.id, &accepted.body, session)
         })
         .flatten();

@@ -68,6 +68,10 @@ pub(crate) async fn refuse(
     if attempts > 0 {
         tell_attempts(&mut header, attempts)?;
     }
+    if attempts > 1 {
+        // The official clients would repeat what has been repeated.
+        header.insert_header("x-should-retry", "false")?;
+    }
     if let Some(after) = &fault.retry_after {
         header.insert_header(header::RETRY_AFTER, after.as_str())?;
     }

@@ -19,7 +19,6 @@ use std::pin::pin;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use pingora::ErrorType;
 use pingora::protocols::http::ServerSession;
 use wire::dialect::openai::WriterOptions;
@@ -43,8 +42,6 @@ pub(super) struct Errand<'e> {
     pub(super) gateway: &'e Gateway,
     pub(super) call: Call,
     pub(super) accepted: &'e Accepted,
-    /// The caller's request header.
-    pub(super) headers: &'e HeaderMap,
     pub(super) form: ReplyForm,
     /// The virtual model that the caller named.
     pub(super) target: &'e Target,

@@ -164,7 +164,8 @@ fn own_headers(
     if target.upstream.endpoint.provider != ProviderKind::Queue {
         return Ok(own);
     }
-    if let Some(asked) = errand.headers.get(PRIORITY) {
+    let said = &errand.accepted.said;
+    if let Some(asked) = &said.priority {
         let known = asked.to_str().ok().and_then(QueuePriority::from_id);
         let Some(known) = known else {
             let mut fault = Fault::caller(
@@ -178,7 +179,7 @@ fn own_headers(
         let value = HeaderValue::from_static(known.as_str());
         own.push((HeaderName::from_static(PRIORITY), value));
     }
-    let user = errand.headers.get(USER).cloned().or_else(|| {
+    let user = said.user.clone().or_else(|| {
         let user = wire::dialect::openai::user(&errand.accepted.body)?;
         HeaderValue::from_str(&user).ok()
     });

@@ -31,6 +31,11 @@ impl Queue {
         }))
     }
 
+    /// Its endpoint.
+    pub(super) fn upstream(&self) -> &Arc<Upstream> {
+        &self.upstream
+    }
+
     /// A target for `name`; `None` for a name that cannot stand in a header.
     pub(super) fn target(&self, name: &str) -> Option<Arc<Target>> {
         let model = Arc::new(ai_queue::passed_on(name));

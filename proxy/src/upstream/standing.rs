@@ -142,7 +142,7 @@ impl Standing {
                 endpoint = %self.endpoint,
                 model = %self.model,
                 reason = self.circuit.last_error(),
-                "the circuit is open: no calls for {seconds} s, then one to try"
+                "the circuit is open: for {seconds} s calls go to other candidates where there are any, then one tries it"
             );
         }
     }

@@ -178,8 +178,7 @@ pub(in super::super) fn judge(pass: &mut Pass, fault: &Fault, limits: &Limits) {
         O::UpstreamError | O::Timeout | O::Truncated => {
             let asked = fault.retry_after.as_deref().and_then(seconds);
             let asked = asked.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
-            // A key that is refused stays refused until an operator looks at it.
-            let hold = if fault.bad_key {
+            let hold = if fault.lasting {
                 Some(limits.cooldown)
             } else {
                 asked

@@ -21,7 +21,8 @@ pub(super) async fn read(pool: &Pool, mut sent: Sent, target: &Target) -> Fault 
         let value = sent.header()?.headers.get(name)?;
         value.to_str().ok().map(str::to_owned)
     };
-    let retry_after = text("retry-after");
+    let millis = || text("retry-after-ms")?.trim().parse::<f64>().ok();
+    let retry_after = text("retry-after").or_else(|| Some((millis()? / 1000.0).to_string()));
     let mut body = Vec::new();
     let whole = loop {
         match sent.read().await {
@@ -78,7 +79,9 @@ pub(super) fn fault(status: u16, told: &UpstreamError, target: &Target) -> Fault
             ),
         ),
     };
-    fault.bad_key = status == 401;
+    // Neither is mended by waiting a little.
+    let says = |word: &Option<String>| word.as_deref() == Some("insufficient_quota");
+    fault.lasting = matches!(status, 401 | 402) || says(&told.code) || says(&told.kind);
     fault.told = told.message.is_some();
     fault
 }
