@@ -2,7 +2,7 @@
 # Build output goes to $CARGO_TARGET_DIR, by default outside the clone
 # (scripts/env.sh).
 
-.PHONY: help run demo test lint audit bench build image
+.PHONY: help run demo test lint audit fuzz bench build image
 
 help:
 	@echo 'make run     build both programs and start them over ./data/proxy.db'
@@ -10,6 +10,7 @@ help:
 	@echo 'make test    every test, with the real clients'
 	@echo 'make lint    format, clippy, dependency directions, licences'
 	@echo 'make audit   known vulnerabilities of the dependencies (needs the network)'
+	@echo 'make fuzz    laws of the wire formats on made-up bytes (needs nightly Rust; TIME=30)'
 	@echo 'make bench   the table of docs/benchmarks.md, measured on this machine'
 	@echo 'make build   release build of both programs'
 	@echo 'make image   container image (needs docker)'
@@ -28,6 +29,9 @@ lint:
 
 audit:
 	@scripts/audit.sh
+
+fuzz:
+	@scripts/fuzz.sh $(TIME) $(TARGETS)
 
 bench:
 	@scripts/bench.sh

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# make fuzz: the laws of the crate wire on bytes that a fuzzer makes up. Every target of
+# fuzz/ runs for a while, one after the other, and then stops; exit 1 when one broke a
+# law. Usage: scripts/fuzz.sh [SECONDS [TARGET...]]
+#
+# Seeds are the case files as they are now. What the fuzzer learns stays in the cache
+# folder, so that the next run goes on from there.
+
+source "$(dirname "$0")/env.sh"
+
+seconds=${1:-30}
+shift || true
+case $seconds in
+*[!0-9]* | 0) fail "fuzz.sh: '$seconds' is no number of seconds. Usage: make fuzz TIME=30" ;;
+esac
+
+if ! rustc +nightly --version >/dev/null 2>&1; then
+    fail "Fuzz targets are built with a nightly compiler, and there is none here." \
+        "Install it with: rustup toolchain install nightly --profile minimal"
+fi
+scripts/needs.sh build
+if ! command -v cargo-fuzz >/dev/null 2>&1; then
+    say "Building cargo-fuzz, once, into $TOOLS"
+    cargo install cargo-fuzz --version 0.13.2 --locked --quiet --root "$TOOLS"
+fi
+
+kept="$CACHE/fuzz"
+cases="$ROOT/shared/wire/cases"
+mkdir -p "$kept"
+seeds=$(mktemp -d "$kept/seeds-XXXXXX")
+trap 'rm -rf "$seeds"' EXIT
+
+# parts KIND PATTERN FILE...: the parts of each file that begin with a line '=== NAME'
+# whose name matches, each as a seed of KIND.
+parts() {
+    local kind=$1 pattern=$2 file
+    shift 2
+    mkdir -p "$seeds/$kind"
+    for file in "$@"; do
+        awk -v out="$seeds/$kind/$(basename "$file" .txt)" -v pattern="^($pattern)\$" '
+            /^=== / { wanted = $2 ~ pattern; n++; next }
+            wanted { print > (out "-" n) }' "$file"
+    done
+}
+
+# files KIND FILE...: each file as a seed of KIND.
+files() {
+    local kind=$1
+    shift
+    mkdir -p "$seeds/$kind"
+    cp "$@" "$seeds/$kind"
+}
+
+files openai-stream "$cases"/openai-stream/*.sse
+files openai-reply "$cases"/openai-stream/*.json
+mkdir -p "$seeds/openai-request"
+for file in "$cases"/openai-request/*.json; do
+    sed -n 's/^"\(request\|written\)": \(.*[^,]\),\{0,1\}$/\2/p' "$file" | awk -v \
+        out="$seeds/openai-request/$(basename "$file")" '{ print > (out "-" NR) }'
+done
+parts openai-request openai "$cases"/ollama/requests/*.txt
+parts anthropic-stream 'stream|unfinished' "$cases"/anthropic/*.txt
+parts anthropic-reply reply "$cases"/anthropic/*.txt
+parts ollama-stream 'stream|whole' "$cases"/ollama/answers/*.txt
+files ollama-reply "$cases"/ollama/*.json
+parts ollama-reply whole "$cases"/ollama/answers/*.txt
+mkdir -p "$seeds/runpod-output" "$seeds/runpod-job" "$seeds/addresses"
+awk -v out="$seeds/runpod-output/" '/^== / { n++; next } n { print > (out n) }' \
+    "$cases/runpod/outputs.txt"
+awk -v out="$seeds/runpod-job/" '/^{/ { print > (out NR) }' "$cases/runpod/failures.txt"
+awk -v out="$seeds/addresses/" '/^[a-z]/ { for (i = 1; i < 3; i++) print $i > (out ++n) }' \
+    "$cases/provider-urls.txt" "$cases/runpod/addresses.txt"
+
+# The seeds of a target.
+seeds_of() {
+    case $1 in
+    sse) say openai-stream anthropic-stream ;;
+    ndjson) say ollama-stream ;;
+    openai_editor | openai_collect | openai_events) say openai-stream ;;
+    openai_reply) say openai-reply ;;
+    openai_request | openai_hub_request | openai_completion) say openai-request ;;
+    anthropic_events) say anthropic-stream ;;
+    anthropic_reply) say anthropic-reply ;;
+    ollama_events) say ollama-stream ;;
+    ollama_reply) say ollama-reply ;;
+    runpod_job) say runpod-job ;;
+    runpod_output) say runpod-output openai-stream openai-reply ;;
+    upstream_error) say openai-reply runpod-job anthropic-reply ;;
+    provider) say addresses openai-reply ollama-reply ;;
+    hub_events) ;;
+    *) fail "fuzz.sh: no seeds are set for the target '$1'" ;;
+    esac
+}
+
+mapfile -t targets < <(cargo +nightly fuzz list)
+if [ $# -gt 0 ]; then
+    targets=("$@")
+fi
+# Without sanitizers: there is no unsafe code in wire, and each of them slows it down.
+cargo +nightly fuzz build --sanitizer none
+
+broken=()
+for target in "${targets[@]}"; do
+    corpus="$kept/corpus/$target"
+    log="$kept/$target.log"
+    mkdir -p "$corpus"
+    folders=()
+    for kind in $(seeds_of "$target"); do
+        folders+=("$seeds/$kind")
+    done
+    if cargo +nightly fuzz run --sanitizer none "$target" "$corpus" "${folders[@]}" -- \
+        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=512 \
+        -max_len=8192 -dict="$ROOT/fuzz/json.dict" -print_final_stats=1 >"$log" 2>&1; then
+        say "$target: $(awk '/number_of_executed_units/ { print $2 }' "$log") inputs, no law broken"
+    else
+        broken+=("$target")
+        say "$target: stopped, see $log"
+        grep -a -A 4 'panicked at\|ERROR: \|^error' "$log" | cut -c 1-600 || true
+        grep -a 'Test unit written to' "$log" || true
+    fi
+done
+
+if [ ${#broken[@]} -gt 0 ]; then
+    fail "A law is broken by: ${broken[*]}" \
+        "Add the input to shared/wire/cases first, then mend the reader or writer."
+fi
