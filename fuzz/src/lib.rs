@@ -8,8 +8,12 @@
 
 pub mod chat;
 pub mod draw;
+pub mod edited;
+pub mod jobs;
 pub mod json;
 pub mod made;
 pub mod messages;
+pub mod requests;
 pub mod stream;
 pub mod told;
+pub mod vendors;

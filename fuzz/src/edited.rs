@@ -1,0 +1,185 @@
+//! The laws of bytes that stay within OpenAI's dialect: what is edited changes where it
+//! must and nowhere else, and a stream and a whole reply become each other.
+
+use bytes::{Bytes, BytesMut};
+use wire::dialect::openai::{
+    EventReader, Reply, StreamEditor, UpstreamError, collect, read_reply_events, replay,
+};
+use wire::hub::Answer;
+use wire::sse::{Frame, Reader};
+use wire::usage::Usage;
+
+use crate::draw::each_split;
+use crate::json::{Members, must_be_object};
+use crate::stream::check_whole;
+use crate::told::Told;
+use wire::dialect::openai::End;
+
+const MODEL: Bytes = Bytes::from_static(b"\"virtual\"");
+
+/// What an editor makes of a stream, and what it saw.
+#[derive(Debug, PartialEq)]
+struct Edited {
+    out: BytesMut,
+    end: End,
+    usage: Option<Usage>,
+    answer_bytes: u64,
+    says_why: bool,
+}
+
+fn edit(pieces: &[&[u8]], hide_usage: bool, cleanly: bool) -> Edited {
+    let mut editor = StreamEditor::new(MODEL, hide_usage);
+    let mut out = BytesMut::new();
+    for piece in pieces {
+        editor.push(piece, &mut out);
+    }
+    let end = editor.finish(cleanly, &mut out);
+    let edited = Edited {
+        out: out.clone(),
+        end,
+        usage: editor.usage(),
+        answer_bytes: editor.answer_bytes(),
+        says_why: editor.says_why(),
+    };
+    for piece in pieces {
+        editor.push(piece, &mut out);
+    }
+    assert_eq!(editor.end(), Some(&edited.end));
+    assert_eq!(out, edited.out, "something after the end");
+    edited
+}
+
+/// A stream that is edited.
+pub fn check_stream(data: &[u8]) {
+    for (hide, cleanly) in [(false, true), (false, false), (true, true)] {
+        let whole = edit(&[data], hide, cleanly);
+        assert!(whole.out.len() <= 4 * data.len() + 64);
+        each_split(data, &mut |pieces| {
+            assert_eq!(edit(pieces, hide, cleanly), whole, "{pieces:?}");
+        });
+        let is_complete = whole.end == End::Complete;
+        let is_done = whole.out.ends_with(b"data: [DONE]\n\n");
+        assert_eq!(is_done, is_complete, "{:?}", whole.end);
+        check_members(data, &whole.out, hide);
+        if is_complete {
+            let again = edit(&[&whole.out], false, true);
+            assert_eq!(again.out, whole.out, "edited again");
+            if !hide {
+                assert_eq!(again, whole, "edited again");
+            }
+        }
+    }
+}
+
+/// The JSON of a stream's events up to its end.
+fn events(stream: &[u8]) -> Vec<Vec<u8>> {
+    let mut events = Vec::new();
+    let mut done = false;
+    let mut note = |frame: Frame<'_>| {
+        if let Frame::Event { data, .. } = frame {
+            let data = data.trim_ascii();
+            done |= data == b"[DONE]";
+            if !done && !data.is_empty() {
+                events.push(data.to_vec());
+            }
+        }
+    };
+    let mut reader = Reader::default();
+    reader.push(stream, &mut note);
+    reader.finish(&mut note);
+    events
+}
+
+/// Each event of the output is one of the input, in order, with another model and, when
+/// it is hidden, without usage. Line breaks between its tokens are blanks.
+fn check_members(input: &[u8], out: &[u8], hide: bool) {
+    let skipped: &[&str] = if hide {
+        &["model", "usage"]
+    } else {
+        &["model"]
+    };
+    let kept = |json: &[u8]| Members::read(json).map(|members| members.without(skipped));
+    let came = events(input).into_iter().map(|data| {
+        let line = String::from_utf8_lossy(&data).replace('\n', " ");
+        (line.clone(), kept(line.as_bytes()))
+    });
+    let mut came = came.enumerate();
+    for (at, event) in events(out).into_iter().enumerate() {
+        must_be_object("an event", &event);
+        let wanted = kept(&event);
+        let found = came.find(|(_, (_, members))| *members == wanted);
+        let (from, (line, _)) = found.expect("an event that did not come");
+        assert!(hide || from == at, "an event was left out");
+        let has_model = Members::read(line.as_bytes()).is_some_and(|m| m.get("model").is_some());
+        let model = Members::read(&event).and_then(|m| m.get("model").map(str::to_owned));
+        assert_eq!(model, has_model.then(|| "\"virtual\"".to_owned()));
+    }
+}
+
+/// A whole reply: edited, read into events, told again as a stream.
+pub fn check_reply(body: &[u8]) {
+    check_whole(body, |body, each| read_reply_events(body, each));
+    let came = Bytes::copy_from_slice(body);
+    if let Ok(reply) = Reply::read(&came, &MODEL) {
+        let out = reply.body.to_bytes();
+        must_be_object("a reply", &out);
+        let [before, after] = [body, &out].map(|text| Members::read(text).expect("an object"));
+        let others = |members: &Members| members.without(&["model"]);
+        assert_eq!(others(&after), others(&before));
+        assert_eq!(after.0.len(), before.0.len());
+        if before.get("model").is_some() {
+            assert_eq!(after.get("model"), Some("\"virtual\""));
+        }
+    }
+    for usage in [true, false] {
+        let Some(stream) = replay(body, usage) else {
+            continue;
+        };
+        let edited = edit(&[&stream], false, true);
+        if UpstreamError::read(body) == UpstreamError::default() {
+            must_be_stream(&stream);
+        }
+        if edited.end == End::Complete && usage {
+            let again = Told::by(|each| {
+                let mut reader = EventReader::default();
+                reader.push(&stream, each);
+                reader.finish(true, each);
+            });
+            let whole = Told::by(|each| read_reply_events(body, each));
+            if again.is_complete() && whole.is_complete() {
+                assert_eq!(texts(&again.answer), texts(&whole.answer), "replayed");
+            }
+        }
+    }
+}
+
+fn must_be_stream(stream: &[u8]) {
+    let text = std::str::from_utf8(stream).expect("a stream is text");
+    assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
+    for event in events(stream) {
+        must_be_object("an event", &event);
+    }
+}
+
+/// What has one place only in both forms.
+fn texts(answer: &Answer) -> Vec<(String, String)> {
+    let each = answer.choices.iter();
+    each.map(|choice| (choice.text.clone(), choice.refusal.clone()))
+        .collect()
+}
+
+/// A stream that is put together.
+pub fn check_collected(stream: &[u8]) {
+    let Ok(reply) = collect(stream) else { return };
+    must_be_object("a collected reply", &reply);
+    assert!(reply.len() <= 16 * stream.len() + 64 * 1024);
+    let streamed = Told::by(|each| {
+        let mut reader = EventReader::default();
+        reader.push(stream, each);
+        reader.finish(true, each);
+    });
+    let whole = Told::by(|each| read_reply_events(&reply, each));
+    if streamed.is_complete() && whole.is_complete() {
+        assert_eq!(texts(&whole.answer), texts(&streamed.answer), "collected");
+    }
+}
