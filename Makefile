@@ -2,18 +2,19 @@
 # Build output goes to $CARGO_TARGET_DIR, by default outside the clone
 # (scripts/env.sh).
 
-.PHONY: help run demo test lint audit fuzz bench build image
+.PHONY: help run demo test test-real lint audit fuzz bench build image
 
 help:
-	@echo 'make run     build both programs and start them over ./data/proxy.db'
-	@echo 'make demo    the same over simulated providers, no account needed'
-	@echo 'make test    every test, with the real clients'
-	@echo 'make lint    format, clippy, dependency directions, licences'
-	@echo 'make audit   known vulnerabilities of the dependencies (needs the network)'
-	@echo 'make fuzz    laws of the wire formats on made-up bytes (needs nightly Rust; TIME=30)'
-	@echo 'make bench   the table of docs/benchmarks.md, measured on this machine'
-	@echo 'make build   release build of both programs'
-	@echo 'make image   container image (needs docker)'
+	@echo 'make run        build both programs and start them over ./data/proxy.db'
+	@echo 'make demo       the same over simulated providers, no account needed'
+	@echo 'make test       every test, with the real clients'
+	@echo 'make test-real  the gateway over a genuine llama.cpp server, built here once'
+	@echo 'make lint       format, clippy, dependency directions, licences'
+	@echo 'make audit      known vulnerabilities of the dependencies (needs the network)'
+	@echo 'make fuzz       laws of the wire formats on made-up bytes (needs nightly Rust; TIME=30)'
+	@echo 'make bench      the table of docs/benchmarks.md, measured on this machine'
+	@echo 'make build      release build of both programs'
+	@echo 'make image      container image (needs docker)'
 
 run:
 	@scripts/run.sh
@@ -23,6 +24,9 @@ demo:
 
 test:
 	@scripts/test.sh
+
+test-real:
+	@scripts/test-real.sh
 
 lint:
 	@scripts/lint.sh
