@@ -52,8 +52,8 @@ build_server() {
     local work=$llama/$version.building source log
     source=$work/source/vendor/llama.cpp
     log=$llama/$version.log
-    say "Building llama.cpp's server, once, into ${server%/*}; this takes ten minutes and more." \
-        "    its log: $log"
+    say "Building llama.cpp's server, once, into ${server%/*}; this takes ten minutes and more."
+    say "Its log: $log"
     rm -rf "$work"
     mkdir -p "$work/package" "$work/source"
     "$venv/bin/pip" download --quiet --disable-pip-version-check --no-input --no-deps \

@@ -117,6 +117,12 @@ impl Llama {
         slots[0].clone()
     }
 
+    /// Ends it at once, whatever it is doing.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// How many calls it has begun, by its log.
     pub(crate) fn begun(&self) -> usize {
         self.log().matches("processing task").count()

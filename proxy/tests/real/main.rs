@@ -20,6 +20,7 @@ mod chat;
 mod client;
 mod embeddings;
 mod llama;
+mod lost;
 #[expect(dead_code, reason = "the tests over simulated providers use the rest")]
 #[path = "../it/process.rs"]
 mod process;
