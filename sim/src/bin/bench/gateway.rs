@@ -1,5 +1,6 @@
 //! The gateway as an operator would have it: configured through the admin API,
-//! with its ledger on, one endpoint and one virtual model.
+//! with its ledger on, one endpoint and one virtual model for each dialect of the
+//! simulated upstream.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,9 +9,10 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::dialect::Dialect;
 use crate::http::Connection;
 use crate::process::{Running, free_address};
-use crate::scenario::{ACTUAL_MODEL, UPSTREAM_KEY, VIRTUAL_MODEL};
+use crate::scenario::{ACTUAL_MODEL, UPSTREAM_KEY};
 use crate::target::{Programs, built};
 
 /// Configure a new store and start the gateway over it.
@@ -54,26 +56,33 @@ async fn configure(
             Ok(())
         })
         .await?;
-    let endpoint = post(
-        address,
-        "/api/admin/endpoints",
-        &json!({
-            "name": "bench",
-            "url": format!("http://{upstream}"),
-            "api_key": UPSTREAM_KEY,
-            "endpoint_type": "openai",
-        }),
-    )
-    .await?;
-    let id = endpoint["id"]
-        .as_i64()
-        .context("the new endpoint has no id")?;
-    post(
-        address,
-        "/virtual-models",
-        &json!({"name": VIRTUAL_MODEL, "endpoint_id": id, "actual_model": ACTUAL_MODEL}),
-    )
-    .await?;
+    for dialect in Dialect::ALL {
+        let kind = dialect.endpoint_type();
+        let endpoint = post(
+            address,
+            "/api/admin/endpoints",
+            &json!({
+                "name": format!("bench-{kind}"),
+                "url": format!("http://{upstream}"),
+                "api_key": UPSTREAM_KEY,
+                "endpoint_type": kind,
+            }),
+        )
+        .await?;
+        let id = endpoint["id"]
+            .as_i64()
+            .context("the new endpoint has no id")?;
+        post(
+            address,
+            "/virtual-models",
+            &json!({
+                "name": dialect.virtual_model(),
+                "endpoint_id": id,
+                "actual_model": ACTUAL_MODEL,
+            }),
+        )
+        .await?;
+    }
     admin.end().await
 }
 

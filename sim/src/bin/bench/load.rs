@@ -56,9 +56,13 @@ impl Load {
         let (reply, prompt) = match scenario {
             Scenario::Chat => (Reply::Chat, 400),
             Scenario::Prompt => (Reply::Chat, PROMPT_BYTES),
-            Scenario::Burst => (Reply::Burst(BURST_EVENTS), 400),
+            Scenario::Burst | Scenario::Anthropic | Scenario::Ollama => {
+                (Reply::Burst(BURST_EVENTS), 400)
+            }
             Scenario::First => (Reply::Burst(3), 400),
-            Scenario::Paced => (Reply::Paced(paced_events(window)), 400),
+            Scenario::Paced | Scenario::AnthropicPaced | Scenario::OllamaPaced => {
+                (Reply::Paced(paced_events(window)), 400)
+            }
             Scenario::Hold => (Reply::Hold, 400),
         };
         let shared = Arc::new(Shared::default());
@@ -67,13 +71,14 @@ impl Load {
         for index in 0..scenario.connections() {
             let caller = Caller {
                 address,
+                expected: EventCheck::of(scenario.dialect(), model),
                 model: model.to_owned(),
                 request: Arc::clone(&request),
                 reply,
                 shared: Arc::clone(&shared),
             };
             tasks.spawn(async move {
-                if scenario == Scenario::Paced {
+                if scenario.is_paced() {
                     // Spread the phases: real streams do not tick together.
                     sleep(Duration::from_micros(index as u64 * 1_000)).await;
                 }
@@ -139,6 +144,8 @@ fn paced_events(window: Duration) -> usize {
 struct Caller {
     address: SocketAddr,
     model: String,
+    /// A stream of which nothing has come.
+    expected: EventCheck,
     request: Arc<[u8]>,
     reply: Reply,
     shared: Arc<Shared>,
@@ -183,7 +190,7 @@ impl Caller {
             Reply::Hold => bail!("streams that are held open have no whole reply"),
         };
         let status = connection.send(&self.request).await?;
-        let mut check = EventCheck::new(&self.model);
+        let mut check = self.expected.clone();
         let mut first = None;
         while let Some(piece) = connection.piece().await? {
             ensure!(

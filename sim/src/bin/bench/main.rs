@@ -7,6 +7,7 @@
 //! load generator is this one; neither is counted. `docs/benchmarks.md` explains
 //! how to read the tables.
 
+mod dialect;
 mod gateway;
 mod http;
 mod load;
@@ -158,10 +159,15 @@ impl Plan {
         ensure!((0.1..=60.0).contains(&seconds), "--seconds: 0.1 to 60");
         ensure!((1..=100).contains(&rounds), "--rounds: 1 to 100");
         ensure!((1..=20_000).contains(&streams), "--streams: 1 to 20000");
-        let or_all = |chosen: &[Scenario]| match chosen {
-            [] => Scenario::value_variants().to_vec(),
-            chosen => chosen.to_vec(),
+        let chosen = |scenario| args.scenario.is_empty() || args.scenario.contains(&scenario);
+        // A translated stream is compared with the same stream untranslated, which is
+        // measured just before it.
+        let compared = |scenario| {
+            let mut chosen = args.scenario.iter();
+            chosen.any(|chosen| chosen.untranslated() == Some(scenario))
         };
+        let scenarios = Scenario::value_variants().iter().copied();
+        let scenarios = scenarios.filter(|&scenario| chosen(scenario) || compared(scenario));
         let targets = match args.targets.as_slice() {
             [] => Kind::value_variants()
                 .iter()
@@ -174,7 +180,7 @@ impl Plan {
             rounds,
             window: Duration::from_secs_f64(seconds),
             streams,
-            scenarios: or_all(&args.scenario),
+            scenarios: scenarios.collect(),
             targets,
         })
     }
@@ -210,7 +216,8 @@ async fn run(plan: &Plan) -> Result<Vec<Sample>> {
         for &scenario in &plan.scenarios {
             for target in &targets {
                 let place = || format!("{}: {}", target.kind.title(), scenario.title());
-                if scenario == Scenario::Hold {
+                let translates = scenario.untranslated().is_some();
+                if scenario == Scenario::Hold || (translates && target.kind != Kind::Gateway) {
                     continue;
                 }
                 let sample = measure::closed_loop(scenario, target, round, plan.window)

@@ -19,8 +19,8 @@ pub(crate) struct Sample {
     pub(crate) target: Kind,
     /// Which round, from 0: samples of one round were taken one after the other.
     pub(crate) round: usize,
-    /// CPU microseconds for each unit: an event in the streams of [`Scenario::Burst`]
-    /// and [`Scenario::Paced`], else a request.
+    /// CPU microseconds for each unit: an event with text where
+    /// [`Scenario::is_by_event`], else a request.
     pub(crate) cpu_us: Option<f64>,
     /// Units for each second.
     pub(crate) per_second: f64,
@@ -42,12 +42,13 @@ pub(crate) async fn closed_loop(
     round: usize,
     window: Duration,
 ) -> Result<Sample> {
-    let mut load = Load::start(scenario, target.address, target.kind.model(), window);
+    let model = target.kind.model(scenario.dialect());
+    let mut load = Load::start(scenario, target.address, model, window);
     load.run_for(WARM_UP, false).await?;
-    if scenario == Scenario::Paced {
+    if scenario.is_paced() {
         load.run_for(PACED_RAMP, false).await?;
     }
-    let by_event = matches!(scenario, Scenario::Burst | Scenario::Paced);
+    let by_event = scenario.is_by_event();
     let units = |(requests, events)| if by_event { events } else { requests };
 
     let (begin, cpu, done) = (Instant::now(), target.cpu()?, units(load.counts()));
@@ -63,9 +64,15 @@ pub(crate) async fn closed_loop(
         .map(|(begin, end)| end.saturating_sub(begin));
     let times = match scenario {
         Scenario::First => &latencies.first,
-        Scenario::Chat | Scenario::Burst | Scenario::Prompt => &latencies.whole,
+        Scenario::Chat
+        | Scenario::Burst
+        | Scenario::Anthropic
+        | Scenario::Ollama
+        | Scenario::Prompt => &latencies.whole,
         // The length of a paced stream is the upstream's doing.
-        Scenario::Paced | Scenario::Hold => &Vec::new(),
+        Scenario::Paced | Scenario::AnthropicPaced | Scenario::OllamaPaced | Scenario::Hold => {
+            &Vec::new()
+        }
     };
     Ok(Sample {
         scenario,
@@ -84,8 +91,9 @@ pub(crate) async fn closed_loop(
 /// fresh: memory freed by an earlier load would hide what these take.
 pub(crate) async fn hold(target: &Target, round: usize, streams: usize) -> Result<Sample> {
     let idle = target.resident()?;
+    let model = target.kind.model(Scenario::Hold.dialect());
     let begin = Instant::now();
-    let open = load::hold(target.address, target.kind.model(), streams).await?;
+    let open = load::hold(target.address, model, streams).await?;
     let opened = begin.elapsed();
     // What is on its way to be freed may be freed.
     sleep(Duration::from_secs(1)).await;

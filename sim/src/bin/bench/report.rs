@@ -17,6 +17,14 @@ const STREAM_GOAL_KIB: f64 = 32.0;
 /// The most that the gateway may add to the first event at p50, in microseconds.
 const FIRST_GOAL_US: f64 = 1_000.0;
 
+/// The streams that the gateway translates, those of one shape together.
+const TRANSLATED: [Scenario; 4] = [
+    Scenario::Anthropic,
+    Scenario::Ollama,
+    Scenario::AnthropicPaced,
+    Scenario::OllamaPaced,
+];
+
 /// Everything one run found out.
 #[derive(Serialize)]
 pub(crate) struct Report {
@@ -83,6 +91,7 @@ impl Report {
         ] {
             self.table(out, scenario)?;
         }
+        self.translations(out)?;
         self.memory_table(out)?;
         self.goals(out)
     }
@@ -92,9 +101,10 @@ impl Report {
         if targets.is_empty() {
             return Ok(());
         }
-        let unit = match scenario {
-            Scenario::Burst | Scenario::Paced => "event",
-            Scenario::Chat | Scenario::Prompt | Scenario::First | Scenario::Hold => "request",
+        let unit = if scenario.is_by_event() {
+            "event"
+        } else {
+            "request"
         };
         writeln!(out, "### {}\n", scenario.title())?;
         writeln!(
@@ -126,6 +136,51 @@ impl Report {
             )?;
         }
         writeln!(out)
+    }
+
+    /// What the gateway's translation costs, beside the same streams as they are.
+    fn translations(&self, out: &mut String) -> std::fmt::Result {
+        let measured = |scenario| self.of(scenario, Kind::Gateway).next().is_some();
+        if !TRANSLATED.into_iter().any(measured) {
+            return Ok(());
+        }
+        writeln!(out, "### Translated streams to an OpenAI caller\n")?;
+        writeln!(
+            out,
+            "| stream, and what the upstream speaks | CPU µs per event | of the same dialect | events/s | p50 ms | p99 ms |"
+        )?;
+        writeln!(out, "|---|---:|---:|---:|---:|---:|")?;
+        let mut base = None;
+        for scenario in TRANSLATED.into_iter().filter(|&s| measured(s)) {
+            let untranslated = scenario.untranslated().filter(|&found| measured(found));
+            if base != untranslated {
+                base = untranslated;
+                if let Some(base) = base {
+                    self.translation(out, base)?;
+                }
+            }
+            self.translation(out, scenario)?;
+        }
+        writeln!(out)
+    }
+
+    fn translation(&self, out: &mut String, scenario: Scenario) -> std::fmt::Result {
+        let pick = |value: fn(&Sample) -> Option<f64>| self.spread(scenario, Kind::Gateway, value);
+        let shape = if scenario.is_paced() {
+            "paced"
+        } else {
+            "together"
+        };
+        writeln!(
+            out,
+            "| {shape}, {} | {} | {} | {} | {} | {} |",
+            scenario.dialect().title(),
+            cell(pick(|s| s.cpu_us), 1.0, 2),
+            ratio(self.translated(scenario)),
+            cell(pick(|s| Some(s.per_second)), 1.0, 0),
+            cell(pick(p50), 1e-3, 2),
+            cell(pick(p99), 1e-3, 2),
+        )
     }
 
     fn memory_table(&self, out: &mut String) -> std::fmt::Result {
@@ -171,6 +226,16 @@ impl Report {
             if let Some((found, goal)) = found.zip(scenario.goal()) {
                 rows.push((
                     format!("{}: CPU of bare Pingora", scenario.title()),
+                    format!("{:.2}x", found.median),
+                    format!("{goal:.1}x"),
+                    found.median <= goal,
+                ));
+            }
+        }
+        for scenario in TRANSLATED {
+            if let Some((found, goal)) = self.translated(scenario).zip(scenario.goal()) {
+                rows.push((
+                    format!("{}: CPU of the same dialect", scenario.title()),
                     format!("{:.2}x", found.median),
                     format!("{goal:.1}x"),
                     found.median <= goal,
@@ -238,9 +303,26 @@ impl Report {
         value: fn(&Sample) -> Option<f64>,
         compare: fn(f64, f64) -> f64,
     ) -> Option<Spread> {
+        self.in_round((scenario, target), (scenario, base), value, compare)
+    }
+
+    /// The gateway's CPU time for an event of a translated stream, as a multiple of
+    /// that for the same stream untranslated.
+    fn translated(&self, scenario: Scenario) -> Option<Spread> {
+        let base = (scenario.untranslated()?, Kind::Gateway);
+        self.in_round((scenario, Kind::Gateway), base, |s| s.cpu_us, divide)
+    }
+
+    fn in_round(
+        &self,
+        (scenario, target): (Scenario, Kind),
+        (base_scenario, base_target): (Scenario, Kind),
+        value: fn(&Sample) -> Option<f64>,
+        compare: fn(f64, f64) -> f64,
+    ) -> Option<Spread> {
         Spread::of(self.of(scenario, target).filter_map(|sample| {
             let base = self
-                .of(scenario, base)
+                .of(base_scenario, base_target)
                 .find(|other| other.round == sample.round)?;
             Some(compare(value(sample)?, value(base)?))
         }))
@@ -318,6 +400,36 @@ mod tests {
         let found = found.unwrap();
         assert_eq!((found.low, found.median, found.high), (1.1, 1.2, 1.5));
         assert!(report.markdown().contains("| 1.20x | reached |"));
+    }
+
+    #[test]
+    fn translated_streams_are_compared_with_the_same_stream_as_it_is() {
+        let of = |scenario, target, round, cpu_us| Sample {
+            scenario,
+            ..sample(target, round, cpu_us)
+        };
+        let report = Report {
+            machine: Machine::here(),
+            command: "bench".to_owned(),
+            rounds: 2,
+            streams: 0,
+            samples: vec![
+                of(Scenario::Burst, Kind::Pingora, 0, 1.0),
+                of(Scenario::Burst, Kind::Gateway, 0, 2.0),
+                of(Scenario::Ollama, Kind::Gateway, 0, 3.0),
+                of(Scenario::Burst, Kind::Pingora, 1, 1.0),
+                of(Scenario::Burst, Kind::Gateway, 1, 10.0),
+                of(Scenario::Ollama, Kind::Gateway, 1, 45.0),
+            ],
+        };
+        let text = report.markdown();
+        assert!(text.contains("| together, OpenAI | 6.00 | - |"), "{text}");
+        assert!(
+            text.contains("| together, Ollama | 24.00 | 3.00x (1.50..4.50) |"),
+            "{text}"
+        );
+        assert!(text.contains("| 3.0x | 3.00x | reached |"), "{text}");
+        assert!(!text.contains("Anthropic"), "{text}");
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! What is measured: the requests, the replies they ask for, and what a right
 //! reply looks like.
 //!
-//! The kind of reply travels in the request's `user` field, so it reaches the
-//! simulated upstream through anything that forwards a request faithfully.
+//! The kind of reply travels at the beginning of the prompt, so it reaches the
+//! simulated upstream through anything that forwards or translates a request
+//! faithfully.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use memchr::memmem;
 
+use crate::dialect::Dialect;
+
 /// The model's name at the upstream.
 pub(crate) const ACTUAL_MODEL: &str = "bench-actual-model";
-/// The name that clients of the gateway use: it must be rewritten both ways.
-pub(crate) const VIRTUAL_MODEL: &str = "bench-virtual";
 /// The key that the upstream insists on.
 pub(crate) const UPSTREAM_KEY: &str = "sk-bench-0123456789abcdef";
 /// The events of one burst, the closing `[DONE]` not counted.
@@ -21,14 +22,22 @@ pub(crate) const PROMPT_BYTES: usize = 2_000_000;
 
 /// One thing that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Scenario {
     /// Small chats, not streamed, over 32 keep-alive connections.
     Chat,
     /// Streams whose 100 events arrive together, over 32 connections.
     Burst,
+    /// The same from an upstream that speaks Anthropic's dialect.
+    Anthropic,
+    /// The same from an upstream that speaks Ollama's dialect.
+    Ollama,
     /// 500 streams at once, an event every 20 ms in each.
     Paced,
+    /// The same from an upstream that speaks Anthropic's dialect.
+    AnthropicPaced,
+    /// The same from an upstream that speaks Ollama's dialect.
+    OllamaPaced,
     /// Prompts of 2 MB with a small reply, over 4 connections.
     Prompt,
     /// Time to the first event of a stream, one stream at a time.
@@ -43,18 +52,66 @@ impl Scenario {
         match self {
             Scenario::Chat => "Small chat, 32 connections",
             Scenario::Burst => "Stream of 100 events that arrive together, 32 connections",
+            Scenario::Anthropic => "Stream of 100 events, translated from Anthropic's",
+            Scenario::Ollama => "Stream of 100 events, translated from Ollama's",
             Scenario::Paced => "Paced streams, 20 ms gaps, 500 at once",
+            Scenario::AnthropicPaced => "Paced streams, translated from Anthropic's",
+            Scenario::OllamaPaced => "Paced streams, translated from Ollama's",
             Scenario::Prompt => "2 MB prompt, 4 connections",
             Scenario::First => "First event, one stream at a time",
             Scenario::Hold => "Streams held open",
         }
     }
 
-    /// The highest CPU cost that the gateway aims at, as a multiple of bare Pingora.
+    /// What the upstream speaks; the caller speaks OpenAI's dialect always.
+    pub(crate) fn dialect(self) -> Dialect {
+        match self {
+            Scenario::Chat
+            | Scenario::Burst
+            | Scenario::Paced
+            | Scenario::Prompt
+            | Scenario::First
+            | Scenario::Hold => Dialect::OpenAi,
+            Scenario::Anthropic | Scenario::AnthropicPaced => Dialect::Anthropic,
+            Scenario::Ollama | Scenario::OllamaPaced => Dialect::Ollama,
+        }
+    }
+
+    /// Of a translated stream, the same stream in the caller's own dialect: what its
+    /// cost is compared with. Only the gateway translates.
+    pub(crate) fn untranslated(self) -> Option<Scenario> {
+        match self {
+            Scenario::Anthropic | Scenario::Ollama => Some(Scenario::Burst),
+            Scenario::AnthropicPaced | Scenario::OllamaPaced => Some(Scenario::Paced),
+            Scenario::Chat
+            | Scenario::Burst
+            | Scenario::Paced
+            | Scenario::Prompt
+            | Scenario::First
+            | Scenario::Hold => None,
+        }
+    }
+
+    /// Whether the upstream leaves a gap between the events.
+    pub(crate) fn is_paced(self) -> bool {
+        matches!(self.untranslated().unwrap_or(self), Scenario::Paced)
+    }
+
+    /// Whether the cost is that of an event; otherwise it is that of a request.
+    pub(crate) fn is_by_event(self) -> bool {
+        self.is_paced() || matches!(self.untranslated().unwrap_or(self), Scenario::Burst)
+    }
+
+    /// The highest CPU cost that the gateway aims at: of a translated stream as a
+    /// multiple of the untranslated one, otherwise as a multiple of bare Pingora.
     pub(crate) fn goal(self) -> Option<f64> {
         match self {
             Scenario::Chat | Scenario::Paced | Scenario::Prompt => Some(1.3),
             Scenario::Burst => Some(0.7),
+            Scenario::Anthropic
+            | Scenario::Ollama
+            | Scenario::AnthropicPaced
+            | Scenario::OllamaPaced => Some(3.0),
             Scenario::First | Scenario::Hold => None,
         }
     }
@@ -62,8 +119,8 @@ impl Scenario {
     /// Connections at once; those of the open streams are chosen on the command line.
     pub(crate) fn connections(self) -> usize {
         match self {
-            Scenario::Chat | Scenario::Burst => 32,
-            Scenario::Paced => 500,
+            Scenario::Chat | Scenario::Burst | Scenario::Anthropic | Scenario::Ollama => 32,
+            Scenario::Paced | Scenario::AnthropicPaced | Scenario::OllamaPaced => 500,
             Scenario::Prompt => 4,
             Scenario::First => 1,
             Scenario::Hold => 64,
@@ -85,7 +142,7 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    /// How the request spells it in its `user` field.
+    /// How the prompt spells it.
     pub(crate) fn marker(self) -> String {
         match self {
             Reply::Chat => "bench-chat".to_owned(),
@@ -97,11 +154,10 @@ impl Reply {
 
     /// Find the marker in a request's body.
     pub(crate) fn find(body: &[u8]) -> Result<Self> {
-        let start = memmem::find(body, b"\"bench-")
-            .filter(|_| memmem::find(body, b"\"user\"").is_some())
-            .context("no benchmark marker in the user field")?;
-        let rest = &body[start + 1..];
-        let end = memchr::memchr(b'"', rest).context("the marker has no end")?;
+        let start =
+            memmem::find(body, b"\"[bench-").context("no benchmark marker in the prompt")?;
+        let rest = &body[start + 2..];
+        let end = memchr::memchr(b']', rest).context("the marker has no end")?;
         let marker = std::str::from_utf8(&rest[..end])?;
         let mut parts = marker.splitn(3, '-').skip(1);
         let kind = parts.next().unwrap_or_default();
@@ -111,7 +167,7 @@ impl Reply {
             ("burst", Some(events)) => Ok(Reply::Burst(events)),
             ("paced", Some(events)) => Ok(Reply::Paced(events)),
             ("hold", None) => Ok(Reply::Hold),
-            _ => anyhow::bail!("unknown benchmark marker {marker:?}"),
+            _ => bail!("unknown benchmark marker {marker:?}"),
         }
     }
 
@@ -124,13 +180,13 @@ impl Reply {
 /// prompt of `prompt` bytes.
 pub(crate) fn request(model: &str, reply: Reply, prompt: usize) -> Vec<u8> {
     const SENTENCE: &str = "Compare the two drafts and list what changed, briefly. ";
-    let text: String = SENTENCE.chars().cycle().take(prompt).collect();
-    // What the upstream reads stands before the messages: it looks no further.
+    let mut text = format!("[{}] ", reply.marker());
+    let rest = prompt.saturating_sub(text.len());
+    text.extend(SENTENCE.chars().cycle().take(rest));
     let body = format!(
-        "{{\"user\":\"{}\",\"metadata\":{{\"bytes\":\"{prompt}\"}},\"model\":\"{model}\",\
+        "{{\"user\":\"bench-caller\",\"metadata\":{{\"bytes\":\"{prompt}\"}},\"model\":\"{model}\",\
          \"stream\":{},\"temperature\":0.2,\"max_tokens\":256,\"messages\":[{{\"role\":\"system\",\"content\":\"You are a careful \
          assistant.\"}},{{\"role\":\"user\",\"content\":\"{text}\"}}]}}",
-        reply.marker(),
         reply.streams(),
     );
     format!(
@@ -144,7 +200,7 @@ pub(crate) fn request(model: &str, reply: Reply, prompt: usize) -> Vec<u8> {
 
 /// The text of event `index`, unique within its stream.
 pub(crate) fn event_text(index: usize) -> String {
-    format!("\"content\":\" word{index:04}\"")
+    format!(" word{index:04}")
 }
 
 /// Refuse a chat reply that is not the one asked for.
@@ -162,25 +218,43 @@ pub(crate) fn check_chat(body: &[u8], model: &str) -> Result<()> {
 }
 
 /// Follows a stream and refuses it at the first event that is not the right one.
+#[derive(Clone)]
 pub(crate) struct EventCheck {
     model: Vec<u8>,
     partial: Vec<u8>,
     events: usize,
+    /// What comes next of a translated stream.
+    translated: Option<Part>,
     done: bool,
 }
 
+/// A translated stream has events of their own for the role and the finish, where the
+/// simulated OpenAI stream has both in its events with text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Role,
+    Texts,
+    Done,
+}
+
 impl EventCheck {
-    /// Expect events that carry this model name.
+    /// Expect events that carry this model name, from an upstream of OpenAI's dialect.
     pub(crate) fn new(model: &str) -> Self {
+        Self::of(Dialect::OpenAi, model)
+    }
+
+    /// Expect events that carry this model name, from an upstream of `dialect`.
+    pub(crate) fn of(dialect: Dialect, model: &str) -> Self {
         EventCheck {
             model: format!("\"model\":\"{model}\"").into_bytes(),
             partial: Vec::new(),
             events: 0,
+            translated: (dialect != Dialect::OpenAi).then_some(Part::Role),
             done: false,
         }
     }
 
-    /// Take the next bytes; the number of events they completed.
+    /// Take the next bytes; the number of events with text they completed.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Result<usize> {
         let before = self.events;
         let mut rest = piece;
@@ -203,6 +277,10 @@ impl EventCheck {
     pub(crate) fn end(&self, events: usize) -> Result<()> {
         ensure!(self.events == events, "{} of {events} events", self.events);
         ensure!(self.done, "no [DONE] at the end");
+        ensure!(
+            self.translated.is_none_or(|part| part == Part::Done),
+            "nothing says that the answer is complete"
+        );
         Ok(())
     }
 
@@ -217,7 +295,19 @@ impl EventCheck {
             self.done = true;
             return Ok(());
         }
-        let expected = event_text(self.events);
+        match self.translated {
+            Some(Part::Role) => {
+                self.translated = Some(Part::Texts);
+                return self.wordless(data, "{\"role\":\"assistant\",\"content\":\"\"");
+            }
+            Some(Part::Texts) if memmem::find(data, b"\"delta\":{}").is_some() => {
+                self.translated = Some(Part::Done);
+                return self.wordless(data, "\"finish_reason\":\"stop\"");
+            }
+            Some(Part::Done) => bail!("an event after the finish"),
+            Some(Part::Texts) | None => {}
+        }
+        let expected = format!("\"content\":\"{}\"", event_text(self.events));
         ensure!(
             memmem::find(data, expected.as_bytes()).is_some()
                 && memmem::find(data, &self.model).is_some(),
@@ -226,6 +316,16 @@ impl EventCheck {
             String::from_utf8_lossy(data)
         );
         self.events += 1;
+        Ok(())
+    }
+
+    fn wordless(&self, data: &[u8], expected: &str) -> Result<()> {
+        ensure!(
+            memmem::find(data, expected.as_bytes()).is_some()
+                && memmem::find(data, &self.model).is_some(),
+            "an event without text is wrong: {}",
+            String::from_utf8_lossy(data)
+        );
         Ok(())
     }
 }
@@ -238,7 +338,7 @@ mod tests {
 
     fn event(index: usize, model: &str) -> String {
         format!(
-            "data: {{\"model\":\"{model}\",\"delta\":{{{}}}}}\n\n",
+            "data: {{\"model\":\"{model}\",\"delta\":{{\"content\":\"{}\"}}}}\n\n",
             event_text(index)
         )
     }
@@ -248,8 +348,8 @@ mod tests {
         for reply in [Reply::Chat, Reply::Burst(3), Reply::Paced(40), Reply::Hold] {
             assert_eq!(Reply::find(&request("m", reply, 50)).unwrap(), reply);
         }
-        assert!(Reply::find(b"{\"user\":\"someone\"}").is_err());
-        assert!(Reply::find(b"{\"user\":\"bench-unknown\"}").is_err());
+        assert!(Reply::find(b"{\"content\":\"words\"}").is_err());
+        assert!(Reply::find(b"{\"content\":\"[bench-unknown]\"}").is_err());
     }
 
     #[test]
@@ -262,6 +362,25 @@ mod tests {
             assert_eq!(seen, 2, "cut at {cut}");
             check.end(2).unwrap();
         }
+    }
+
+    #[test]
+    fn a_translated_stream_has_its_role_and_its_finish() {
+        let role =
+            "data: {\"model\":\"m\",\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}\n\n";
+        let finish = "data: {\"model\":\"m\",\"delta\":{},\"finish_reason\":\"stop\"}\n\n";
+        let text = event(0, "m");
+        let done = "data: [DONE]\n\n";
+        let judge = |stream: &[&str]| {
+            let mut check = EventCheck::of(Dialect::Ollama, "m");
+            assert!(check.push(stream.concat().as_bytes())? <= 1);
+            check.end(1)
+        };
+        judge(&[role, &text, finish, done]).unwrap();
+        assert!(judge(&[&text, finish, done]).is_err());
+        assert!(judge(&[role, &text, done]).is_err());
+        assert!(judge(&[role, finish, &text, done]).is_err());
+        assert!(judge(&[role, &text, &finish.replace("\"m\"", "\"n\""), done]).is_err());
     }
 
     #[test]

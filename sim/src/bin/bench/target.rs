@@ -12,10 +12,11 @@ use clap::ValueEnum;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::dialect::Dialect;
 use crate::gateway;
 use crate::http::Connection;
 use crate::process::{Running, cpu_time, free_address, resident_kib};
-use crate::scenario::{ACTUAL_MODEL, Reply, VIRTUAL_MODEL, check_chat, request};
+use crate::scenario::{ACTUAL_MODEL, Reply, check_chat, request};
 
 /// One way to the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
@@ -42,11 +43,12 @@ impl Kind {
         }
     }
 
-    /// The model's name as its clients send and receive it.
-    pub(crate) fn model(self) -> &'static str {
+    /// The model's name as its clients send and receive it, when the upstream speaks
+    /// `dialect`.
+    pub(crate) fn model(self, dialect: Dialect) -> &'static str {
         match self {
             Kind::Direct | Kind::Nginx | Kind::Pingora => ACTUAL_MODEL,
-            Kind::Gateway => VIRTUAL_MODEL,
+            Kind::Gateway => dialect.virtual_model(),
         }
     }
 }
@@ -81,9 +83,10 @@ impl Target {
                 Some(gateway::start(address, upstream, programs, folder.path()).await?)
             }
         };
+        let model = kind.model(Dialect::OpenAi);
         match &mut process {
-            Some(process) => process.ready(|| answers(address, kind.model())).await?,
-            None => answers(address, kind.model()).await?,
+            Some(process) => process.ready(|| answers(address, model)).await?,
+            None => answers(address, model).await?,
         }
         Ok(Target {
             kind,

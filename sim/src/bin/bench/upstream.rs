@@ -3,7 +3,9 @@
 //! It refuses what a provider would refuse (wrong key, wrong path, unknown
 //! model), so a target that forwards wrongly fails the run. It is not the `sim`
 //! library: that one validates every field, and its cost would drown the
-//! differences measured here.
+//! differences measured here. Anthropic and Ollama are here as streams only.
+
+mod dialect;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +16,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::dialect::Dialect;
 use crate::http::{Body, Wire};
-use crate::scenario::{ACTUAL_MODEL, BURST_EVENTS, Reply, UPSTREAM_KEY, event_text};
+use crate::scenario::{ACTUAL_MODEL, BURST_EVENTS, Reply};
+use dialect::{about_model, chunk};
 
 /// The gap between the events of a paced stream.
 pub(crate) const GAP: Duration = Duration::from_millis(20);
@@ -44,10 +48,17 @@ pub(crate) async fn serve(listener: TcpListener) -> Result<()> {
 /// Every fixed piece of a reply, framed and ready to be written.
 struct Replies {
     chat: Vec<u8>,
-    stream_head: Vec<u8>,
-    burst: Vec<u8>,
-    last: Vec<u8>,
     usage: Vec<u8>,
+    open_ai: Stream,
+    anthropic: Stream,
+    ollama: Stream,
+}
+
+/// The fixed pieces of one dialect's streams.
+struct Stream {
+    start: Vec<u8>,
+    burst: Vec<u8>,
+    end: Vec<u8>,
 }
 
 impl Replies {
@@ -68,15 +79,18 @@ impl Replies {
         );
         Replies {
             chat: plain("200 OK", &body),
-            stream_head: b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\
-                Cache-Control: no-cache\r\nX-Request-Id: req-bench\r\n\
-                Transfer-Encoding: chunked\r\n\r\n"
-                .to_vec(),
-            burst: (0..BURST_EVENTS)
-                .flat_map(|index| event(index, BURST_EVENTS))
-                .collect(),
-            last: [chunk("data: [DONE]\n\n"), b"0\r\n\r\n".to_vec()].concat(),
             usage: chunk(&usage),
+            open_ai: Stream::prepare(Dialect::OpenAi),
+            anthropic: Stream::prepare(Dialect::Anthropic),
+            ollama: Stream::prepare(Dialect::Ollama),
+        }
+    }
+
+    fn stream(&self, dialect: Dialect) -> &Stream {
+        match dialect {
+            Dialect::OpenAi => &self.open_ai,
+            Dialect::Anthropic => &self.anthropic,
+            Dialect::Ollama => &self.ollama,
         }
     }
 
@@ -85,12 +99,25 @@ impl Replies {
         if asked.usage {
             out.extend_from_slice(&self.usage);
         }
-        out.extend_from_slice(&self.last);
+        out.extend_from_slice(&self.stream(asked.dialect).end);
+    }
+}
+
+impl Stream {
+    fn prepare(dialect: Dialect) -> Self {
+        Stream {
+            start: dialect.stream_start(),
+            burst: (0..BURST_EVENTS)
+                .flat_map(|index| dialect.event(index, BURST_EVENTS))
+                .collect(),
+            end: dialect.stream_end(),
+        }
     }
 }
 
 /// What one request asks for.
 struct Asked {
+    dialect: Dialect,
     reply: Reply,
     usage: bool,
 }
@@ -100,26 +127,26 @@ async fn converse(stream: TcpStream, replies: &Replies) -> Result<()> {
     while let Some(head) = wire.head().await? {
         let mut body = head.body(false)?;
         let (kept, length) = receive(&mut wire, &mut body).await?;
-        let key = format!("Bearer {UPSTREAM_KEY}");
-        let refusal = if head.field("authorization") != Some(key.as_bytes()) {
-            Some(plain(
-                "401 Unauthorized",
-                "{\"error\":{\"message\":\"wrong key\"}}",
-            ))
-        } else if !head.first_line().starts_with(b"POST /v1/chat/completions ") {
-            Some(plain(
-                "404 Not Found",
-                "{\"error\":{\"message\":\"wrong path\"}}",
-            ))
-        } else {
-            None
+        let refusal =
+            |status, why| plain(status, &format!("{{\"error\":{{\"message\":\"{why}\"}}}}"));
+        let dialect = match Dialect::of(&head) {
+            Some(dialect) if dialect.lets_in(&head) => dialect,
+            Some(_) => {
+                let refusal = refusal("401 Unauthorized", "wrong key");
+                wire.stream.write_all(&refusal).await?;
+                continue;
+            }
+            None => {
+                let reply = about_model(&head).map_or_else(
+                    || refusal("404 Not Found", "wrong path"),
+                    |about| plain("200 OK", &about),
+                );
+                wire.stream.write_all(&reply).await?;
+                continue;
+            }
         };
         drop(head);
-        if let Some(refusal) = refusal {
-            wire.stream.write_all(&refusal).await?;
-            continue;
-        }
-        match asked(&kept, length) {
+        match asked(dialect, &kept, length) {
             Ok(asked) => answer(&mut wire.stream, replies, &asked).await?,
             Err(why) => {
                 let body = serde_json::json!({"error": {"message": why.to_string()}}).to_string();
@@ -144,7 +171,7 @@ async fn receive(wire: &mut Wire, body: &mut Body) -> Result<(Vec<u8>, usize)> {
     Ok((kept, length))
 }
 
-fn asked(kept: &[u8], length: usize) -> Result<Asked> {
+fn asked(dialect: Dialect, kept: &[u8], length: usize) -> Result<Asked> {
     let model = format!("\"{ACTUAL_MODEL}\"");
     anyhow::ensure!(
         memmem::find(kept, model.as_bytes()).is_some(),
@@ -155,41 +182,54 @@ fn asked(kept: &[u8], length: usize) -> Result<Asked> {
         let least: usize = std::str::from_utf8(digits.unwrap_or_default())?.parse()?;
         anyhow::ensure!(length >= least, "{length} of {least} prompt bytes came");
     }
+    let reply = Reply::find(kept)?;
+    let streams = memmem::find(kept, b"\"stream\":true").is_some();
+    anyhow::ensure!(
+        streams == (reply != Reply::Chat),
+        "\"stream\" does not fit the reply asked for"
+    );
+    anyhow::ensure!(
+        streams || dialect == Dialect::OpenAi,
+        "only streams are simulated at this path"
+    );
     Ok(Asked {
-        reply: Reply::find(kept)?,
-        usage: memmem::find(kept, b"\"include_usage\"").is_some(),
+        dialect,
+        reply,
+        usage: dialect == Dialect::OpenAi && memmem::find(kept, b"\"include_usage\"").is_some(),
     })
 }
 
 async fn answer(stream: &mut TcpStream, replies: &Replies, asked: &Asked) -> Result<()> {
+    let dialect = asked.dialect;
+    let prepared = replies.stream(dialect);
     let mut out = Vec::new();
     match asked.reply {
         Reply::Chat => out.extend_from_slice(&replies.chat),
         Reply::Burst(events) => {
-            out.extend_from_slice(&replies.stream_head);
+            out.extend_from_slice(&prepared.start);
             if events == BURST_EVENTS {
-                out.extend_from_slice(&replies.burst);
+                out.extend_from_slice(&prepared.burst);
             } else {
-                out.extend((0..events).flat_map(|index| event(index, events)));
+                out.extend((0..events).flat_map(|index| dialect.event(index, events)));
             }
             replies.end(asked, &mut out);
         }
         Reply::Paced(events) => {
             let mut ticks = interval(GAP);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            out.extend_from_slice(&replies.stream_head);
+            out.extend_from_slice(&prepared.start);
             for index in 0..events {
                 ticks.tick().await;
-                out.extend(event(index, events));
+                out.extend(dialect.event(index, events));
                 stream.write_all(&out).await?;
                 out.clear();
             }
             replies.end(asked, &mut out);
         }
         Reply::Hold => {
-            out.extend_from_slice(&replies.stream_head);
+            out.extend_from_slice(&prepared.start);
             for index in 0..usize::MAX {
-                out.extend(event(index, usize::MAX));
+                out.extend(dialect.event(index, usize::MAX));
                 stream.write_all(&out).await?;
                 out.clear();
                 tokio::select! {
@@ -201,30 +241,6 @@ async fn answer(stream: &mut TcpStream, replies: &Replies, asked: &Asked) -> Res
     }
     stream.write_all(&out).await?;
     Ok(())
-}
-
-/// One event of about 200 bytes in a chunk of its own, as OpenAI sends it.
-fn event(index: usize, events: usize) -> Vec<u8> {
-    let role = if index == 0 {
-        "\"role\":\"assistant\","
-    } else {
-        ""
-    };
-    let finish = if index + 1 == events {
-        "\"stop\""
-    } else {
-        "null"
-    };
-    chunk(&format!(
-        "data: {{\"id\":\"chatcmpl-bench0123456789\",\"object\":\"chat.completion.chunk\",\
-         \"created\":1700000000,\"model\":\"{ACTUAL_MODEL}\",\"choices\":[{{\"index\":0,\
-         \"delta\":{{{role}{}}},\"logprobs\":null,\"finish_reason\":{finish}}}]}}\n\n",
-        event_text(index)
-    ))
-}
-
-fn chunk(data: &str) -> Vec<u8> {
-    format!("{:x}\r\n{data}\r\n", data.len()).into_bytes()
 }
 
 fn plain(status: &str, body: &str) -> Vec<u8> {
@@ -242,7 +258,7 @@ mod tests {
 
     use super::*;
     use crate::http::Connection;
-    use crate::scenario::{EventCheck, PROMPT_BYTES, check_chat, request};
+    use crate::scenario::{EventCheck, PROMPT_BYTES, UPSTREAM_KEY, check_chat, request};
 
     async fn connect() -> Connection {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -272,6 +288,72 @@ mod tests {
             let mut check = EventCheck::new(ACTUAL_MODEL);
             assert_eq!(check.push(&body).unwrap(), events);
             check.end(events).unwrap();
+        }
+    }
+
+    /// What a translated request has of what is looked at.
+    fn translated(path: &str, key: &str, model: &str, reply: Reply) -> Vec<u8> {
+        let body = format!(
+            "{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\
+             \"content\":\"[{}] words\"}}],\"stream\":{}}}",
+            reply.marker(),
+            reply != Reply::Chat
+        );
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: bench.test\r\n{key}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    }
+
+    #[tokio::test]
+    async fn every_dialect_says_the_same() {
+        let mut connection = connect().await;
+        let anthropic = format!("x-api-key: {UPSTREAM_KEY}\r\nanthropic-version: 2023-06-01");
+        let bearer = format!("Authorization: Bearer {UPSTREAM_KEY}");
+        for (path, key, text, last) in [
+            (
+                "/v1/messages",
+                &anthropic,
+                "\"text_delta\",\"text\":\" word",
+                "\"type\":\"message_stop\"",
+            ),
+            ("/api/chat", &bearer, "\"content\":\" word", "\"done\":true"),
+        ] {
+            for (reply, events) in [
+                (Reply::Burst(BURST_EVENTS), BURST_EVENTS),
+                (Reply::Paced(2), 2),
+            ] {
+                let request = translated(path, key, ACTUAL_MODEL, reply);
+                let (status, body) = connection.exchange(&request).await.unwrap();
+                assert_eq!(status, 200, "{path}");
+                assert_eq!(memmem::find_iter(&body, text).count(), events, "{path}");
+                assert_eq!(memmem::find_iter(&body, last).count(), 1, "{path}");
+            }
+            let burst = Reply::Burst(3);
+            for (wrong, status) in [
+                (translated(path, "x-api-key: k", ACTUAL_MODEL, burst), 401),
+                (translated("/api/chats", key, ACTUAL_MODEL, burst), 404),
+                (translated(path, key, "another", burst), 400),
+                (translated(path, key, ACTUAL_MODEL, Reply::Chat), 400),
+            ] {
+                let (got, _) = connection.exchange(&wrong).await.unwrap();
+                assert_eq!(got, status, "{path}: {}", String::from_utf8_lossy(&wrong));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_model_is_told_of() {
+        let mut connection = connect().await;
+        for (question, part) in [
+            ("GET /api/ps", "\"name\":\"bench-actual-model:latest\""),
+            ("POST /api/show", "\"llama.context_length\":131072"),
+        ] {
+            let request = format!("{question} HTTP/1.1\r\nContent-Length: 2\r\n\r\n{{}}");
+            let (status, body) = connection.exchange(request.as_bytes()).await.unwrap();
+            assert_eq!(status, 200, "{question}");
+            assert!(memmem::find(&body, part.as_bytes()).is_some(), "{question}");
         }
     }
 
