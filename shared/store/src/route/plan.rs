@@ -241,29 +241,35 @@ fn in_order<'s>(
     mut listed: Vec<(Candidate<'s>, u32)>,
     turn: &Turn,
 ) -> Vec<Candidate<'s>> {
-    if listed.len() > 1 {
-        let turned = usize::try_from(turn.rotation % listed.len() as u64).unwrap_or(0);
-        let priority = |c: &Candidate<'_>| Reverse(c.endpoint.priority);
-        match strategy {
-            Strategy::None | Strategy::Backup => {}
-            Strategy::Rotational => listed.rotate_left(turned),
-            Strategy::Duplicate => {
-                listed.rotate_left(turned);
-                listed.sort_by_key(|(c, _)| priority(c));
-            }
-            Strategy::Weighted => draw(&mut listed, turn.random),
-            Strategy::LeastBusy => {
-                listed.rotate_left(turned);
-                listed.sort_by_key(|(c, _)| (priority(c), c.standing.in_flight));
-            }
-            Strategy::Fastest => {
-                listed.rotate_left(turned);
-                // Who is not known yet gets a chance to be.
-                listed.sort_by_key(|(c, _)| (priority(c), c.standing.first_token_ms.unwrap_or(0)));
-            }
+    let priority = |c: &Candidate<'_>| Reverse(c.endpoint.priority);
+    match strategy {
+        Strategy::None | Strategy::Backup => {}
+        Strategy::Rotational => take_turns(&mut listed, turn, |_| ()),
+        Strategy::Weighted => draw(&mut listed, turn.random),
+        Strategy::Duplicate => take_turns(&mut listed, turn, priority),
+        Strategy::LeastBusy => {
+            take_turns(&mut listed, turn, |c| (priority(c), c.standing.in_flight));
         }
+        // Who is not known yet gets a chance to be.
+        Strategy::Fastest => take_turns(&mut listed, turn, |c| {
+            (priority(c), c.standing.first_token_ms.unwrap_or(0))
+        }),
     }
     listed.into_iter().map(|(candidate, _)| candidate).collect()
+}
+
+/// Sorts by `key`. Equals take turns among themselves, so that each of them is the first
+/// one equally often.
+fn take_turns<K: Ord>(
+    listed: &mut [(Candidate<'_>, u32)],
+    turn: &Turn,
+    key: impl Fn(&Candidate<'_>) -> K,
+) {
+    listed.sort_by_key(|(candidate, _)| key(candidate));
+    for equals in listed.chunk_by_mut(|(one, _), (other, _)| key(one) == key(other)) {
+        let turned = turn.rotation % equals.len() as u64;
+        equals.rotate_left(usize::try_from(turned).unwrap_or(0));
+    }
 }
 
 /// Draws one after the other, each with the chance of its weight among those left.
