@@ -1,13 +1,11 @@
 //! What tells the calls of one conversation from others.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::raw::{present, value};
-
-/// Messages at the start of a conversation that tell it from others: the
-/// instructions and the first thing the caller says.
-const FIRST: usize = 2;
 
 /// The part of a request that stays the same over a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +27,8 @@ struct Body<'a> {
 }
 
 /// The mark of the conversation that `body` belongs to: `prompt_cache_key`, else
-/// `user`, else the text of the first messages.
+/// `user`, else the text of the first messages: the instructions and the first thing
+/// the user says, which every later turn begins with as well.
 #[must_use]
 pub fn conversation(body: &[u8]) -> Option<ConversationMark<'_>> {
     let parsed: Body<'_> = serde_json::from_slice(body).ok()?;
@@ -44,7 +43,8 @@ pub fn conversation(body: &[u8]) -> Option<ConversationMark<'_>> {
         }
     }
     let first = parsed.messages.first()?;
-    let last = parsed.messages.get(FIRST - 1).unwrap_or(first);
+    let last = parsed.messages.iter().find(|message| is_users(message));
+    let last = last.unwrap_or(first);
     let from = crate::edit::span_of(body, first).start;
     let to = crate::edit::span_of(body, last).end;
     let text = body.get(from..to)?;
@@ -52,6 +52,15 @@ pub fn conversation(body: &[u8]) -> Option<ConversationMark<'_>> {
         kind: "messages",
         text,
     })
+}
+
+fn is_users(message: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Message<'a> {
+        #[serde(borrow)]
+        role: Cow<'a, str>,
+    }
+    serde_json::from_str::<Message<'_>>(message.get()).is_ok_and(|message| message.role == "user")
 }
 
 /// The caller's `user`, as far as it says one.
@@ -73,8 +82,16 @@ mod tests {
     fn a_name_wins_over_the_text() {
         for (body, mark) in [
             (
-                r#"{"messages":[{"a":1},{"b":2},{"c":3}]}"#,
-                Some(("messages", r#"{"a":1},{"b":2}"#)),
+                r#"{"messages":[{"role":"system"},{"role":"user"},{"c":3}]}"#,
+                Some(("messages", r#"{"role":"system"},{"role":"user"}"#)),
+            ),
+            (
+                r#"{"messages":[{"role":"user"},{"role":"assistant"},{"role":"user"}]}"#,
+                Some(("messages", r#"{"role":"user"}"#)),
+            ),
+            (
+                r#"{"messages":[{"a":1},2]}"#,
+                Some(("messages", r#"{"a":1}"#)),
             ),
             (
                 r#"{"messages":[{"a":1}]}"#,
