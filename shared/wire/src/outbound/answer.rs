@@ -143,8 +143,13 @@ impl AnswerForm {
         let mut answers = Vec::new();
         for (body, is_stream) in replies {
             let answer = dialect.whole(body, *is_stream, None);
-            if let Some(Err(fault)) = answer.end {
-                return Err(Failed::Stream(fault));
+            match answer.end {
+                // Of a whole reply there are no events that the caller should read of.
+                Some(Err(StreamFault::BadEvent(why))) if !is_stream => {
+                    return Err(Failed::Reply(ReplyFault::NotJson(why)));
+                }
+                Some(Err(fault)) => return Err(Failed::Stream(fault)),
+                Some(Ok(())) | None => {}
             }
             answers.push(answer);
         }
