@@ -75,7 +75,7 @@ pub(crate) fn run() -> Result<(), Problems> {
     let (following, unfollow) = sync_channel(0);
     let follower = std::thread::Builder::new().name("configuration".to_owned());
     let (shared, own_build) = (Arc::clone(&current), build.clone());
-    follower
+    let follower = follower
         .spawn(move || shared.follow(&store, &own_build, &unfollow))
         .map_err(|err| {
             vec![format!(
@@ -105,6 +105,9 @@ pub(crate) fn run() -> Result<(), Problems> {
     });
 
     drop(following);
+    if follower.join().is_err() {
+        tracing::error!("the thread that follows the store had ended before its time");
+    }
     writer.finish();
     tracing::info!("gateway stopped");
     Ok(())

@@ -74,6 +74,9 @@ impl Current {
                 }
             }
         }
+        if let Err(why) = self.save(store) {
+            tracing::error!(error = %why, "the circuits that opened last are not saved; they begin closed at the next start");
+        }
     }
 
     fn look(&self, store: &Store, build: &Build) -> Result<(), String> {
@@ -121,10 +124,17 @@ impl Current {
             .upstreams
             .iter()
             .flat_map(|upstream| upstream.standings());
-        let rows: Vec<_> = standings
-            .filter_map(|standing| standing.to_save())
-            .collect();
-        store.save_circuits(&rows).map_err(|err| err.to_string())
+        let (standings, rows): (Vec<_>, Vec<_>) = standings
+            .filter_map(|standing| standing.to_save().map(|row| (standing, row)))
+            .unzip();
+        let saved = store.save_circuits(&rows);
+        for (standing, row) in standings.iter().zip(&rows) {
+            match saved {
+                Ok(()) => standing.saved(row),
+                Err(_) => standing.unsaved(),
+            }
+        }
+        saved.map_err(|err| err.to_string())
     }
 }
 

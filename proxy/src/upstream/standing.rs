@@ -119,6 +119,16 @@ impl Standing {
         self.circuit.to_save(self.endpoint_id, &self.model)
     }
 
+    /// The row has been written.
+    pub(crate) fn saved(&self, row: &CircuitRow) {
+        self.circuit.saved(row);
+    }
+
+    /// It could not be written and is to be saved again.
+    pub(crate) fn unsaved(&self) {
+        self.circuit.unsaved();
+    }
+
     /// An operator has closed the circuit.
     pub(crate) fn reset(&self) {
         self.closed(self.circuit.succeeded(Entry::Probe));

@@ -169,3 +169,13 @@ fn a_worker_form_reads_back() {
     store.update_endpoint(1, &draft).unwrap();
     assert_eq!(store.endpoint(1).unwrap().worker_form, "auto");
 }
+
+#[test]
+fn a_changed_endpoint_begins_without() {
+    let (_folder, store) = with_endpoints();
+    let rows = [circuit(1, "a"), circuit(2, "a")];
+    store.save_circuits(&rows).unwrap();
+    let draft = EndpointDraft::for_update(&json!({"url": "http://other/v1"})).unwrap();
+    store.update_endpoint(1, &draft).unwrap();
+    assert_eq!(store.circuits().unwrap(), rows[1..]);
+}

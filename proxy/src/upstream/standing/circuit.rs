@@ -213,14 +213,23 @@ impl Circuit {
         self.record().saved_open
     }
 
-    /// The row as it is to be saved; `opened_at` is 0 once closed.
+    /// The row has been written.
+    pub(super) fn saved(&self, row: &CircuitRow) {
+        self.record().saved_open = row.opened_at != 0;
+    }
+
+    /// The row has not been written.
+    pub(super) fn unsaved(&self) {
+        self.record().changed = true;
+    }
+
+    /// The row as it is to be saved, told once; `opened_at` is 0 once closed.
     pub(super) fn to_save(&self, endpoint_id: i64, model: &str) -> Option<CircuitRow> {
         let mut record = self.record();
         if !std::mem::take(&mut record.changed) {
             return None;
         }
         let until = self.until.load(Ordering::Acquire);
-        record.saved_open = until != 0;
         Some(CircuitRow {
             endpoint_id,
             model: model.to_owned(),
@@ -310,17 +319,22 @@ mod tests {
     fn what_changed_is_saved_once() {
         let circuit = Circuit::new(None);
         assert!(circuit.to_save(1, "m").is_none());
-        for now in 0..3 {
+        for now in 5000..5003 {
             fail(&circuit, now);
         }
         let row = circuit.to_save(1, "m");
         assert!(
             row.as_ref()
-                .is_some_and(|row| row.open_until == 1 && row.failures == 3)
+                .is_some_and(|row| row.open_until == 6 && row.failures == 3)
         );
         assert!(circuit.to_save(1, "m").is_none());
+        assert!(!circuit.is_saved_open(), "only told so far");
+        circuit.unsaved();
+        assert_eq!(circuit.to_save(1, "m"), row);
+        row.iter().for_each(|row| circuit.saved(row));
+        assert!(circuit.is_saved_open());
         let again = Circuit::new(row.as_ref());
-        assert!(matches!(again.state(999), State::Open { until: 1000, .. }));
+        assert!(matches!(again.state(5999), State::Open { until: 6000, .. }));
         assert!(again.succeeded(Entry::Probe));
         assert!(again.to_save(1, "m").is_some_and(|row| row.opened_at == 0));
     }

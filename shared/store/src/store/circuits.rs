@@ -1,7 +1,7 @@
 //! Circuits: saved as they open and close, read at start and by the admin app.
 //!
 //! They are no configuration: saving them does not move the revision. Forgetting one does, so
-//! that the gateway closes it too. A circuit goes with its endpoint.
+//! that the gateway closes it too. A circuit goes with its endpoint, and when that changes.
 
 use rusqlite::{Connection, Row, params};
 

@@ -78,7 +78,10 @@ impl Store {
                 refuse_duplicate(connection, name)?;
             }
             let row = assignments(draft, stored.api_key.as_ref())?;
-            Ok(row.update(connection, "endpoints", id)?)
+            row.update(connection, "endpoints", id)?;
+            // They tell of the endpoint as it was.
+            circuits::forget_endpoint(connection, id)?;
+            Ok(())
         })
     }
 
