@@ -6,8 +6,8 @@ use std::io::{self, Write as _};
 use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
-use store::CallRecord;
 use store::config::LogFormat;
+use store::{Attempt, CallRecord};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -91,6 +91,10 @@ impl AccessLog {
         if let Some(code) = &r.error_code {
             let _ = write!(line, " code={code:?}");
         }
+        if r.attempts.len() > 1 {
+            let tried: Vec<_> = r.attempts.iter().map(told).collect();
+            let _ = write!(line, " attempts={:?}", tried.join(", "));
+        }
         if let Some(reason) = &entry.reason {
             let _ = write!(line, " reason={reason:?}");
         }
@@ -120,11 +124,27 @@ impl AccessLog {
             ("ms", json!(r.latency_ms)),
             ("ttft_ms", json!(r.ttft_ms)),
             ("code", json!(r.error_code)),
+            ("attempts", json!(r.attempts)),
             ("reason", json!(entry.reason)),
         ] {
             line.insert(name.to_owned(), value);
         }
         self.lines.push_str(&Value::Object(line).to_string());
+    }
+}
+
+/// One attempt in a few words.
+fn told(attempt: &Attempt) -> String {
+    let Attempt {
+        endpoint,
+        status,
+        code,
+        ms,
+        ..
+    } = attempt;
+    match code {
+        Some(code) => format!("{endpoint} {status} {code} {ms} ms"),
+        None => format!("{endpoint} {status} {ms} ms"),
     }
 }
 
@@ -172,6 +192,27 @@ mod tests {
             log.lines,
             r#"1970-01-01T00:00:00Z  WARN access: request_id=req_1 call=chat model="a\nb \"c\"" endpoint="-" status=502 outcome=upstream_error stream=true prompt_tokens=3 completion_tokens=4 ms=12 ttft_ms=5 code="upstream_failed" reason="line one\nline two""#
         );
+    }
+
+    #[test]
+    fn attempts_are_told_when_there_is_more_than_one() {
+        let attempt = |endpoint: &str, code: Option<&str>| Attempt {
+            endpoint: endpoint.to_owned(),
+            virtual_model: "v".to_owned(),
+            model: "m".to_owned(),
+            status: if code.is_some() { 502 } else { 200 },
+            code: code.map(str::to_owned),
+            ms: 7,
+        };
+        let mut entry = entry();
+        entry.record.attempts = vec![attempt("a", Some("upstream_failed"))];
+        let mut log = AccessLog::new(LogFormat::Text);
+        log.add_text("now", &entry);
+        assert!(!log.lines.contains("attempts="));
+        entry.record.attempts.push(attempt("b", None));
+        log.add_text("now", &entry);
+        let tried = r#" attempts="a 502 upstream_failed 7 ms, b 200 7 ms""#;
+        assert!(log.lines.contains(tried), "{}", log.lines);
     }
 
     #[test]

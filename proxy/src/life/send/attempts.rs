@@ -53,7 +53,12 @@ pub(super) async fn run(
     {
         return Ok(answer);
     }
-    if errand.target.model.routing.strategy != Strategy::None
+    let routing = &errand.target.model.routing;
+    let most = routing
+        .max_attempts
+        .map_or(usize::MAX, |most| most as usize);
+    if routing.strategy != Strategy::None
+        && account.attempts() < most
         && let Some((wait, target)) = tries.may_wait()
     {
         pingora::time::sleep(wait).await;
@@ -123,6 +128,17 @@ impl Tries<'_> {
                 judge(&mut pass, &fault, &target.limits);
                 if !fault.next {
                     return Err(fault);
+                }
+                if others {
+                    tracing::warn!(
+                        request_id = self.errand.id,
+                        endpoint = %target.upstream.endpoint.name,
+                        model = %target.model.actual_model,
+                        status = fault.status,
+                        code = fault.body.code,
+                        reason = fault.private,
+                        "an attempt failed; the next candidate is asked"
+                    );
                 }
                 self.note(fault, target);
                 Ok(None)
