@@ -7,12 +7,16 @@
     reason = "a test fails by panicking"
 )]
 
+mod affinity;
 mod bodies;
 mod caller;
+mod circuits;
 mod configuration;
 mod connections;
+mod crowd;
 mod cuts;
 mod end_to_end;
+mod fault_matrix;
 mod forms;
 mod hangups;
 mod ledger;
@@ -23,6 +27,7 @@ mod program;
 mod providers;
 mod refusals;
 mod requests;
+mod routing;
 mod scene;
 mod stop;
 mod store_faults;

@@ -17,12 +17,13 @@ use crate::process::{LOOK, PATIENCE, Process, command, gateway_binary, run, text
 use crate::scene::{Ground, MODEL, Scene, answer, client};
 
 /// Another program that holds the database, until dropped.
-struct Lock {
+pub(crate) struct Lock {
     child: Child,
 }
 
 impl Lock {
-    fn on(database: &Path) -> Self {
+    /// Holds the store in this file.
+    pub(crate) fn on(database: &Path) -> Self {
         let mut child = Command::new("sqlite3")
             .arg(database)
             .stdin(Stdio::piped())
@@ -37,7 +38,8 @@ impl Lock {
         Self { child }
     }
 
-    fn release(mut self) {
+    /// Lets go of it.
+    pub(crate) fn release(mut self) {
         let input = self.child.stdin.take().unwrap();
         (&input).write_all(b"ROLLBACK;\n").unwrap();
         drop(input);

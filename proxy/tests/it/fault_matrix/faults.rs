@@ -1,0 +1,160 @@
+//! The faults, and what each comes to.
+
+/// What goes wrong.
+pub(super) struct Fault {
+    pub(super) name: &'static str,
+    pub(super) how: How,
+    /// What a streamed call comes to.
+    pub(super) stream: Meant,
+    /// What a call without a stream comes to.
+    pub(super) whole: Meant,
+}
+
+/// How it is brought about.
+pub(super) enum How {
+    /// The simulator plays this.
+    Script(&'static str),
+    /// The endpoint leads elsewhere.
+    At(Place),
+    /// The endpoint has another key.
+    Key,
+}
+
+pub(super) enum Place {
+    NoListener,
+    NoHost,
+    NoTls,
+    UnknownAuthority,
+    NoRoom,
+}
+
+/// What a fault comes to.
+#[derive(Clone, Copy)]
+pub(super) enum Meant {
+    /// The next candidate is asked. Without one the caller gets this status, and this
+    /// code where the words are the gateway's own.
+    Next(u16, Option<&'static str>),
+    /// The caller is told at once.
+    Told(u16),
+    /// The answer had begun: it ends with an error event of this code, and the ledger
+    /// has this outcome.
+    Broken(&'static str, &'static str),
+    /// The next candidate is asked. Without one the answer is passed on as it is.
+    Empty,
+}
+
+pub(super) use How::{At, Key, Script};
+pub(super) use Meant::{Broken, Empty, Next, Told};
+
+const fn fault(name: &'static str, how: How, stream: Meant, whole: Meant) -> Fault {
+    Fault {
+        name,
+        how,
+        stream,
+        whole,
+    }
+}
+
+const fn both(name: &'static str, how: How, meant: Meant) -> Fault {
+    fault(name, how, meant, meant)
+}
+
+const UNREACHABLE: Meant = Next(502, Some("upstream_unreachable"));
+const TLS: Meant = Next(502, Some("upstream_tls_failed"));
+const LATE: Meant = Next(504, Some("upstream_timeout"));
+const LOST: Meant = Next(502, Some("upstream_connection_lost"));
+const CUT: Meant = Next(502, Some("upstream_stream_cut"));
+
+pub(super) static FAULTS: [Fault; 29] = [
+    both("connection refused", At(Place::NoListener), UNREACHABLE),
+    both("no such host", At(Place::NoHost), UNREACHABLE),
+    both("no TLS", At(Place::NoTls), TLS),
+    both("unknown authority", At(Place::UnknownAuthority), TLS),
+    both("no connection in time", At(Place::NoRoom), LATE),
+    both("no first byte", Script("hang=header"), LATE),
+    both("no first word", Script("hang=stream hang_after=0"), LATE),
+    fault(
+        "silence in the middle",
+        Script("chunks=4 hang=stream hang_after=2"),
+        Broken("upstream_timeout", "timeout"),
+        LATE,
+    ),
+    both("408", Script("status=408"), Next(408, None)),
+    both(
+        "429",
+        Script("status=429 retry_after=3600"),
+        Next(429, None),
+    ),
+    both(
+        "500",
+        Script("status=500"),
+        Next(502, Some("upstream_failed")),
+    ),
+    both(
+        "502",
+        Script("status=502"),
+        Next(502, Some("upstream_failed")),
+    ),
+    both(
+        "503",
+        Script("status=503"),
+        Next(503, Some("upstream_failed")),
+    ),
+    both(
+        "504",
+        Script("status=504"),
+        Next(504, Some("upstream_failed")),
+    ),
+    both(
+        "529",
+        Script("status=529"),
+        Next(529, Some("upstream_failed")),
+    ),
+    both(
+        "HTML",
+        Script("status=502 html"),
+        Next(502, Some("upstream_failed")),
+    ),
+    both("HTML and 429", Script("status=429 html"), Next(429, None)),
+    both("error in a 200", Script("error_after=0"), Next(502, None)),
+    fault(
+        "error in the middle",
+        Script("chunks=4 error_after=2"),
+        Broken("", "upstream_error"),
+        Next(502, None),
+    ),
+    both("empty answer", Script("empty=content"), Empty),
+    both(
+        "no body",
+        Script("empty=body"),
+        Next(502, Some("upstream_bad_response")),
+    ),
+    both("end before the status", Script("cut=status"), LOST),
+    both("end inside the header", Script("cut=header"), LOST),
+    fault(
+        "end before the first word",
+        Script("cut=between cut_after=0"),
+        CUT,
+        LOST,
+    ),
+    fault(
+        "reset before the first word",
+        Script("cut=between cut_after=0 rst"),
+        CUT,
+        LOST,
+    ),
+    fault(
+        "end in the middle",
+        Script("chunks=4 cut=between cut_after=2"),
+        Broken("upstream_stream_cut", "truncated"),
+        LOST,
+    ),
+    fault(
+        "bad JSON",
+        Script("chunks=1 bad_json"),
+        Next(502, Some("upstream_bad_event")),
+        Next(502, Some("upstream_bad_response")),
+    ),
+    both("401", Key, Next(502, Some("upstream_auth_failed"))),
+    both("400", Script("status=400"), Told(400)),
+];

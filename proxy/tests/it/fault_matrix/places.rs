@@ -1,0 +1,97 @@
+//! Where the faults are: simulators, and addresses where nobody is.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sim::{Options, Sim, Tls};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use super::Backend;
+use super::faults::{At, How, Key, Place, Script};
+use crate::scene::{provider, provider_with, with};
+
+/// Where the faults are.
+pub(super) struct Places {
+    backend: &'static str,
+    /// Answers, and its connections may be used again.
+    pub(super) bad: Sim,
+    /// Every connection to it is broken or stuck.
+    pub(super) broken: Sim,
+    pub(super) secure: Sim,
+    full: String,
+    _listener: TcpListener,
+    _waiting: Vec<TcpStream>,
+}
+
+impl Places {
+    pub(super) async fn new(backend: &Backend) -> Self {
+        let (full, listener, waiting) = full().await;
+        let secure = provider_with(Options {
+            flavor: backend.flavor,
+            tls: Some(Tls::default()),
+            ..Options::default()
+        });
+        Self {
+            backend: backend.path,
+            bad: provider(backend.flavor).await,
+            broken: provider(backend.flavor).await,
+            secure: secure.await,
+            full,
+            _listener: listener,
+            _waiting: waiting,
+        }
+    }
+
+    /// Fields of an endpoint with that fault.
+    pub(super) fn endpoint(&self, how: &How) -> Value {
+        let path = self.backend;
+        let at = |url: String| json!({"url": format!("{url}{path}")});
+        match how {
+            Script(script) => {
+                let breaks = script.contains("cut=") || script.contains("hang=");
+                let sim = if breaks { &self.broken } else { &self.bad };
+                with(
+                    at(sim.base_url()),
+                    &json!({"custom_headers": {"x-sim": script}}),
+                )
+            }
+            Key => with(at(self.bad.base_url()), &json!({"api_key": "sk-of-no-use"})),
+            At(Place::NoListener) => {
+                let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+                at(format!("http://{}", gone.local_addr().unwrap()))
+            }
+            At(Place::NoHost) => at("http://no-such-host.invalid".to_owned()),
+            At(Place::NoTls) => at(format!("https://{}", self.broken.addr())),
+            At(Place::UnknownAuthority) => at(self.secure.base_url()),
+            At(Place::NoRoom) => at(self.full.clone()),
+        }
+    }
+}
+
+/// A listener whose queue is full: the system drops every further connection.
+async fn full() -> (String, TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(connected) = timeout(Duration::from_millis(300), TcpStream::connect(address)).await
+    {
+        waiting.push(connected.unwrap());
+        assert!(waiting.len() < 100, "the queue is never full");
+    }
+    (format!("http://{address}"), listener, waiting)
+}
+
+/// Connections of this machine that lead to a port of its own.
+pub(super) fn connections_to(port: u16) -> usize {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let mark = format!("0100007F:{port:04X}");
+    let established = |line: &&str| {
+        let mut fields = line.split_whitespace().skip(2);
+        fields.next() == Some(&mark) && fields.next() == Some("01")
+    };
+    table.lines().filter(established).count()
+}
