@@ -274,7 +274,10 @@ fn equals_take_turns_evenly_beside_others() {
                 assert_eq!((names[0], names[3]), (better, worse), "{routing}");
                 *second.entry(names[1].to_owned()).or_insert(0) += 1;
             }
-            assert!(second.values().all(|count| *count == 50), "{routing}: {second:?}");
+            assert!(
+                second.values().all(|count| *count == 50),
+                "{routing}: {second:?}"
+            );
         }
     }
 }
