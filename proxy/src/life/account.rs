@@ -124,6 +124,8 @@ impl Account {
         if let Some(record) = &mut self.record {
             record.endpoint_id = Some(target.upstream.endpoint.id).filter(|id| *id != NO_ROW);
             record.endpoint_name = Some(target.upstream.endpoint.name.clone());
+            // Most calls need one: no room for four is taken.
+            record.attempts.reserve_exact(1);
             record.attempts.push(Attempt {
                 endpoint: target.upstream.endpoint.name.clone(),
                 virtual_model: target.model.name.clone(),

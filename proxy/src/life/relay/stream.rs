@@ -37,7 +37,8 @@ pub(in super::super) async fn relay(
     streaming: Box<Streaming>,
     account: &mut Account,
 ) -> Result<(), Fault> {
-    let mut streaming = streaming;
+    // By value: the box would live as long as the stream.
+    let mut streaming = unboxed(streaming);
     let pass = streaming.pass.take();
     let target = Arc::clone(&streaming.target);
     let outcome = pass_on(gateway, caller, streaming, account).await;
@@ -50,10 +51,14 @@ pub(in super::super) async fn relay(
     outcome
 }
 
+fn unboxed(streaming: Box<Streaming>) -> Streaming {
+    *streaming
+}
+
 async fn pass_on(
     gateway: &Gateway,
     caller: &mut ServerSession,
-    streaming: Box<Streaming>,
+    streaming: Streaming,
     account: &mut Account,
 ) -> Result<(), Fault> {
     let Streaming {
@@ -65,7 +70,7 @@ async fn pass_on(
         ended,
         context,
         pass: _,
-    } = *streaming;
+    } = streaming;
     let internal = |err: Box<pingora::Error>| Fault::internal(err.to_string());
     let status = header.status.as_u16();
     let header = if caller.response_written().is_some() {
