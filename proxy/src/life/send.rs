@@ -35,7 +35,7 @@ use crate::live::Target;
 pub(super) use attempt::{Answer, LAST_BYTES, Streaming, Whole};
 pub(super) use attempts::judge;
 pub(super) use exchange::{Outgoing, Sent};
-pub(super) use source::{Source, Times};
+pub(super) use source::Times;
 
 /// A call as every attempt at it needs it.
 pub(super) struct Errand<'e> {

@@ -16,8 +16,8 @@ use wire::dialect::openai::End;
 
 use super::super::account::Account;
 use super::super::reply;
-use super::super::send::{KEEP_ALIVE, LAST_BYTES, Source, Streaming, hung_up, judge, local};
-use super::{Lane, silent, stream_fault, stream_header};
+use super::super::send::{KEEP_ALIVE, LAST_BYTES, Streaming, hung_up, judge, local};
+use super::{silent, stream_fault, stream_header};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 
@@ -34,110 +34,102 @@ const KEEP: usize = 4 * 1024;
 pub(in super::super) async fn relay(
     gateway: &Gateway,
     caller: &mut ServerSession,
-    streaming: Box<Streaming>,
+    // Used where it lies: taken apart it would lie in the future twice.
+    mut streaming: Box<Streaming>,
     account: &mut Account,
 ) -> Result<(), Fault> {
-    // By value: the box would live as long as the stream.
-    let mut streaming = unboxed(streaming);
-    let pass = streaming.pass.take();
-    let target = Arc::clone(&streaming.target);
-    let outcome = pass_on(gateway, caller, streaming, account).await;
-    if let Some(mut pass) = pass {
+    let outcome = pass_on(gateway, caller, &mut streaming, account).await;
+    if let Some(mut pass) = streaming.pass.take() {
         match &outcome {
             Ok(()) => pass.succeeded(),
-            Err(fault) => judge(&mut pass, fault, &target.limits),
+            Err(fault) => judge(&mut pass, fault, &streaming.target.limits),
         }
     }
+    if outcome.is_ok() {
+        Box::pin(give_back(gateway, streaming)).await;
+    }
     outcome
-}
-
-fn unboxed(streaming: Box<Streaming>) -> Streaming {
-    *streaming
 }
 
 async fn pass_on(
     gateway: &Gateway,
     caller: &mut ServerSession,
-    streaming: Streaming,
+    streaming: &mut Streaming,
     account: &mut Account,
 ) -> Result<(), Fault> {
-    let Streaming {
-        target,
-        mut header,
-        mut source,
-        mut lane,
-        ready,
-        ended,
-        context,
-        pass: _,
-    } = streaming;
     let internal = |err: Box<pingora::Error>| Fault::internal(err.to_string());
-    let status = header.status.as_u16();
-    let header = if caller.response_written().is_some() {
-        None
-    } else {
-        stream_header(caller, &mut header).map_err(internal)?;
-        reply::tell_attempts(&mut header, account.attempts()).map_err(internal)?;
-        Some(header)
-    };
-    let mut out = Outlet { header, ready };
-    if lane.answer_bytes() > 0 {
+    let status = streaming.status();
+    if caller.response_written().is_some() {
+        streaming.header = None;
+    } else if let Some(header) = &mut streaming.header {
+        stream_header(caller, header).map_err(internal)?;
+        reply::tell_attempts(header, account.attempts()).map_err(internal)?;
+    }
+    if streaming.lane.answer_bytes() > 0 {
         account.first_token();
     }
-    account.saw(lane.usage(), lane.answer_bytes());
-    let outcome = match ended {
+    saw(streaming, account);
+    let ended = match streaming.ended.take() {
         Some(ended) => Ok(ended),
-        None => pump(gateway, caller, &mut source, &mut lane, &mut out, account).await,
+        None => pump(gateway, caller, streaming, account).await,
     };
-    account.saw(lane.usage(), lane.answer_bytes());
-    account.took(source.times());
-    let cleanly = match outcome? {
+    saw(streaming, account);
+    account.took(streaming.source.times());
+    let cleanly = match ended? {
         Ended::Cleanly => true,
         Ended::Early => false,
         Ended::Cut(error) if *error.etype() == pingora::ErrorType::ReadTimedout => {
-            out.write(caller).await?;
-            return Err(silent(&target, &error));
+            write(streaming, caller).await?;
+            return Err(silent(&streaming.target, &error));
         }
         Ended::Cut(error) => {
             tracing::debug!(request_id = account.id(), error = %error, "the upstream's stream ended");
             false
         }
     };
-    if let Some(fault) = source.take_fault() {
-        out.write(caller).await?;
+    if let Some(fault) = streaming.source.take_fault() {
+        write(streaming, caller).await?;
         return Err(fault);
     }
-    let end = lane.finish(cleanly, &mut out.ready);
-    account.saw(lane.usage(), lane.answer_bytes());
+    let end = streaming.lane.finish(cleanly, &mut streaming.ready);
+    saw(streaming, account);
+    write(streaming, caller).await?;
     match end {
         End::Complete => {
-            out.write(caller).await?;
             let last = caller.write_response_body(bytes::Bytes::new(), true);
             match pingora::time::timeout(gateway.timeouts.silence, last).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Err(Fault::hung_up()),
             }
             account.succeeded(status);
-            for (call, thinking) in lane.take_thinking() {
-                let model = &target.model.actual_model;
-                gateway.thoughts.keep(model, call, thinking);
-            }
-            if let Some(context) = context {
-                local::warn_after(None, &target, account.id(), context, lane.usage());
-            }
-            Box::pin(give_back(gateway, source)).await;
+            remember(gateway, streaming, account);
             Ok(())
         }
-        End::Fault(fault) => {
-            out.write(caller).await?;
-            Err(stream_fault(&fault, &target))
-        }
+        End::Fault(fault) => Err(stream_fault(&fault, &streaming.target)),
+    }
+}
+
+fn saw(streaming: &Streaming, account: &mut Account) {
+    let lane = &streaming.lane;
+    account.saw(lane.usage(), lane.answer_bytes());
+}
+
+/// What outlives a complete answer.
+fn remember(gateway: &Gateway, streaming: &mut Streaming, account: &Account) {
+    let target = &streaming.target;
+    for (call, thinking) in streaming.lane.take_thinking() {
+        let model = &target.model.actual_model;
+        gateway.thoughts.keep(model, call, thinking);
+    }
+    if let Some(context) = streaming.context {
+        local::warn_after(None, target, account.id(), context, streaming.lane.usage());
     }
 }
 
 /// Reads what follows the answer's end, which is nothing, so that the connection
 /// can be used again; the caller does not wait for it.
-async fn give_back(gateway: &Gateway, mut source: Source) {
+async fn give_back(gateway: &Gateway, streaming: Box<Streaming>) {
+    let mut source = streaming.source;
     let ended = match source.read().now_or_never() {
         Some(last) => matches!(last, Ok(None)),
         None => {
@@ -169,11 +161,17 @@ pub(in super::super) enum Ended {
 async fn pump(
     gateway: &Gateway,
     caller: &mut ServerSession,
-    source: &mut Source,
-    lane: &mut Lane,
-    out: &mut Outlet,
+    streaming: &mut Streaming,
     account: &mut Account,
 ) -> Result<Ended, Fault> {
+    let Streaming {
+        source,
+        lane,
+        header,
+        ready,
+        ..
+    } = streaming;
+    let mut out = Outlet { header, ready };
     loop {
         let piece = {
             let mut read = pin!(source.read());
@@ -194,7 +192,7 @@ async fn pump(
         match piece {
             Ok(Some(piece)) => {
                 let before = lane.answer_bytes();
-                lane.push(piece.as_ref(), &mut out.ready);
+                lane.push(piece.as_ref(), out.ready);
                 if before == 0 && lane.answer_bytes() > 0 {
                     account.first_token();
                 }
@@ -213,13 +211,19 @@ async fn pump(
 }
 
 /// What is ready for the caller.
-struct Outlet {
+struct Outlet<'s> {
     /// The response header until it has been sent.
-    header: Option<Box<ResponseHeader>>,
-    ready: BytesMut,
+    header: &'s mut Option<Box<ResponseHeader>>,
+    ready: &'s mut BytesMut,
 }
 
-impl Outlet {
+/// Writes and flushes what is ready.
+async fn write(streaming: &mut Streaming, caller: &mut ServerSession) -> Result<(), Fault> {
+    let Streaming { header, ready, .. } = streaming;
+    Outlet { header, ready }.write(caller).await
+}
+
+impl Outlet<'_> {
     /// Writes and flushes what is ready, the header before the first bytes.
     async fn write(&mut self, caller: &mut ServerSession) -> Result<(), Fault> {
         if self.ready.is_empty() {
@@ -231,10 +235,10 @@ impl Outlet {
         }
         match caller {
             ServerSession::H1(h1) => {
-                h1.write_body(&self.ready).await.map_err(gone)?;
+                h1.write_body(self.ready).await.map_err(gone)?;
                 self.ready.clear();
                 if self.ready.capacity() > KEEP {
-                    self.ready = BytesMut::new();
+                    *self.ready = BytesMut::new();
                 }
             }
             ServerSession::H2(_) | ServerSession::Subrequest(_) | ServerSession::Custom(_) => {

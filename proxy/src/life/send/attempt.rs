@@ -31,7 +31,8 @@ pub(in super::super) enum Answer {
 /// A stream whose first meaningful event is there.
 pub(in super::super) struct Streaming {
     pub(in super::super) target: Arc<Target>,
-    pub(in super::super) header: Box<ResponseHeader>,
+    /// The caller's response header until it has been sent.
+    pub(in super::super) header: Option<Box<ResponseHeader>>,
     pub(in super::super) source: Source,
     pub(in super::super) lane: Lane,
     /// What the caller is to get first.
@@ -52,6 +53,14 @@ pub(in super::super) struct Whole {
     /// Nothing is in it, and nothing says why.
     pub(in super::super) empty: bool,
     pub(in super::super) times: Times,
+}
+
+impl Streaming {
+    /// The status that the caller gets.
+    pub(in super::super) fn status(&self) -> u16 {
+        let header = self.header.as_ref();
+        header.map_or(200, |header| header.status.as_u16())
+    }
 }
 
 impl Answer {
@@ -253,7 +262,7 @@ async fn begin(
     }
     Ok(Answer::Stream(Box::new(Streaming {
         target: Arc::clone(target),
-        header,
+        header: Some(header),
         source,
         lane,
         ready,
