@@ -59,6 +59,11 @@ for file in "$cases"/openai-request/*.json; do
         out="$seeds/openai-request/$(basename "$file")" '{ print > (out "-" NR) }'
 done
 parts openai-request openai "$cases"/ollama/requests/*.txt
+mkdir -p "$seeds/openai-completion"
+printf '%s' '{"model":"v","prompt":["Once","Twice"],"max_tokens":5,"echo":true,"n":2,"stop":"."}' \
+    >"$seeds/openai-completion/1"
+printf '%s' '{"model":"v","prompt":"Once","suffix":"end","temperature":0.5,"stream":true}' \
+    >"$seeds/openai-completion/2"
 parts anthropic-stream 'stream|unfinished' "$cases"/anthropic/*.txt
 parts anthropic-reply reply "$cases"/anthropic/*.txt
 parts ollama-stream 'stream|whole' "$cases"/ollama/answers/*.txt
@@ -78,7 +83,9 @@ seeds_of() {
     ndjson) say ollama-stream ;;
     openai_editor | openai_collect | openai_events) say openai-stream ;;
     openai_reply) say openai-reply ;;
-    openai_request | openai_hub_request | openai_completion) say openai-request ;;
+    openai_request) say openai-request openai-completion ;;
+    openai_hub_request) say openai-request ;;
+    openai_completion) say openai-completion ;;
     anthropic_events) say anthropic-stream ;;
     anthropic_reply) say anthropic-reply ;;
     ollama_events) say ollama-stream ;;

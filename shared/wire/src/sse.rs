@@ -54,10 +54,16 @@ impl Reader {
                     continue;
                 }
             }
-            let Some(end) = memchr2(b'\n', b'\r', bytes) else {
-                self.line.extend_from_slice(bytes);
-                self.check_length(&mut each);
-                return;
+            let end = memchr2(b'\n', b'\r', bytes);
+            let piece = &bytes[..end.unwrap_or(bytes.len())];
+            if self.line.len() + piece.len() + self.data.len() > MAX_EVENT {
+                self.too_long = true;
+                self.line = Vec::new();
+                self.data = Vec::new();
+                return each(Frame::TooLong);
+            }
+            let Some(end) = end else {
+                return self.line.extend_from_slice(piece);
             };
             self.after_cr = bytes[end] == b'\r';
             if self.line.is_empty() {
@@ -88,15 +94,6 @@ impl Reader {
         self.dispatch(&mut each);
     }
 
-    fn check_length(&mut self, each: &mut impl FnMut(Frame<'_>)) {
-        if self.line.len() + self.data.len() > MAX_EVENT {
-            self.too_long = true;
-            self.line = Vec::new();
-            self.data = Vec::new();
-            each(Frame::TooLong);
-        }
-    }
-
     fn end_of_line(&mut self, line: &[u8], each: &mut impl FnMut(Frame<'_>)) {
         let line = if self.started {
             line
@@ -124,7 +121,6 @@ impl Reader {
                 }
                 self.has_data = true;
                 self.data.extend_from_slice(value);
-                self.check_length(each);
             }
             b"event" => self.is_error = value == b"error",
             _ => {}
@@ -204,6 +200,27 @@ mod tests {
             }
             let single: Vec<&[u8]> = bytes.chunks(1).collect();
             assert_eq!(frames(&single), *expected, "{input:?} byte by byte");
+        }
+    }
+
+    /// The limit holds for lines as they come, so that it is the same at every split.
+    #[test]
+    fn the_longest_event_is_as_long_at_any_split() {
+        for (over, count) in [(0, 1), (1, 0)] {
+            let mut stream = b"data: ".to_vec();
+            stream.resize(MAX_EVENT + over, b'x');
+            stream.extend_from_slice(b"\n\n");
+            for cut in [0, MAX_EVENT - 1] {
+                let mut events = 0;
+                let mut note = |frame: Frame<'_>| {
+                    events += usize::from(matches!(frame, Frame::Event { .. }));
+                };
+                let mut reader = Reader::default();
+                reader.push(&stream[..cut], &mut note);
+                reader.push(&stream[cut..], &mut note);
+                reader.finish(&mut note);
+                assert_eq!(events, count, "{over} too many, cut at {cut}");
+            }
         }
     }
 

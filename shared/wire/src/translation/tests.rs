@@ -119,6 +119,16 @@ fn a_cut_anywhere_ends_once_and_in_order() {
     }
 }
 
+#[test]
+fn a_whole_reply_ends_once_and_in_order() {
+    for case in all() {
+        let Some(body) = case.whole else { continue };
+        let mut order = cases::Order::default();
+        read_whole(case.whole_from, body, &mut |event| order.add(&event));
+        order.check(case.name);
+    }
+}
+
 /// Broken bytes may break the answer, but not the reader and not the order.
 #[test]
 fn mutilated_streams_end_once_and_in_order() {

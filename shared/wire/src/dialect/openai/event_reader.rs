@@ -258,8 +258,11 @@ impl Fold {
         Ok(())
     }
 
-    /// The answer is complete.
+    /// The answer is complete, unless it has ended otherwise.
     fn close(&mut self, each: &mut dyn FnMut(Event<'_>)) {
+        if self.ended {
+            return;
+        }
         for (number, choice) in (0u32..).zip(&mut self.choices) {
             if choice.seen
                 && let Err(fault) = choice.close(number, each)

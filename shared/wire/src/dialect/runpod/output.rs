@@ -132,7 +132,7 @@ impl OutputReader {
             _ if json == "null" => Some(()),
             _ => serde_json::from_str::<IgnoredAny>(json)
                 .ok()
-                .map(|_| self.own().text(0, json, each)),
+                .map(|_| self.text(json, 0, each)),
         };
         if is_read.is_none() {
             each(bad(
@@ -157,7 +157,18 @@ impl OutputReader {
         {
             return each(Event::Fault(StreamFault::Upstream(failure.error)));
         }
-        if let Some(choices) = object.native_choices() {
+        let is_openai = matches!(self.flavour, Flavour::OpenAi { .. });
+        let native = object.native_choices();
+        let is_other = match self.flavour {
+            Flavour::Unknown(_) => false,
+            Flavour::OpenAi { .. } => native.is_some(),
+            Flavour::Own => native.is_none() && object.choices.is_some(),
+        };
+        if is_other {
+            let why = "the worker's output changes its form inside the answer";
+            return each(bad(why));
+        }
+        if let Some(choices) = native {
             let own = self.own();
             for (number, tokens) in (0u32..).zip(&choices) {
                 own.seen(number);
@@ -167,7 +178,6 @@ impl OutputReader {
             }
             return own.usage(object, each);
         }
-        let is_openai = matches!(self.flavour, Flavour::OpenAi { .. });
         if is_openai || object.choices.is_some() {
             return self.openai_object(object, each);
         }
