@@ -45,6 +45,15 @@ pub fn check(told: &Told, input: usize) {
         assert_eq!(first(&stream.answer), expected, "of {:?}", told.answer);
         let whole = Told::by(|each| read_reply(&reply, each));
         let (mut whole, mut expected) = (first(&whole.answer), expected);
+        // What follows an object is left out of a stream, and makes it no object whole.
+        let calls = told.answer.choices.first().map(|choice| &choice.calls[..]);
+        for (at, call) in calls.unwrap_or_default().iter().enumerate() {
+            let text = call.arguments.trim();
+            if !text.is_empty() && serde_json::from_str::<Value>(text).is_err() {
+                whole.calls[at].arguments.clear();
+                expected.calls[at].arguments.clear();
+            }
+        }
         // A refusal between texts comes behind them in a whole message.
         for choice in [&mut whole, &mut expected] {
             let mut chars: Vec<char> = choice.text.chars().collect();

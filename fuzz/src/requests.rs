@@ -114,9 +114,7 @@ fn check_members(call: Call, before: &Members, after: &Members, target: &Target<
         let same = same.take_while(|(a, b)| a.get() == b.get()).count();
         // The prompt is a message of its own, or part of the first one.
         assert!(same + 1 >= is.len() && is.len() >= was.len(), "{told}");
-        let first: Value = serde_json::from_str(is[0].get()).expect("a message");
-        let text = first["content"].to_string();
-        assert!(text.contains("Be \\\"brief\\\".\\n"), "{told}");
+        assert!(is[0].get().contains("Be \\\"brief\\\".\\n"), "{told}");
     }
 }
 
@@ -205,7 +203,7 @@ fn check_one(what: &str, written: Result<Written, Refusal>, data: &[u8]) -> Opti
         "{what} is long"
     );
     for note in &written.notes {
-        assert!(!note.field.is_empty() && !note.why.is_empty(), "{note:?}");
+        assert!(!note.why.is_empty(), "{note:?}");
     }
     // Numbers that do not fit into a tree of values are not looked into.
     serde_json::from_slice(&written.body).ok()

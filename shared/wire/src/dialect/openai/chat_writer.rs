@@ -69,6 +69,9 @@ enum Written {
 /// Events of choices beyond this number are of a broken upstream.
 const MOST_CHOICES: usize = 129;
 
+/// Longest id of an upstream in bytes that is taken: every chunk repeats it.
+const LONGEST_ID: usize = 256;
+
 /// Calls beyond this number are not written.
 const MOST_CALLS: usize = 4096;
 
@@ -134,7 +137,7 @@ impl ChatWriter {
 
     fn start(&mut self, id: &str, created: Option<i64>, out: &mut BytesMut) {
         if self.head.is_empty() {
-            if !id.is_empty() {
+            if is_usable(id) {
                 id.clone_into(&mut self.options.id);
             }
             self.options.created = created.unwrap_or(self.options.created);
@@ -237,6 +240,8 @@ impl ChatWriter {
         let open = self.choice(choice, out);
         match open.and_then(|open| open.calls.get_mut(call as usize)) {
             Some(Written::Custom(gathered)) => return gathered.push_str(text),
+            // Blanks are no arguments yet.
+            Some(Written::Head) if text.trim_ascii().is_empty() => {}
             Some(written @ (Written::Head | Written::Arguments)) => *written = Written::Arguments,
             None => return,
         }
@@ -337,6 +342,11 @@ impl ChatWriter {
 }
 
 const OPEN_CHOICE: &[u8] = b"[{\"index\":";
+
+/// Whether the upstream's id of an answer can be the caller's.
+fn is_usable(id: &str) -> bool {
+    !id.is_empty() && id.len() <= LONGEST_ID
+}
 
 /// The JSON text of a finish reason.
 pub(super) fn finish_word(reason: Finish) -> &'static [u8] {

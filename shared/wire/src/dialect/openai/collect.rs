@@ -157,8 +157,25 @@ fn add_delta(message: &mut Value, delta: Map<String, Value>) {
                     pieces.into_iter().for_each(|piece| add_call(calls, piece));
                 }
             }
+            ("content", value) => add_content(message.entry(name).or_insert(Value::Null), value),
             (_, value) => add(message.entry(name).or_insert(Value::Null), value),
         }
+    }
+}
+
+/// Content that comes as texts and as parts, as Mistral's does, is parts.
+fn add_content(into: &mut Value, more: Value) {
+    let as_parts = |text: &str| match text {
+        "" => json!([]),
+        text => json!([{"type": "text", "text": text}]),
+    };
+    match (&*into, more) {
+        (Value::Array(_), Value::String(more)) => add(into, as_parts(&more)),
+        (Value::String(text), more @ Value::Array(_)) => {
+            *into = as_parts(text);
+            add(into, more);
+        }
+        (_, more) => add(into, more),
     }
 }
 
@@ -261,6 +278,26 @@ mod tests {
             calls[1]["function"],
             json!({"name":"g","arguments":"{\"y\":2}"})
         );
+    }
+
+    /// Mistral's reasoning models write parts first and then text.
+    #[test]
+    fn content_of_texts_and_parts_is_kept() {
+        let stream = include_str!("../../../cases/openai-stream/mistral-thinking-parts.sse");
+        let got = reply(stream);
+        let parts = got["choices"][0]["message"]["content"].as_array().unwrap();
+        let texts: Vec<&str> = parts.iter().filter_map(|p| p["text"].as_str()).collect();
+        assert_eq!(texts.concat(), "Answer is 4");
+        let thoughts = parts.iter().filter(|part| part["type"] == "thinking");
+        assert!(thoughts.count() > 0, "{got}");
+        let got = reply(concat!(
+            "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n",
+            "data: {\"choices\":[{\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"b\"}]}}]}\n\n",
+            "data: {\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}\n\n",
+        ));
+        let content = &got["choices"][0]["message"]["content"];
+        let expected = json!([{"type":"text","text":"a"},{"type":"text","text":"b"}]);
+        assert_eq!(*content, expected);
     }
 
     #[test]

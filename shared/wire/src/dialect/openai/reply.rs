@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::error::UpstreamError;
 use super::raw::{present, value};
-use super::stream::Choices;
+use super::stream::{Choices, Unwatched};
 use crate::edit::{Edits, Segments, span_of};
 use crate::usage::Usage;
 
@@ -66,11 +66,17 @@ impl Reply {
             Err(err) if err.is_data() && is_object => {
                 serde_json::from_slice::<IgnoredAny>(&body)
                     .map_err(|err| ReplyFault::NotJson(err.to_string()))?;
+                let Unwatched {
+                    model,
+                    usage,
+                    error,
+                    object,
+                } = Unwatched::read(&body);
                 Body {
-                    model: None,
-                    usage: None,
-                    error: None,
-                    object: None,
+                    model,
+                    usage,
+                    error,
+                    object,
                     choices: Choices::default(),
                 }
             }
@@ -116,6 +122,16 @@ mod tests {
         );
         assert_eq!(reply.usage.unwrap().completion_tokens, 2);
         assert_eq!(reply.answer_bytes, 5);
+    }
+
+    #[test]
+    fn choices_of_another_shape_hide_nothing_else() {
+        let reply = read(r#"{"choices":[5],"model":"m","usage":{"prompt_tokens":4}}"#).unwrap();
+        let body = reply.body.to_bytes();
+        assert!(body.ends_with(br#""model":"virtual","usage":{"prompt_tokens":4}}"#));
+        assert_eq!(reply.usage.unwrap().prompt_tokens, 4);
+        let error = read(r#"{"choices":5,"error":{"message":"queue full"}}"#);
+        assert!(matches!(error, Err(ReplyFault::Error(_))));
     }
 
     #[test]

@@ -17,8 +17,8 @@ use crate::edit::{member_span, span_of};
 use crate::hub::StreamFault;
 use crate::sse::{Frame, Reader};
 use crate::usage::Usage;
-pub(super) use chunk::Choices;
 use chunk::Chunk;
+pub(super) use chunk::{Choices, Unwatched};
 
 const DONE: &[u8] = b"data: [DONE]\n\n";
 

@@ -95,6 +95,7 @@ impl Writer<'_> {
         } else {
             content(pieces, "\n")
         };
+        thoughts.retain(|text| !text.is_empty());
         Message {
             reasoning_content: (!thoughts.is_empty()).then(|| thoughts.join("\n")),
             tool_calls: calls,

@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::json::{put_head, put_number, put_string, put_usage};
-use super::{call_id, custom, finish_word, put_encrypted, put_signed};
+use super::{call_id, custom, finish_word, is_usable, put_encrypted, put_signed};
 use crate::hub::{Answer, AnsweredChoice, Finish, Thinking, ToolNames};
 
 /// `answer` as a chat completion of `model` (a JSON string).
@@ -19,8 +19,8 @@ pub fn write_chat_reply(
     fallback_id: &str,
 ) -> Bytes {
     let id = match answer.id.as_str() {
-        "" => fallback_id,
-        id => id,
+        id if is_usable(id) => id,
+        _ => fallback_id,
     };
     let mut out = BytesMut::new();
     let created = answer.created.unwrap_or(created);

@@ -315,3 +315,40 @@ fn a_custom_tool_is_called_with_its_text() {
         json!([{"id":"call_1","type":"custom","custom":{"name":"get_country","input":"a line"}}])
     );
 }
+
+#[test]
+fn blanks_are_no_arguments() {
+    let call = Event::Call {
+        choice: 0,
+        call: 0,
+        id: "a".into(),
+        name: "f".into(),
+    };
+    let blank = Event::Arguments {
+        choice: 0,
+        call: 0,
+        text: " \n".into(),
+    };
+    let out = write(&[start(), call, blank, Event::End], false);
+    assert!(out.contains(r#""function":{"arguments":"{}"}"#), "{out}");
+}
+
+/// Every chunk repeats it: a long one would multiply what an upstream sends.
+#[test]
+fn an_endless_id_is_not_taken() {
+    let id = "x".repeat(LONGEST_ID + 1);
+    let start = Event::Start {
+        id: id.as_str().into(),
+        model: "m".into(),
+        created: None,
+    };
+    let out = write(&[start, Event::End], false);
+    assert!(out.contains(r#"{"id":"resp-1","#), "{out}");
+    let answer = Answer {
+        id,
+        ..Answer::default()
+    };
+    let model = options(false).model;
+    let reply = write_chat_reply(&answer, &ToolNames::default(), &model, 1, "resp-1");
+    assert!(reply.starts_with(br#"{"id":"resp-1","#));
+}

@@ -4,7 +4,7 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::super::raw::{present, value};
+use super::super::raw::{Object, present, value};
 
 #[derive(Deserialize)]
 pub(super) struct Chunk<'a> {
@@ -27,13 +27,23 @@ impl<'a> Chunk<'a> {
         match serde_json::from_slice(data) {
             Ok(chunk) => Ok(chunk),
             Err(err) if err.is_data() => {
-                // JSON of another shape: it goes through unwatched.
-                serde_json::from_slice::<IgnoredAny>(data).map(|_| Self {
-                    model: None,
-                    usage: None,
-                    error: None,
-                    object: None,
-                    choices: Choices::default(),
+                // JSON of another shape: its choices go through unwatched.
+                serde_json::from_slice::<IgnoredAny>(data)?;
+                let Unwatched {
+                    model,
+                    usage,
+                    error,
+                    object,
+                } = Unwatched::read(data);
+                Ok(Self {
+                    model,
+                    usage,
+                    error,
+                    object,
+                    choices: Choices {
+                        count: 1,
+                        ..Choices::default()
+                    },
                 })
             }
             Err(err) => Err(err),
@@ -46,6 +56,27 @@ impl<'a> Chunk<'a> {
         let is_flat = self.object.is_some_and(|raw| raw.get() == "\"error\"");
         is_flat
             || value(self.error).is_some_and(|raw| !matches!(raw.get(), "false" | "\"\"" | "{}"))
+    }
+}
+
+/// The members beside choices that are of another shape than any server's.
+#[derive(Default, Deserialize)]
+pub(in super::super) struct Unwatched<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(in super::super) model: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(in super::super) usage: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(in super::super) error: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(in super::super) object: Option<&'a RawValue>,
+}
+
+impl<'a> Unwatched<'a> {
+    /// Nothing where `data` is no object, or has a member twice.
+    pub(in super::super) fn read(data: &'a [u8]) -> Self {
+        let read = serde_json::from_slice::<Object<Self>>(data);
+        read.map_or_else(|_| Self::default(), |Object(members)| members)
     }
 }
 

@@ -199,3 +199,17 @@ fn the_callers_words_about_a_fault_are_scrubbed() {
     assert_eq!(body.kind, "upstream_error");
     assert_eq!(body.code.as_deref(), Some("upstream_stream_error"));
 }
+
+#[test]
+fn choices_of_another_shape_hide_nothing_else() {
+    let chunk = "data: {\"choices\":[null,5],\"model\":\"m\",\"usage\":{\"prompt_tokens\":3}}\n\n";
+    for hide_usage in [true, false] {
+        let (out, _, editor) = run(chunk.as_bytes(), usize::MAX, hide_usage, true);
+        assert_eq!(out, chunk.replace("\"m\"", "\"virtual\""));
+        assert_eq!(editor.usage().map(|usage| usage.prompt_tokens), Some(3));
+    }
+    let error = "data: {\"choices\":5,\"error\":{\"message\":\"queue full\"}}\n\n";
+    let (out, end, _) = run(error.as_bytes(), usize::MAX, true, true);
+    assert_eq!(out, "");
+    assert!(matches!(end, End::Fault(StreamFault::Upstream(_))));
+}
