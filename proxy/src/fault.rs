@@ -31,6 +31,8 @@ pub(crate) struct Parts {
     pub(crate) hung_up: bool,
     /// Another candidate may do better.
     pub(crate) next: bool,
+    /// The upstream answered with it.
+    pub(crate) answered: bool,
     /// The upstream said what is wrong.
     pub(crate) told: bool,
     /// It lasts until an operator does something: a refused key, an empty account.
@@ -68,6 +70,7 @@ impl Fault {
             outcome,
             hung_up: false,
             next: matches!(outcome, Outcome::UpstreamError | Outcome::Timeout),
+            answered: false,
             told: false,
             lasting: false,
             wants_native: false,

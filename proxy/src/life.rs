@@ -155,7 +155,7 @@ async fn answer(
     fault: &Fault,
     account: &Account,
 ) -> pingora::Result<()> {
-    if caller.response_written().is_some() {
+    if reply::has_begun(caller) {
         reply::break_off(caller, fault).await
     } else {
         reply::refuse(caller, fault, account.id(), account.attempts()).await

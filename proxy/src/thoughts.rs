@@ -4,10 +4,12 @@
 //! calls it led to. Most clients drop it; it is kept here by the call's id, in memory,
 //! until the space is needed.
 
-use std::sync::Arc;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, LazyLock};
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use wire::dialect::openai::beginning;
 use wire::hub::Thinking;
 
 /// Bytes of reasoning kept.
@@ -15,9 +17,24 @@ const SPACE: u64 = 64 * 1024 * 1024;
 /// Answers expected in that space.
 const EXPECTED: usize = 10_000;
 
-/// Whose reasoning it is: the model as its endpoint names it, and the id of the tool
-/// call that came of it.
-type Key = (String, String);
+/// Whose reasoning it is: a number of the conversation, and the id of the tool call
+/// that came of it. Ids alone are not unique with every server.
+type Key = (u64, String);
+
+/// One conversation with one model at one endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Thread(u64);
+
+impl Thread {
+    /// The conversation that `body` goes on with, at `endpoint` with `model`.
+    pub(crate) fn of(endpoint: i64, model: &str, body: &[u8]) -> Self {
+        let begins = beginning(body).unwrap_or_default();
+        Self(HASHER.hash_one((endpoint, model, begins)))
+    }
+}
+
+/// Keyed anew in each process: nobody can make two conversations meet.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// Reasoning by tool call.
 pub(crate) struct Thoughts(Cache<Key, Arc<[Thinking]>, Bytes>);
@@ -34,7 +51,7 @@ impl Weighter<Key, Arc<[Thinking]>> for Bytes {
             Thinking::Redacted { data } => data.len(),
         };
         let blocks: usize = thinking.iter().map(block).sum();
-        (key.0.len() + key.1.len() + blocks + 64) as u64
+        (key.1.len() + blocks + 64) as u64
     }
 }
 
@@ -43,14 +60,16 @@ impl Thoughts {
         Self(Cache::with_weighter(EXPECTED, SPACE, Bytes))
     }
 
-    /// What `model` thought before the tool call `id`.
-    pub(crate) fn recall(&self, model: &str, id: &str) -> Option<Vec<Thinking>> {
-        let kept = self.0.get(&(model.to_owned(), id.to_owned()))?;
+    /// What the model thought before the tool call `id`.
+    pub(crate) fn recall(&self, thread: Thread, id: &str) -> Option<Vec<Thinking>> {
+        let kept = self.0.get(&(thread.0, id.to_owned()))?;
         Some(kept.to_vec())
     }
 
-    /// `model` thought this before the tool call `id`.
-    pub(crate) fn keep(&self, model: &str, id: String, thinking: Vec<Thinking>) {
-        self.0.insert((model.to_owned(), id), thinking.into());
+    /// The model thought this before the tool call `id`.
+    pub(crate) fn keep(&self, thread: Thread, id: String, thinking: Vec<Thinking>) {
+        if !id.is_empty() {
+            self.0.insert((thread.0, id), thinking.into());
+        }
     }
 }

@@ -138,6 +138,22 @@ impl Account {
         }
     }
 
+    /// The last attempt came to nothing before anything was sent.
+    pub(super) fn not_asked(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.attempts.pop();
+            self.reached_upstream = !record.attempts.is_empty();
+        }
+    }
+
+    /// The answer is `target`'s, although others were asked after it.
+    pub(super) fn answers(&mut self, target: &Target) {
+        if let Some(record) = &mut self.record {
+            record.endpoint_id = Some(target.upstream.endpoint.id).filter(|id| *id != NO_ROW);
+            record.endpoint_name = Some(target.upstream.endpoint.name.clone());
+        }
+    }
+
     /// What became of the last attempt.
     pub(super) fn attempted(&mut self, millis: u64, fault: Option<&Fault>) {
         let record = self.record.as_mut();

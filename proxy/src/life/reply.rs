@@ -28,6 +28,12 @@ pub(crate) fn header(status: u16, id: &str) -> pingora::Result<Box<ResponseHeade
     Ok(header)
 }
 
+/// Whether the caller has the header of its reply; a `100 Continue` is none.
+pub(crate) fn has_begun(caller: &ServerSession) -> bool {
+    let written = caller.response_written();
+    written.is_some_and(|header| !header.status.is_informational())
+}
+
 /// Says how many candidates were asked for the answer.
 ///
 /// # Errors

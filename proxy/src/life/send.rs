@@ -96,7 +96,7 @@ pub(super) async fn send(
 /// Tells a caller that waits for a stream that it is being served.
 async fn keep_company(errand: &Errand<'_>, caller: &mut ServerSession) -> Result<(), Fault> {
     let gone = |_| Fault::hung_up();
-    if caller.response_written().is_none() {
+    if !reply::has_begun(caller) {
         let internal = |err: Box<pingora::Error>| Fault::internal(format!("the header: {err}"));
         let mut header = reply::header(200, errand.id).map_err(internal)?;
         relay::stream_header(caller, &mut header).map_err(internal)?;

@@ -20,6 +20,7 @@ use super::relay::{self, Lane};
 use super::send::{Errand, Outgoing};
 use crate::fault::Fault;
 use crate::live::Target;
+use crate::thoughts::Thread;
 
 /// A request ready to be sent, as often as needed.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(super) struct Order {
     /// Headers that only this call has.
     own: Vec<(HeaderName, HeaderValue)>,
     format: Format,
+    thread: Option<Thread>,
     outbound: Outbound,
 }
 
@@ -103,6 +105,8 @@ pub(super) fn translate(
         request: &errand.accepted.request,
     };
     let thoughts = &errand.gateway.thoughts;
+    let thread = thread(errand, target, road.way.format);
+    let recall = |id: &str| thoughts.recall(thread?, id);
     let outbound = wire::outbound::write(
         &inbound,
         &Candidate {
@@ -114,7 +118,7 @@ pub(super) fn translate(
             whole: model.disable_streaming || !errand.form.stream,
             auto_cache: model.auto_cache,
             inline_system: model.inline_system,
-            recall: &|id| thoughts.recall(&model.actual_model, id),
+            recall: &recall,
             keep_alive: model.keep_alive.as_deref(),
             local: LocalModel {
                 ceiling: model.num_ctx,
@@ -139,8 +143,17 @@ pub(super) fn translate(
         id,
         own: own_headers(errand, target)?,
         format: road.way.format,
+        thread,
         outbound,
     })
+}
+
+/// The conversation whose signed reasoning is kept; only Anthropic signs.
+fn thread(errand: &Errand<'_>, target: &Target, format: Format) -> Option<Thread> {
+    let endpoint = target.upstream.endpoint.id;
+    let model = &target.model.actual_model;
+    let of = || Thread::of(endpoint, model, &errand.accepted.body);
+    (format == Format::Anthropic).then(of)
 }
 
 /// A job is not to outlive the call that it was made for by much.
@@ -196,6 +209,11 @@ impl Order {
     /// The request in its upstream's terms.
     pub(super) fn outbound(&self) -> &Outbound {
         &self.outbound
+    }
+
+    /// The conversation whose signed reasoning is kept.
+    pub(super) fn thread(&self) -> Option<Thread> {
+        self.thread
     }
 
     /// Whether it is a job that is submitted and followed.

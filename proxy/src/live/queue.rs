@@ -7,6 +7,9 @@ use store::route::ai_queue;
 use super::{Build, Target};
 use crate::upstream::Upstream;
 
+/// Longest name in bytes that is passed on.
+const LONGEST: usize = 200;
+
 /// The AI queue, which takes names that no virtual model has.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -36,8 +39,12 @@ impl Queue {
         &self.upstream
     }
 
-    /// A target for `name`; `None` for a name that cannot stand in a header.
+    /// A target for `name`; `None` for one that cannot stand in a header, or is no
+    /// name any more by its length.
     pub(super) fn target(&self, name: &str) -> Option<Arc<Target>> {
+        if name.len() > LONGEST {
+            return None;
+        }
         let model = Arc::new(ai_queue::passed_on(name));
         // One standing for all names, of which callers can make as many as they like.
         let standing = self.upstream.standing("", &[]);

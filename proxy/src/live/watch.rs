@@ -89,6 +89,7 @@ impl Current {
         let snapshot = store.snapshot().map_err(|err| err.to_string())?;
         let saved = store.circuits().map_err(|err| err.to_string())?;
         let live = Live::build(snapshot, build, Some(&before), &saved);
+        before.close_forgotten(&saved);
         let rows = live.newly_unusable(&before);
         if !rows.is_empty() {
             report(&live);
@@ -111,7 +112,6 @@ impl Current {
             "new configuration in use"
         );
         report(&live);
-        live.close_forgotten(&saved);
         self.live.store(Arc::new(live));
         Ok(())
     }

@@ -186,9 +186,15 @@ impl Pass {
         self.standing.opened(opened);
     }
 
-    /// The first token came after so many milliseconds.
-    pub(crate) fn first_token(&self, millis: u64) {
+    /// A stream has begun to answer, so many milliseconds after it was asked for. A
+    /// probe has done its work then: the stream may go on for an hour.
+    pub(crate) fn began(&mut self, millis: u64) {
         self.standing.pace.note(millis);
+        if self.entry == Entry::Probe {
+            let was_open = self.standing.circuit.succeeded(Entry::Probe);
+            self.standing.closed(was_open);
+            self.entry = Entry::Plain;
+        }
     }
 }
 

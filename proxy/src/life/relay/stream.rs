@@ -59,7 +59,7 @@ async fn pass_on(
 ) -> Result<(), Fault> {
     let internal = |err: Box<pingora::Error>| Fault::internal(err.to_string());
     let status = streaming.status();
-    if caller.response_written().is_some() {
+    if reply::has_begun(caller) {
         streaming.header = None;
     } else if let Some(header) = &mut streaming.header {
         stream_header(caller, header).map_err(internal)?;
@@ -117,9 +117,10 @@ fn saw(streaming: &Streaming, account: &mut Account) {
 /// What outlives a complete answer.
 fn remember(gateway: &Gateway, streaming: &mut Streaming, account: &Account) {
     let target = &streaming.target;
-    for (call, thinking) in streaming.lane.take_thinking() {
-        let model = &target.model.actual_model;
-        gateway.thoughts.keep(model, call, thinking);
+    if let Some(thread) = streaming.thread {
+        for (call, thinking) in streaming.lane.take_thinking() {
+            gateway.thoughts.keep(thread, call, thinking);
+        }
     }
     if let Some(context) = streaming.context {
         local::warn_after(None, target, account.id(), context, streaming.lane.usage());

@@ -27,9 +27,10 @@ pub(in super::super) fn complete(
     replies: Vec<(Bytes, bool)>,
 ) -> Result<Box<Whole>, Fault> {
     if let Some(done) = order.completed(errand, &replies)? {
-        for (call, thinking) in done.thinking {
-            let thoughts = &errand.gateway.thoughts;
-            thoughts.keep(&target.model.actual_model, call, thinking);
+        if let Some(thread) = order.thread() {
+            for (call, thinking) in done.thinking {
+                errand.gateway.thoughts.keep(thread, call, thinking);
+            }
         }
         if let Some(context) = order.outbound().context {
             local::warn_after(Some(&mut header), target, errand.id, context, done.usage);
@@ -98,7 +99,7 @@ async fn send_events(
     mut header: Box<ResponseHeader>,
     events: Bytes,
 ) -> pingora::Result<()> {
-    if caller.response_written().is_none() {
+    if !reply::has_begun(caller) {
         stream_header(caller, &mut header)?;
         caller.write_response_header(header).await?;
     }

@@ -14,12 +14,14 @@ use wire::usage::Usage;
 
 use super::super::relay::{self, Ended, Lane};
 use super::super::translate::{self, Order, Parcel};
+use super::attempts::late;
 use super::exchange::{Sent, exchange};
 use super::job::{Ending, How, Job};
 use super::source::{Source, Times};
 use super::{Errand, local, refusal};
 use crate::fault::Fault;
 use crate::live::Target;
+use crate::thoughts::Thread;
 use crate::upstream::Pass;
 
 /// An answer that has begun, or is complete.
@@ -41,6 +43,8 @@ pub(in super::super) struct Streaming {
     pub(in super::super) ended: Option<Ended>,
     /// The room that an Ollama server was asked to give the prompt.
     pub(in super::super) context: Option<Context>,
+    /// The conversation whose signed reasoning is kept.
+    pub(in super::super) thread: Option<Thread>,
     pub(in super::super) pass: Option<Pass>,
 }
 
@@ -72,38 +76,47 @@ impl Answer {
         }
     }
 
-    /// The answer with what tells the circuit of its end; of a whole answer that is
-    /// now.
-    pub(super) fn with_pass(mut self, mut pass: Pass) -> Self {
-        match &mut self {
-            Self::Stream(streaming) => streaming.pass = Some(pass),
-            Self::Whole(_) => pass.succeeded(),
+    /// The answer with what tells the circuit of its end, and the milliseconds that it
+    /// took to begin; of a whole answer the end is now.
+    pub(super) fn with_pass(mut self, pass: Option<(Pass, u64)>) -> Self {
+        match (&mut self, pass) {
+            (Self::Stream(streaming), Some((mut pass, millis))) => {
+                pass.began(millis);
+                streaming.pass = Some(pass);
+            }
+            (Self::Whole(_), Some((mut pass, _))) => pass.succeeded(),
+            (Self::Stream(_) | Self::Whole(_), None) => {}
         }
         self
     }
 }
 
-/// Asks `target`.
+/// Asks `target`, which has `first_byte` to begin. A job shows by its state that it is
+/// worked on.
 ///
 /// # Errors
 /// When the request cannot be put to it, it cannot be reached, refuses, or fails
 /// before the first meaningful event.
-pub(super) async fn attempt(errand: &Errand<'_>, target: &Arc<Target>) -> Result<Answer, Fault> {
+pub(super) async fn attempt(
+    errand: &Errand<'_>,
+    target: &Arc<Target>,
+    first_byte: Duration,
+) -> Result<Answer, Fault> {
     let known = local::known(errand, target).await;
     let order = translate::translate(errand, target, known)?;
-    if let Some(context) = order.outbound().context {
-        local::loads(target, context);
-    }
     if order.is_job() {
         return Box::pin(as_job(errand, target, &order)).await;
     }
     let [body] = &order.outbound().bodies[..] else {
         return Box::pin(several(errand, target, &order)).await;
     };
-    let sent = ask(errand, target, &order, body).await?;
+    let asked = ask(errand, target, &order, body);
+    let asked = pingora::time::timeout(first_byte, asked).await;
+    let sent = asked.unwrap_or_else(|_| Err(late()))?;
     if errand.form.stream && sent.is_stream() {
         let header = relay::response_header(&sent, errand.id)?;
-        begin(errand, target, &order, header, Source::Http(sent)).await
+        let source = Source::Http(sent);
+        begin(errand, target, &order, header, source, Some(first_byte)).await
     } else {
         let (header, reply) = take(errand, target, sent).await?;
         relay::complete(errand, target, &order, header, vec![reply]).map(Answer::Whole)
@@ -120,6 +133,9 @@ async fn ask(
     let pool = &errand.gateway.pool;
     let sent = exchange(pool, target, &Parcel { order, body }).await?;
     if (200..300).contains(&sent.status()) {
+        if let Some(context) = order.outbound().context {
+            local::loaded(target, context);
+        }
         Ok(sent)
     } else {
         Err(refusal::read(pool, sent, target).await)
@@ -184,7 +200,7 @@ async fn as_job(errand: &Errand<'_>, target: &Arc<Target>, order: &Order) -> Res
         let mut job = Job::submit(pool, target, order.id(), body, how).await?;
         if how == How::Stream {
             let source = Source::Job(Box::new(job));
-            let begun = begin(errand, target, order, header()?, source).await;
+            let begun = begin(errand, target, order, header()?, source, None).await;
             let again = matches!(&begun, Err(fault) if fault.wants_native);
             if again && outbound.native.is_some() {
                 continue;
@@ -221,6 +237,7 @@ async fn begin(
     order: &Order,
     mut header: Box<ResponseHeader>,
     mut source: Source,
+    first_byte: Option<Duration>,
 ) -> Result<Answer, Fault> {
     let context = order.outbound().context;
     if let Some(context) = context {
@@ -229,8 +246,17 @@ async fn begin(
     let mut lane = order.lane(errand);
     let mut ready = BytesMut::new();
     let mut ended = None;
+    let mut patience = first_byte;
     while lane.answer_bytes() == 0 && ready.len() < HELD {
-        match source.read().await {
+        let read = source.read();
+        let read = match patience.take() {
+            Some(time) => {
+                let read = pingora::time::timeout(time, read).await;
+                read.map_err(|_| late())?
+            }
+            None => read.await,
+        };
+        match read {
             Ok(Some(piece)) => lane.push(piece.as_ref(), &mut ready),
             Ok(None) => ended = Some(Ended::Cleanly),
             Err(error) => ended = Some(Ended::Cut(error)),
@@ -268,6 +294,7 @@ async fn begin(
         ready,
         ended,
         context,
+        thread: order.thread(),
         pass: None,
     })))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use store::Strategy;
+use store::{Outcome, Strategy};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
@@ -68,7 +68,7 @@ pub(super) async fn run(
             return Ok(answer);
         }
     }
-    tries.give_up()
+    tries.give_up(account)
 }
 
 /// What the attempts so far have come to.
@@ -78,7 +78,7 @@ struct Tries<'e> {
     /// The most useful fault.
     worst: Option<Fault>,
     /// An answer with nothing in it: better than none.
-    empty: Option<Answer>,
+    empty: Option<(Answer, Arc<Target>)>,
     /// Who asked for the shortest time, and until when.
     again: Option<(Instant, Arc<Target>)>,
 }
@@ -102,29 +102,36 @@ impl Tries<'_> {
             self.note(late(), target);
             return Ok(None);
         }
-        let limit = if others {
+        account.attempt(target);
+        let first_byte = if others {
             left.min(times.first_byte)
         } else {
             left
         };
-        account.attempt(target);
-        let outcome = pingora::time::timeout(limit, attempt(self.errand, target)).await;
+        let asked = attempt(self.errand, target, first_byte);
+        let outcome = pingora::time::timeout(left, asked).await;
         let outcome = outcome.unwrap_or_else(|_| Err(late()));
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         match outcome {
+            Ok(answer) if answer.is_empty() && others => {
+                account.attempted(millis, Some(&empty()));
+                pass.failed("upstream_empty_answer", None, &target.limits);
+                let endpoint = Arc::clone(target);
+                self.empty.get_or_insert((answer.with_pass(None), endpoint));
+                Ok(None)
+            }
             Ok(answer) => {
                 account.attempted(millis, None);
-                pass.first_token(millis);
-                let empty = answer.is_empty();
-                let answer = answer.with_pass(pass);
-                if empty && others {
-                    self.empty.get_or_insert(answer);
-                    return Ok(None);
-                }
-                Ok(Some(answer))
+                Ok(Some(answer.with_pass(Some((pass, millis)))))
             }
             Err(fault) => {
-                account.attempted(millis, Some(&fault));
+                if fault.outcome == Outcome::Refused
+                    || (fault.outcome == Outcome::ClientError && !fault.answered)
+                {
+                    account.not_asked();
+                } else {
+                    account.attempted(millis, Some(&fault));
+                }
                 judge(&mut pass, &fault, &target.limits);
                 if !fault.next {
                     return Err(fault);
@@ -148,7 +155,9 @@ impl Tries<'_> {
 
     /// Keeps the fault that tells the caller most.
     fn note(&mut self, fault: Fault, target: &Arc<Target>) {
-        if let Some(wait) = fault.retry_after.as_deref().and_then(seconds) {
+        if let Some(wait) = fault.retry_after.as_deref().and_then(seconds)
+            && !fault.lasting
+        {
             let at = Instant::now() + wait;
             if self.again.as_ref().is_none_or(|(known, _)| at < *known) {
                 self.again = Some((at, Arc::clone(target)));
@@ -166,20 +175,32 @@ impl Tries<'_> {
         let (at, target) = self.again.as_ref()?;
         let wait = at.saturating_duration_since(Instant::now());
         let most = self.errand.gateway.timeouts.retry_after;
-        (wait <= most && *at < self.deadline && self.empty.is_none())
-            .then(|| (wait, Arc::clone(target)))
+        let may = !most.is_zero() && wait <= most && *at < self.deadline;
+        (may && self.empty.is_none()).then(|| (wait, Arc::clone(target)))
     }
 
-    fn give_up(self) -> Result<Answer, Fault> {
+    fn give_up(self, account: &mut Account) -> Result<Answer, Fault> {
         match (self.empty, self.worst) {
-            (Some(empty), _) => Ok(empty),
+            (Some((empty, target)), _) => {
+                account.answers(&target);
+                Ok(empty)
+            }
             (None, Some(fault)) => Err(fault),
             (None, None) => Err(Fault::internal("a call without an attempt")),
         }
     }
 }
 
-fn late() -> Fault {
+/// An answer with nothing in it, for which another candidate is asked.
+fn empty() -> Fault {
+    Fault::upstream(
+        502,
+        "upstream_empty_answer",
+        "The upstream's answer is empty.",
+    )
+}
+
+pub(super) fn late() -> Fault {
     Fault::timeout(
         "The upstream took longer than this gateway allows (TIMEOUT, FIRST_BYTE_TIMEOUT).",
     )
@@ -190,7 +211,10 @@ pub(in super::super) fn judge(pass: &mut Pass, fault: &Fault, limits: &Limits) {
     use store::Outcome as O;
     let code = fault.body.code.as_deref().unwrap_or("error");
     match fault.outcome {
-        O::Success | O::ClientError => pass.succeeded(),
+        O::Success => pass.succeeded(),
+        // A request that never left says nothing of the upstream.
+        O::ClientError if fault.answered => pass.succeeded(),
+        O::ClientError => {}
         O::UpstreamError | O::Timeout | O::Truncated => {
             let asked = fault.retry_after.as_deref().and_then(seconds);
             let asked = asked.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
@@ -209,12 +233,12 @@ pub(in super::super) fn judge(pass: &mut Pass, fault: &Fault, limits: &Limits) {
 fn usefulness(fault: &Fault) -> u8 {
     use store::Outcome as O;
     match fault.outcome {
-        // The request cannot be said to this candidate.
-        O::Refused => 5,
-        O::UpstreamError if fault.retry_after.is_some() => 4,
-        O::UpstreamError if fault.told => 3,
-        O::UpstreamError | O::Truncated => 2,
-        O::Timeout => 1,
+        O::UpstreamError if fault.retry_after.is_some() => 5,
+        O::UpstreamError if fault.told => 4,
+        O::UpstreamError | O::Truncated => 3,
+        O::Timeout => 2,
+        // This candidate cannot be told the request; another one that failed could.
+        O::Refused => 1,
         O::Success | O::ClientError | O::ClientCancelled | O::InternalError => 0,
     }
 }

@@ -34,29 +34,33 @@ pub(super) async fn known(errand: &Errand<'_>, target: &Arc<Target>) -> LocalMod
     if !matches!(format, Some(Format::OllamaChat | Format::OllamaGenerate)) {
         return LocalModel::default();
     }
-    let now = Instant::now();
     let memory = &target.standing.local;
-    if memory.show_due(now, SHOW) {
-        let body = format!(r#"{{"model":{}}}"#, text(&target.actual));
-        let answer = ask(errand, target, "POST", "/show", body.into()).await;
-        memory.learn_show(now, answer.as_deref().map(read_show));
-    }
-    if memory.ps_due(now, PS) {
-        let answer = ask(errand, target, "GET", "/ps", Bytes::new()).await;
-        let loaded = answer.as_deref().map(|body| {
-            let all = read_ps(body);
-            let of_model = |name: &str| same_model(name, &target.model.actual_model);
-            let found = all.into_iter().find(|one| of_model(&one.name));
-            found.and_then(|one| one.context_length)
-        });
-        memory.learn_ps(now, loaded, target.standing.is_busy());
+    let is_due = |now| memory.show_due(now, SHOW) || memory.ps_due(now, PS);
+    if is_due(Instant::now()) {
+        let _turn = memory.turn().await;
+        let now = Instant::now();
+        if memory.show_due(now, SHOW) {
+            let body = format!(r#"{{"model":{}}}"#, text(&target.actual));
+            let answer = ask(errand, target, "POST", "/show", body.into()).await;
+            memory.learn_show(now, SHOW, answer.as_deref().map(read_show));
+        }
+        if memory.ps_due(now, PS) {
+            let answer = ask(errand, target, "GET", "/ps", Bytes::new()).await;
+            let loaded = answer.as_deref().map(|body| {
+                let all = read_ps(body);
+                let of_model = |name: &str| same_model(name, &target.model.actual_model);
+                let found = all.into_iter().find(|one| of_model(&one.name));
+                found.and_then(|one| one.context_length)
+            });
+            memory.learn_ps(now, PS, loaded, target.standing.is_busy());
+        }
     }
     memory.known()
 }
 
-/// The model is asked to load with `context`.
-pub(super) fn loads(target: &Target, context: Context) {
-    target.standing.local.loads(context.num_ctx);
+/// The model answers with `context`: it is loaded so.
+pub(super) fn loaded(target: &Target, context: Context) {
+    target.standing.local.loaded(context.num_ctx);
 }
 
 fn text(json: &Bytes) -> &str {

@@ -61,6 +61,11 @@ pub(super) fn fault(status: u16, told: &UpstreamError, target: &Target) -> Fault
             "upstream_auth_failed",
             "The upstream refused the gateway's key. The operator should check the API key of the endpoint.",
         ),
+        403 if !is_moderation(told) => Fault::upstream(
+            502,
+            "upstream_auth_failed",
+            "The upstream does not allow the gateway's key to make this call. The operator should check the API key of the endpoint and what it may do.",
+        ),
         400..500 => callers(status, told, &|words| target.scrub_for_caller(words)),
         500..600 => Fault::upstream(
             if matches!(status, 503 | 504 | 529) {
@@ -69,7 +74,13 @@ pub(super) fn fault(status: u16, told: &UpstreamError, target: &Target) -> Fault
                 502
             },
             "upstream_failed",
-            format!("The upstream failed with HTTP {status}."),
+            match told.message.as_deref().map(str::trim) {
+                Some(words) if !words.is_empty() => format!(
+                    "The upstream failed with HTTP {status}: {}",
+                    target.scrub_for_caller(words)
+                ),
+                Some(_) | None => format!("The upstream failed with HTTP {status}."),
+            },
         ),
         _ => Fault::upstream(
             502,
@@ -81,9 +92,34 @@ pub(super) fn fault(status: u16, told: &UpstreamError, target: &Target) -> Fault
     };
     // Neither is mended by waiting a little.
     let says = |word: &Option<String>| word.as_deref() == Some("insufficient_quota");
-    fault.lasting = matches!(status, 401 | 402) || says(&told.code) || says(&told.kind);
+    fault.lasting = matches!(fault.body.code.as_deref(), Some("upstream_auth_failed"))
+        || status == 402
+        || says(&told.code)
+        || says(&told.kind);
+    fault.answered = true;
     fault.told = told.message.is_some();
     fault
+}
+
+/// Whether a 403 is about what the request says: OpenRouter and others refuse flagged
+/// input with it.
+fn is_moderation(told: &UpstreamError) -> bool {
+    let words = [&told.message, &told.code, &told.kind];
+    let said = words
+        .into_iter()
+        .flatten()
+        .map(|words| words.to_lowercase());
+    said.into_iter().any(|words| {
+        [
+            "moderation",
+            "flagged",
+            "content_filter",
+            "content_policy",
+            "safety",
+        ]
+        .iter()
+        .any(|sign| words.contains(sign))
+    })
 }
 
 /// A refusal that is about the request: status, words and code stay.
@@ -98,7 +134,7 @@ fn callers(status: u16, told: &UpstreamError, clean: &dyn Fn(&str) -> String) ->
         .as_deref()
         .filter(|words| !words.trim().is_empty());
     let mut fault = Fault::caller(status, "upstream_refused", "");
-    if matches!(status, 402 | 403 | 404 | 408 | 429) {
+    if matches!(status, 402 | 404 | 408 | 429) {
         // The endpoint's account, limits or models are at fault, not the caller.
         fault.outcome = store::Outcome::UpstreamError;
         fault.next = true;

@@ -86,6 +86,8 @@ struct Record {
     /// When the failures in a row were, newest last.
     failures: VecDeque<i64>,
     last_error: Option<String>,
+    /// What opened it.
+    opened_by: Option<String>,
     /// Not saved since it changed.
     changed: bool,
     /// Open when it was last saved.
@@ -99,6 +101,7 @@ impl Circuit {
     pub(super) fn new(saved: Option<&CircuitRow>) -> Self {
         let record = Record {
             last_error: saved.and_then(|row| row.last_error.clone()),
+            opened_by: saved.and_then(|row| row.last_error.clone()),
             saved_open: saved.is_some(),
             ..Record::default()
         };
@@ -184,19 +187,25 @@ impl Circuit {
         }
         let until = self.until.load(Ordering::Acquire);
         let many = record.failures.len() >= limits.threshold.max(1) as usize;
-        let open_for = match hold {
-            Some(hold) => hold,
-            None if many || was_probe => limits.cooldown,
-            None => return None,
+        let cooldown = if many || was_probe {
+            limits.cooldown
+        } else {
+            0
         };
+        let open_for = hold.unwrap_or(0).max(cooldown);
         let opens = now.saturating_add(open_for);
         if opens <= until || open_for <= 0 {
             return None;
         }
-        self.opened_at.store(now, Ordering::Relaxed);
         self.until.store(opens, Ordering::Release);
-        record.changed = true;
-        Some(opens)
+        if until == 0 || was_probe {
+            self.opened_at.store(now, Ordering::Relaxed);
+            record.opened_by = Some(why.to_owned());
+        }
+        // What only stays open longer is no news.
+        let is_news = now >= until;
+        record.changed |= is_news;
+        is_news.then_some(opens)
     }
 
     pub(super) fn last_error(&self) -> Option<String> {
@@ -205,7 +214,7 @@ impl Circuit {
 
     /// Closes the circuit if `why` is what opened it; says whether it did.
     pub(super) fn close_after(&self, why: &str) -> bool {
-        let because = self.record().last_error.as_deref() == Some(why);
+        let because = self.record().opened_by.as_deref() == Some(why);
         because && self.succeeded(Entry::Probe)
     }
 

@@ -6,9 +6,15 @@ use std::time::{Duration, Instant};
 use wire::dialect::ollama::Show;
 use wire::outbound::LocalModel;
 
+/// When a server that did not answer is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// The memory of one model.
 #[derive(Debug, Default)]
-pub(crate) struct LocalMemory(Mutex<Memory>);
+pub(crate) struct LocalMemory {
+    memory: Mutex<Memory>,
+    asking: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct Memory {
@@ -23,19 +29,25 @@ impl LocalMemory {
         self.memory().model
     }
 
-    /// Whether the server is to be asked about the model; who is told so asks.
+    /// Waits for the turn to ask the server: one call asks, the others wait for what it
+    /// learns.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.asking.lock().await
+    }
+
+    /// Whether the server is to be asked about the model.
     pub(crate) fn show_due(&self, now: Instant, holds: Duration) -> bool {
-        due(&mut self.memory().show_at, now, holds)
+        is_due(self.memory().show_at, now, holds)
     }
 
-    /// Whether the server is to be asked what is loaded; who is told so asks.
+    /// Whether the server is to be asked what is loaded.
     pub(crate) fn ps_due(&self, now: Instant, holds: Duration) -> bool {
-        due(&mut self.memory().ps_at, now, holds)
+        is_due(self.memory().ps_at, now, holds)
     }
 
-    /// What the server said of the model; without an answer it is asked again with
-    /// the next call.
-    pub(crate) fn learn_show(&self, now: Instant, show: Option<Show>) {
+    /// What the server said of the model; without an answer it is asked again after
+    /// [`AGAIN`].
+    pub(crate) fn learn_show(&self, now: Instant, holds: Duration, show: Option<Show>) {
         let mut memory = self.memory();
         match show {
             Some(show) => {
@@ -44,13 +56,19 @@ impl LocalMemory {
                 memory.model.thinks = show.thinks();
                 memory.model.takes_tools = show.takes_tools();
             }
-            None => memory.show_at = None,
+            None => memory.show_at = now.checked_sub(holds.saturating_sub(AGAIN)),
         }
     }
 
     /// What the server said is loaded: the context, `None` for a model that is not.
     /// While calls are in flight, what they asked for counts as well.
-    pub(crate) fn learn_ps(&self, now: Instant, loaded: Option<Option<u32>>, busy: bool) {
+    pub(crate) fn learn_ps(
+        &self,
+        now: Instant,
+        holds: Duration,
+        loaded: Option<Option<u32>>,
+        busy: bool,
+    ) {
         let mut memory = self.memory();
         match loaded {
             Some(loaded) => {
@@ -58,26 +76,21 @@ impl LocalMemory {
                 let asked = memory.model.loaded.filter(|_| busy);
                 memory.model.loaded = loaded.max(asked);
             }
-            None => memory.ps_at = None,
+            None => memory.ps_at = now.checked_sub(holds.saturating_sub(AGAIN)),
         }
     }
 
-    /// A call asks for a context of `num_ctx`.
-    pub(crate) fn loads(&self, num_ctx: u32) {
+    /// A call that asked for a context of `num_ctx` was answered.
+    pub(crate) fn loaded(&self, num_ctx: u32) {
         let loaded = &mut self.memory().model.loaded;
         *loaded = (*loaded).max(Some(num_ctx));
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Marks the question as asked, so that only one call asks it.
-fn due(at: &mut Option<Instant>, now: Instant, holds: Duration) -> bool {
-    let due = at.is_none_or(|at| now.duration_since(at) >= holds);
-    if due {
-        *at = Some(now);
-    }
-    due
+fn is_due(at: Option<Instant>, now: Instant, holds: Duration) -> bool {
+    at.is_none_or(|at| now.saturating_duration_since(at) >= holds)
 }

@@ -182,7 +182,10 @@ pub fn plan<'s>(
     }
     plan.candidates = in_order(model.routing.strategy, closed, turn);
     if let Some(id) = turn.stays_with
-        && let Some(at) = plan.candidates.iter().position(|c| c.model.id == id)
+        && let Some(at) = plan
+            .candidates
+            .iter()
+            .position(|c| c.model.id == id && c.standing.circuit == Circuit::Closed)
     {
         plan.candidates[..=at].rotate_right(1);
     }

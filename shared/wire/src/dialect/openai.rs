@@ -26,7 +26,7 @@ pub use completion_writer::{
     CompletionPart, CompletionWriter, total_usage, write_completion_replies, write_completion_reply,
 };
 pub use completions_request::{Completion, read_completion};
-pub use conversation::{ConversationMark, conversation, user};
+pub use conversation::{ConversationMark, beginning, conversation, user};
 pub use error::{ErrorBody, UpstreamError};
 pub use event_reader::{EventReader, read_reply_events};
 pub use hub_request::read_chat;

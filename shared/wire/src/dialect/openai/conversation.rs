@@ -42,16 +42,28 @@ pub fn conversation(body: &[u8]) -> Option<ConversationMark<'_>> {
             return Some(ConversationMark { kind, text });
         }
     }
-    let first = parsed.messages.first()?;
-    let last = parsed.messages.iter().find(|message| is_users(message));
-    let last = last.unwrap_or(first);
-    let from = crate::edit::span_of(body, first).start;
-    let to = crate::edit::span_of(body, last).end;
-    let text = body.get(from..to)?;
+    let text = first_messages(body, &parsed.messages)?;
     Some(ConversationMark {
         kind: "messages",
         text,
     })
+}
+
+/// The text of the first messages of `body`: what every later turn of the same
+/// conversation begins with, whatever the caller names it.
+#[must_use]
+pub fn beginning(body: &[u8]) -> Option<&[u8]> {
+    let parsed: Body<'_> = serde_json::from_slice(body).ok()?;
+    first_messages(body, &parsed.messages)
+}
+
+fn first_messages<'b>(body: &'b [u8], messages: &[&RawValue]) -> Option<&'b [u8]> {
+    let first = messages.first()?;
+    let last = messages.iter().find(|message| is_users(message));
+    let last = last.unwrap_or(first);
+    let from = crate::edit::span_of(body, first).start;
+    let to = crate::edit::span_of(body, last).end;
+    body.get(from..to)
 }
 
 fn is_users(message: &RawValue) -> bool {
