@@ -60,7 +60,10 @@ pub fn check_stream(data: &[u8]) {
         let is_complete = whole.end == End::Complete;
         let is_done = whole.out.ends_with(b"data: [DONE]\n\n");
         assert_eq!(is_done, is_complete, "{:?}", whole.end);
-        check_members(data, &whole.out, hide);
+        if std::str::from_utf8(data).is_ok() {
+            // Members that are not read are not looked into.
+            check_members(data, &whole.out, hide);
+        }
         if is_complete {
             let again = edit(&[&whole.out], false, true);
             assert_eq!(again.out, whole.out, "edited again");
@@ -174,6 +177,10 @@ fn texts(answer: &Answer) -> Vec<(String, String)> {
         .collect()
 }
 
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
 /// A stream that is put together.
 pub fn check_collected(stream: &[u8]) {
     let Ok(reply) = collect(stream) else { return };
@@ -185,7 +192,9 @@ pub fn check_collected(stream: &[u8]) {
         reader.finish(true, each);
     });
     let whole = Told::by(|each| read_reply_events(&reply, each));
-    if streamed.is_complete() && whole.is_complete() {
+    // Together says its text under two names, of which a reader takes one.
+    let says_twice = contains(stream, b"\"text\"");
+    if streamed.is_complete() && whole.is_complete() && !says_twice {
         assert_eq!(texts(&whole.answer), texts(&streamed.answer), "collected");
     }
 }

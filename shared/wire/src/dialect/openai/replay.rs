@@ -23,12 +23,15 @@ pub fn replay(reply: &[u8], usage: bool) -> Option<Bytes> {
     }
     let mut out = BytesMut::new();
     for (position, choice) in choices.into_iter().enumerate() {
-        let Value::Object(choice) = choice else {
+        let Value::Object(mut choice) = choice else {
             continue;
         };
         if is_chat {
             put_chat(&reply, position, choice, &mut out);
         } else {
+            if !choice.get("index").is_some_and(Value::is_u64) {
+                choice.insert("index".to_owned(), json!(position));
+            }
             put_event(&reply, Value::Object(choice), &mut out);
         }
     }
@@ -137,6 +140,15 @@ mod tests {
         r#"{"id":"c3","object":"chat.completion","created":7,"model":"m","system_fingerprint":"fp","choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"},{"index":1,"message":{"role":"assistant","content":"b"},"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#,
         r#"{"id":"t1","object":"text_completion","created":7,"model":"m","choices":[{"index":0,"text":"Hello","logprobs":null,"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#,
     ];
+
+    #[test]
+    fn texts_without_a_number_are_told_apart() {
+        let reply = r#"{"choices":[{"text":"a","finish_reason":"stop"},{"text":"b","finish_reason":"stop"}]}"#;
+        let events = replay(reply.as_bytes(), false).unwrap();
+        let again: Value = serde_json::from_slice(&collect(&events).unwrap()).unwrap();
+        assert_eq!(again["choices"][0]["text"], "a");
+        assert_eq!(again["choices"][1]["text"], "b");
+    }
 
     /// The law: a stream put together again is the reply it was made from.
     #[test]
