@@ -11,7 +11,7 @@ mod local;
 use bytes::Bytes;
 
 use crate::dialect::anthropic;
-use crate::dialect::openai::{self, BadRequest, Defaults, Request, StreamOptions};
+use crate::dialect::openai::{self, BadRequest, Completion, Defaults, Request, StreamOptions};
 use crate::dialect::runpod::{Policy, Worker};
 use crate::edit::Segments;
 use crate::hub::{Chat, Note, Refusal, Thinking, ToolNames, Written};
@@ -110,9 +110,17 @@ pub enum Unsaid {
     Refused(Refusal),
 }
 
-impl From<BadRequest> for Unsaid {
-    fn from(bad: BadRequest) -> Self {
-        Self::Bad(bad)
+impl Unsaid {
+    /// What the reader for another dialect does not take: whether the caller's own
+    /// dialect takes it, only an upstream of that dialect can tell.
+    fn unread(bad: BadRequest) -> Self {
+        match bad.param {
+            Some(param) => Self::Refused(Refusal {
+                param,
+                message: bad.message,
+            }),
+            None => Self::Bad(bad),
+        }
     }
 }
 
@@ -211,11 +219,18 @@ fn edited(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Segments {
 }
 
 /// The caller's chat with the virtual model's defaults.
-fn chat(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Chat, BadRequest> {
-    let mut chat = openai::read_chat(inbound.body)?;
+fn chat(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Chat, Unsaid> {
+    let mut chat = openai::read_chat(inbound.body).map_err(Unsaid::unread)?;
     chat.apply(candidate.defaults);
     chat.stream = streams(inbound, candidate).1;
     Ok(chat)
+}
+
+/// The caller's completion request with the virtual model's defaults.
+fn read_completion(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Completion, Unsaid> {
+    let mut completion = openai::read_completion(inbound.body).map_err(Unsaid::unread)?;
+    completion.apply(candidate.defaults);
+    Ok(completion)
 }
 
 fn to_anthropic(chat: &Chat, candidate: &Candidate<'_>) -> Result<Written, Refusal> {
@@ -239,3 +254,6 @@ impl std::fmt::Debug for Candidate<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

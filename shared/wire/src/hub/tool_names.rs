@@ -1,6 +1,6 @@
 //! Tool names where an upstream takes fewer characters than the caller uses.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The names of one request's tools, there and back.
 ///
@@ -10,11 +10,16 @@ use std::collections::HashMap;
 pub struct ToolNames {
     /// By the caller's name.
     there: HashMap<String, String>,
+    /// Every name that an upstream got.
+    taken: HashSet<String>,
+    /// By a first altered name, the next turn to try: names whose hashes are equal are
+    /// so in every turn, and a caller can make thousands of them.
+    turns: HashMap<String, u32>,
     /// By the upstream's name; only where it differs.
     back: HashMap<String, String>,
     /// The caller's names of its custom tools, which upstreams get as functions of
     /// one text named `input`.
-    custom: Vec<String>,
+    custom: HashSet<String>,
 }
 
 /// Hexadecimal digits that tell shortened or altered names apart.
@@ -31,23 +36,25 @@ impl ToolNames {
             .chars()
             .map(|c| if is_plain(c) { c } else { '_' })
             .collect();
-        let taken = |candidate: &str| self.there.values().any(|known| known == candidate);
-        let chosen = if plain.len() <= longest && !plain.is_empty() && !taken(&plain) {
+        let fits = plain.len() <= longest && !plain.is_empty();
+        let chosen = if fits && !self.taken.contains(&plain) {
             plain
         } else {
             let room = longest.saturating_sub(DIGITS + 1).min(plain.len());
-            let mut turn = 0u32;
+            let altered = |turn| format!("{}_{:08x}", &plain[..room], hash(name, turn));
+            let next = self.turns.entry(altered(0)).or_default();
             loop {
-                let candidate = format!("{}_{:08x}", &plain[..room], hash(name, turn));
-                if !taken(&candidate) {
+                let candidate = altered(*next);
+                *next += 1;
+                if !self.taken.contains(&candidate) {
                     break candidate;
                 }
-                turn += 1;
             }
         };
         if chosen != name {
             self.back.insert(chosen.clone(), name.to_owned());
         }
+        self.taken.insert(chosen.clone());
         self.there.insert(name.to_owned(), chosen.clone());
         chosen
     }
@@ -60,13 +67,13 @@ impl ToolNames {
 
     /// The tools among `custom`, by the caller's names, are custom ones.
     pub fn mark_custom(&mut self, custom: &[String]) {
-        self.custom = custom.to_vec();
+        self.custom = custom.iter().cloned().collect();
     }
 
     /// Whether the caller knows the tool as a custom one.
     #[must_use]
     pub fn is_custom(&self, caller_name: &str) -> bool {
-        self.custom.iter().any(|name| name == caller_name)
+        self.custom.contains(caller_name)
     }
 
     /// Whether any name differs.
@@ -114,9 +121,44 @@ mod tests {
             assert_eq!(names.caller(upstream), *name);
             assert_eq!(names.upstream(name, 64), *upstream, "the same again");
         }
-        let distinct: std::collections::HashSet<_> = there.iter().collect();
+        let distinct: HashSet<_> = there.iter().collect();
         assert_eq!(distinct.len(), all.len());
         assert_eq!(there[0], "get_weather");
+    }
+
+    /// Two texts that lead from one state of [`hash`] to another, and that state.
+    fn colliding(state: u32) -> ([String; 2], u32) {
+        let mut seen = HashMap::new();
+        for number in 0u64.. {
+            let text = format!("{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let after = text.bytes().fold(state, |hash, byte| {
+                (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+            });
+            if let Some(other) = seen.insert(after, text.clone()) {
+                return ([other, text], after);
+            }
+        }
+        unreachable!("there are more texts than states")
+    }
+
+    #[test]
+    fn names_made_to_collide_stay_apart() {
+        let mut all = vec![format!("{}.", "x".repeat(60))];
+        let mut state = all[0].bytes().fold(0x811c_9dc5, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+        for _ in 0..3 {
+            let (two, after) = colliding(state);
+            let doubled = all
+                .iter()
+                .flat_map(|name| two.iter().map(move |end| format!("{name}{end}")));
+            all = doubled.collect();
+            state = after;
+        }
+        assert_eq!(hash(&all[0], 0), hash(&all[7], 0));
+        let mut names = ToolNames::default();
+        let there: HashSet<String> = all.iter().map(|name| names.upstream(name, 64)).collect();
+        assert_eq!(there.len(), 1 << 3);
     }
 
     #[test]

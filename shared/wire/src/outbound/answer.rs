@@ -40,7 +40,11 @@ pub enum Dialect {
     /// Ollama's.
     Ollama,
     /// Outputs of a RunPod worker.
-    Job,
+    Job {
+        /// The limit that the worker was given: not every worker says that its answer
+        /// ended there.
+        max_tokens: Option<u64>,
+    },
 }
 
 /// A whole answer in the caller's dialect.
@@ -62,27 +66,30 @@ pub struct Completed {
 impl Dialect {
     /// A reader of its streams.
     #[must_use]
-    pub fn stream(self, max_tokens: Option<u64>) -> StreamFrom {
+    pub fn stream(self) -> StreamFrom {
         match self {
             Self::OpenAi => StreamFrom::OpenAi(openai::EventReader::default()),
             Self::Anthropic => StreamFrom::Anthropic(anthropic::StreamReader::default()),
             Self::Ollama => StreamFrom::Ollama(ollama::StreamReader::default()),
-            Self::Job => StreamFrom::Job(Box::new(runpod::OutputReader::new(max_tokens))),
+            Self::Job { max_tokens } => {
+                StreamFrom::Job(Box::new(runpod::OutputReader::new(max_tokens)))
+            }
         }
     }
 
     /// What an answer amounts to that was read to its end; `is_stream` says in which
     /// form it came.
     #[must_use]
-    pub fn whole(self, body: &[u8], is_stream: bool, max_tokens: Option<u64>) -> Answer {
-        if is_stream && self != Self::Job {
-            return translation::collected(self.stream(max_tokens), body);
-        }
+    pub fn whole(self, body: &[u8], is_stream: bool) -> Answer {
         let from = match self {
+            // Outputs come one by one or in a list, which is no stream.
+            Self::Job { max_tokens } => WholeFrom::Job { max_tokens },
+            Self::OpenAi | Self::Anthropic | Self::Ollama if is_stream => {
+                return translation::collected(self.stream(), body);
+            }
             Self::OpenAi => WholeFrom::OpenAi,
             Self::Anthropic => WholeFrom::Anthropic,
             Self::Ollama => WholeFrom::Ollama,
-            Self::Job => WholeFrom::Job { max_tokens },
         };
         translation::whole(from, body)
     }
@@ -103,7 +110,7 @@ impl AnswerForm {
                 (dialect, StreamTo::Completion(writer))
             }
         };
-        Some(Translation::new(dialect.stream(None), to, names))
+        Some(Translation::new(dialect.stream(), to, names))
     }
 
     /// The whole answer that `replies` make, one for each request that was sent;
@@ -142,7 +149,7 @@ impl AnswerForm {
         };
         let mut answers = Vec::new();
         for (body, is_stream) in replies {
-            let answer = dialect.whole(body, *is_stream, None);
+            let answer = dialect.whole(body, *is_stream);
             match answer.end {
                 // Of a whole reply there are no events that the caller should read of.
                 Some(Err(StreamFault::BadEvent(why))) if !is_stream => {
@@ -177,7 +184,7 @@ impl AnswerForm {
             says_why: answers.iter().any(Answer::says_why),
             thinking: match dialect {
                 Dialect::Anthropic => answers.iter().flat_map(Answer::thinking_by_call).collect(),
-                Dialect::OpenAi | Dialect::Ollama | Dialect::Job => Vec::new(),
+                Dialect::OpenAi | Dialect::Ollama | Dialect::Job { .. } => Vec::new(),
             },
         }))
     }

@@ -1,13 +1,15 @@
 //! A text completion for an upstream that has only chat: one request for each prompt.
 
-use super::{AnswerForm, Candidate, Dialect, Inbound, Outbound, Unsaid, streams, to_anthropic};
+use super::{
+    AnswerForm, Candidate, Dialect, Inbound, Outbound, Unsaid, read_completion, streams,
+    to_anthropic,
+};
 use crate::dialect::openai::{self, ChatTarget};
 use crate::edit::Segments;
 use crate::provider::Format;
 
 pub(super) fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
-    let mut completion = openai::read_completion(inbound.body)?;
-    completion.apply(candidate.defaults);
+    let completion = read_completion(inbound, candidate)?;
     let dialect = match candidate.way.format {
         Format::Anthropic => Dialect::Anthropic,
         Format::OpenAi

@@ -1,53 +1,100 @@
 //! A call as a RunPod job.
 
-use super::{AnswerForm, Candidate, Dialect, Inbound, Outbound, Unsaid, edited};
-use crate::dialect::openai;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{AnswerForm, Candidate, Dialect, Inbound, Outbound, Unsaid, edited, read_completion};
 use crate::dialect::runpod::{self, JobRoute, Worker};
+use crate::edit::{Edits, span_of};
 use crate::hub::{Chat, Refusal};
 use crate::provider::Call;
 
+/// What a worker without OpenAI's routes is asked.
+struct Native {
+    chat: Chat,
+    /// The prompt, where the answer is to begin with it: such a worker does not repeat
+    /// it.
+    echo: Option<String>,
+}
+
 pub(super) fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
-    let (route, form) = match inbound.call {
-        Call::Completions => (
-            JobRoute::Completions,
-            AnswerForm::Completion(Dialect::Job, Vec::new()),
-        ),
-        Call::Embeddings => (JobRoute::Embeddings, AnswerForm::JobEmbeddings),
-        Call::Chat | Call::Models => (JobRoute::Chat, AnswerForm::Chat(Dialect::Job)),
+    let route = match inbound.call {
+        Call::Completions => JobRoute::Completions,
+        Call::Embeddings => JobRoute::Embeddings,
+        Call::Chat | Call::Models => JobRoute::Chat,
     };
     let body = edited(inbound, candidate).to_bytes();
-    let job =
-        |worker, chat: Option<&Chat>| runpod::job(worker, route, &body, chat, candidate.policy);
-    let native_form = || -> Result<Option<Chat>, Unsaid> {
-        Ok(match inbound.call {
-            Call::Chat | Call::Models => Some(super::chat(inbound, candidate)?),
-            Call::Completions => {
-                let mut completion = openai::read_completion(inbound.body)?;
-                completion.apply(candidate.defaults);
-                let mut chats = completion.to_chats()?;
-                if chats.len() > 1 {
-                    let wrong = "must be one text: the endpoint's worker takes one prompt";
-                    return Err(Refusal::field("prompt", wrong).into());
-                }
-                chats.pop()
-            }
-            Call::Embeddings => None,
-        })
+    let job = |worker, body: &[u8], chat: Option<&Chat>| {
+        runpod::job(worker, route, body, chat, candidate.policy)
     };
-    let (first, native) = match candidate.worker {
-        Worker::Vllm | Worker::Ollama => (job(candidate.worker, None)?, None),
+    let mut second = None;
+    let (first, asked) = match candidate.worker {
+        Worker::Vllm | Worker::Ollama => (job(candidate.worker, &body, None)?, None),
         Worker::VllmNative | Worker::Text => {
-            (job(candidate.worker, native_form()?.as_ref())?, None)
+            let asked = native(inbound, candidate)?;
+            let chat = asked.as_ref().map(|asked| &asked.chat);
+            (job(candidate.worker, &body, chat)?, asked)
         }
         Worker::Auto => {
             // A request that has no native form still has the other.
-            let native = native_form().ok().flatten();
-            let native = native.and_then(|chat| job(Worker::VllmNative, Some(&chat)).ok());
-            (job(Worker::Auto, None)?, native)
+            let mut asked = native(inbound, candidate).ok().flatten();
+            let chat = asked.as_ref().map(|asked| &asked.chat);
+            second = chat.and_then(|chat| job(Worker::VllmNative, &body, Some(chat)).ok());
+            asked = asked.filter(|_| second.is_some());
+            let echoes = asked.as_ref().is_some_and(|asked| asked.echo.is_some());
+            // Which of the two forms gets the answer is not known yet, so neither repeats.
+            let body = if echoes { without_echo(&body) } else { body };
+            (job(Worker::Auto, &body, None)?, asked)
         }
     };
+    let dialect = Dialect::Job {
+        max_tokens: asked.as_ref().and_then(|asked| asked.chat.max_tokens),
+    };
+    let form = match inbound.call {
+        Call::Completions => {
+            let echo = asked.and_then(|asked| asked.echo);
+            AnswerForm::Completion(dialect, vec![echo])
+        }
+        Call::Embeddings => AnswerForm::JobEmbeddings,
+        Call::Chat | Call::Models => AnswerForm::Chat(dialect),
+    };
     Ok(Outbound {
-        native,
+        native: second,
         ..Outbound::plain(first.into(), form)
     })
+}
+
+fn native(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Option<Native>, Unsaid> {
+    match inbound.call {
+        Call::Chat | Call::Models => {
+            let chat = super::chat(inbound, candidate)?;
+            Ok(Some(Native { chat, echo: None }))
+        }
+        Call::Completions => {
+            let completion = read_completion(inbound, candidate)?;
+            let mut chats = completion.to_chats()?;
+            if chats.len() > 1 {
+                let wrong = "must be one text: the endpoint's worker takes one prompt";
+                return Err(Refusal::field("prompt", wrong).into());
+            }
+            let echo = completion.echoes().pop().flatten();
+            Ok(chats.pop().map(|chat| Native { chat, echo }))
+        }
+        Call::Embeddings => Ok(None),
+    }
+}
+
+/// The completion request without its wish for the prompt.
+fn without_echo(body: &Bytes) -> Bytes {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        echo: &'a RawValue,
+    }
+    let mut edits = Edits::default();
+    if let Ok(Body { echo }) = serde_json::from_slice(body) {
+        edits.replace(span_of(body, echo), "false");
+    }
+    edits.apply(body).to_bytes()
 }

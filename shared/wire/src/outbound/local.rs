@@ -4,9 +4,11 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{AnswerForm, Candidate, Context, Dialect, Inbound, Outbound, Unsaid, streams};
+use super::{
+    AnswerForm, Candidate, Context, Dialect, Inbound, Outbound, Unsaid, read_completion, streams,
+};
 use crate::dialect::ollama::{self, ContextNeed, Generate, prompt_tokens};
-use crate::dialect::openai::{self, BadRequest};
+use crate::dialect::openai::BadRequest;
 use crate::edit::Segments;
 use crate::hub::{Chat, Refusal, ResponseFormat};
 use crate::usage::estimate_tokens;
@@ -27,8 +29,7 @@ pub(super) fn generate(
     inbound: &Inbound<'_>,
     candidate: &Candidate<'_>,
 ) -> Result<Outbound, Unsaid> {
-    let mut completion = openai::read_completion(inbound.body)?;
-    completion.apply(candidate.defaults);
+    let completion = read_completion(inbound, candidate)?;
     if completion.n.is_some_and(|n| n > 1) {
         let wrong = "must be 1: an Ollama server gives one answer";
         return Err(Refusal::field("n", wrong).into());
@@ -74,9 +75,11 @@ struct Embedding<'a> {
 
 /// Embeddings.
 pub(super) fn embed(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
-    let request: Embedding<'_> = serde_json::from_slice(inbound.body).map_err(|_| BadRequest {
-        param: Some("dimensions".to_owned()),
-        message: "'dimensions' must be a whole number".to_owned(),
+    let request: Embedding<'_> = serde_json::from_slice(inbound.body).map_err(|_| {
+        Unsaid::Bad(BadRequest {
+            param: Some("dimensions".to_owned()),
+            message: "'dimensions' must be a whole number".to_owned(),
+        })
     })?;
     let base64 = request
         .encoding_format

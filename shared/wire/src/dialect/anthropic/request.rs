@@ -6,6 +6,7 @@
 
 mod body;
 mod cache;
+mod calls;
 mod ids;
 mod media;
 mod messages;

@@ -1,6 +1,6 @@
 //! Ids of tool calls: letters, digits, `_` and `-`, and no two alike in a conversation.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 /// Ids that begin so are encoded ones, and a caller's id that does is encoded too, so
@@ -9,23 +9,32 @@ const ENCODED: &str = "id-x_";
 
 /// The ids of one conversation.
 #[derive(Default)]
-pub(super) struct Ids(HashSet<String>);
+pub(super) struct Ids {
+    taken: HashSet<String>,
+    /// How often an id came again, by the id and its turn.
+    again: HashMap<String, u32>,
+}
 
 impl Ids {
     /// The upstream's id for the caller's id of a call in the assistant's turn number
     /// `turn`. The same conversation always gets the same ids, however it goes on.
     pub(super) fn call(&mut self, id: &str, turn: usize) -> String {
         let plain = encoded(id);
-        let mut chosen = plain.clone();
-        let mut again = 0u32;
-        while !self.0.insert(chosen.clone()) {
-            again += 1;
-            chosen = match again {
-                1 => format!("{plain}_t{turn}"),
-                _ => format!("{plain}_t{turn}_{again}"),
-            };
+        if self.taken.insert(plain.clone()) {
+            return plain;
         }
-        chosen
+        let in_turn = format!("{plain}_t{turn}");
+        let again = self.again.entry(in_turn.clone()).or_default();
+        loop {
+            *again += 1;
+            let chosen = match *again {
+                1 => in_turn.clone(),
+                more => format!("{in_turn}_{more}"),
+            };
+            if self.taken.insert(chosen.clone()) {
+                return chosen;
+            }
+        }
     }
 }
 

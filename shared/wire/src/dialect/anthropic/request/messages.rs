@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::super::model::Model;
 use super::body::{Block, Mark, Turn};
+use super::calls::Calls;
 use super::ids::Ids;
 use super::{LONGEST_NAME, Target, media};
 use crate::edit::json_string;
@@ -29,14 +30,6 @@ pub(super) fn is_assistants(turn: &Turn<'_>) -> bool {
     turn.role == Role::Assistant
 }
 
-/// A call that waits for its result.
-struct Call<'a> {
-    /// The caller's id.
-    id: &'a str,
-    upstream: String,
-    answered: bool,
-}
-
 struct Writer<'a, 'w> {
     target: &'w Target<'w>,
     thinking: bool,
@@ -44,9 +37,8 @@ struct Writer<'a, 'w> {
     notes: &'w mut Vec<Note>,
     ids: Ids,
     assistants: usize,
-    /// The calls of the last turn of the assistant, and where the caller has it.
-    calls: Vec<Call<'a>>,
-    calls_at: &'a str,
+    /// The calls of the last turn of the assistant.
+    calls: Calls<'a>,
     out: Transcript<'a>,
 }
 
@@ -69,8 +61,7 @@ impl<'a> Transcript<'a> {
             notes,
             ids: Ids::default(),
             assistants: 0,
-            calls: Vec::new(),
-            calls_at: "",
+            calls: Calls::default(),
             out: Self {
                 system: Vec::new(),
                 turns: Vec::new(),
@@ -78,11 +69,17 @@ impl<'a> Transcript<'a> {
                 unproven: false,
             },
         };
+        // Where the next message is that is none of the system's.
+        let mut next = 0;
         for (at, message) in chat.messages.iter().enumerate() {
             match message.role {
                 Role::System => {
-                    let mut rest = chat.messages[at..].iter().map(|message| message.role);
-                    let next = rest.find(|role| *role != Role::System);
+                    next = next.max(at);
+                    let rest = chat.messages[next..].iter();
+                    next += rest
+                        .take_while(|message| message.role == Role::System)
+                        .count();
+                    let next = chat.messages.get(next).map(|message| message.role);
                     let native = model.system_anywhere && next != Some(Role::User);
                     writer.system(message, native);
                 }
@@ -90,7 +87,7 @@ impl<'a> Transcript<'a> {
                 Role::Assistant => writer.assistant(message)?,
             }
         }
-        writer.settle()?;
+        writer.calls.settle(&mut writer.out.turns)?;
         let mut out = writer.out;
         out.end(model)?;
         out.unproven = out.turns.iter().any(lacks_thinking);
@@ -232,23 +229,19 @@ impl<'a> Writer<'a, '_> {
 
     /// The upstream's id of the call that a result of the caller's `id` belongs to.
     fn answered(&mut self, id: &str, message: &Message) -> Result<String, Refusal> {
-        let mut calls = self.calls.iter_mut();
-        let Some(call) = calls.find(|call| !call.answered && call.id == id) else {
-            return Err(Refusal {
+        let call = self.calls.answer(id).map(str::to_owned);
+        call.ok_or_else(|| Refusal {
                 param: message.at.clone(),
                 message: format!(
                     "Invalid parameter: messages with role 'tool' must be a response to a preceding message with 'tool_calls'. '{}' answers '{id}', which the message of the assistant before it does not call, or which is answered already.",
                     message.at
                 ),
-            });
-        };
-        call.answered = true;
-        Ok(call.upstream.clone())
+            })
     }
 
     fn assistant(&mut self, message: &'a Message) -> Result<(), Refusal> {
         if !self.out.turns.last().is_some_and(is_assistants) {
-            self.settle()?;
+            std::mem::take(&mut self.calls).settle(&mut self.out.turns)?;
         }
         let (mut thinking, mut said, mut calls) = (Vec::new(), Vec::new(), Vec::new());
         let mut unsigned = false;
@@ -309,13 +302,8 @@ impl<'a> Writer<'a, '_> {
         arguments: &'a str,
     ) -> Block<'a> {
         let upstream = self.ids.call(id, self.assistants);
-        self.calls_at = &message.at;
         self.out.called.push(name);
-        self.calls.push(Call {
-            id,
-            upstream: upstream.clone(),
-            answered: false,
-        });
+        self.calls.add(&message.at, id, upstream.clone());
         let (input, is_object) = input(arguments);
         if !is_object {
             self.note_adapted(
@@ -329,39 +317,6 @@ impl<'a> Writer<'a, '_> {
             input,
             cache_control: None,
         }
-    }
-
-    /// Every call of the last turn of the assistant has its result, and the results
-    /// are in the order of the calls, before all else.
-    fn settle(&mut self) -> Result<(), Refusal> {
-        let calls = std::mem::take(&mut self.calls);
-        let open = calls.iter().filter(|call| !call.answered);
-        let open: Vec<&str> = open.map(|call| call.id).collect();
-        if !open.is_empty() {
-            return Err(Refusal {
-                param: self.calls_at.to_owned(),
-                message: format!(
-                    "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids of '{}' did not have response messages: {}",
-                    self.calls_at,
-                    open.join(", ")
-                ),
-            });
-        }
-        let mut turns = self.out.turns.iter_mut();
-        if let Some(turn) = turns.rfind(|turn| turn.role == Role::User)
-            && !calls.is_empty()
-        {
-            let place = |block: &Block<'_>| {
-                let Block::ToolResult { tool_use_id, .. } = block else {
-                    return usize::MAX;
-                };
-                let mut calls = calls.iter();
-                let call = calls.position(|call| call.upstream == **tool_use_id);
-                call.unwrap_or(usize::MAX)
-            };
-            turn.content.sort_by_cached_key(place);
-        }
-        Ok(())
     }
 
     fn content(

@@ -327,3 +327,28 @@ fn a_longer_conversation_begins_with_the_same_bytes() {
     let same = short.strip_suffix("]}").unwrap();
     assert!(long.starts_with(same), "{long}\n{short}");
 }
+
+/// As many calls as a request may hold, whose ids and names are all alike, between as
+/// many messages of the system.
+#[test]
+fn ids_that_are_all_alike_cost_no_more_than_others() {
+    const MANY: usize = 20_000;
+    let body = |call: String, result: String| {
+        let request = format!(
+            r#"{{"messages":[{}{{"role":"assistant","tool_calls":[{}]}},{}]}}"#,
+            r#"{"role":"system","content":"s"},"#.repeat(MANY),
+            call.strip_suffix(',').unwrap(),
+            result.strip_suffix(',').unwrap(),
+        );
+        let chat = read_chat(request.as_bytes()).unwrap();
+        let body = written(&chat, &SONNET).unwrap().body;
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    let body = body(
+        r#"{"id":"c","function":{"name":"f.g","arguments":"{}"}},"#.repeat(MANY),
+        r#"{"role":"tool","tool_call_id":"c","content":"r"},"#.repeat(MANY),
+    );
+    let (first, last) = (r#""tool_use_id":"c","#, r#""tool_use_id":"c_t0_19999","#);
+    assert!(body.find(first).unwrap() < body.find(last).unwrap());
+    assert_eq!(body.matches(r#""tool_use_id":"#).count(), MANY);
+}

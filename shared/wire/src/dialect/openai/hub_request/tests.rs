@@ -335,3 +335,21 @@ fn a_field_in_every_message_is_named_fifty_times_at_most() {
     let chat = read_chat(format!(r#"{{"messages":[{messages}]}}"#).as_bytes()).unwrap();
     assert_eq!(chat.left_out.len(), 50);
 }
+
+#[test]
+fn tools_without_end_are_refused() {
+    let with = |tools: usize, functions: usize| {
+        let list = |many: usize, one: &str| vec![one; many].join(",");
+        let body = format!(
+            r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":[{}],"functions":[{}]}}"#,
+            list(tools, r#"{"function":{"name":"f"}}"#),
+            list(functions, r#"{"name":"f"}"#),
+        );
+        read_chat(body.as_bytes())
+    };
+    assert_eq!(with(4000, 96).unwrap().tools.len(), 4096);
+    for (tools, functions) in [(4097, 0), (0, 4097), (4000, 97)] {
+        let refused = with(tools, functions).unwrap_err();
+        assert_eq!(refused.param.as_deref(), Some("tools"));
+    }
+}

@@ -14,6 +14,9 @@ use crate::hub::{Chat, Tool, ToolChoice};
 const CUSTOM_SCHEMA: &str =
     r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
 
+/// More tools than any model takes.
+const MOST_TOOLS: usize = 4096;
+
 /// The arguments of a call of a tool that takes free text.
 pub(super) fn custom_arguments(input: &str) -> String {
     serde_json::json!({ "input": input }).to_string()
@@ -26,11 +29,17 @@ pub(super) fn read(
 ) -> Result<(), BadRequest> {
     let body = Place::Body;
     let all = Place::Member(&body, "tools");
-    for (index, raw) in fields.list("tools")?.into_iter().flatten().enumerate() {
+    let tools = fields.list("tools")?.unwrap_or_default();
+    let functions = fields.list("functions")?.unwrap_or_default();
+    if tools.len() + functions.len() > MOST_TOOLS {
+        let wrong = format!("holds too many tools: send at most {MOST_TOOLS}");
+        return Err(all.refuse(&wrong));
+    }
+    for (index, raw) in tools.into_iter().enumerate() {
         tool(raw, &Place::Element(&all, index), chat, left_out)?;
     }
     let all = Place::Member(&body, "functions");
-    for (index, raw) in fields.list("functions")?.into_iter().flatten().enumerate() {
+    for (index, raw) in functions.into_iter().enumerate() {
         let tool = function(raw, &Place::Element(&all, index), left_out)?;
         chat.tools.push(tool);
     }

@@ -46,6 +46,7 @@ impl<'de> Deserialize<'de> for Messages {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Messages, A::Error> {
                 let mut asked = HashSet::new();
+                let mut calls = 0;
                 let mut found = Messages {
                     count: 0,
                     problem: None,
@@ -55,13 +56,14 @@ impl<'de> Deserialize<'de> for Messages {
                         found.problem =
                             unanswered(found.count, message.tool_call_id.as_deref(), &asked);
                     }
-                    let calls = message.tool_calls.into_iter().flatten();
-                    asked.extend(calls.filter_map(|Object(call)| call.id));
-                    if asked.len() > MAX_CALLS && found.problem.is_none() {
-                        found.problem = Some(too_many_calls(found.count));
-                    }
-                    if asked.len() > MAX_CALLS {
-                        asked.clear();
+                    let more = message.tool_calls.unwrap_or_default();
+                    calls += more.len();
+                    if calls > MAX_CALLS {
+                        asked = HashSet::new();
+                        let too_many = || too_many_calls(found.count);
+                        found.problem.get_or_insert_with(too_many);
+                    } else {
+                        asked.extend(more.into_iter().filter_map(|Object(call)| call.id));
                     }
                     found.count += 1;
                 }
@@ -72,7 +74,8 @@ impl<'de> Deserialize<'de> for Messages {
     }
 }
 
-/// More tool calls than any conversation holds; their ids must be kept in memory.
+/// More tool calls than any conversation holds, those of one id included; their ids
+/// must be kept in memory.
 const MAX_CALLS: usize = 20_000;
 
 fn too_many_calls(index: usize) -> BadRequest {

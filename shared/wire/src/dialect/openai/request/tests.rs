@@ -413,15 +413,18 @@ fn tool_calls_without_end_are_refused() {
         ))
         .is_ok()
     );
-    let many: Vec<String> = (0..20_001).map(|n| format!(r#"{{"id":"{n}"}}"#)).collect();
-    let body = format!(
-        r#"{{"messages":[{{"role":"assistant","tool_calls":[{}]}}]}}"#,
-        many.join(",")
-    );
-    assert_eq!(
-        chat(&body).unwrap_err().param.as_deref(),
-        Some("messages[0].tool_calls")
-    );
+    for all_alike in [false, true] {
+        let call = |n: usize| format!(r#"{{"id":"{}"}}"#, if all_alike { 0 } else { n });
+        let many: Vec<String> = (0..20_001).map(call).collect();
+        let body = format!(
+            r#"{{"messages":[{{"role":"assistant","tool_calls":[{}]}}]}}"#,
+            many.join(",")
+        );
+        assert_eq!(
+            chat(&body).unwrap_err().param.as_deref(),
+            Some("messages[0].tool_calls")
+        );
+    }
 }
 
 /// The law: read by its outline, however short the strings that are left out, a body

@@ -1,0 +1,181 @@
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::dialect::openai::WriterOptions;
+use crate::hub::StreamFault;
+use crate::provider::{BaseUrl, ProviderKind};
+use bytes::BytesMut;
+
+fn write_to(
+    kind: ProviderKind,
+    base: &str,
+    worker: Worker,
+    call: Call,
+    body: &Value,
+) -> Result<Outbound, Unsaid> {
+    let provider = kind.provider();
+    let way = provider.way(&BaseUrl::parse(base).unwrap(), call).unwrap();
+    let body = Bytes::from(body.to_string());
+    let request = Request::read(call, &body).unwrap();
+    let inbound = Inbound {
+        call,
+        body: &body,
+        request: &request,
+    };
+    let candidate = Candidate {
+        provider,
+        way: &way,
+        model: "upstream",
+        model_json: &Bytes::from_static(b"\"upstream\""),
+        defaults: &Defaults::default(),
+        whole: false,
+        auto_cache: false,
+        inline_system: false,
+        recall: &|_| None,
+        keep_alive: None,
+        local: LocalModel::default(),
+        worker,
+        policy: None,
+    };
+    write(&inbound, &candidate)
+}
+
+fn to_worker(worker: Worker, call: Call, body: &Value) -> Outbound {
+    let base = "https://api.runpod.ai/v2/abc";
+    write_to(ProviderKind::Runpod, base, worker, call, body).unwrap()
+}
+
+fn to_anthropic(body: &Value) -> Result<Outbound, Unsaid> {
+    let base = "https://api.anthropic.com";
+    write_to(
+        ProviderKind::Anthropic,
+        base,
+        Worker::Auto,
+        Call::Chat,
+        body,
+    )
+}
+
+fn options() -> WriterOptions {
+    WriterOptions {
+        model: Bytes::from_static(b"\"virtual\""),
+        include_usage: false,
+        id: "made".to_owned(),
+        created: 1,
+    }
+}
+
+fn whole(outbound: &Outbound, reply: &Value) -> Completed {
+    let replies = [(Bytes::from(reply.to_string()), false)];
+    let completed = outbound
+        .answer
+        .completed(&replies, &options(), &outbound.names);
+    completed.unwrap().unwrap()
+}
+
+fn choice(outbound: &Outbound, reply: &Value) -> Value {
+    let body: Value = serde_json::from_slice(&whole(outbound, reply).body).unwrap();
+    body["choices"][0].clone()
+}
+
+fn streamed(outbound: &Outbound, output: &Value) -> String {
+    let mut translation = outbound
+        .answer
+        .translation(options(), ToolNames::default())
+        .unwrap();
+    let mut out = BytesMut::new();
+    translation.push(output.to_string().as_bytes(), &mut out);
+    let end = translation.finish(true, &mut out);
+    assert_eq!(end, crate::translation::End::Complete);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[test]
+fn a_worker_that_put_out_all_it_may_was_cut() {
+    let request =
+        json!({"model": "m", "max_tokens": 7, "messages": [{"role": "user", "content": "hi"}]});
+    let output = |tokens: u64| json!([{"choices": [{"tokens": ["he"]}], "usage": {"input": 3, "output": tokens}}]);
+    for worker in [Worker::VllmNative, Worker::Auto] {
+        let outbound = to_worker(worker, Call::Chat, &request);
+        for (tokens, reason) in [(6, "stop"), (7, "length")] {
+            let output = output(tokens);
+            assert_eq!(choice(&outbound, &output)["finish_reason"], reason);
+            let streamed = streamed(&outbound, &output);
+            let expected = format!(r#""finish_reason":"{reason}""#);
+            assert!(streamed.contains(&expected), "{streamed}");
+        }
+    }
+}
+
+#[test]
+fn what_only_another_dialect_takes_is_refused_and_not_wrong() {
+    for (content, param) in [
+        (
+            json!([{"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}]),
+            "messages[0].content[0]",
+        ),
+        (
+            json!([{"type": "video_url", "video_url": {"url": "https://example.com/v.mp4"}}]),
+            "messages[0].content[0].type",
+        ),
+    ] {
+        let request = json!({"model": "m", "messages": [{"role": "user", "content": content}]});
+        let Err(Unsaid::Refused(refusal)) = to_anthropic(&request) else {
+            unreachable!("{request} must be refused");
+        };
+        assert_eq!(refusal.param, param);
+        assert!(refusal.message.contains(param), "{}", refusal.message);
+    }
+    let token_ids = json!({"model": "m", "prompt": [1, 2, 3]});
+    let unsaid = write_to(
+        ProviderKind::Anthropic,
+        "https://api.anthropic.com",
+        Worker::Auto,
+        Call::Completions,
+        &token_ids,
+    );
+    assert!(matches!(unsaid, Err(Unsaid::Refused(_))), "{unsaid:?}");
+}
+
+#[test]
+fn a_worker_without_echo_gets_help() {
+    let request = json!({"model": "m", "prompt": "Once", "echo": true});
+    let own = json!([{"choices": [{"tokens": [" upon"]}], "usage": {"input": 1, "output": 2}}]);
+    let openai = json!([{"id": "1", "object": "text_completion", "model": "x", "choices":
+        [{"index": 0, "text": " upon", "finish_reason": "stop"}]}]);
+    for worker in [Worker::VllmNative, Worker::Text, Worker::Auto] {
+        let outbound = to_worker(worker, Call::Completions, &request);
+        assert_eq!(choice(&outbound, &own)["text"], "Once upon", "{worker:?}");
+        assert!(
+            streamed(&outbound, &own).contains("Once upon"),
+            "{worker:?}"
+        );
+        let sent = outbound.bodies[0].to_bytes();
+        let sent = String::from_utf8_lossy(&sent);
+        assert!(!sent.contains(r#""echo":true"#), "repeated by both: {sent}");
+    }
+    let outbound = to_worker(Worker::Auto, Call::Completions, &request);
+    assert_eq!(choice(&outbound, &openai)["text"], "Once upon");
+    // A server of OpenAI's dialect repeats the prompt itself.
+    let outbound = to_worker(Worker::Vllm, Call::Completions, &request);
+    assert_eq!(choice(&outbound, &openai)["text"], " upon");
+    let sent = outbound.bodies[0].to_bytes();
+    assert!(String::from_utf8_lossy(&sent).contains(r#""echo":true"#));
+}
+
+#[test]
+fn a_fault_in_a_reply_is_told() {
+    let request = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+    let outbound = to_worker(Worker::Vllm, Call::Chat, &request);
+    let output = json!([{"id": "1", "choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": "abort"}]}]);
+    let replies = [(Bytes::from(output.to_string()), false)];
+    let failed = outbound
+        .answer
+        .completed(&replies, &options(), &outbound.names);
+    assert!(
+        matches!(failed, Err(Failed::Stream(StreamFault::Upstream(_)))),
+        "{failed:?}"
+    );
+}
