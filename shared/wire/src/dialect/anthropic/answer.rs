@@ -193,6 +193,10 @@ impl Meaning {
 
     /// A block begins; what it holds already is said at once.
     pub(super) fn open(&mut self, block: Block<'_>, each: &mut Each<'_>) {
+        if self.finished {
+            // What follows the reason belongs to no block of this answer.
+            return;
+        }
         self.close(each);
         self.begun = true;
         self.open = match &*block.kind.0 {
@@ -235,6 +239,9 @@ impl Meaning {
     }
 
     pub(super) fn delta(&mut self, delta: Delta<'_>, each: &mut Each<'_>) {
+        if self.finished {
+            return;
+        }
         self.begun = true;
         match (&*delta.kind.0, self.open) {
             ("text_delta", Open::Words | Open::Nothing) => text(delta.text, each),

@@ -21,6 +21,7 @@ const CASES: &[(&str, &str)] = cases![
     "error-unnamed",
     "last-event-missing",
     "max-tokens",
+    "block-after-reason",
     "not-json",
     "parallel-tools",
     "redacted-thinking",
