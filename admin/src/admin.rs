@@ -1,6 +1,8 @@
 //! What every handler has at hand.
 
 use actix_web::web;
+use store::config::Config;
+use store::route::explain;
 use store::{Store, StoreError};
 
 use crate::error::ApiError;
@@ -15,21 +17,19 @@ pub(crate) struct Admin {
     pub(crate) auth_enabled: bool,
     /// Whether calls are sent through the AI Queue.
     pub(crate) use_ai_queue: bool,
+    /// What of the settings shapes the gateway's requests.
+    pub(crate) explain: explain::Settings,
 }
 
 impl Admin {
     /// The state over an open store.
-    pub(crate) fn new(
-        store: Store,
-        prober: Prober,
-        auth_enabled: bool,
-        use_ai_queue: bool,
-    ) -> Self {
+    pub(crate) fn new(store: Store, config: &Config) -> Self {
         Self {
             store,
-            prober,
-            auth_enabled,
-            use_ai_queue,
+            prober: Prober::new(config),
+            auth_enabled: config.auth_enabled,
+            use_ai_queue: config.use_ai_queue,
+            explain: explain::Settings::new(config),
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod circuits;
 mod endpoints;
+mod explain;
 mod session;
 mod settings;
 mod tool_patterns;
@@ -24,6 +25,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     endpoints::routes(cfg);
     virtual_models::routes(cfg);
     circuits::routes(cfg);
+    explain::routes(cfg);
 }
 
 /// The answer of a call that created row `id`.

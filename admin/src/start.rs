@@ -11,7 +11,6 @@ use tracing_subscriber::EnvFilter;
 
 use crate::access::Access;
 use crate::admin::Admin;
-use crate::probe::Prober;
 use crate::server;
 
 /// Checks the configuration and the store; changes nothing.
@@ -46,12 +45,7 @@ pub(crate) fn run() -> Result<(), Problems> {
     let local = listener
         .local_addr()
         .map_err(|err| vec![format!("the address of the admin app is unknown: {err}")])?;
-    let admin = Admin::new(
-        store,
-        Prober::new(&config),
-        config.auth_enabled,
-        config.use_ai_queue,
-    );
+    let admin = Admin::new(store, &config);
     actix_web::rt::System::new()
         .block_on(async move {
             let server = server::serve(listener, access, admin)?;

@@ -7,8 +7,12 @@
 use std::ops::{Deref, DerefMut};
 
 use store::Outcome;
+use store::route::Refused;
 use wire::dialect::openai::{BadRequest, ErrorBody};
-use wire::hub::Refusal;
+
+/// The types of errors in OpenAI's form.
+const CALLER: &str = "invalid_request_error";
+const UPSTREAM: &str = "upstream_error";
 
 /// Why a call fails. One pointer wide, because every step may return it.
 #[derive(Debug)]
@@ -85,13 +89,7 @@ impl Fault {
 
     /// The request is wrong; sending it again does not help.
     pub(crate) fn caller(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self::new(
-            status,
-            Outcome::ClientError,
-            "invalid_request_error",
-            code,
-            message.into(),
-        )
+        Self::new(status, Outcome::ClientError, CALLER, code, message.into())
     }
 
     /// The gateway has no such thing to offer.
@@ -106,7 +104,7 @@ impl Fault {
         Self::new(
             status,
             Outcome::UpstreamError,
-            "upstream_error",
+            UPSTREAM,
             code,
             message.into(),
         )
@@ -117,7 +115,7 @@ impl Fault {
         Self::new(
             504,
             Outcome::Timeout,
-            "upstream_error",
+            UPSTREAM,
             "upstream_timeout",
             message.into(),
         )
@@ -128,7 +126,7 @@ impl Fault {
         let mut fault = Self::new(
             499,
             Outcome::ClientCancelled,
-            "invalid_request_error",
+            CALLER,
             "client_cancelled",
             "The caller closed the connection.".to_owned(),
         );
@@ -149,25 +147,34 @@ impl Fault {
     }
 }
 
-impl From<Refusal> for Fault {
-    /// What one candidate's dialect cannot say another's may.
-    fn from(refusal: Refusal) -> Self {
-        let mut fault = Self::refused(400, "unsupported_value", refusal.message);
-        fault.body.param = Some(refusal.param);
-        fault.next = true;
+impl From<Refused> for Fault {
+    fn from(refused: Refused) -> Self {
+        let kind = match refused.outcome {
+            Outcome::UpstreamError => UPSTREAM,
+            Outcome::Success
+            | Outcome::ClientError
+            | Outcome::Timeout
+            | Outcome::ClientCancelled
+            | Outcome::Truncated
+            | Outcome::Refused
+            | Outcome::InternalError => CALLER,
+        };
+        let Refused {
+            status,
+            outcome,
+            code,
+            message,
+            ..
+        } = refused;
+        let mut fault = Self::new(status, outcome, kind, code, message);
+        fault.body.param = refused.param;
+        fault.next = refused.next;
         fault
     }
 }
 
 impl From<BadRequest> for Fault {
     fn from(bad: BadRequest) -> Self {
-        let code = if bad.param.is_some() {
-            "invalid_value"
-        } else {
-            "invalid_json"
-        };
-        let mut fault = Self::caller(400, code, bad.message);
-        fault.body.param = bad.param;
-        fault
+        Refused::from(bad).into()
     }
 }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use pingora::protocols::http::ServerSession;
 use pingora_proxy::Session;
+use store::route::{Refused, ReplyForm};
 use wire::provider::Call;
 
 use crate::fault::Fault;
@@ -26,7 +27,6 @@ use crate::gateway::Gateway;
 use crate::live::{Live, model_entry};
 use account::Account;
 use send::{Answer, Errand};
-use translate::ReplyForm;
 
 /// Takes one call down the road.
 pub(crate) async fn run(gateway: &Arc<Gateway>, session: &mut Session, call: Call, id: String) {
@@ -71,7 +71,7 @@ async fn begin(
     account.accepted(&accepted);
     let target = resolve::resolve(&live, &accepted)?;
     account.resolved(&target);
-    let form = ReplyForm::of(&target, call, &accepted);
+    let form = ReplyForm::of(&target.model, call, &accepted.request);
     account.formed(form);
     let candidates = plan::plan(gateway, &live, &target, call, &accepted)?;
     let id = account.id().to_owned();
@@ -170,6 +170,6 @@ pub(crate) fn describe(live: &Live, name: &str) -> Result<serde_json::Value, Fau
     let (model, endpoint) = live
         .snapshot
         .resolve(Some(name))
-        .map_err(|none| resolve::no_model(&none))?;
+        .map_err(|none| Refused::from(&none))?;
     Ok(model_entry(name, model, endpoint))
 }

@@ -1,6 +1,7 @@
 //! Paths of the public API.
 
 use http::Method;
+use store::route;
 use wire::provider::Call;
 
 /// What a request asks for.
@@ -24,10 +25,6 @@ pub(crate) enum Route {
     Unknown,
 }
 
-/// Beginnings that mean the same place, longest first. The bare form is for
-/// clients whose base URL lacks `/v1`, the `/api` forms for clients of Open WebUI.
-const PREFIXES: [&str; 4] = ["/api/v1", "/v1", "/api", ""];
-
 impl Route {
     /// Finds the route of `method` and `path`; a query string is not part of the
     /// path.
@@ -46,31 +43,22 @@ impl Route {
             "/" | "/v1" if method == Method::HEAD => return Self::Probe,
             _ => {}
         }
-        let Some((prefix, name)) = PREFIXES.iter().find_map(|prefix| {
-            let rest = trimmed.strip_prefix(prefix)?;
-            rest.starts_with('/').then_some((*prefix, rest))
-        }) else {
-            return Self::Unknown;
-        };
-        let call = match name {
-            "/chat/completions" => Call::Chat,
-            "/completions" => Call::Completions,
-            // `/api/embeddings` is Ollama's own call of another dialect.
-            "/embeddings" if prefix != "/api" => Call::Embeddings,
-            "/models" if reads => return Self::ModelList,
-            "/models" => return Self::WrongMethod("GET, HEAD"),
-            _ => {
-                return match name.strip_prefix("/models/") {
-                    Some(_) if !reads => Self::WrongMethod("GET, HEAD"),
-                    Some(id) => Self::Model(decode(id)),
-                    None => Self::Unknown,
-                };
-            }
-        };
-        if method == Method::POST {
-            Self::Call(call)
-        } else {
-            Self::WrongMethod("POST")
+        if let Some(call) = route::call_at(trimmed) {
+            return if method == Method::POST {
+                Self::Call(call)
+            } else {
+                Self::WrongMethod("POST")
+            };
+        }
+        match route::below_prefix(trimmed).map(|(_, name)| name) {
+            Some("/models") if reads => Self::ModelList,
+            Some("/models") => Self::WrongMethod("GET, HEAD"),
+            Some(name) => match name.strip_prefix("/models/") {
+                Some(_) if !reads => Self::WrongMethod("GET, HEAD"),
+                Some(id) => Self::Model(decode(id)),
+                None => Self::Unknown,
+            },
+            None => Self::Unknown,
         }
     }
 }

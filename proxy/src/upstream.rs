@@ -21,6 +21,7 @@ use std::time::Duration;
 use pingora::protocols::{ALPN, TcpKeepalive};
 use pingora::upstreams::peer::{HttpPeer, PeerOptions};
 use store::config::Config;
+use store::route::plan::saved_circuit;
 use store::{CircuitRow, Endpoint};
 use wire::provider::{BaseUrl, Provider};
 
@@ -132,12 +133,7 @@ impl Upstream {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let known = standings.entry(model.to_owned()).or_insert_with(|| {
-            // A circuit that opened before the endpoint was changed says nothing of it.
-            let row = saved.iter().find(|row| {
-                row.endpoint_id == self.endpoint.id
-                    && row.model == model
-                    && row.opened_at >= self.endpoint.updated_at
-            });
+            let row = saved_circuit(saved, &self.endpoint, model);
             Arc::new(Standing::new(&self.endpoint, model, &self.state, row))
         });
         Arc::clone(known)

@@ -6,10 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use store::Secret;
-
-/// Parts of header names that mark a secret, in lower case.
-const SECRET_NAMES: [&str; 6] = ["auth", "key", "token", "secret", "cookie", "password"];
+use store::{Secret, is_secret_name};
 
 /// The field in a row and in a body.
 const FIELD: &str = "custom_headers";
@@ -22,11 +19,11 @@ pub(super) fn mask(headers: String) -> String {
     let Ok(mut parsed) = serde_json::from_str::<BTreeMap<String, String>>(&headers) else {
         return UNREADABLE.to_owned();
     };
-    if !parsed.keys().any(|name| is_secret(name)) {
+    if !parsed.keys().any(|name| is_secret_name(name)) {
         return headers;
     }
     for (name, value) in &mut parsed {
-        if is_secret(name) {
+        if is_secret_name(name) {
             *value = Secret::new(value.as_str()).masked();
         }
     }
@@ -53,7 +50,7 @@ pub(crate) fn unmask(body: &mut Value, stored: Option<&str>) {
     let mut changed = false;
     for (name, value) in &mut sent {
         if let Some(kept) = stored.get(name)
-            && is_secret(name)
+            && is_secret_name(name)
             && Secret::new(kept.as_str()).masked() == *value
         {
             value.clone_from(kept);
@@ -63,11 +60,6 @@ pub(crate) fn unmask(body: &mut Value, stored: Option<&str>) {
     if changed {
         *field = serde_json::json!(sent);
     }
-}
-
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    SECRET_NAMES.iter().any(|part| name.contains(part))
 }
 
 #[cfg(test)]

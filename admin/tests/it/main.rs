@@ -9,6 +9,7 @@
 mod access;
 mod circuits;
 mod endpoints;
+mod explain;
 mod harness;
 mod ollama;
 mod pages;

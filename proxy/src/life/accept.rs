@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, header};
 use pingora::protocols::http::ServerSession;
+use store::route::Refused;
 use wire::dialect::openai::Request;
 use wire::provider::Call;
 
@@ -49,16 +50,12 @@ pub(super) async fn accept(
         .and_then(|v| v.to_str().ok())
         .and_then(|v| v.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
-        return Err(too_long(limit));
+        return Err(Refused::too_long(limit).into());
     }
     if let Some(encoding) = header.headers.get(header::CONTENT_ENCODING)
         && encoding.as_bytes() != b"identity"
     {
-        return Err(Fault::caller(
-            415,
-            "unsupported_content_encoding",
-            "The request body is compressed. Send it without a content-encoding.",
-        ));
+        return Err(Refused::compressed().into());
     }
     let waits = header
         .headers
@@ -98,20 +95,9 @@ async fn read(
     drop(first);
     while let Some(more) = caller.read_request_body().await.map_err(cut)? {
         if body.len() + more.len() > limit {
-            return Err(too_long(limit));
+            return Err(Refused::too_long(limit).into());
         }
         body.extend_from_slice(&more);
     }
     Ok(body.freeze())
-}
-
-fn too_long(limit: usize) -> Fault {
-    Fault::caller(
-        413,
-        "request_too_large",
-        format!(
-            "The request body is longer than the {} MB that this gateway takes (MAX_BODY_MB).",
-            limit / (1024 * 1024)
-        ),
-    )
 }

@@ -5,20 +5,17 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use store::route::ai_queue::NO_ROW;
+use store::route::{ReplyForm, short};
 use store::{Attempt, CallKind, CallRecord, Outcome};
 use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
 
 use super::accept::Accepted;
 use super::send::Times;
-use super::translate::ReplyForm;
 use crate::access_log::Entry;
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::live::Target;
-
-/// Longest name or code that is kept, in characters.
-const LONGEST: usize = 200;
 
 /// The error code of a call that was dropped half way.
 const DROPPED: &str = "call_dropped";
@@ -269,14 +266,6 @@ impl Drop for Account {
 
 fn code(text: &str) -> String {
     short(text).to_owned()
-}
-
-/// What others name, at the length that a name may have.
-pub(super) fn short(text: &str) -> &str {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => &text[..end],
-        None => text,
-    }
 }
 
 fn millis(since: Instant) -> u64 {

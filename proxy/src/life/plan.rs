@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use http::HeaderValue;
 use store::Strategy;
-use store::route::plan::{self, SkipReason, Standing, Turn};
+use store::route::Refused;
+use store::route::plan::{self, Standing, Turn};
 use wire::provider::Call;
 
 use super::accept::Accepted;
@@ -72,8 +73,7 @@ pub(super) fn plan(
         .filter_map(|candidate| live.by_id(candidate.model.id).map(Arc::clone))
         .collect();
     if targets.is_empty() {
-        let reasons: Vec<_> = planned.skipped.iter().map(|s| &s.reason).collect();
-        return Err(none_left(&target.model.name, &reasons));
+        return Err(planned.none_left(&target.model.name).into());
     }
     Ok(Candidates {
         targets,
@@ -87,37 +87,11 @@ pub(super) fn plan(
 fn alone(target: &Arc<Target>, call: Call) -> Result<Candidates, Fault> {
     if target.road(call).is_none() {
         let endpoint = &target.upstream.endpoint;
-        return Err(unsupported(store::route::not_served(endpoint, call)));
+        return Err(Refused::not_served(endpoint, call).into());
     }
     Ok(Candidates {
         targets: vec![Arc::clone(target)],
         last_resort: true,
         conversation: None,
     })
-}
-
-/// A call that an endpoint's provider type does not have.
-fn unsupported(message: String) -> Fault {
-    Fault::refused(400, "unsupported_operation", message)
-}
-
-fn none_left(model: &str, reasons: &[&SkipReason]) -> Fault {
-    let not_served = reasons.iter().find_map(|reason| match reason {
-        SkipReason::NotServed(text) => Some(text.clone()),
-        SkipReason::ModelDisabled
-        | SkipReason::EndpointDisabled
-        | SkipReason::Unusable
-        | SkipReason::CircuitOpen(_)
-        | SkipReason::BeyondAttempts => None,
-    });
-    match not_served {
-        Some(text) => unsupported(text),
-        None => Fault::upstream(
-            503,
-            "no_candidate",
-            format!(
-                "The model '{model}' has no candidate that can be called: each is disabled or not usable as it is configured. The operator finds the reasons in the gateway's admin app."
-            ),
-        ),
-    }
 }

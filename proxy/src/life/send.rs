@@ -21,13 +21,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use pingora::ErrorType;
 use pingora::protocols::http::ServerSession;
+use store::route::ReplyForm;
 use wire::dialect::openai::WriterOptions;
 use wire::provider::Call;
 
 use super::accept::Accepted;
 use super::account::Account;
 use super::plan::Candidates;
-use super::translate::ReplyForm;
 use super::{relay, reply};
 use crate::fault::Fault;
 use crate::gateway::Gateway;

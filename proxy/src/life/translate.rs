@@ -2,20 +2,17 @@
 //! the caller wants.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType};
-use store::config::QueuePriority;
+use store::route::{self, Known, Said};
 use wire::dialect::openai::StreamEditor;
-use wire::dialect::runpod::{Policy, Worker};
 use wire::edit::Segments;
-use wire::outbound::{Candidate, Completed, Failed, Inbound, LocalModel, Outbound, Unsaid};
-use wire::provider::{Call, Format, ProviderKind};
+use wire::outbound::{Completed, Failed, Inbound, LocalModel, Outbound};
+use wire::provider::{Call, Format};
 
-use super::accept::Accepted;
 use super::relay::{self, Lane};
 use super::send::{Errand, Outgoing};
 use crate::fault::Fault;
@@ -33,27 +30,6 @@ pub(super) struct Order {
     format: Format,
     thread: Option<Thread>,
     outbound: Outbound,
-}
-
-/// What the caller is to receive.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ReplyForm {
-    /// A stream, whatever the upstream sends.
-    pub(super) stream: bool,
-    /// Usage in the stream.
-    pub(super) usage: bool,
-}
-
-impl ReplyForm {
-    /// What the caller of `target` is to receive.
-    pub(super) fn of(target: &Target, call: Call, accepted: &Accepted) -> Self {
-        let request = &accepted.request;
-        let streams = request.stream && call != Call::Embeddings;
-        Self {
-            stream: streams && !target.model.force_non_streaming,
-            usage: request.wants_usage,
-        }
-    }
 }
 
 /// An order with one of its bodies.
@@ -98,7 +74,6 @@ pub(super) fn translate(
     let Some(road) = target.road(errand.call) else {
         return Err(Fault::internal("a candidate that does not serve the call"));
     };
-    let model = &target.model;
     let inbound = Inbound {
         call: errand.call,
         body: &errand.accepted.body,
@@ -106,32 +81,14 @@ pub(super) fn translate(
     };
     let thoughts = &errand.gateway.thoughts;
     let thread = thread(errand, target, road.way.format);
-    let recall = |id: &str| thoughts.recall(thread?, id);
-    let outbound = wire::outbound::write(
-        &inbound,
-        &Candidate {
-            provider: target.upstream.provider,
-            way: &road.way,
-            model: &model.actual_model,
-            model_json: &target.actual,
-            defaults: &target.defaults,
-            whole: model.disable_streaming || !errand.form.stream,
-            auto_cache: model.auto_cache,
-            inline_system: model.inline_system,
-            recall: &recall,
-            keep_alive: model.keep_alive.as_deref(),
-            local: LocalModel {
-                ceiling: model.num_ctx,
-                ..local
-            },
-            worker: Worker::from_id(&target.upstream.endpoint.worker_form).unwrap_or_default(),
-            policy: Some(policy(errand.gateway.timeouts.silence)),
-        },
-    )
-    .map_err(|unsaid| match unsaid {
-        Unsaid::Bad(bad) => Fault::from(bad),
-        Unsaid::Refused(refusal) => Fault::from(refusal),
-    })?;
+    let known = Known {
+        local,
+        recall: &|id| thoughts.recall(thread?, id),
+        timeout: errand.gateway.timeouts.silence,
+    };
+    let outbound = target
+        .destination(road)
+        .outbound(&inbound, errand.form, &known)?;
     let id = HeaderValue::from_str(errand.id)
         .map_err(|err| Fault::internal(format!("the request id is no header value: {err}")))?;
     for note in &outbound.notes {
@@ -156,54 +113,27 @@ fn thread(errand: &Errand<'_>, target: &Target, format: Format) -> Option<Thread
     (format == Format::Anthropic).then(of)
 }
 
-/// A job is not to outlive the call that it was made for by much.
-fn policy(time: Duration) -> Policy {
-    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 4);
-    Policy {
-        execution_timeout: millis.clamp(5_000, 7 * 24 * 3_600_000),
-        ttl: millis.saturating_mul(2).clamp(10_000, 7 * 24 * 3_600_000),
-    }
-}
-
-/// What the caller itself tells a queue: its urgency and who it is.
+/// The headers of this call that replace what stands for all calls.
 ///
 /// # Errors
-/// When the urgency is none of the queue's.
+/// When the caller's are refused.
 fn own_headers(
     errand: &Errand<'_>,
     target: &Target,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Fault> {
-    let mut own = Vec::new();
-    if target.upstream.endpoint.provider != ProviderKind::Queue {
-        return Ok(own);
-    }
-    let said = &errand.accepted.said;
-    if let Some(asked) = &said.priority {
-        let known = asked.to_str().ok().and_then(QueuePriority::from_id);
-        let Some(known) = known else {
-            let mut fault = Fault::caller(
-                400,
-                "invalid_value",
-                "The header 'x-priority' must be HIGH, NORMAL or LOW.",
-            );
-            fault.body.param = Some(PRIORITY.to_owned());
-            return Err(fault);
-        };
-        let value = HeaderValue::from_static(known.as_str());
-        own.push((HeaderName::from_static(PRIORITY), value));
-    }
-    let user = said.user.clone().or_else(|| {
-        let user = wire::dialect::openai::user(&errand.accepted.body)?;
-        HeaderValue::from_str(&user).ok()
+    let accepted = errand.accepted;
+    let said = Said {
+        priority: accepted.said.priority.as_ref().map(HeaderValue::as_bytes),
+        user: accepted.said.user.as_ref().map(HeaderValue::as_bytes),
+    };
+    let own = route::own_headers(&target.upstream.endpoint, &said, &accepted.body)?;
+    let checked = own.into_iter().map(|(name, value)| {
+        let value = HeaderValue::from_bytes(&value)
+            .map_err(|err| Fault::internal(format!("the header {name}: {err}")))?;
+        Ok((HeaderName::from_static(name), value))
     });
-    if let Some(user) = user {
-        own.push((HeaderName::from_static(USER), user));
-    }
-    Ok(own)
+    checked.collect()
 }
-
-const PRIORITY: &str = "x-priority";
-const USER: &str = "x-user-id";
 
 impl Order {
     /// The request in its upstream's terms.

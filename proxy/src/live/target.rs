@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 use pingora::http::RequestHeader;
-use store::route;
-use store::{CircuitRow, Secret, VirtualModel};
+use store::route::{self, Destination};
+use store::{CircuitRow, VirtualModel};
 use wire::dialect::openai::Defaults;
 use wire::edit::json_string;
 use wire::provider::{Call, UpstreamUrl, Way};
@@ -93,7 +93,7 @@ impl Target {
             standing,
             limits: build.limits.with(&model.routing),
             turns: AtomicU64::new(0),
-            secrets: secrets(model, upstream, build),
+            secrets: route::secrets(model, &upstream.endpoint, &build.queue),
         })
     }
 
@@ -116,6 +116,17 @@ impl Target {
         self.roads.iter().find(|road| road.of == call)
     }
 
+    /// Where a request down `road` goes.
+    pub(crate) fn destination<'t>(&'t self, road: &'t Road) -> Destination<'t> {
+        Destination {
+            model: &self.model,
+            endpoint: &self.upstream.endpoint,
+            way: &road.way,
+            actual: &self.actual,
+            defaults: &self.defaults,
+        }
+    }
+
     /// What a request to another address of the endpoint begins with.
     ///
     /// # Errors
@@ -123,32 +134,6 @@ impl Target {
     pub(crate) fn head(&self, method: &str, url: &UpstreamUrl) -> pingora::Result<Head> {
         Head::of(&self.headers, method, url)
     }
-}
-
-/// Parts of header names whose values are secrets.
-const SECRET_NAMES: [&str; 6] = ["auth", "key", "token", "secret", "password", "cookie"];
-
-/// The keys, and the values of headers that carry keys, whole and without the
-/// scheme before them.
-fn secrets(model: &VirtualModel, upstream: &Upstream, build: &Build) -> Vec<String> {
-    let endpoint = &upstream.endpoint;
-    let keys = [endpoint.api_key.as_ref(), build.queue.key.as_ref()];
-    let headers = endpoint.custom_headers.iter().chain(&model.custom_headers);
-    let values = headers.filter(|(name, _)| {
-        let name = name.to_ascii_lowercase();
-        SECRET_NAMES.iter().any(|part| name.contains(part))
-    });
-    keys.into_iter()
-        .flatten()
-        .map(Secret::expose)
-        .chain(values.flat_map(|(_, value)| [value.as_str(), last_word(value)]))
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-fn last_word(text: &str) -> &str {
-    text.split_whitespace().next_back().unwrap_or(text)
 }
 
 /// The headers of every request of `model`, in a header without an address.

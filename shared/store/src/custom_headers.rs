@@ -31,6 +31,15 @@ const RESERVED: [&str; 8] = [
     "upgrade",
 ];
 
+/// Parts of header names that mark a secret, in lower case.
+const SECRET_NAMES: [&str; 6] = ["auth", "key", "token", "secret", "cookie", "password"];
+
+/// Whether the value of a header of this name is a secret.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_NAMES.iter().any(|part| name.contains(part))
+}
+
 /// Reads the stored form: empty, or a JSON object of strings.
 ///
 /// # Errors

@@ -26,7 +26,7 @@ mod virtual_model;
 
 pub use call::{Attempt, CallKind, CallRecord, CallRow, Outcome};
 pub use circuit::CircuitRow;
-pub use custom_headers::CustomHeaders;
+pub use custom_headers::{CustomHeaders, is_secret_name};
 pub use endpoint::{Endpoint, EndpointDraft, EndpointRow};
 pub use error::StoreError;
 pub use field_errors::FieldErrors;

@@ -4,8 +4,12 @@
 
 pub mod ai_queue;
 mod defaults;
+mod destination;
+pub mod explain;
 mod head;
+mod paths;
 pub mod plan;
+mod refused;
 
 use std::sync::Arc;
 
@@ -16,7 +20,10 @@ use crate::endpoint::Endpoint;
 use crate::snapshot::Snapshot;
 use crate::virtual_model::{Strategy, VirtualModel};
 
-pub use head::{QueueIdentity, headers};
+pub use destination::{Destination, Known, PRIORITY, ReplyForm, Said, USER, own_headers};
+pub use head::{QueueIdentity, headers, secrets};
+pub use paths::{below_prefix, call_at};
+pub use refused::{Refused, short};
 
 /// The name that stands for the default model.
 pub const DEFAULT_NAME: &str = "default";

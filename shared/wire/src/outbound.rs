@@ -82,6 +82,8 @@ pub struct Outbound {
     pub bodies: Vec<Segments>,
     /// The body for a worker that turns out not to know the form of the first.
     pub native: Option<Bytes>,
+    /// Whether the upstream is asked for a stream.
+    pub streams: bool,
     /// How the answer becomes the caller's.
     pub answer: AnswerForm,
     /// What the upstream gets otherwise than the caller sent it.
@@ -138,6 +140,12 @@ const DEFAULT_MAX_TOKENS: u64 = 8192;
 /// # Errors
 /// When the request is wrong, or its candidate's dialect cannot say it.
 pub fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
+    let mut out = written(inbound, candidate)?;
+    out.streams = streams(inbound, candidate).1 && out.bodies.len() == 1;
+    Ok(out)
+}
+
+fn written(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
     match (candidate.way.format, inbound.call) {
         (Format::OpenAi, Call::Completions) if candidate.way.call == Call::Chat => {
             completion::write(inbound, candidate)
@@ -168,6 +176,7 @@ impl Outbound {
         Self {
             bodies: vec![body],
             native: None,
+            streams: false,
             answer,
             notes: Vec::new(),
             names: ToolNames::default(),
@@ -196,8 +205,32 @@ fn streams(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> (bool, bool) {
     )
 }
 
+/// What of the caller's body is changed for a candidate that speaks the caller's
+/// dialect, and why; nothing for others. Apart from [`write`], because only a person
+/// asks for it.
+#[must_use]
+pub fn edit_notes(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Vec<Note> {
+    match candidate.way.format {
+        Format::OpenAi | Format::RunpodJob if candidate.way.call == inbound.call => {
+            let target = edit_target(inbound, candidate);
+            inbound.request.notes(inbound.body, &target)
+        }
+        Format::OpenAi
+        | Format::RunpodJob
+        | Format::Anthropic
+        | Format::OllamaChat
+        | Format::OllamaGenerate
+        | Format::OllamaEmbed => Vec::new(),
+    }
+}
+
 /// The caller's body with what the candidate needs changed.
 fn edited(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Segments {
+    let target = edit_target(inbound, candidate);
+    inbound.request.upstream_body(inbound.body, &target)
+}
+
+fn edit_target<'c>(inbound: &Inbound<'_>, candidate: &Candidate<'c>) -> openai::Target<'c> {
     let provider = candidate.provider;
     let (streams, upstream_streams) = streams(inbound, candidate);
     let stream_options = match (upstream_streams, streams) {
@@ -205,17 +238,14 @@ fn edited(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Segments {
         (false, true) => StreamOptions::Remove,
         (true, _) | (false, false) => StreamOptions::Keep,
     };
-    inbound.request.upstream_body(
-        inbound.body,
-        &openai::Target {
-            model: candidate.model_json,
-            stream: streams.then_some(upstream_streams),
-            stream_options,
-            defaults: candidate.defaults,
-            only_max_tokens: provider.only_max_tokens,
-            float_embeddings_only: provider.float_embeddings_only,
-        },
-    )
+    openai::Target {
+        model: candidate.model_json,
+        stream: streams.then_some(upstream_streams),
+        stream_options,
+        defaults: candidate.defaults,
+        only_max_tokens: provider.only_max_tokens,
+        float_embeddings_only: provider.float_embeddings_only,
+    }
 }
 
 /// The caller's chat with the virtual model's defaults.

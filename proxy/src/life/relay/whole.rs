@@ -3,13 +3,14 @@
 use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
+use store::route::ReplyForm;
 use wire::dialect::openai::{Reply, collect, replay};
 use wire::provider::Call;
 
 use super::super::account::Account;
 use super::super::reply;
 use super::super::send::{Errand, Times, Whole, local};
-use super::super::translate::{Order, ReplyForm};
+use super::super::translate::Order;
 use super::{reply_fault, stream_fault, stream_header};
 use crate::fault::Fault;
 use crate::live::Target;

@@ -3,6 +3,7 @@
 use wire::provider::ProviderKind;
 
 use crate::config::{Config, QueuePriority};
+use crate::custom_headers::is_secret_name;
 use crate::endpoint::Endpoint;
 use crate::secret::Secret;
 use crate::virtual_model::VirtualModel;
@@ -70,4 +71,24 @@ pub fn headers(
         add(&name.to_ascii_lowercase(), value);
     }
     headers
+}
+
+/// Texts of the configuration that nobody may read in what comes back from `endpoint`:
+/// the keys, and the values of headers that carry keys, whole and without the scheme
+/// before them.
+pub fn secrets(model: &VirtualModel, endpoint: &Endpoint, queue: &QueueIdentity) -> Vec<String> {
+    let keys = [endpoint.api_key.as_ref(), queue.key.as_ref()];
+    let headers = endpoint.custom_headers.iter().chain(&model.custom_headers);
+    let values = headers.filter(|(name, _)| is_secret_name(name));
+    keys.into_iter()
+        .flatten()
+        .map(Secret::expose)
+        .chain(values.flat_map(|(_, value)| [value.as_str(), last_word(value)]))
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn last_word(text: &str) -> &str {
+    text.split_whitespace().next_back().unwrap_or(text)
 }

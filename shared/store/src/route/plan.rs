@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use wire::provider::Call;
 
+use crate::circuit::CircuitRow;
 use crate::endpoint::Endpoint;
-use crate::route::not_served;
+use crate::route::{Refused, not_served};
 use crate::snapshot::Snapshot;
 use crate::virtual_model::{Strategy, VirtualModel};
 
@@ -46,6 +47,35 @@ pub enum Circuit {
     },
     /// The time is over: one call may go and decides.
     HalfOpen,
+}
+
+impl Circuit {
+    /// The circuit that was saved as `row`, at `now` in unix milliseconds.
+    pub fn saved(row: Option<&CircuitRow>, now: i64) -> Self {
+        let Some(row) = row else {
+            return Self::Closed;
+        };
+        let until = row.open_until.saturating_mul(1000);
+        if now >= until {
+            return Self::HalfOpen;
+        }
+        Self::Open {
+            opened_at: row.opened_at.saturating_mul(1000),
+            until,
+        }
+    }
+}
+
+/// What is known since before of the circuit of `model` at `endpoint`. A circuit that
+/// opened before the endpoint was changed says nothing of it.
+pub fn saved_circuit<'r>(
+    rows: &'r [CircuitRow],
+    endpoint: &Endpoint,
+    model: &str,
+) -> Option<&'r CircuitRow> {
+    rows.iter().find(|row| {
+        row.endpoint_id == endpoint.id && row.model == model && row.opened_at >= endpoint.updated_at
+    })
 }
 
 /// Whose turn it is.
@@ -120,6 +150,38 @@ pub struct Plan<'s> {
     pub skipped: Vec<Skipped<'s>>,
     /// Every circuit is open; the one candidate is tried all the same.
     pub last_resort: bool,
+}
+
+impl Plan<'_> {
+    /// What the caller of the virtual model `name` is told when there is nothing to try.
+    pub fn none_left(&self, name: &str) -> Refused {
+        let not_served = self
+            .skipped
+            .iter()
+            .find_map(|skipped| match &skipped.reason {
+                SkipReason::NotServed(text) => Some(text.clone()),
+                SkipReason::ModelDisabled
+                | SkipReason::EndpointDisabled
+                | SkipReason::Unusable
+                | SkipReason::CircuitOpen(_)
+                | SkipReason::BeyondAttempts => None,
+            });
+        not_served.map_or_else(|| Refused::no_candidate(name), Refused::unsupported)
+    }
+}
+
+impl SkipReason {
+    /// For programs.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::ModelDisabled => "model_disabled",
+            Self::EndpointDisabled => "endpoint_disabled",
+            Self::Unusable => "unusable",
+            Self::NotServed(_) => "not_served",
+            Self::CircuitOpen(_) => "circuit_open",
+            Self::BeyondAttempts => "beyond_attempts",
+        }
+    }
 }
 
 /// Plans a `call` to `model`. `standing` tells how a virtual model on an endpoint is

@@ -8,6 +8,7 @@
 
 mod diagnose;
 mod messages;
+mod notes;
 mod outline;
 
 use std::ops::Range;

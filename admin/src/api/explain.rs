@@ -1,0 +1,96 @@
+//! What the gateway would do with a request, without sending it.
+//!
+//! The store's rows are read at the moment of the call; how the request is routed and
+//! written is the gateway's own code, in [`store::route`].
+
+mod shown;
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use actix_web::web::{self, Data, Json, ServiceConfig};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use store::FieldErrors;
+use store::route::call_at;
+use store::route::explain::{Asked, explain};
+
+use crate::admin::Admin;
+use crate::error::ApiError;
+use crate::json_object::JsonText;
+use crate::routing::resource;
+use shown::Shown;
+
+pub(super) fn routes(cfg: &mut ServiceConfig) {
+    cfg.service(resource("/api/admin/explain", "POST").route(web::post().to(answer)));
+}
+
+/// A call that a caller could make.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// The request; kept as it is written.
+    #[serde(default)]
+    body: Option<Box<RawValue>>,
+    /// The same as a text, for a request that is no JSON.
+    #[serde(default)]
+    body_text: Option<String>,
+}
+
+/// The path when none is named.
+const CHAT: &str = "/v1/chat/completions";
+
+async fn answer(admin: Data<Admin>, text: JsonText) -> Result<Json<Shown>, ApiError> {
+    let question: Question = serde_json::from_slice(&text.0)
+        .map_err(|error| ApiError::BadRequest(format!("the body cannot be read: {error}")))?;
+    drop(text);
+    let path = question.path.unwrap_or_else(|| CHAT.to_owned());
+    let Some(call) = call_at(&path) else {
+        let why = "must be the path of a model call, such as /v1/chat/completions, \
+                   /v1/completions or /v1/embeddings";
+        return Err(FieldErrors::one("path", why).into());
+    };
+    let body = match (question.body, question.body_text) {
+        (Some(body), None) => Bytes::from(String::from(Box::<str>::from(body))),
+        (None, Some(text)) => Bytes::from(text),
+        (Some(_), Some(_)) => {
+            return Err(FieldErrors::one("body_text", "cannot be given with body").into());
+        }
+        (None, None) => {
+            let why = "is required: the request to explain, or its text in body_text";
+            return Err(FieldErrors::one("body", why).into());
+        }
+    };
+    let headers: Vec<_> = question
+        .headers
+        .into_iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .collect();
+    let settings = admin.explain.clone();
+    let shown = admin
+        .on_store(move |store| {
+            let (snapshot, circuits) = (store.snapshot()?, store.circuits()?);
+            let asked = Asked {
+                call,
+                headers: &headers,
+                body: &body,
+            };
+            let explanation = explain(&snapshot, &circuits, &settings, &asked, now());
+            Ok(Shown::of(path, &explanation, &settings, now()))
+        })
+        .await?;
+    Ok(Json(shown))
+}
+
+/// Unix milliseconds.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |time| {
+        i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+    })
+}

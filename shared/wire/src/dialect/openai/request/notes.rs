@@ -1,0 +1,173 @@
+//! What of a caller's request an upstream of the same dialect gets otherwise, in words:
+//! the changes of [`Request::upstream_body`].
+
+use bytes::Bytes;
+
+use super::{Request, Sent, StreamOptions, Target};
+use crate::hub::Note;
+
+const DEFAULT: &str = "the caller does not set it: the virtual model's default is sent";
+
+impl Request {
+    /// The fields of `body` that [`Self::upstream_body`] changes for `target`, in no
+    /// order that means anything.
+    #[must_use]
+    pub fn notes(&self, body: &Bytes, target: &Target<'_>) -> Vec<Note> {
+        let mut notes = Vec::new();
+        let mut adapted = |field: &str, why| notes.push(Note::adapted(field, why));
+        let named = self.model_at.as_ref().and_then(|at| body.get(at.clone()));
+        if named != Some(target.model) {
+            adapted("model", "the endpoint has its own name for the model");
+        }
+        if target.stream.is_some_and(|wanted| wanted != self.stream) {
+            adapted("stream", "the endpoint is asked for a whole answer");
+        }
+        let usage = "usage is asked for, so that it can be counted";
+        match target.stream_options {
+            StreamOptions::AskUsage if !self.wants_usage => adapted("stream_options", usage),
+            StreamOptions::Remove if self.options_at.is_some() => {
+                let why = "the endpoint is not asked for a stream";
+                notes.push(Note::dropped("stream_options", why));
+            }
+            StreamOptions::AskUsage | StreamOptions::Keep | StreamOptions::Remove => {}
+        }
+        self.note_limits(target, &mut notes);
+        let mut adapted = |field: &str, why| notes.push(Note::adapted(field, why));
+        if self.chat && target.defaults.system_prompt.is_some() {
+            adapted("messages", "the virtual model's system prompt leads");
+        }
+        if target.float_embeddings_only && self.base64_at.is_some() {
+            let why = "the endpoint refuses base64; clients read float as well";
+            adapted("encoding_format", why);
+        }
+        notes
+    }
+
+    fn note_limits(&self, target: &Target<'_>, notes: &mut Vec<Note>) {
+        let defaults = target.defaults;
+        let max_tokens = match (&self.max_completion, &self.max_tokens) {
+            (Sent::Value(_), Sent::Nothing) if target.only_max_tokens => {
+                let why = "the endpoint ignores max_completion_tokens: it is repeated here";
+                notes.push(Note::adapted("max_tokens", why));
+                None
+            }
+            (Sent::Value(_), _) => None,
+            (Sent::Nothing | Sent::Null(_), sent) => Some(sent),
+        };
+        for (field, sent, default) in [
+            ("max_tokens", max_tokens, &defaults.max_tokens),
+            (
+                "temperature",
+                Some(&self.temperature),
+                &defaults.temperature,
+            ),
+            ("top_p", Some(&self.top_p), &defaults.top_p),
+        ] {
+            let is_unset = matches!(sent, Some(Sent::Nothing | Sent::Null(_)));
+            if is_unset && default.is_some() {
+                notes.push(Note::adapted(field, DEFAULT));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::value::RawValue;
+
+    use super::super::Defaults;
+    use super::*;
+    use crate::provider::Call;
+
+    const BODIES: [(Call, &str); 7] = [
+        (
+            Call::Chat,
+            r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#,
+        ),
+        (
+            Call::Chat,
+            r#"{"messages":[{"role":"user","content":"x"}],"stream":true,"temperature":null,"top_p":1}"#,
+        ),
+        (
+            Call::Chat,
+            r#"{"model":"real","messages":[{"role":"user","content":"x"}],"stream":true,"stream_options":{"include_usage":true},"max_tokens":3}"#,
+        ),
+        (
+            Call::Chat,
+            r#"{"model":"m","messages":[{"role":"user","content":"x"}],"stream":true,"stream_options":{"x":1},"max_completion_tokens":3}"#,
+        ),
+        (
+            Call::Chat,
+            r#"{"model":"m","messages":[{"role":"user","content":"x"}],"max_completion_tokens":3,"max_tokens":null}"#,
+        ),
+        (
+            Call::Completions,
+            r#"{"model":"m","prompt":"x","temperature":0}"#,
+        ),
+        (
+            Call::Embeddings,
+            r#"{"model":"m","input":"x","encoding_format":"base64"}"#,
+        ),
+    ];
+
+    fn members(body: &[u8]) -> BTreeMap<String, String> {
+        let members: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body).unwrap();
+        let text = |(name, value): (String, Box<RawValue>)| (name, value.get().to_owned());
+        members.into_iter().map(text).collect()
+    }
+
+    /// Over every body and every treatment: the notes name what differs, no more and
+    /// no less.
+    #[test]
+    fn the_notes_name_exactly_what_differs() {
+        let set = Defaults {
+            max_tokens: Some("9".into()),
+            temperature: Some("0.5".into()),
+            top_p: Some("0.25".into()),
+            system_prompt: Some("Be brief.".to_owned()),
+        };
+        let model = Bytes::from_static(b"\"real\"");
+        let mut differed = BTreeSet::new();
+        for (call, text) in BODIES {
+            let body = Bytes::from(text);
+            let request = Request::read(call, &body).unwrap();
+            for options in [
+                StreamOptions::AskUsage,
+                StreamOptions::Keep,
+                StreamOptions::Remove,
+            ] {
+                for bits in 0..8 {
+                    let target = Target {
+                        model: &model,
+                        stream: request.stream.then_some(bits & 1 == 0),
+                        stream_options: options,
+                        defaults: if bits & 2 == 0 {
+                            &set
+                        } else {
+                            &Defaults::default()
+                        },
+                        only_max_tokens: bits & 4 == 0,
+                        float_embeddings_only: bits & 4 == 0,
+                    };
+                    let before = members(&body);
+                    let after = members(&request.upstream_body(&body, &target).to_bytes());
+                    let differs: BTreeSet<String> = before
+                        .keys()
+                        .chain(after.keys())
+                        .filter(|name| before.get(*name) != after.get(*name))
+                        .cloned()
+                        .collect();
+                    let notes = request.notes(&body, &target);
+                    let noted: BTreeSet<String> = notes.iter().map(|n| n.field.clone()).collect();
+                    assert_eq!(noted, differs, "{text} {target:?}");
+                    assert_eq!(noted.len(), notes.len(), "a field twice: {notes:?}");
+                    differed.extend(differs);
+                }
+            }
+        }
+        assert_eq!(differed.len(), 8, "{differed:?}");
+    }
+}
