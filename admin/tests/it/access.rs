@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::harness::{App, answer};
 
 /// Every routed path with a method it takes.
-const ROUTES: [(Method, &str); 43] = [
+const ROUTES: [(Method, &str); 44] = [
     (Method::GET, "/"),
     (Method::GET, "/proxy-dashboard"),
     (Method::GET, "/api/endpoints"),
@@ -49,6 +49,7 @@ const ROUTES: [(Method, &str); 43] = [
     (Method::GET, "/api/admin/endpoints/1/pulls"),
     (Method::GET, "/api/admin/circuits"),
     (Method::POST, "/api/admin/circuits/reset"),
+    (Method::POST, "/api/admin/explain"),
     (Method::GET, "/no/such/path"),
 ];
 

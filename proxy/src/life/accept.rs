@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, header};
 use pingora::protocols::http::ServerSession;
-use store::route::Refused;
+use store::route::{self, Refused};
 use wire::dialect::openai::Request;
 use wire::provider::Call;
 
@@ -40,8 +40,8 @@ pub(super) async fn accept(
     let header = caller.req_header();
     let said = |name: &str| header.headers.get(name).cloned();
     let said = Said {
-        priority: said("x-priority"),
-        user: said("x-user-id"),
+        priority: said(route::PRIORITY),
+        user: said(route::USER),
         session: said("x-session-id"),
     };
     let announced = header
