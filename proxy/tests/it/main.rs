@@ -16,6 +16,7 @@ mod connections;
 mod crowd;
 mod cuts;
 mod end_to_end;
+mod expect;
 mod fault_matrix;
 mod forms;
 mod hangups;
