@@ -236,6 +236,19 @@ impl Account {
     fn count_tokens(&self, record: &mut CallRecord) {
         let answered = record.outcome == Outcome::Success || self.answer_bytes > 0;
         let usage = match self.usage {
+            // What a provider declares before the end does not count what it has sent.
+            Some(usage)
+                if record.outcome != Outcome::Success
+                    && usage.completion_tokens < estimate_tokens(self.answer_bytes) =>
+            {
+                record.estimated = true;
+                let completion_tokens = estimate_tokens(self.answer_bytes);
+                Usage {
+                    completion_tokens,
+                    total_tokens: usage.prompt_tokens + completion_tokens,
+                    ..usage
+                }
+            }
             Some(usage) => usage,
             None if answered && self.reached_upstream => {
                 record.estimated = true;

@@ -19,8 +19,16 @@ async fn every_reply_follows_a_continue() {
             200,
             "[DONE]",
         ),
-        (chat("", &json!({"model": "nobody"})), 404, "model_not_found"),
-        (chat("status=503", &json!({"stream": true})), 503, "upstream_failed"),
+        (
+            chat("", &json!({"model": "nobody"})),
+            404,
+            "model_not_found",
+        ),
+        (
+            chat("status=503", &json!({"stream": true})),
+            503,
+            "upstream_failed",
+        ),
     ] {
         let mut caller = scene.caller().await;
         caller.ask(CHAT, WAITS, &body.to_string()).await;

@@ -139,18 +139,39 @@ fn callers(status: u16, told: &UpstreamError, clean: &dyn Fn(&str) -> String) ->
         fault.outcome = store::Outcome::UpstreamError;
         fault.next = true;
     }
+    let is_too_long = status == 400 && is_context_overflow(told);
     fault.body = ErrorBody {
         message: message.map_or_else(
             || format!("The upstream refused the request with HTTP {status}."),
             clean,
         ),
-        kind: told.kind.as_deref().map_or_else(|| kind.to_owned(), clean),
+        kind: match told.kind.as_deref() {
+            Some(own) if !is_too_long => clean(own),
+            Some(_) | None => kind.to_owned(),
+        },
         param: told.param.as_deref().map(clean),
-        code: Some(
-            told.code
-                .as_deref()
-                .map_or_else(|| "upstream_refused".to_owned(), clean),
-        ),
+        code: Some(match told.code.as_deref() {
+            _ if is_too_long => "context_length_exceeded".to_owned(),
+            Some(code) => clean(code),
+            None => "upstream_refused".to_owned(),
+        }),
     };
     fault
+}
+
+/// Whether the prompt is longer than the model's context, in the words of any vendor:
+/// clients look for one code.
+fn is_context_overflow(told: &UpstreamError) -> bool {
+    let kind = told.kind.as_deref().unwrap_or("");
+    let code = told.code.as_deref().unwrap_or("");
+    let message = told.message.as_deref().unwrap_or("").to_lowercase();
+    kind == "exceed_context_size_error"
+        || code == "context_length_exceeded"
+        || [
+            "maximum context length",
+            "prompt is too long",
+            "exceeds the available context",
+        ]
+        .iter()
+        .any(|words| message.contains(words))
 }
