@@ -226,14 +226,20 @@ async fn what_may_not_be_called_is_not_found() {
 
 #[tokio::test]
 async fn a_call_that_the_provider_type_lacks_is_told_so() {
-    let scene = Scene::of(sim::Flavor::OpenWebui).await;
+    let scene = Scene::of(sim::Flavor::Anthropic).await;
     let refused = scene
-        .post(COMPLETIONS, &json!({"model": MODEL, "prompt": "hi"}))
+        .post(EMBEDDINGS, &json!({"model": MODEL, "input": "hi"}))
         .await;
-    assert!(refused.status.is_client_error(), "{refused:?}");
-    let message = refused.error()["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("completions"), "{message}");
+    assert_eq!(refused.status, 400, "{refused:?}");
+    let error = refused.error();
+    assert_eq!(error["code"], "unsupported_operation");
+    let message = error["message"].as_str().unwrap();
+    for word in ["anthropic", "embeddings"] {
+        assert!(message.contains(word), "{message}");
+    }
     assert_eq!(scene.sim.served().requests, 0);
+    let row = scene.ground.row().await;
+    assert_eq!(row.outcome.as_deref(), Some("refused"), "{row:?}");
 }
 
 #[tokio::test]

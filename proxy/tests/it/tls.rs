@@ -281,10 +281,12 @@ async fn a_hang_up_cancels_one_http2_stream_only() {
 }
 
 #[tokio::test]
-async fn a_large_prompt_and_an_early_refusal_over_http2() {
+async fn a_large_request_and_an_early_refusal_over_http2() {
     let (_ground, sim, gateway) = over_http2(&[]).await;
-    let prompt = "p\u{e9} ".repeat(1_000_000);
-    let body = json!({"model": "h2", "messages": [{"role": "user", "content": prompt}]});
+    // More than any window of the connection, less than any context of the model.
+    let user = json!({"role": "user", "content": "hi"});
+    let large = "p\u{e9} ".repeat(1_000_000);
+    let body = json!({"model": "h2", "messages": [user], "x_large": large});
     let text = body.to_string();
     let request = client()
         .post(format!("{}{CHAT}", gateway.base))
