@@ -20,6 +20,7 @@ mod expect;
 mod fault_matrix;
 mod forms;
 mod hangups;
+mod kinds;
 mod ledger;
 mod memory;
 mod models;

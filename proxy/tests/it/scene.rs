@@ -128,6 +128,8 @@ pub(crate) struct Scene {
 #[derive(Default)]
 pub(crate) struct Props<'a> {
     pub(crate) options: Options,
+    /// What follows the provider's address in the endpoint's URL.
+    pub(crate) path: &'a str,
     pub(crate) endpoint: Value,
     pub(crate) model: Value,
     pub(crate) env: &'a [(&'a str, &'a str)],
@@ -175,7 +177,8 @@ impl Scene {
         let object = |value: Value| if value.is_null() { json!({}) } else { value };
         let ground = Ground::new();
         let sim = provider_with(props.options).await;
-        let endpoint = ground.endpoint(&sim, &object(props.endpoint));
+        let url = json!({"url": format!("{}{}", sim.base_url(), props.path)});
+        let endpoint = ground.endpoint(&sim, &with(url, &object(props.endpoint)));
         let model = ground.model(MODEL, endpoint, &object(props.model));
         let gateway = Process::gateway(ground.folder.path(), props.env).await;
         Self {
