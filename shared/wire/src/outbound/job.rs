@@ -30,7 +30,11 @@ pub(super) fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<
     };
     let mut second = None;
     let (first, asked) = match candidate.worker {
-        Worker::Vllm | Worker::Ollama => (job(candidate.worker, &body, None)?, None),
+        Worker::Vllm => (job(Worker::Vllm, &body, None)?, None),
+        Worker::Ollama => {
+            one_prompt(inbound)?;
+            (job(Worker::Ollama, &body, None)?, None)
+        }
         Worker::VllmNative | Worker::Text => {
             let asked = native(inbound, candidate)?;
             let chat = asked.as_ref().map(|asked| &asked.chat);
@@ -75,14 +79,34 @@ fn native(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Option<Nat
             let completion = read_completion(inbound, candidate)?;
             let mut chats = completion.to_chats()?;
             if chats.len() > 1 {
-                let wrong = "must be one text: the endpoint's worker takes one prompt";
-                return Err(Refusal::field("prompt", wrong).into());
+                return Err(several_prompts().into());
             }
             let echo = completion.echoes().pop().flatten();
             Ok(chats.pop().map(|chat| Native { chat, echo }))
         }
         Call::Embeddings => Ok(None),
     }
+}
+
+/// An Ollama server takes no list of prompts, and its worker would not say whose fault
+/// that is.
+fn one_prompt(inbound: &Inbound<'_>) -> Result<(), Refusal> {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        prompt: &'a RawValue,
+    }
+    let body = serde_json::from_slice::<Body<'_>>(inbound.body);
+    let is_list = body.is_ok_and(|body| body.prompt.get().starts_with('['));
+    if inbound.call == Call::Completions && is_list {
+        return Err(several_prompts());
+    }
+    Ok(())
+}
+
+fn several_prompts() -> Refusal {
+    let wrong = "must be one text: the endpoint's worker takes one prompt";
+    Refusal::field("prompt", wrong)
 }
 
 /// The completion request without its wish for the prompt.
