@@ -160,9 +160,15 @@ fn ending(facts: &Facts, script: &Script, answer: &Answer) -> String {
     if script.usage == Usage::None {
         return format!(r#""done":true,"done_reason":{reason}"#);
     }
+    // What does not fit into the context is cut off before it is counted.
+    let read = if script.usage == Usage::Huge {
+        answer.prompt_tokens
+    } else {
+        answer.prompt_tokens.min(load.context)
+    };
     format!(
         r#""done":true,"done_reason":{reason},"total_duration":1200000000,"load_duration":50000000{},"prompt_eval_duration":300000000{},"eval_duration":800000000"#,
-        counter("prompt_eval_count", answer.prompt_tokens),
+        counter("prompt_eval_count", read),
         counter("eval_count", answer.completion_tokens)
     )
 }

@@ -33,6 +33,8 @@ const LONGEST: Duration = Duration::from_secs(2);
 const FLOWING: Duration = Duration::from_millis(100);
 /// Questions in a row that may fail before the job is given up.
 const FAILURES: u32 = 5;
+/// Questions in a row that may be answered with "no such job" before it is believed.
+const UNKNOWN: u32 = 2;
 /// How long a cancellation may take.
 const CANCEL: Duration = Duration::from_secs(10);
 
@@ -129,6 +131,9 @@ impl Job {
             }
             match self.look().await {
                 Ok(()) => self.failures = 0,
+                Err(fault) if fault.status == 404 && self.failures >= UNKNOWN => {
+                    self.end(Some(lost(&fault)));
+                }
                 Err(fault) if !fault.next || self.failures >= FAILURES => self.end(Some(fault)),
                 Err(fault) => {
                     self.failures += 1;
@@ -313,6 +318,17 @@ impl Line {
         );
         fault.with_private(self.target.scrub_for_log(&private))
     }
+}
+
+/// What it means that the platform does not know the job. Its 404 is not the caller's.
+fn lost(fault: &Fault) -> Fault {
+    let private = fault.private.clone().unwrap_or_default();
+    Fault::upstream(
+        502,
+        "upstream_job_lost",
+        "The upstream does not know the job any more: it waited too long for a worker, or was removed.",
+    )
+    .with_private(private)
 }
 
 /// A request about a job.
