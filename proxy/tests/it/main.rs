@@ -8,6 +8,7 @@
 )]
 
 mod affinity;
+mod anthropic;
 mod bodies;
 mod caller;
 mod circuits;
@@ -24,12 +25,15 @@ mod kinds;
 mod ledger;
 mod memory;
 mod models;
+mod ollama;
 mod process;
 mod program;
 mod providers;
+mod queue;
 mod refusals;
 mod requests;
 mod routing;
+mod runpod;
 mod scene;
 mod stop;
 mod store_faults;

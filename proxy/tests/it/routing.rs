@@ -419,3 +419,18 @@ async fn an_empty_answer_is_passed_on_when_all_are_empty() {
     let got = crowd.chat(json!({})).await;
     assert_eq!(origin(&got), 1);
 }
+
+#[tokio::test]
+async fn b30_an_empty_account_is_not_asked_twice_and_another_serves() {
+    let crowd = Crowd::of(2, json!({"strategy": "backup"}), &[]).await;
+    crowd.script(0, "status=429 code=insufficient_quota");
+    for stream in [false, true] {
+        assert_eq!(crowd.served_by(json!({"stream": stream})).await, 1);
+    }
+    // Waiting does not fill an account: the first call was the last with that key.
+    assert_eq!(crowd.received(), [1, 2]);
+    let rows = crowd.ground.rows(2).await;
+    let empty = ("endpoint-0", 429, Some("insufficient_quota"));
+    assert_eq!(attempts(&rows[0]), [empty, ("endpoint-1", 200, None)]);
+    assert_eq!(attempts(&rows[1]), [("endpoint-1", 200, None)]);
+}

@@ -67,7 +67,7 @@ async fn an_upstreams_code_and_type_are_kept() {
 }
 
 #[tokio::test]
-async fn a_refused_key_is_the_operators_business() {
+async fn b31_a_refused_key_is_the_operators_business() {
     for flavor in Flavor::ALL {
         let options = Options {
             flavor,

@@ -1,0 +1,181 @@
+//! What only an Ollama server has: a context that is asked for with each request, and
+//! models that are loaded anew when it changes.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sim::{Flavor, Options};
+
+use crate::scene::{MODEL, Props, Scene, chat, with};
+
+const CHAT: &str = "/v1/chat/completions";
+
+async fn scene(model: Value) -> Scene {
+    let options = Options {
+        flavor: Flavor::Ollama,
+        models: ["sim-model", "sim-no-thinking", "sim-no-tools"]
+            .map(str::to_owned)
+            .to_vec(),
+        ..Options::default()
+    };
+    Scene::with(Props {
+        options,
+        model,
+        ..Props::default()
+    })
+    .await
+}
+
+/// The last chat.
+fn sent(scene: &Scene) -> Value {
+    let request = scene.sim.last_request().unwrap();
+    assert_eq!(request.path, "/api/chat");
+    serde_json::from_slice(&request.body).unwrap()
+}
+
+/// A chat with a prompt of about so many tokens.
+fn long(tokens: usize, more: &Value) -> Value {
+    let text = format!("{} [[sim: say=ok]]", "abc ".repeat(tokens));
+    let messages = json!([{"role": "user", "content": text}]);
+    with(json!({"model": MODEL, "messages": messages}), more)
+}
+
+#[tokio::test]
+async fn the_context_grows_in_powers_of_two_and_never_shrinks() {
+    let scene = scene(json!({})).await;
+    for (body, num_ctx) in [
+        (chat("say=ok", &json!({})), 4096),
+        (long(3000, &json!({})), 8192),
+        (long(20_000, &json!({})), 32_768),
+        // What is loaded stays loaded.
+        (chat("say=ok", &json!({})), 32_768),
+        (long(3000, &json!({"stream": true})), 32_768),
+        (long(20_000, &json!({"max_tokens": 20_000})), 65_536),
+        // Not more than the model has.
+        (long(200_000, &json!({})), 131_072),
+    ] {
+        let got = scene.post(CHAT, &body).await;
+        assert_eq!(got.status, 200, "{got:?}");
+        assert_eq!(sent(&scene)["options"]["num_ctx"], num_ctx);
+    }
+    assert_eq!(
+        scene.sim.loads("sim-model"),
+        [4096, 8192, 32_768, 65_536, 131_072],
+        "a model is loaded anew only to grow"
+    );
+    // The server was asked for what the model can, and not each time.
+    let requests = scene.sim.requests();
+    let shown = requests.iter().filter(|r| r.path == "/api/show").count();
+    assert_eq!(shown, 1);
+}
+
+#[tokio::test]
+async fn a_model_that_somebody_else_has_loaded_is_left_as_it_is() {
+    let scene = scene(json!({})).await;
+    let other = json!({
+        "model": "sim-model", "messages": [{"role": "user", "content": "hi"}],
+        "options": {"num_ctx": 16_384},
+    });
+    let url = format!("{}/api/chat", scene.sim.base_url());
+    let request = scene.client.request(Method::POST, url);
+    let loaded = request.bearer_auth(crate::scene::KEY).json(&other).send();
+    assert!(loaded.await.unwrap().status().is_success());
+    assert_eq!(scene.chat("say=ok", json!({})).await.status, 200);
+    assert_eq!(sent(&scene)["options"]["num_ctx"], 16_384);
+    assert_eq!(scene.sim.loads("sim-model"), [16_384]);
+}
+
+#[tokio::test]
+async fn a_prompt_that_is_cut_is_told() {
+    for stream in [false, true] {
+        let scene = scene(json!({"num_ctx": 8192})).await;
+        let got = scene
+            .post(CHAT, &long(20_000, &json!({"stream": stream})))
+            .await;
+        assert_eq!(got.status, 200, "{got:?}");
+        assert_eq!(
+            sent(&scene)["options"]["num_ctx"],
+            8192,
+            "the operator's limit"
+        );
+        let warning = got.header("x-gateway-warning");
+        assert!(
+            warning.starts_with("prompt_cut; num_ctx=8192"),
+            "{stream}: {got:?}"
+        );
+        let log = scene
+            .gateway
+            .logged("does not fit the model's context")
+            .await;
+        assert!(log.contains("num_ctx=8192"), "{log}");
+        // One that fits is none.
+        let got = scene.chat("say=ok", json!({"stream": stream})).await;
+        assert_eq!(got.header("x-gateway-warning"), "", "{got:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_model_thinks_as_far_as_it_can() {
+    for (model, effort, think, reasoning) in [
+        ("sim-model", json!(null), Value::Null, ""),
+        ("sim-model", json!("high"), json!("high"), "Let me think."),
+        ("sim-model", json!("none"), json!(false), ""),
+        // To one that cannot the server would refuse it.
+        ("sim-no-thinking", json!("high"), Value::Null, ""),
+    ] {
+        let scene = scene(json!({"actual_model": model})).await;
+        for stream in [false, true] {
+            let asked = json!({"reasoning_effort": effort, "stream": stream});
+            let got = scene.chat("say=ok", asked).await;
+            assert_eq!(got.status, 200, "{model} {effort}: {got:?}");
+            let told = sent(&scene).get("think").cloned().unwrap_or_default();
+            assert_eq!(told, think, "{model} {effort}");
+            let heard = if stream {
+                let chunks = got.chunks();
+                let piece =
+                    |chunk: &Value| chunk["choices"][0]["delta"]["reasoning_content"].clone();
+                let pieces = chunks.iter().map(piece);
+                pieces
+                    .filter_map(|piece| piece.as_str().map(str::to_owned))
+                    .collect()
+            } else {
+                let message = got.json()["choices"][0]["message"].clone();
+                message["reasoning_content"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            assert_eq!(heard, reasoning, "{model} {effort} {stream}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn tools_for_a_model_that_takes_none_are_refused_in_words() {
+    let scene = scene(json!({"actual_model": "sim-no-tools"})).await;
+    let tool =
+        json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}});
+    let got = scene.chat("", json!({"tools": [tool]})).await;
+    assert_eq!(got.status, 400, "{got:?}");
+    assert_eq!(got.error()["param"], "tools");
+    let asked = scene.sim.requests();
+    assert!(asked.iter().all(|request| request.path != "/api/chat"));
+}
+
+#[tokio::test]
+async fn a_form_of_the_answer_is_the_servers_format() {
+    let scene = scene(json!({})).await;
+    let schema = json!({"type": "object", "properties": {"b": {}, "a": {}}});
+    for (format, told) in [
+        (json!({"type": "json_object"}), json!("json")),
+        (
+            json!({"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}),
+            schema.clone(),
+        ),
+    ] {
+        let got = scene
+            .chat("say=ok", json!({"response_format": format}))
+            .await;
+        assert_eq!(got.status, 200, "{got:?}");
+        assert_eq!(sent(&scene)["format"], told);
+    }
+}

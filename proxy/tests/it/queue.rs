@@ -1,0 +1,124 @@
+//! What only a queue has: urgency, names of who asks, and errors inside errors.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sim::{Flavor, Options};
+
+use crate::scene::{Answer, Props, Scene, answer, chat};
+
+async fn scene(model: Value, env: &[(&str, &str)]) -> Scene {
+    let options = Options {
+        flavor: Flavor::Queue,
+        ..Options::default()
+    };
+    Scene::with(Props {
+        options,
+        model,
+        env,
+        ..Props::default()
+    })
+    .await
+}
+
+async fn ask(scene: &Scene, header: Option<(&str, &str)>, more: &Value) -> Answer {
+    let mut request = scene.request(Method::POST, "/v1/chat/completions");
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
+    }
+    answer(request.json(&chat("say=ok", more))).await
+}
+
+fn told(scene: &Scene, name: &str) -> Option<String> {
+    let request = scene.sim.last_request().unwrap();
+    let all: Vec<_> = request.headers.get_all(name).iter().collect();
+    assert!(all.len() < 2, "{name}: {all:?}");
+    all.first().map(|value| value.to_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn the_nearest_word_on_urgency_counts() {
+    let low = &[("AI_QUEUE_PRIORITY", "LOW")][..];
+    for (env, model, header, priority) in [
+        (&[][..], json!({}), None, "NORMAL"),
+        (low, json!({}), None, "LOW"),
+        (low, json!({"queue_priority": "NORMAL"}), None, "NORMAL"),
+        (
+            low,
+            json!({"queue_priority": "NORMAL"}),
+            Some("HIGH"),
+            "HIGH",
+        ),
+        (low, json!({}), Some("HIGH"), "HIGH"),
+    ] {
+        let scene = scene(model.clone(), env).await;
+        let header = header.map(|value| ("x-priority", value));
+        let got = ask(&scene, header, &json!({})).await;
+        assert_eq!(got.status, 200, "{got:?}");
+        let told = told(&scene, "x-priority");
+        assert_eq!(
+            told.as_deref(),
+            Some(priority),
+            "{env:?} {model} {header:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_urgency_that_is_none_is_refused() {
+    let scene = scene(json!({}), &[]).await;
+    for value in ["URGENT", "", "1"] {
+        let got = ask(&scene, Some(("x-priority", value)), &json!({})).await;
+        assert_eq!(got.status, 400, "{value:?}: {got:?}");
+        assert_eq!(got.error()["param"], "x-priority");
+        for word in ["HIGH", "NORMAL", "LOW"] {
+            assert!(got.body.contains(word), "{got:?}");
+        }
+    }
+    assert_eq!(scene.sim.served().requests, 0);
+    for row in scene.ground.rows(3).await {
+        assert_eq!(row.outcome.as_deref(), Some("client_error"), "{row:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_queue_learns_who_asks() {
+    let scene = scene(json!({}), &[]).await;
+    for (header, more, user) in [
+        (None, json!({}), None),
+        (Some(("x-user-id", "anna")), json!({}), Some("anna")),
+        (None, json!({"user": "ben"}), Some("ben")),
+        (
+            Some(("x-user-id", "anna")),
+            json!({"user": "ben"}),
+            Some("anna"),
+        ),
+    ] {
+        assert_eq!(ask(&scene, header, &more).await.status, 200);
+        assert_eq!(
+            told(&scene, "x-user-id").as_deref(),
+            user,
+            "{header:?} {more}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_error_inside_an_error_is_taken_out() {
+    let scene = scene(json!({}), &[]).await;
+    for stream in [false, true] {
+        let script = "status=400 double_error message=because+of+this";
+        let got = scene.chat(script, json!({"stream": stream})).await;
+        assert_eq!(got.status, 400, "{got:?}");
+        assert_eq!(got.error()["message"], "because of this", "{got:?}");
+        assert!(!got.body.contains("\\\""), "{got:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_other_provider_hears_of_urgency() {
+    let scene = Scene::start().await;
+    let got = ask(&scene, Some(("x-priority", "HIGH")), &json!({})).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    assert_eq!(told(&scene, "x-priority"), None);
+    assert_eq!(told(&scene, "x-model"), None);
+}
