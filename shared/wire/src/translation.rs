@@ -13,7 +13,7 @@ pub use crate::dialect::openai::End;
 use crate::dialect::{anthropic, ollama, openai, runpod};
 use crate::hub::{Answer, Event, StreamFault, Thinking, ToolNames};
 use crate::usage::Usage;
-use kept::Kept;
+pub(crate) use kept::Kept;
 
 /// The upstream's side of a stream.
 #[derive(Debug)]
@@ -242,7 +242,8 @@ pub fn collected(mut from: StreamFrom, stream: &[u8]) -> Answer {
     answer
 }
 
-fn read_whole(from: WholeFrom, body: &[u8], each: &mut dyn FnMut(Event<'_>)) {
+/// Tells what a whole reply says.
+pub(crate) fn read_whole(from: WholeFrom, body: &[u8], each: &mut dyn FnMut(Event<'_>)) {
     match from {
         WholeFrom::OpenAi => openai::read_reply_events(body, each),
         WholeFrom::Anthropic => anthropic::read_reply(body, each),

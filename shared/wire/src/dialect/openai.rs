@@ -20,6 +20,7 @@ mod stream;
 
 pub use crate::hub::StreamFault;
 pub use chat_request::{ChatTarget, write_chat};
+pub(crate) use chat_writer::reply_call_id;
 pub use chat_writer::{ChatWriter, WriterOptions, write_chat_reply};
 pub use collect::collect;
 pub use completion_writer::{

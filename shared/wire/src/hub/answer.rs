@@ -104,22 +104,6 @@ impl Answer {
         finishes.into_iter().any(Finish::explains_emptiness)
     }
 
-    /// The signed and the redacted reasoning, by the id of the first call that came of
-    /// it; for upstreams that want it back. Empty without calls or without proof.
-    #[must_use]
-    pub fn thinking_by_call(&self) -> Vec<(String, Vec<Thinking>)> {
-        let by_call = self.choices.iter().filter_map(|choice| {
-            let proven = choice.reasoning.iter().filter(|block| match block {
-                Thinking::Plain { signature, .. } => signature.is_some(),
-                Thinking::Redacted { .. } => true,
-            });
-            let proven: Vec<_> = proven.cloned().collect();
-            let call = choice.calls.first()?;
-            (!proven.is_empty()).then(|| (call.id.clone(), proven))
-        });
-        by_call.collect()
-    }
-
     /// Choices beyond this number are not kept apart.
     const MOST: u32 = 128;
 

@@ -7,8 +7,8 @@ use crate::dialect::openai::{
     write_chat_reply, write_completion_replies,
 };
 use crate::dialect::{anthropic, ollama, runpod};
-use crate::hub::{Answer, StreamFault, ToolNames};
-use crate::translation::{self, StreamFrom, StreamTo, Translation, WholeFrom};
+use crate::hub::{Answer, Event, StreamFault, ToolNames};
+use crate::translation::{self, Kept, StreamFrom, StreamTo, Translation, WholeFrom};
 use crate::usage::Usage;
 
 /// How an answer becomes the caller's.
@@ -81,17 +81,25 @@ impl Dialect {
     /// form it came.
     #[must_use]
     pub fn whole(self, body: &[u8], is_stream: bool) -> Answer {
+        let mut answer = Answer::default();
+        self.read(body, is_stream, &mut |event| answer.add(&event));
+        answer
+    }
+
+    fn read(self, body: &[u8], is_stream: bool, each: &mut dyn FnMut(Event<'_>)) {
         let from = match self {
             // Outputs come one by one or in a list, which is no stream.
             Self::Job { max_tokens } => WholeFrom::Job { max_tokens },
             Self::OpenAi | Self::Anthropic | Self::Ollama if is_stream => {
-                return translation::collected(self.stream(), body);
+                let mut from = self.stream();
+                from.push(body, each);
+                return from.finish(true, each);
             }
             Self::OpenAi => WholeFrom::OpenAi,
             Self::Anthropic => WholeFrom::Anthropic,
             Self::Ollama => WholeFrom::Ollama,
         };
-        translation::whole(from, body)
+        translation::read_whole(from, body, each);
     }
 }
 
@@ -148,8 +156,19 @@ impl AnswerForm {
             Self::Completion(dialect, echoes) => (*dialect, Some(echoes)),
         };
         let mut answers = Vec::new();
+        let mut kept = Kept::default();
+        let keeps = dialect == Dialect::Anthropic && echoes.is_none();
         for (body, is_stream) in replies {
-            let answer = dialect.whole(body, *is_stream);
+            let mut answer = Answer::default();
+            dialect.read(body, *is_stream, &mut |event| {
+                answer.add(&event);
+                if keeps {
+                    kept.add(&event, |choice, call, id| {
+                        openai::reply_call_id(&answer.id, &options.id, (choice, call), id)
+                            .into_owned()
+                    });
+                }
+            });
             match answer.end {
                 // Of a whole reply there are no events that the caller should read of.
                 Some(Err(StreamFault::BadEvent(why))) if !is_stream => {
@@ -182,10 +201,7 @@ impl AnswerForm {
                 .fold(None, |sum, a| total_usage(sum, a.usage)),
             answer_bytes: answers.iter().map(Answer::bytes).sum(),
             says_why: answers.iter().any(Answer::says_why),
-            thinking: match dialect {
-                Dialect::Anthropic => answers.iter().flat_map(Answer::thinking_by_call).collect(),
-                Dialect::OpenAi | Dialect::Ollama | Dialect::Job { .. } => Vec::new(),
-            },
+            thinking: kept.take(),
         }))
     }
 }

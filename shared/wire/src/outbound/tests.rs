@@ -179,3 +179,66 @@ fn a_fault_in_a_reply_is_told() {
         "{failed:?}"
     );
 }
+
+#[test]
+fn thinking_is_kept_alike_from_a_stream_and_a_whole_reply() {
+    let request = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+    let outbound = to_anthropic(&request).unwrap();
+    let thought = |text: &str| json!({"type": "thinking", "thinking": text, "signature": "s"});
+    let call = |id: &str| json!({"type": "tool_use", "id": id, "name": "f", "input": {}});
+    let blocks = [thought("a"), call("c1"), call("c2"), thought("b"), call("")];
+    let reply = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "x",
+        "content": blocks, "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 2}});
+    let completed = whole(&outbound, &reply);
+    let body: Value = serde_json::from_slice(&completed.body).unwrap();
+    let made = &body["choices"][0]["message"]["tool_calls"][2]["id"];
+    let block = |text: &str| {
+        vec![Thinking::Plain {
+            text: text.to_owned(),
+            signature: Some("s".to_owned()),
+        }]
+    };
+    let expected = vec![
+        ("c1".to_owned(), block("a")),
+        (made.as_str().unwrap().to_owned(), block("b")),
+    ];
+    assert_eq!(completed.thinking, expected);
+
+    let mut stream = String::new();
+    let mut event = |data: Value| {
+        let kind = data["type"].as_str().unwrap();
+        stream.push_str(&format!("event: {kind}\ndata: {data}\n\n"));
+    };
+    event(
+        json!({"type": "message_start", "message": {"id": "msg_1", "model": "x", "content": [],
+        "usage": {"input_tokens": 1, "output_tokens": 1}}}),
+    );
+    for (index, block) in blocks.iter().enumerate() {
+        let mut start = block.clone();
+        if start["type"] == "thinking" {
+            start = json!({"type": "thinking", "thinking": "", "signature": ""});
+        }
+        event(json!({"type": "content_block_start", "index": index, "content_block": start}));
+        if block["type"] == "thinking" {
+            let delta = json!({"type": "thinking_delta", "thinking": block["thinking"]});
+            event(json!({"type": "content_block_delta", "index": index, "delta": delta}));
+            let delta = json!({"type": "signature_delta", "signature": "s"});
+            event(json!({"type": "content_block_delta", "index": index, "delta": delta}));
+        }
+        event(json!({"type": "content_block_stop", "index": index}));
+    }
+    event(
+        json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 2}}),
+    );
+    event(json!({"type": "message_stop"}));
+    let translation = outbound.answer.translation(options(), ToolNames::default());
+    let mut translation = translation.unwrap();
+    let mut out = BytesMut::new();
+    translation.push(stream.as_bytes(), &mut out);
+    assert_eq!(translation.take_thinking(), expected);
+    let replies = [(Bytes::from(stream), true)];
+    let completed = outbound
+        .answer
+        .completed(&replies, &options(), &outbound.names);
+    assert_eq!(completed.unwrap().unwrap().thinking, expected);
+}

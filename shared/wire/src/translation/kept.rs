@@ -8,7 +8,7 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The reasoning of the first choice, split at its tool calls.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     /// Words whose proof has not come.
     open: String,
     /// Complete blocks since the last call.
@@ -19,8 +19,9 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Takes an event. `call_id` gives the id that the caller knows a call by.
-    pub(super) fn add(
+    /// Takes an event. `call_id` gives the id that the caller knows a call by; a call
+    /// without one could not be told from others, and its reasoning is not kept.
+    pub(crate) fn add(
         &mut self,
         event: &Event<'_>,
         call_id: impl FnOnce(u32, u32, &str) -> String,
@@ -57,7 +58,10 @@ impl Kept {
                 self.open.clear();
                 if !self.blocks.is_empty() {
                     let blocks = std::mem::take(&mut self.blocks);
-                    self.done.push((call_id(0, *call, id), blocks));
+                    let id = call_id(0, *call, id);
+                    if !id.is_empty() {
+                        self.done.push((id, blocks));
+                    }
                 }
             }
             Event::Start { .. }
@@ -77,7 +81,7 @@ impl Kept {
     }
 
     /// What was kept; nothing when it was too much, because half of it is of no use.
-    pub(super) fn take(&mut self) -> Vec<(String, Vec<Thinking>)> {
+    pub(crate) fn take(&mut self) -> Vec<(String, Vec<Thinking>)> {
         let done = std::mem::take(&mut self.done);
         if self.bytes > MOST_BYTES {
             return Vec::new();
@@ -181,6 +185,15 @@ mod tests {
             call(1),
         ]);
         assert_eq!(got, [("call 1".to_owned(), vec![signed("b", "s")])]);
+    }
+
+    #[test]
+    fn a_call_without_an_id_has_nothing_kept() {
+        let mut kept = Kept::default();
+        for event in [reasoning("a"), signature("s"), call(0)] {
+            kept.add(&event, |_, _, id| id.to_owned());
+        }
+        assert_eq!(kept.take(), []);
     }
 
     #[test]

@@ -145,4 +145,16 @@ mod tests {
             assert_eq!(Model::of(id).id, row, "{id}");
         }
     }
+
+    /// A request is written for a model that thinks before its limit of tokens is known.
+    #[test]
+    fn every_budget_fits_into_the_longest_answer() {
+        for row in ROWS.iter().filter(|row| row.thinks == Thinks::Budget) {
+            assert!(
+                row.longest.is_none_or(|longest| longest >= 2048),
+                "{}",
+                row.id
+            );
+        }
+    }
 }

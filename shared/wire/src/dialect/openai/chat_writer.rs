@@ -18,6 +18,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::hub::{Event, Finish, ToolNames};
 use crate::usage::Usage;
 use json::{put_head, put_number, put_string, put_usage};
+pub(crate) use reply::reply_call_id;
 pub use reply::write_chat_reply;
 
 /// What a writer of streams needs to know beside the events.

@@ -17,8 +17,19 @@ pub fn collect(stream: &[u8]) -> Result<Bytes, StreamFault> {
     let mut fold = Fold::default();
     let mut reader = Reader::default();
     reader.push(stream, |frame| fold.frame(&frame));
+    let known = fold.fault.is_some();
     reader.finish(|frame| fold.frame(&frame));
+    // Half an event is what a cut leaves behind, not nonsense.
+    if !known && matches!(fold.fault, Some(StreamFault::BadEvent(_))) {
+        fold.fault = None;
+    }
     fold.into_reply()
+}
+
+/// As [`super::raw::is_truthy`].
+fn says_something(error: &Value) -> bool {
+    let nothing = [Value::Null, json!(false), json!(""), json!({}), json!([])];
+    !nothing.contains(error)
 }
 
 #[derive(Default)]
@@ -55,7 +66,7 @@ impl Fold {
         let event: Map<String, Value> =
             serde_json::from_slice(data).map_err(|err| StreamFault::BadEvent(err.to_string()))?;
         let is_flat = event.get("object").is_some_and(|object| object == "error");
-        if is_error || is_flat || event.get("error").is_some_and(|e| !e.is_null()) {
+        if is_error || is_flat || event.get("error").is_some_and(says_something) {
             return Err(StreamFault::Upstream(UpstreamError::read(data)));
         }
         for (name, value) in event {
@@ -321,6 +332,15 @@ mod tests {
             ),
         ] {
             assert_eq!(collect(stream.as_bytes()), Err(fault), "{stream}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_error_and_half_of_an_event_break_nothing() {
+        let whole = "data: {\"error\":\"\",\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n";
+        for rest in ["", "data: {\"choices\":[],\"usa"] {
+            let got = reply(&format!("{whole}{rest}"));
+            assert_eq!(got["choices"][0]["message"]["content"], "a", "{rest}");
         }
     }
 }

@@ -131,17 +131,9 @@ fn finish(reason: &str) -> Result<Finish, StreamFault> {
         "length" | "model_length" => Ok(Finish::Length),
         "tool_calls" | "function_call" => Ok(Finish::ToolCalls),
         "content_filter" => Ok(Finish::ContentFilter),
-        "error" | "abort" | "insufficient_system_resource" => {
-            Err(StreamFault::Upstream(UpstreamError {
-                message: Some(format!(
-                    "The upstream gave up inside the answer (finish reason '{reason}')."
-                )),
-                code: Some(reason.to_owned()),
-                ..UpstreamError::default()
-            }))
-        }
         // `stop`, `eos`, and words that are not known.
-        _ => Ok(Finish::Stop),
+        _ => UpstreamError::of_finish(reason)
+            .map_or(Ok(Finish::Stop), |error| Err(StreamFault::Upstream(error))),
     }
 }
 

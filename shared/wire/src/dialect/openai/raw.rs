@@ -23,6 +23,12 @@ pub(super) fn value(member: Option<&RawValue>) -> Option<&RawValue> {
     member.filter(|raw| raw.get() != "null")
 }
 
+/// Whether a member that says yes or no by being there says yes: some servers write
+/// `"error": ""` into every answer.
+pub(super) fn is_truthy(member: Option<&RawValue>) -> bool {
+    value(member).is_some_and(|raw| !matches!(raw.get(), "false" | "\"\"" | "{}" | "[]"))
+}
+
 /// A `T` written as a JSON object; serde alone would take a list of its fields too.
 pub(super) struct Object<T>(pub(super) T);
 

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::error::UpstreamError;
-use super::raw::{present, value};
+use super::raw::{is_truthy, present};
 use super::stream::{Choices, Unwatched};
 use crate::edit::{Edits, Segments, span_of};
 use crate::usage::Usage;
@@ -83,8 +83,11 @@ impl Reply {
             Err(err) => return Err(ReplyFault::NotJson(err.to_string())),
         };
         let is_flat = parsed.object.is_some_and(|raw| raw.get() == "\"error\"");
-        if is_flat || value(parsed.error).is_some() {
+        if is_flat || is_truthy(parsed.error) {
             return Err(ReplyFault::Error(UpstreamError::read(&body)));
+        }
+        if let Some(error) = parsed.choices.broken {
+            return Err(ReplyFault::Error(*error));
         }
         let mut edits = Edits::default();
         if let Some(raw) = parsed.model {
@@ -151,6 +154,55 @@ mod tests {
         assert_eq!(error.message.as_deref(), Some("queue full"));
         let flat = read(r#"{"object":"error","message":"no such model","code":404}"#);
         assert!(matches!(flat, Err(ReplyFault::Error(_))));
-        assert!(read(r#"{"error":null,"choices":[]}"#).is_ok());
+        for nothing in ["null", "false", "\"\"", "{}", "[]"] {
+            let body = format!(r#"{{"error":{nothing},"choices":[]}}"#);
+            let reply = Reply::read(&body.into(), &Bytes::from_static(b"\"virtual\""));
+            assert!(reply.is_ok(), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_was_given_up_is_an_error() {
+        for reason in ["error", "abort", "insufficient_system_resource"] {
+            let body = format!(
+                r#"{{"choices":[{{"message":{{"content":"half"}},"finish_reason":"{reason}"}}]}}"#
+            );
+            let reply = Reply::read(&body.into(), &Bytes::from_static(b"\"virtual\""));
+            let Err(ReplyFault::Error(error)) = reply else {
+                unreachable!("{reason}: {reply:?}");
+            };
+            assert_eq!(error.code.as_deref(), Some(reason));
+        }
+    }
+
+    #[test]
+    fn an_answer_without_text_is_not_empty() {
+        for (message, bytes) in [
+            (
+                r#"{"role":"assistant","content":null,"audio":{"id":"a","data":"AAAA","expires_at":1}}"#,
+                1,
+            ),
+            (
+                r#"{"role":"assistant","content":"","images":[{"type":"image_url","image_url":{"url":"data:"}}]}"#,
+                1,
+            ),
+            (
+                r#"{"role":"assistant","content":null,"reasoning_details":[{"type":"reasoning.encrypted","data":"x"}]}"#,
+                1,
+            ),
+            (
+                r#"{"role":"assistant","content":"text","images":[{"type":"image_url"}]}"#,
+                4,
+            ),
+            (
+                r#"{"role":"assistant","content":"","audio":null,"annotations":[],"refusal":null}"#,
+                0,
+            ),
+            ("null", 0),
+        ] {
+            let body = format!(r#"{{"choices":[{{"message":{message},"finish_reason":"stop"}}]}}"#);
+            let reply = Reply::read(&body.into(), &Bytes::from_static(b"\"virtual\"")).unwrap();
+            assert_eq!(reply.answer_bytes, bytes, "{message}");
+        }
     }
 }

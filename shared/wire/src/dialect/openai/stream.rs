@@ -124,25 +124,26 @@ impl StreamEditor {
         self.reader.push(bytes, |frame| watch.frame(&frame, out));
     }
 
-    /// The upstream's bytes have ended: `cleanly` says whether its message was
-    /// complete as HTTP. Appends `[DONE]` where the upstream left it away. After a
-    /// fault the caller of this function sends [`StreamFault::public`].
-    pub fn finish(&mut self, cleanly: bool, out: &mut BytesMut) -> End {
+    /// The upstream's bytes have ended. Appends `[DONE]` where the upstream left it
+    /// away: an answer whose choices have all finished is complete, however the
+    /// connection ended. After a fault the caller of this function sends
+    /// [`StreamFault::public`].
+    pub fn finish(&mut self, _cleanly: bool, out: &mut BytesMut) -> End {
         let watch = &mut self.watch;
         let known = watch.end.is_some();
         self.reader.finish(|frame| watch.frame(&frame, out));
-        let end = match self.watch.end.take() {
+        let told = self.watch.end.take().filter(|end| {
             // Half an event is what a cut leaves behind, not nonsense.
-            Some(End::Fault(StreamFault::BadEvent(_))) if !known => {
-                End::Fault(StreamFault::Truncated)
-            }
-            Some(end) => end,
-            None if cleanly && self.watch.is_finished() => {
+            known || !matches!(end, End::Fault(StreamFault::BadEvent(_)))
+        });
+        let end = told.unwrap_or_else(|| {
+            if self.watch.is_finished() {
                 out.put_slice(DONE);
                 End::Complete
+            } else {
+                End::Fault(StreamFault::Truncated)
             }
-            None => End::Fault(StreamFault::Truncated),
-        };
+        });
         self.watch.end = Some(end.clone());
         end
     }
@@ -214,6 +215,14 @@ impl Watch {
         if is_error || chunk.is_error() {
             let error = UpstreamError::read(data);
             self.end = Some(End::Fault(StreamFault::Upstream(error)));
+            return;
+        }
+        if let Some(error) = chunk.choices.broken
+            && !self.is_finished()
+        {
+            let usage = chunk.usage.and_then(|raw| Usage::read(raw.get()));
+            self.usage = usage.or(self.usage);
+            self.end = Some(End::Fault(StreamFault::Upstream(*error)));
             return;
         }
         self.answer_bytes += chunk.choices.answer_bytes;

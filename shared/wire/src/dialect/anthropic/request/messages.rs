@@ -262,8 +262,8 @@ impl<'a> Writer<'a, '_> {
                 Part::Text { .. } => said.extend(self.block(message, at, part)?),
             }
         }
-        if self.thinking && thinking.is_empty() && !calls.is_empty() {
-            thinking = self.recalled(message);
+        if self.thinking && thinking.is_empty() {
+            (thinking, calls) = self.recalled(message, calls);
         }
         if unsigned && thinking.is_empty() {
             self.note_part(
@@ -281,17 +281,36 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
-    fn recalled(&self, message: &Message) -> Vec<Block<'a>> {
-        let mut thoughts = message.parts.iter().filter_map(|part| match part {
-            Part::ToolCall { id, .. } => (self.target.recall)(id),
+    /// The kept thinking before the first of `calls`, and the calls with that before
+    /// each of the others in its place: the vendor wants it where it was.
+    fn recalled(
+        &self,
+        message: &Message,
+        calls: Vec<Block<'a>>,
+    ) -> (Vec<Block<'a>>, Vec<Block<'a>>) {
+        let (mut first, mut rest) = (Vec::new(), Vec::with_capacity(calls.len()));
+        let ids = message.parts.iter().filter_map(|part| match part {
+            Part::ToolCall { id, .. } => Some(id.as_str()),
             Part::Text { .. }
             | Part::Image { .. }
             | Part::Document { .. }
             | Part::Thinking(_)
             | Part::ToolResult { .. } => None,
         });
-        let kept = thoughts.find(|thoughts| thoughts.iter().any(|t| signed(t).is_some()));
-        kept.into_iter().flatten().filter_map(owned).collect()
+        for (id, call) in ids.zip(calls) {
+            // An id that every call could have tells of none.
+            let kept = Some(id)
+                .filter(|id| !id.is_empty())
+                .and_then(self.target.recall);
+            let kept = kept.into_iter().flatten().filter_map(owned);
+            if rest.is_empty() {
+                first.extend(kept);
+            } else {
+                rest.extend(kept);
+            }
+            rest.push(call);
+        }
+        (first, rest)
     }
 
     fn call(

@@ -72,6 +72,7 @@ const CASES: &[(&str, &str)] = cases![
     "schema-union",
     "schemas",
     "stop",
+    "thinking-interleaved",
     "tier-unknown",
     "tools-made-up",
     "tools-named-alike",

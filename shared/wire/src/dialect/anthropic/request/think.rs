@@ -86,16 +86,13 @@ impl Plan {
         }
     }
 
-    /// Keeps the budget below the answer's limit, as the vendor demands.
+    /// Keeps the budget below the answer's limit, as the vendor demands. By now tools
+    /// and history are written for a model that thinks, so this never ends it: every
+    /// model with a budget can answer at greater length than the least of them.
     pub(super) fn fit(&mut self, max_tokens: u64) {
         if let Some(budget) = self.budget().filter(|budget| *budget >= max_tokens) {
-            let half = budget.min(max_tokens / 2).max(LEAST);
-            self.thinking = Some(if half < max_tokens {
-                Thinking::Enabled {
-                    budget_tokens: half,
-                }
-            } else {
-                Thinking::Disabled
+            self.thinking = Some(Thinking::Enabled {
+                budget_tokens: budget.min(max_tokens / 2).max(LEAST),
             });
         }
     }

@@ -1,5 +1,7 @@
 //! A whole answer as one chat completion.
 
+use std::borrow::Cow;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::json::{put_head, put_number, put_string, put_usage};
@@ -18,10 +20,7 @@ pub fn write_chat_reply(
     created: i64,
     fallback_id: &str,
 ) -> Bytes {
-    let id = match answer.id.as_str() {
-        id if is_usable(id) => id,
-        _ => fallback_id,
-    };
+    let id = answer_id(&answer.id, fallback_id);
     let mut out = BytesMut::new();
     let created = answer.created.unwrap_or(created);
     put_head(id, "chat.completion", created, model, &mut out);
@@ -43,6 +42,26 @@ pub fn write_chat_reply(
     }
     out.put_u8(b'}');
     out.freeze()
+}
+
+/// The upstream's id of an answer, where it has one.
+fn answer_id<'i>(upstreams: &'i str, fallback: &'i str) -> &'i str {
+    if is_usable(upstreams) {
+        upstreams
+    } else {
+        fallback
+    }
+}
+
+/// The id that a call gets from [`write_chat_reply`]; `answer` is the upstream's id of
+/// the answer, `id` that of the call.
+pub(crate) fn reply_call_id<'i>(
+    answer: &str,
+    fallback_id: &str,
+    (choice, call): (u32, u32),
+    id: &'i str,
+) -> Cow<'i, str> {
+    call_id(answer_id(answer, fallback_id), choice, call, id)
 }
 
 fn put_choice(

@@ -10,7 +10,7 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::super::raw::{present, value};
+use super::super::raw::{is_truthy, present, value};
 
 #[derive(Deserialize)]
 pub(super) struct Chunk<'a> {
@@ -64,10 +64,6 @@ impl<'a> Chunk<'a> {
         let groq = self.x_groq.0.as_ref();
         value(self.usage).or_else(|| groq.and_then(|groq| value(groq.usage)))
     }
-}
-
-fn is_truthy(member: Option<&RawValue>) -> bool {
-    value(member).is_some_and(|raw| !matches!(raw.get(), "false" | "\"\"" | "{}" | "[]"))
 }
 
 #[derive(Deserialize)]

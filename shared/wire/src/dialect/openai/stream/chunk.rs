@@ -4,7 +4,8 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::super::raw::{Object, present, value};
+use super::super::error::UpstreamError;
+use super::super::raw::{Object, is_truthy, present};
 
 #[derive(Deserialize)]
 pub(super) struct Chunk<'a> {
@@ -54,8 +55,7 @@ impl<'a> Chunk<'a> {
     /// nor empty, or the flat form of older servers.
     pub(super) fn is_error(&self) -> bool {
         let is_flat = self.object.is_some_and(|raw| raw.get() == "\"error\"");
-        is_flat
-            || value(self.error).is_some_and(|raw| !matches!(raw.get(), "false" | "\"\"" | "{}"))
+        is_flat || is_truthy(self.error)
     }
 }
 
@@ -90,15 +90,19 @@ pub(in super::super) struct Choices {
     pub(in super::super) finished: u64,
     /// One ended for a reason that explains an empty answer.
     pub(in super::super) says_why: bool,
+    /// One ended for a reason that means that the answer is broken.
+    pub(in super::super) broken: Option<Box<UpstreamError>>,
 }
 
 /// A finish reason, as far as it matters here.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Reason {
     /// Some servers write "" until the end.
     is_given: bool,
     /// It explains an answer without content.
     says_why: bool,
+    /// It means that the answer is broken.
+    broken: Option<Box<UpstreamError>>,
 }
 
 impl<'de> Deserialize<'de> for Reason {
@@ -115,6 +119,7 @@ impl<'de> Deserialize<'de> for Reason {
                 Ok(Reason {
                     is_given: !text.is_empty(),
                     says_why: matches!(text, "length" | "model_length" | "content_filter"),
+                    broken: UpstreamError::of_finish(text).map(Box::new),
                 })
             }
 
@@ -135,23 +140,26 @@ struct Choice {
     #[serde(default)]
     text: Weight,
     #[serde(default, alias = "message")]
-    delta: Option<Delta>,
+    delta: Delta,
 }
 
-#[derive(Default, Deserialize)]
-struct Delta {
-    #[serde(default)]
-    content: Weight,
-    #[serde(default)]
-    reasoning_content: Weight,
-    #[serde(default)]
-    reasoning: Weight,
-    #[serde(default)]
-    refusal: Weight,
-    #[serde(default)]
-    tool_calls: Weight,
-    #[serde(default)]
-    function_call: Weight,
+/// What a message, or a piece of one, weighs.
+#[derive(Default)]
+struct Delta(u64);
+
+/// The members of a message.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Member {
+    Role,
+    Content,
+    Refusal,
+    ToolCalls,
+    FunctionCall,
+    ReasoningContent,
+    Reasoning,
+    #[serde(other)]
+    Other,
 }
 
 impl<'de> Deserialize<'de> for Choices {
@@ -179,7 +187,8 @@ impl<'de> Deserialize<'de> for Choices {
                         found.finished |= bit;
                     }
                     found.says_why |= choice.finish_reason.says_why;
-                    found.answer_bytes += choice.text.0 + choice.delta.map_or(0, |d| d.weight());
+                    found.broken = found.broken.or(choice.finish_reason.broken);
+                    found.answer_bytes += choice.text.0 + choice.delta.0;
                 }
                 Ok(found)
             }
@@ -188,14 +197,44 @@ impl<'de> Deserialize<'de> for Choices {
     }
 }
 
-impl Delta {
-    fn weight(&self) -> u64 {
-        // Some servers repeat the same reasoning under both names.
-        self.content.0
-            + self.reasoning_content.0.max(self.reasoning.0)
-            + self.refusal.0
-            + self.tool_calls.0
-            + self.function_call.0
+impl<'de> Deserialize<'de> for Delta {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Sum;
+        impl<'de> Visitor<'de> for Sum {
+            type Value = Delta;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a message")
+            }
+
+            fn visit_unit<E>(self) -> Result<Delta, E> {
+                Ok(Delta(0))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Delta, A::Error> {
+                let (mut said, mut reasoning, mut other) = (0, 0, 0);
+                while let Some(member) = map.next_key()? {
+                    match member {
+                        Member::Role => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                        Member::Content
+                        | Member::Refusal
+                        | Member::ToolCalls
+                        | Member::FunctionCall => said += map.next_value::<Weight>()?.0,
+                        // Some servers repeat the same reasoning under both names.
+                        Member::ReasoningContent | Member::Reasoning => {
+                            reasoning = map.next_value::<Weight>()?.0.max(reasoning);
+                        }
+                        Member::Other => other += map.next_value::<Weight>()?.0,
+                    }
+                }
+                // Sound, pictures, reasoning in yet another form: something is there,
+                // but its length is not one of text.
+                Ok(Delta((said + reasoning).max(other.min(1))))
+            }
+        }
+        deserializer.deserialize_any(Sum)
     }
 }
 

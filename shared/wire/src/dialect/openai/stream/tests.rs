@@ -160,6 +160,50 @@ fn an_error_inside_the_stream_ends_it() {
 }
 
 #[test]
+fn b05_a_cut_after_the_finish_is_a_success() {
+    let finished = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n";
+    for rest in ["", "data: {\"choices\":[],\"usage\":{\"prom", "data: [DO"] {
+        let input = format!("{finished}{rest}");
+        for cleanly in [true, false] {
+            let (out, end, _) = run(input.as_bytes(), usize::MAX, true, cleanly);
+            assert_eq!(out, format!("{finished}data: [DONE]\n\n"), "{rest}");
+            assert_eq!(end, End::Complete, "{rest}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_was_given_up_is_an_error() {
+    let first =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"three words so\"}}]}\n\n";
+    for reason in ["error", "abort", "insufficient_system_resource"] {
+        let input = format!(
+            "{first}data: {{\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"{reason}\"}}],\"usage\":{{\"prompt_tokens\":1,\"completion_tokens\":3}}}}\n\ndata: [DONE]\n\n"
+        );
+        let (out, end, editor) = run(input.as_bytes(), usize::MAX, true, true);
+        assert_eq!(out, first);
+        let End::Fault(StreamFault::Upstream(error)) = end else {
+            unreachable!("{reason}: {end:?}");
+        };
+        assert_eq!(error.code.as_deref(), Some(reason));
+        assert_eq!(editor.usage().map(|usage| usage.completion_tokens), Some(3));
+    }
+    let finished =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    let again = finished.replace("stop", "error");
+    let input = format!("{finished}{again}data: [DONE]\n\n");
+    let (_, end, _) = run(input.as_bytes(), usize::MAX, true, true);
+    assert_eq!(end, End::Complete, "the first reason holds");
+}
+
+#[test]
+fn what_is_no_text_is_no_emptiness() {
+    let chunk = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null,\"audio\":{\"id\":\"a\",\"transcript\":\"hello\"}},\"finish_reason\":\"stop\"}]}\n\n";
+    let (_, _, editor) = run(chunk.as_bytes(), usize::MAX, true, true);
+    assert_eq!(editor.answer_bytes(), 1);
+}
+
+#[test]
 fn a_null_or_empty_error_member_is_no_error() {
     let chunk = "data: {\"error\":null,\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
     let (out, end, _) = run(chunk.as_bytes(), usize::MAX, true, true);
