@@ -225,7 +225,7 @@ async fn a_stream_goes_out_in_chunks_and_is_not_to_be_kept() {
 }
 
 #[tokio::test]
-async fn odd_usage_is_counted_as_told() {
+async fn b10_usage_is_counted_wherever_it_is_told() {
     let scene = Scene::start().await;
     for (script, completion) in [
         ("chunks=2 usage=finish", 2_i64),
