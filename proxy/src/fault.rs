@@ -41,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) told: bool,
     /// It lasts until an operator does something: a refused key, an empty account.
     pub(crate) lasting: bool,
+    /// The upstream has not seen the request.
+    pub(crate) unsent: bool,
     /// A job's worker does not know the form that it was asked in.
     pub(crate) wants_native: bool,
 }
@@ -77,6 +79,7 @@ impl Fault {
             answered: false,
             told: false,
             lasting: false,
+            unsent: false,
             wants_native: false,
         }))
     }
@@ -84,6 +87,12 @@ impl Fault {
     /// The same fault with what only the operator may read.
     pub(crate) fn with_private(mut self, private: impl Into<String>) -> Self {
         self.private = Some(private.into());
+        self
+    }
+
+    /// The same fault of a request that has not gone out.
+    pub(crate) fn unsent(mut self) -> Self {
+        self.unsent = true;
         self
     }
 

@@ -21,6 +21,7 @@ use pingora_proxy::{ProxyHttp, Session};
 use store::config::Config;
 
 use crate::affinity::Affinity;
+use crate::closing::Closing;
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::life::{self, reply};
@@ -41,6 +42,8 @@ pub(crate) struct Gateway {
     pub(crate) thoughts: Thoughts,
     /// The program ends: no new calls.
     stopping: Arc<AtomicBool>,
+    /// What is to be ended at other places before the program is.
+    pub(crate) closing: Closing,
     /// Longest request body in bytes.
     pub(crate) max_body: usize,
     pub(crate) started: Instant,
@@ -55,6 +58,7 @@ impl Gateway {
         current: Arc<Current>,
         ledger: Ledger,
         stopping: Arc<AtomicBool>,
+        closing: Closing,
     ) -> Self {
         let options = ConnectorOptions::from_server_conf(server);
         Self {
@@ -65,6 +69,7 @@ impl Gateway {
             affinity: Affinity::new(),
             thoughts: Thoughts::new(),
             stopping,
+            closing,
             max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
             started: Instant::now(),
             listener: OnceLock::new(),
@@ -134,8 +139,8 @@ async fn json(
     reply::send_json(caller, reply::header(status, id)?, body).await
 }
 
-/// The refusal of a call that comes while the program ends.
-fn stopped() -> Fault {
+/// What a call is told that the end of the program ends.
+pub(crate) fn stopped() -> Fault {
     let message = "The gateway is being stopped or restarted. Send the request again.";
     let mut fault = Fault::refused(503, "gateway_stopping", message);
     fault.body.kind = "server_error".to_owned();

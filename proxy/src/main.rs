@@ -6,6 +6,7 @@
 
 mod access_log;
 mod affinity;
+mod closing;
 mod fault;
 mod gateway;
 mod health;

@@ -22,6 +22,7 @@ use store::config::{Config, LogFormat};
 use tracing_subscriber::EnvFilter;
 
 use crate::access_log::AccessLog;
+use crate::closing::Closing;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::listener::Listener;
@@ -84,7 +85,8 @@ pub(crate) fn run() -> Result<(), Problems> {
         })?;
 
     let stopping = Arc::new(AtomicBool::new(false));
-    let stop = Stop::new(ledger.clone(), Arc::clone(&stopping));
+    let closing = Closing::default();
+    let stop = Stop::new(ledger.clone(), Arc::clone(&stopping), closing.clone());
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
     let conf = &server.configuration;
@@ -92,7 +94,7 @@ pub(crate) fn run() -> Result<(), Problems> {
         let options = ConnectorOptions::from_server_conf(conf);
         Poller::new(Arc::clone(&current), &options, every, Limits::new(&config))
     });
-    let gateway = Gateway::new(&config, conf, current, ledger, stopping);
+    let gateway = Gateway::new(&config, conf, current, ledger, stopping, closing);
     let mut service = Service::new("gateway".to_owned(), Listener::new(conf, gateway));
     service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(CALLER_BUFFERS));
     server.add_service(service);

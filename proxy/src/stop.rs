@@ -9,10 +9,13 @@ use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
+use crate::closing::Closing;
 use crate::ledger::Ledger;
 
 /// Longest wait for calls in flight after SIGTERM or SIGINT.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The last part of it, in which jobs that are still followed are cancelled.
+const CANCELLING: Duration = Duration::from_secs(2);
 /// How often the open calls are counted meanwhile.
 const EVERY: Duration = Duration::from_millis(20);
 
@@ -20,12 +23,22 @@ const EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct Stop {
     ledger: Ledger,
     stopping: Arc<AtomicBool>,
+    closing: Closing,
 }
 
 impl Stop {
     /// Sets `stopping` when the signal has come: no new calls from then on.
-    pub(crate) fn new(ledger: Ledger, stopping: Arc<AtomicBool>) -> Self {
-        Self { ledger, stopping }
+    pub(crate) fn new(ledger: Ledger, stopping: Arc<AtomicBool>, closing: Closing) -> Self {
+        Self {
+            ledger,
+            stopping,
+            closing,
+        }
+    }
+
+    /// Whether there is something to wait for.
+    fn waits(&self) -> bool {
+        self.ledger.counts().open() > 0 || self.closing.under_way() > 0
     }
 
     async fn drain(&self, term: &mut Signal, interrupt: &mut Signal) {
@@ -33,7 +46,10 @@ impl Stop {
         let until = Instant::now() + PATIENCE;
         let open = self.ledger.counts().open();
         tracing::info!(open, "stopping; calls in flight may take {PATIENCE:?} more");
-        while self.ledger.counts().open() > 0 && Instant::now() < until {
+        while self.waits() && Instant::now() < until {
+            if until.duration_since(Instant::now()) <= CANCELLING {
+                self.closing.tell();
+            }
             tokio::select! {
                 () = sleep(EVERY) => {}
                 _ = term.recv() => return,

@@ -28,6 +28,10 @@ struct Job {
     hangs: bool,
     /// Pieces of its stream before the gate or the hang.
     after: usize,
+    /// Its pages are bare lists.
+    bare: bool,
+    /// Its output is nowhere but in its pages.
+    uncollected: bool,
     cancelled: bool,
     end: JobEnd,
     /// What it comes to.
@@ -68,6 +72,8 @@ impl Jobs {
                 gated: script.gate == Some(Hang::Stream),
                 hangs: script.hang == Some(Hang::Stream),
                 after,
+                bare: script.bare,
+                uncollected: script.uncollected,
                 cancelled: false,
                 end: script.job.unwrap_or_default(),
                 work,
@@ -113,6 +119,9 @@ impl Jobs {
             .into_iter()
             .map(|output| json!({ "output": output }))
             .collect();
+        if job.bare {
+            return Look::Envelope(Value::Array(pieces));
+        }
         let mut envelope = job.envelope(id, state);
         if let Some(fields) = envelope.as_object_mut() {
             fields.remove("output");
@@ -239,7 +248,7 @@ impl Job {
             put("executionTime", json!(3391));
         }
         match (&self.work.output, status) {
-            (Ok(output), "COMPLETED") => {
+            (Ok(output), "COMPLETED") if !self.uncollected => {
                 put("output", output.clone());
             }
             (Err(error), "FAILED") => {

@@ -124,6 +124,10 @@ pub struct Script {
     pub poll_errors: Option<usize>,
     /// `job`: how a job ends; with `status` its error is one of the server in the worker.
     pub job: Option<JobEnd>,
+    /// `bare`: the pages of a job's stream are lists and do not tell how it is.
+    pub bare: bool,
+    /// `uncollected`: a job's status never has its output; its stream has.
+    pub uncollected: bool,
     /// `double_error`: an error's text is itself an error object (AI Queue Master).
     pub double_error: bool,
     /// `close`: what happens to the connection after a complete reply.

@@ -29,6 +29,8 @@ pub(super) struct Account {
     answer_bytes: u64,
     usage: Option<Usage>,
     reached_upstream: bool,
+    /// Milliseconds, once the call has ended for its caller.
+    latency_ms: Option<u64>,
     private: Option<String>,
     /// `None` once it has been handed over.
     record: Option<CallRecord>,
@@ -54,6 +56,7 @@ impl Account {
             answer_bytes: 0,
             usage: None,
             reached_upstream: false,
+            latency_ms: None,
             private: None,
             record: Some(CallRecord {
                 kind,
@@ -214,6 +217,23 @@ impl Account {
         }
     }
 
+    /// The record for who learns the rest of it, after the call has ended for its caller;
+    /// nothing is left here to be closed.
+    pub(super) fn hand_on(&mut self) -> Box<Self> {
+        Box::new(Self {
+            ledger: self.ledger.clone(),
+            started: self.started,
+            prompt_bytes: self.prompt_bytes,
+            answer_bytes: self.answer_bytes,
+            usage: self.usage,
+            reached_upstream: self.reached_upstream,
+            latency_ms: Some(millis(self.started)),
+            private: self.private.take(),
+            record: self.record.take(),
+            id: self.id.clone(),
+        })
+    }
+
     /// Closes the record: one row, one access log line.
     pub(super) fn close(mut self: Box<Self>) {
         self.hand_over();
@@ -223,7 +243,7 @@ impl Account {
         let Some(mut record) = self.record.take() else {
             return;
         };
-        record.latency_ms = millis(self.started);
+        record.latency_ms = self.latency_ms.unwrap_or_else(|| millis(self.started));
         self.count_tokens(&mut record);
         self.ledger.push(Entry {
             record,

@@ -35,7 +35,8 @@ use crate::live::Target;
 pub(super) use attempt::{Answer, LAST_BYTES, Streaming, Whole};
 pub(super) use attempts::judge;
 pub(super) use exchange::{Outgoing, Sent};
-pub(super) use source::Times;
+pub(super) use job::Job;
+pub(super) use source::{Source, Times};
 
 /// A call as every attempt at it needs it.
 pub(super) struct Errand<'e> {

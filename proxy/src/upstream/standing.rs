@@ -8,7 +8,7 @@ mod local;
 mod pace;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use store::route::plan::{Circuit as CircuitState, Standing as Planned};
 use store::{CircuitRow, Endpoint};
@@ -36,6 +36,8 @@ pub(crate) struct Standing {
     pace: Pace,
     /// What an Ollama server has told of it.
     pub(crate) local: LocalMemory,
+    /// Its RunPod worker answered in its own form after it had refused OpenAI's.
+    native: AtomicBool,
 }
 
 impl Standing {
@@ -55,6 +57,7 @@ impl Standing {
             in_flight: AtomicU32::new(0),
             pace: Pace::default(),
             local: LocalMemory::default(),
+            native: AtomicBool::new(false),
         }
     }
 
@@ -72,6 +75,16 @@ impl Standing {
     /// Whether other calls are in flight beside the one that asks.
     pub(crate) fn is_busy(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) > 1
+    }
+
+    /// Whether a RunPod worker whose form is not set is asked in its own form at once.
+    pub(crate) fn takes_native(&self) -> bool {
+        self.native.load(Ordering::Relaxed)
+    }
+
+    /// In which form the worker has answered, or no longer does.
+    pub(crate) fn learn_native(&self, native: bool) {
+        self.native.store(native, Ordering::Relaxed);
     }
 
     /// Begins a call. `None` when the circuit lets none through at this moment;

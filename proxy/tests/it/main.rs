@@ -21,6 +21,7 @@ mod expect;
 mod fault_matrix;
 mod forms;
 mod hangups;
+mod jobs;
 mod kinds;
 mod ledger;
 mod memory;

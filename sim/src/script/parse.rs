@@ -88,6 +88,8 @@ fn set(script: &mut Script, key: &str, value: &str) -> Result<(), &'static str> 
         "progress_polls" => script.progress_polls = Some(number(value)?),
         "poll_errors" => script.poll_errors = Some(number(value)?),
         "job" => script.job = Some(job(value)?),
+        "bare" => script.bare = switch(value)?,
+        "uncollected" => script.uncollected = switch(value)?,
         "double_error" => script.double_error = switch(value)?,
         "close" => script.close = Some(close(value)?),
         _ => return Err("is not a directive"),

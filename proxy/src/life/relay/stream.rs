@@ -16,7 +16,9 @@ use wire::dialect::openai::End;
 
 use super::super::account::Account;
 use super::super::reply;
-use super::super::send::{KEEP_ALIVE, LAST_BYTES, Streaming, hung_up, judge, local};
+use super::super::send::{
+    Job, KEEP_ALIVE, LAST_BYTES, Sent, Source, Streaming, hung_up, judge, local,
+};
 use super::{silent, stream_fault, stream_header};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
@@ -46,7 +48,11 @@ pub(in super::super) async fn relay(
         }
     }
     if outcome.is_ok() {
-        Box::pin(give_back(gateway, streaming)).await;
+        match streaming.source {
+            Source::Http(sent) => Box::pin(give_back(gateway, sent)).await,
+            Source::Job(job) if job.is_over() => {}
+            Source::Job(job) => settle(job, account.hand_on()),
+        }
     }
     outcome
 }
@@ -129,24 +135,33 @@ fn remember(gateway: &Gateway, streaming: &mut Streaming, account: &Account) {
 
 /// Reads what follows the answer's end, which is nothing, so that the connection
 /// can be used again; the caller does not wait for it.
-async fn give_back(gateway: &Gateway, streaming: Box<Streaming>) {
-    let mut source = streaming.source;
-    let ended = match source.read().now_or_never() {
+async fn give_back(gateway: &Gateway, mut sent: Sent) {
+    let ended = match sent.read().now_or_never() {
         Some(last) => matches!(last, Ok(None)),
         None => {
             let pool = Arc::clone(&gateway.pool);
             tokio::spawn(async move {
-                let last = pingora::time::timeout(LAST_BYTES, source.read()).await;
+                let last = pingora::time::timeout(LAST_BYTES, sent.read()).await;
                 if matches!(last, Ok(Ok(None))) {
-                    source.release(&pool).await;
+                    sent.release(&pool).await;
                 }
             });
             return;
         }
     };
     if ended {
-        source.release(&gateway.pool).await;
+        sent.release(&gateway.pool).await;
     }
+}
+
+/// Follows a job to the end that its answer was before; then its times are known, and
+/// the row is written. The caller does not wait for it.
+fn settle(mut job: Box<Job>, mut account: Box<Account>) {
+    tokio::spawn(async move {
+        job.settle().await;
+        account.took(job.times());
+        account.close();
+    });
 }
 
 /// Why reading stopped.

@@ -190,27 +190,37 @@ async fn as_job(errand: &Errand<'_>, target: &Arc<Target>, order: &Order) -> Res
         let header = super::super::reply::header(200, errand.id);
         header.map_err(|err| Fault::internal(format!("the response header: {err}")))
     };
-    for body in outbound.bodies.iter().take(1).cloned().chain(native) {
-        let pool = &errand.gateway.pool;
+    let has_native = native.is_some();
+    let at_once = has_native && target.standing.takes_native();
+    let first = outbound.bodies.iter().take(usize::from(!at_once)).cloned();
+    let forms = first.map(|body| (body, false));
+    for (body, is_native) in forms.chain(native.map(|body| (body, true))) {
         let how = if errand.form.stream {
             How::Stream
         } else {
             How::Whole
         };
-        let mut job = Job::submit(pool, target, order.id(), body, how).await?;
+        let mut job = Job::submit(errand.gateway, target, order.id(), body, how).await?;
         if how == How::Stream {
             let source = Source::Job(Box::new(job));
             let begun = begin(errand, target, order, header()?, source, None).await;
-            let again = matches!(&begun, Err(fault) if fault.wants_native);
-            if again && outbound.native.is_some() {
+            let other = matches!(&begun, Err(fault) if fault.wants_native);
+            if other && has_native && !is_native {
                 continue;
+            }
+            if begun.is_ok() || other {
+                target.standing.learn_native(is_native && !other);
             }
             return begun;
         }
         match job.whole().await? {
-            Ending::WantsNative(_) if outbound.native.is_some() => {}
-            Ending::WantsNative(fault) => return Err(fault),
+            Ending::WantsNative(_) if has_native && !is_native => {}
+            Ending::WantsNative(fault) => {
+                target.standing.learn_native(false);
+                return Err(fault);
+            }
             Ending::Output(output) => {
+                target.standing.learn_native(is_native);
                 let whole =
                     relay::complete(errand, target, order, header()?, vec![(output, false)]);
                 return whole.map(|mut whole| {

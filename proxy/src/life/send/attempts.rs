@@ -247,7 +247,7 @@ fn usefulness(fault: &Fault) -> u8 {
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// The time that a `retry-after` header asks for: seconds, or an HTTP date.
-fn seconds(text: &str) -> Option<Duration> {
+pub(super) fn seconds(text: &str) -> Option<Duration> {
     let wait = match text.trim().parse::<f64>() {
         Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => {
             Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST)

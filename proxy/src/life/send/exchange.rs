@@ -96,6 +96,12 @@ pub(in super::super) trait Outgoing {
 
     /// Its body; may be empty.
     fn body(&self) -> &Segments;
+
+    /// Whether it may go out once more where the upstream closed the connection
+    /// without a byte of an answer.
+    fn repeats(&self) -> bool {
+        true
+    }
 }
 
 /// Sends `request` and waits for the response header.
@@ -115,6 +121,7 @@ pub(in super::super) async fn exchange(
             "The upstream's host name does not resolve.",
         )
         .with_private(format!("{}: {err}", upstream.base.host()))
+        .unsent()
     })?;
     let mut last = None;
     for peer in peers.iter() {
@@ -132,7 +139,7 @@ pub(in super::super) async fn exchange(
     }
     Err(last.map_or_else(
         || Fault::internal("an upstream without an address"),
-        |error| unreachable(&error, target),
+        |error| unreachable(&error, target).unsent(),
     ))
 }
 
@@ -158,7 +165,7 @@ async fn over(pool: &Pool, peer: &Arc<HttpPeer>, request: &impl Outgoing) -> Res
         Err(Broken {
             at: Stage::Talk { reused: true },
             error,
-        }) if is_stale(&error) && began.elapsed() < AT_ONCE => {
+        }) if request.repeats() && is_stale(&error) && began.elapsed() < AT_ONCE => {
             once(pool, peer, request, Wanted::Fresh).await
         }
         other => other,

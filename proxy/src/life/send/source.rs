@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::exchange::{Piece, Sent};
 use super::job::Job;
 use crate::fault::Fault;
-use crate::upstream::Pool;
 
 /// The source of a streamed answer.
 pub(in super::super) enum Source {
@@ -52,14 +51,6 @@ impl Source {
         match self {
             Self::Http(_) => Times::default(),
             Self::Job(job) => job.times(),
-        }
-    }
-
-    /// Gives the connection back after all has been read.
-    pub(in super::super) async fn release(self, pool: &Pool) {
-        match self {
-            Self::Http(sent) => sent.release(pool).await,
-            Self::Job(_) => {}
         }
     }
 }

@@ -77,13 +77,14 @@ impl Destination<'_> {
     /// The candidate that a request is written for.
     pub fn candidate<'c>(&'c self, form: ReplyForm, known: &'c Known<'c>) -> Candidate<'c> {
         let model = self.model;
+        let whole = model.disable_streaming || !form.stream;
         Candidate {
             provider: self.endpoint.provider.provider(),
             way: self.way,
             model: &model.actual_model,
             model_json: self.actual,
             defaults: self.defaults,
-            whole: model.disable_streaming || !form.stream,
+            whole,
             auto_cache: model.auto_cache,
             inline_system: model.inline_system,
             recall: known.recall,
@@ -93,17 +94,25 @@ impl Destination<'_> {
                 ..known.local
             },
             worker: Worker::from_id(&self.endpoint.worker_form).unwrap_or_default(),
-            policy: Some(policy(known.timeout)),
+            policy: Some(policy(known.timeout, whole)),
         }
     }
 }
 
-/// A job is not to outlive the call that it was made for by much.
-fn policy(time: Duration) -> Policy {
+/// How many times the longest silence a stream may last as a job.
+const STREAMS: u64 = 10;
+
+/// A job is not to outlive the call that it was made for by much. `time` is all that a
+/// whole answer has, but only the longest silence in a stream: a job that streams for
+/// longer is none that has been forgotten.
+fn policy(time: Duration, whole: bool) -> Policy {
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 4);
+    let execution = millis.saturating_mul(if whole { 1 } else { STREAMS });
     Policy {
-        execution_timeout: millis.clamp(5_000, 7 * 24 * 3_600_000),
-        ttl: millis.saturating_mul(2).clamp(10_000, 7 * 24 * 3_600_000),
+        execution_timeout: execution.clamp(5_000, 7 * 24 * 3_600_000),
+        ttl: execution
+            .saturating_add(millis)
+            .clamp(10_000, 7 * 24 * 3_600_000),
     }
 }
 
