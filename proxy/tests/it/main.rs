@@ -18,6 +18,7 @@ mod crowd;
 mod cuts;
 mod end_to_end;
 mod expect;
+mod explain;
 mod fault_matrix;
 mod forms;
 mod hangups;

@@ -83,7 +83,7 @@ impl fmt::Display for Unknown {
                 );
             }
             Self::RequestId => {
-                "the id of the call, which goes upstream as the last header, x-request-id"
+                "the id of the call, which goes upstream in the header x-request-id"
             }
         })
     }
