@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderValue;
+use store::Outcome;
 use tokio::runtime::Handle;
 use wire::dialect::runpod::{Envelope, JobStatus, Lane, StreamPage, wants_native};
 use wire::edit::Segments;
@@ -245,7 +246,7 @@ impl Job {
     /// Asks for the outputs since the last time.
     async fn look_at_page(&mut self) -> Result<(), Missed> {
         let url = self.line.addresses.stream(&self.id);
-        let answer = self.line.ask("GET", &url, Segments::default()).await?;
+        let answer = self.line.ask_once(&url).await?;
         let page = StreamPage::read(&answer).map_err(|err| Missed::unread(&err))?;
         self.note(&page.envelope);
         for chunk in &page.chunks {
@@ -308,6 +309,9 @@ impl Job {
         if fault.status == 404 && self.failures > UNKNOWN {
             self.over = true;
             return self.end(Err(unknown(&fault)));
+        }
+        if fault.outcome == Outcome::ClientError {
+            return self.end(Err(refused(&fault)));
         }
         let hole = lost && self.source == Place::Pages;
         if !fault.next || self.failures > FAILURES || (hole && self.spoke) {
@@ -383,6 +387,16 @@ impl Drop for Job {
             drop(under_way);
         });
     }
+}
+
+/// A refused question after the job is the gateway's own, and not about the request.
+fn refused(fault: &Fault) -> Fault {
+    let private = fault.private.clone().unwrap_or_default();
+    let message = format!(
+        "The upstream took the job and refused to tell how it is, with HTTP {}.",
+        fault.status
+    );
+    Fault::upstream(502, "upstream_bad_response", message).with_private(private)
 }
 
 /// What it means that the platform does not know the job. Its 404 is not the caller's.

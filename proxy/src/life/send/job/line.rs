@@ -60,12 +60,29 @@ impl Line {
         url: &UpstreamUrl,
         body: Segments,
     ) -> Result<Bytes, Missed> {
+        self.put(method, url, body, true).await
+    }
+
+    /// The same for a page of outputs: one that was on its way would be missing from the
+    /// next, so that it is not asked for twice unnoticed.
+    pub(super) async fn ask_once(&self, url: &UpstreamUrl) -> Result<Bytes, Missed> {
+        self.put("GET", url, Segments::default(), false).await
+    }
+
+    async fn put(
+        &self,
+        method: &str,
+        url: &UpstreamUrl,
+        body: Segments,
+        repeats: bool,
+    ) -> Result<Bytes, Missed> {
         let harmless = |fault| Missed { fault, lost: false };
         let internal = |err: Box<pingora::Error>| harmless(Fault::internal(err.to_string()));
         let question = Question {
             head: self.target.head(method, url).map_err(internal)?,
             request_id: &self.request_id,
             body,
+            repeats,
         };
         let sent = exchange(&self.pool, &self.target, &question).await;
         let mut sent = sent.map_err(|fault| Missed {
@@ -121,6 +138,7 @@ struct Question<'q> {
     head: Head,
     request_id: &'q HeaderValue,
     body: Segments,
+    repeats: bool,
 }
 
 impl Outgoing for Question<'_> {
@@ -132,8 +150,7 @@ impl Outgoing for Question<'_> {
         &self.body
     }
 
-    /// A page of outputs that was on its way would be missing from the next one.
     fn repeats(&self) -> bool {
-        false
+        self.repeats
     }
 }
