@@ -1,6 +1,7 @@
 """The same calls through every provider type, each with its own habits.
 
 PROVIDER_MODELS names the models, joined by commas; without it there is nothing to do here.
+WITHOUT_EMBEDDINGS names those whose provider type has none.
 """
 
 import json
@@ -11,7 +12,13 @@ import pytest
 
 from conftest import user
 
-MODELS = [name for name in os.environ.get("PROVIDER_MODELS", "").split(",") if name]
+
+def names(variable):
+    return [name for name in os.environ.get(variable, "").split(",") if name]
+
+
+MODELS = names("PROVIDER_MODELS")
+WITHOUT_EMBEDDINGS = names("WITHOUT_EMBEDDINGS")
 
 pytestmark = pytest.mark.skipif(not MODELS, reason="PROVIDER_MODELS names no model")
 each_model = pytest.mark.parametrize("model", MODELS or ["none"])
@@ -73,7 +80,58 @@ def test_a_tool_call_whole_and_streamed(client, model):
 
 
 @each_model
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_and_the_answer_to_it(client, model, stream):
+    messages = user("What is the weather in Paris?")
+    first = client.chat.completions.create(model=model, messages=messages, tools=[WEATHER])
+    message = first.choices[0].message
+    messages += [
+        message.model_dump(exclude_none=True),
+        {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "21 degrees"},
+    ]
+    request = {"model": model, "messages": messages, "tools": [WEATHER]}
+    if stream:
+        with client.chat.completions.stream(**request) as events:
+            for _ in events:
+                pass
+            second = events.get_final_completion()
+    else:
+        second = client.chat.completions.create(**request)
+    assert second.choices[0].finish_reason == "stop"
+    assert "tool's answer" in second.choices[0].message.content
+
+
+@each_model
+def test_parallel_calls_in_fragments(client, model):
+    with client.chat.completions.stream(
+        model=model, messages=user("[[sim: tools=2 tool_fragments=6]] Paris"), tools=[WEATHER]
+    ) as stream:
+        for _ in stream:
+            pass
+        calls = stream.get_final_completion().choices[0].message.tool_calls
+    assert [json.loads(call.function.arguments) for call in calls] == [{"city": "Paris"}] * 2
+    assert len({call.id for call in calls}) == 2
+
+
+@each_model
+def test_a_completion(client, model):
+    request = {"model": model, "prompt": "Once [[sim: say=upon+a+time]]"}
+    answer = client.completions.create(**request)
+    assert answer.object == "text_completion"
+    assert (answer.model, answer.choices[0].text) == (model, "upon a time")
+    assert answer.choices[0].finish_reason == "stop"
+    chunks = list(client.completions.create(**request, stream=True))
+    texts = [choice.text for chunk in chunks for choice in chunk.choices]
+    assert "".join(texts) == "upon a time"
+
+
+@each_model
 def test_an_embedding_as_the_client_asks_for_it(client, model):
+    if model in WITHOUT_EMBEDDINGS:
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.embeddings.create(model=model, input=["a", "b"])
+        assert caught.value.code == "unsupported_operation"
+        return
     # Asked for as base64 by the client itself; some providers know numbers only.
     answer = client.embeddings.create(model=model, input=["a", "b"])
     assert [len(item.embedding) for item in answer.data] == [8, 8]
