@@ -22,7 +22,8 @@ async fn an_upstreams_refusal_keeps_status_and_words() {
         let mut calls = 0;
         for status in [400, 402, 403, 404, 409, 413, 422, 429] {
             for stream in [false, true] {
-                let script = format!("status={status} message=because+of+this");
+                // A 403 is about the gateway's key, unless it says otherwise.
+                let script = format!("status={status} message=flagged+because+of+this");
                 let got = scene.chat(&script, json!({"stream": stream})).await;
                 calls += 1;
                 if flavor == Flavor::Queue && stream {
@@ -87,6 +88,12 @@ async fn b31_a_refused_key_is_the_operators_business() {
         assert_eq!(row.outcome.as_deref(), Some("upstream_error"));
         let log = scene.gateway.logged("upstream_auth_failed").await;
         assert!(!log.contains("sk-not-the-right-key"), "{log}");
+    }
+    let scene = Scene::start().await;
+    for status in [401, 403] {
+        let got = scene.chat(&format!("status={status}"), json!({})).await;
+        assert_eq!(got.status, 502, "{status}: {got:?}");
+        assert_eq!(got.error()["code"], "upstream_auth_failed", "{status}");
     }
 }
 

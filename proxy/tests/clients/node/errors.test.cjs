@@ -49,13 +49,14 @@ for (const stream of [false, true]) {
   });
 }
 
+// A 403 is about the provider's key, unless it says that the input was flagged.
 test("the provider's own status is kept", async () => {
   for (const [status, kind] of [
     [403, OpenAI.PermissionDeniedError],
     [409, OpenAI.ConflictError],
     [422, OpenAI.UnprocessableEntityError],
   ]) {
-    await rejects(ask(`status=${status} message=because+of+this`), kind, (error) =>
+    await rejects(ask(`status=${status} message=flagged+because+of+this`), kind, (error) =>
       assert.match(error.message, /because of this/),
     );
   }
