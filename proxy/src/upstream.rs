@@ -80,6 +80,8 @@ pub(crate) struct Upstream {
     pub(crate) provider: &'static Provider,
     pub(crate) base: BaseUrl,
     pub(crate) state: Arc<State>,
+    /// Longest silence while an answer is read.
+    pub(crate) silence: Duration,
     address: Address,
     check: Option<Check>,
     /// By the model's name; only looked into when a configuration is built.
@@ -105,6 +107,7 @@ impl Upstream {
             base,
             check,
             state: Arc::default(),
+            silence: timeouts.silence,
             standings: Mutex::default(),
         })
     }

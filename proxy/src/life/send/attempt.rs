@@ -2,7 +2,7 @@
 //! its answer, or to the end of a whole one.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::join_all;
@@ -91,8 +91,8 @@ impl Answer {
     }
 }
 
-/// Asks `target`, which has `first_byte` to begin. A job shows by its state that it is
-/// worked on.
+/// Asks `target`, which has `first_byte` to begin and is never silent for longer before
+/// its first meaningful event. A job shows by its state that it is worked on.
 ///
 /// # Errors
 /// When the request cannot be put to it, it cannot be reached, refuses, or fails
@@ -102,25 +102,34 @@ pub(super) async fn attempt(
     target: &Arc<Target>,
     first_byte: Duration,
 ) -> Result<Answer, Fault> {
-    let known = local::known(errand, target).await;
+    let began = Instant::now();
+    let known = within(first_byte, async { Ok(local::known(errand, target).await) }).await?;
+    let first_byte = first_byte.saturating_sub(began.elapsed());
     let order = translate::translate(errand, target, known)?;
     if order.is_job() {
-        return Box::pin(as_job(errand, target, &order)).await;
+        return Box::pin(as_job(errand, target, &order, first_byte)).await;
     }
     let [body] = &order.outbound().bodies[..] else {
-        return Box::pin(several(errand, target, &order)).await;
+        return Box::pin(several(errand, target, &order, first_byte)).await;
     };
-    let asked = ask(errand, target, &order, body);
-    let asked = pingora::time::timeout(first_byte, asked).await;
-    let sent = asked.unwrap_or_else(|_| Err(late()))?;
+    let sent = within(first_byte, ask(errand, target, &order, body)).await?;
     if errand.form.stream && sent.is_stream() {
         let header = relay::response_header(&sent, errand.id)?;
         let source = Source::Http(sent);
         begin(errand, target, &order, header, source, Some(first_byte)).await
     } else {
-        let (header, reply) = take(errand, target, sent).await?;
+        let (header, reply) = take(errand, target, sent, first_byte).await?;
         relay::complete(errand, target, &order, header, vec![reply]).map(Answer::Whole)
     }
+}
+
+/// What comes of `work`, if it comes in time.
+async fn within<T>(
+    time: Duration,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let done = pingora::time::timeout(time, work).await;
+    done.unwrap_or_else(|_| Err(late()))
 }
 
 /// Sends one body and waits for a good header.
@@ -142,15 +151,16 @@ async fn ask(
     }
 }
 
-/// Reads a whole reply: the caller's header of it, the body, and whether that is a
-/// stream.
+/// Reads a whole reply that is never silent for longer than `pause`: the caller's header
+/// of it, the body, and whether that is a stream.
 async fn take(
     errand: &Errand<'_>,
     target: &Target,
     mut sent: Sent,
+    pause: Duration,
 ) -> Result<(Box<ResponseHeader>, (Bytes, bool)), Fault> {
     let header = relay::response_header(&sent, errand.id)?;
-    let body = read_whole(&mut sent, target).await?;
+    let body = read_within(&mut sent, target, pause).await?;
     let is_stream = sent.is_stream();
     sent.release(&errand.gateway.pool).await;
     Ok((header, (body, is_stream)))
@@ -164,13 +174,14 @@ async fn several(
     errand: &Errand<'_>,
     target: &Arc<Target>,
     order: &Order,
+    first_byte: Duration,
 ) -> Result<Answer, Fault> {
     let mut header = None;
     let mut replies = Vec::new();
     for some in order.outbound().bodies.chunks(AT_ONCE) {
         let each = some.iter().map(|body| async move {
-            let sent = ask(errand, target, order, body).await?;
-            take(errand, target, sent).await
+            let sent = within(first_byte, ask(errand, target, order, body)).await?;
+            take(errand, target, sent, first_byte).await
         });
         for taken in join_all(each).await {
             let (one, reply) = taken?;
@@ -182,8 +193,13 @@ async fn several(
     relay::complete(errand, target, order, header, replies).map(Answer::Whole)
 }
 
-/// The call as a job.
-async fn as_job(errand: &Errand<'_>, target: &Arc<Target>, order: &Order) -> Result<Answer, Fault> {
+/// The call as a job, which is to be taken within `first_byte`.
+async fn as_job(
+    errand: &Errand<'_>,
+    target: &Arc<Target>,
+    order: &Order,
+    first_byte: Duration,
+) -> Result<Answer, Fault> {
     let outbound = order.outbound();
     let native = outbound.native.clone().map(Segments::from);
     let header = || {
@@ -200,7 +216,8 @@ async fn as_job(errand: &Errand<'_>, target: &Arc<Target>, order: &Order) -> Res
         } else {
             How::Whole
         };
-        let mut job = Job::submit(errand.gateway, target, order.id(), body, how).await?;
+        let submitted = Job::submit(errand.gateway, target, order.id(), body, how);
+        let mut job = within(first_byte, submitted).await?;
         if how == How::Stream {
             let source = Source::Job(Box::new(job));
             let begun = begin(errand, target, order, header()?, source, None).await;
@@ -240,14 +257,15 @@ async fn as_job(errand: &Errand<'_>, target: &Arc<Target>, order: &Order) -> Res
 /// Most bytes that wait for a meaningful event.
 const HELD: usize = 64 * 1024;
 
-/// Reads a stream up to its first meaningful event.
+/// Reads a stream up to its first meaningful event; before that it is never silent for
+/// longer than `pause`.
 async fn begin(
     errand: &Errand<'_>,
     target: &Arc<Target>,
     order: &Order,
     mut header: Box<ResponseHeader>,
     mut source: Source,
-    first_byte: Option<Duration>,
+    pause: Option<Duration>,
 ) -> Result<Answer, Fault> {
     let context = order.outbound().context;
     if let Some(context) = context {
@@ -256,12 +274,11 @@ async fn begin(
     let mut lane = order.lane(errand);
     let mut ready = BytesMut::new();
     let mut ended = None;
-    let mut patience = first_byte;
     while lane.answer_bytes() == 0 && ready.len() < HELD {
         let read = source.read();
-        let read = match patience.take() {
-            Some(time) => {
-                let read = pingora::time::timeout(time, read).await;
+        let read = match pause {
+            Some(pause) => {
+                let read = pingora::time::timeout(pause, read).await;
                 read.map_err(|_| late())?
             }
             None => read.await,
@@ -317,9 +334,15 @@ const MAX: usize = 256 * 1024 * 1024;
 /// # Errors
 /// When it is cut, too slow or too long.
 pub(in super::super) async fn read_whole(sent: &mut Sent, target: &Target) -> Result<Bytes, Fault> {
+    read_within(sent, target, target.upstream.silence).await
+}
+
+/// Reads a whole body that is never silent for longer than `pause`.
+async fn read_within(sent: &mut Sent, target: &Target, pause: Duration) -> Result<Bytes, Fault> {
     let mut body = BytesMut::new();
     loop {
-        match sent.read().await {
+        let read = pingora::time::timeout(pause, sent.read()).await;
+        match read.map_err(|_| late())? {
             Ok(Some(piece)) if body.len() + piece.as_ref().len() > MAX => {
                 return Err(Fault::upstream(
                     502,
