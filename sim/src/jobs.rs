@@ -270,7 +270,11 @@ impl Job {
             // As much each time, with a rest for the end.
             State::Progress => left.len().div_ceil(self.progress + 2).min(left.len()),
             State::Done if self.cancelled => 0,
-            State::Done => left.len(),
+            State::Done => match self.end {
+                JobEnd::Completed | JobEnd::Failed | JobEnd::Lost => left.len(),
+                // It was stopped before the rest.
+                JobEnd::Cancelled | JobEnd::TimedOut => 0,
+            },
         };
         self.fetched += count;
         left.get(..count).unwrap_or_default().to_vec()

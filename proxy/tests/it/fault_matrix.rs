@@ -17,45 +17,53 @@ use serde_json::json;
 use sim::{Flavor, Options};
 use tokio::sync::Semaphore;
 
-use crate::crowd::{CHAT, until};
+use crate::crowd::CHAT;
 use crate::process::Process;
 use crate::scene::{Answer, Ground, answer, client, provider_with, with};
 use check::check;
-use faults::{FAULTS, Fault, Meant};
-use places::{Places, connections_to};
+use faults::{FAULTS, Fault, Meant, OF_JOBS};
+use places::Places;
 
 /// A way of speaking to an upstream.
 struct Backend {
     flavor: Flavor,
     /// Follows the simulator's address.
     path: &'static str,
+    /// Every call is a job that is followed by calls of its own.
+    jobs: bool,
+}
+
+impl Backend {
+    const fn of(flavor: Flavor) -> Self {
+        Self {
+            flavor,
+            path: "",
+            jobs: false,
+        }
+    }
+
+    /// The faults, those of jobs in the place of those of the same name.
+    fn faults(&self) -> Vec<&'static Fault> {
+        let own: &[Fault] = if self.jobs { &OF_JOBS } else { &[] };
+        let others = FAULTS.iter();
+        let others = others.filter(|fault| own.iter().all(|other| other.name != fault.name));
+        own.iter().chain(others).collect()
+    }
 }
 
 #[tokio::test]
 async fn openai() {
-    matrix(&Backend {
-        flavor: Flavor::OpenAi,
-        path: "",
-    })
-    .await;
+    matrix(&Backend::of(Flavor::OpenAi)).await;
 }
 
 #[tokio::test]
 async fn anthropic() {
-    matrix(&Backend {
-        flavor: Flavor::Anthropic,
-        path: "",
-    })
-    .await;
+    matrix(&Backend::of(Flavor::Anthropic)).await;
 }
 
 #[tokio::test]
 async fn ollama() {
-    matrix(&Backend {
-        flavor: Flavor::Ollama,
-        path: "",
-    })
-    .await;
+    matrix(&Backend::of(Flavor::Ollama)).await;
 }
 
 #[tokio::test]
@@ -63,6 +71,17 @@ async fn runpod() {
     matrix(&Backend {
         flavor: Flavor::Runpod,
         path: "/v2/vllm/openai/v1",
+        jobs: false,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn runpod_jobs() {
+    matrix(&Backend {
+        flavor: Flavor::Runpod,
+        path: "/v2/vllm",
+        jobs: true,
     })
     .await;
 }
@@ -76,16 +95,6 @@ struct Cell {
     /// The virtual model, and the request's id.
     name: String,
     endpoints: Vec<String>,
-}
-
-impl Cell {
-    fn meant(&self) -> Meant {
-        if self.stream {
-            self.fault.stream
-        } else {
-            self.fault.whole
-        }
-    }
 }
 
 /// Calls of a test at once.
@@ -142,17 +151,20 @@ async fn matrix(backend: &Backend) {
     for sim in [&places.bad, &places.broken, &places.secure, &good] {
         sim.wait_until(|served| served.open() == 0).await.unwrap();
     }
-    let port = places.broken.addr().port();
-    until("the end of every broken connection", async || {
-        (connections_to(port) == 0).then_some(())
-    })
-    .await;
+    places
+        .broken
+        .wait_until(|served| served.open_connections() == 0)
+        .await
+        .unwrap();
 }
 
 fn cells(ground: &Ground, places: &Places, backend: &Backend, good: i64) -> Vec<Cell> {
     let mut cells = Vec::new();
-    for fault in &FAULTS {
+    for fault in backend.faults() {
         for (all, stream) in [(false, false), (false, true), (true, false), (true, true)] {
+            if matches!(fault.meant(stream), Meant::Never) {
+                continue;
+            }
             let name = format!(
                 "{}:{}:{}",
                 fault.name.replace(' ', "-"),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use store::CallRow;
 
-use super::faults::{Broken, Empty, Next, Told};
+use super::faults::{Broken, Empty, Never, Next, Spent, Told};
 use super::{Cell, GOOD};
 use crate::crowd::{attempts, text};
 use crate::scene::Answer;
@@ -24,7 +24,7 @@ pub(super) fn check(cell: &Cell, got: &Answer, row: &CallRow) {
         .map(String::as_str)
         .collect::<Vec<_>>();
     assert_eq!(row.stream, i64::from(cell.stream), "{name}");
-    match cell.meant() {
+    match cell.fault.meant(cell.stream) {
         Next(status, code) => {
             assert_eq!(asked, both, "{name}");
             for (_, found, why) in tried.iter().take(if cell.all { 2 } else { 1 }) {
@@ -41,6 +41,7 @@ pub(super) fn check(cell: &Cell, got: &Answer, row: &CallRow) {
                 well(got, row, GOOD, name);
             }
         }
+        Never => panic!("{name} is no cell"),
         Told(status) => {
             assert_eq!(asked, both[..1], "{name}");
             refused(got, row, status, None, name);
@@ -50,12 +51,18 @@ pub(super) fn check(cell: &Cell, got: &Answer, row: &CallRow) {
             assert_eq!(tried, [(both[0], 200, None)], "{name}");
             broken(got, row, code, outcome, name);
         }
+        Spent => {
+            assert_eq!(tried, [(both[0], 504, Some("upstream_timeout"))], "{name}");
+            refused(got, row, 504, Some("upstream_timeout"), name);
+        }
         Empty => {
             assert_eq!(asked, both, "{name}");
-            assert!(
-                tried.iter().all(|(_, status, _)| *status == 200),
-                "{name}: {tried:?}"
+            assert_eq!(
+                tried[0],
+                (both[0], 502, Some("upstream_empty_answer")),
+                "{name}"
             );
+            assert_eq!(tried[1].1, 200, "{name}");
             well(got, row, if cell.all { "" } else { GOOD }, name);
         }
     }

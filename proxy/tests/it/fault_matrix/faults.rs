@@ -5,9 +5,16 @@ pub(super) struct Fault {
     pub(super) name: &'static str,
     pub(super) how: How,
     /// What a streamed call comes to.
-    pub(super) stream: Meant,
+    stream: Meant,
     /// What a call without a stream comes to.
-    pub(super) whole: Meant,
+    whole: Meant,
+}
+
+impl Fault {
+    /// What it comes to in that form.
+    pub(super) fn meant(&self, stream: bool) -> Meant {
+        if stream { self.stream } else { self.whole }
+    }
 }
 
 /// How it is brought about.
@@ -41,10 +48,14 @@ pub(super) enum Meant {
     Broken(&'static str, &'static str),
     /// The next candidate is asked. Without one the answer is passed on as it is.
     Empty,
+    /// A job may take all the time that the call has: nobody else is asked.
+    Spent,
+    /// It cannot happen in this form.
+    Never,
 }
 
 pub(super) use How::{At, Key, Script};
-pub(super) use Meant::{Broken, Empty, Next, Told};
+pub(super) use Meant::{Broken, Empty, Never, Next, Spent, Told};
 
 const fn fault(name: &'static str, how: How, stream: Meant, whole: Meant) -> Fault {
     Fault {
@@ -157,4 +168,60 @@ pub(super) static FAULTS: [Fault; 29] = [
     ),
     both("401", Key, Next(502, Some("upstream_auth_failed"))),
     both("400", Script("status=400"), Told(400)),
+];
+
+/// What jobs have of their own: the answer is in an envelope, and may end without it.
+pub(super) static OF_JOBS: [Fault; 12] = [
+    fault(
+        "silence in the middle",
+        Script("chunks=20 hang=stream hang_after=8"),
+        Broken("upstream_timeout", "timeout"),
+        Spent,
+    ),
+    both("no first word", Script("hang=stream hang_after=0"), Spent),
+    both("end before the first word", Script("cut=between"), LOST),
+    both(
+        "reset before the first word",
+        Script("cut=between rst"),
+        LOST,
+    ),
+    fault(
+        "end in the middle",
+        Script("chunks=20 job=failed"),
+        Broken("upstream_job_failed", "upstream_error"),
+        Next(502, Some("upstream_job_failed")),
+    ),
+    both(
+        "bad JSON",
+        Script("bad_json"),
+        Next(502, Some("upstream_bad_response")),
+    ),
+    fault(
+        "error in a 200",
+        Script("error_after=0"),
+        Next(502, None),
+        Never,
+    ),
+    fault(
+        "error in the middle",
+        Script("chunks=4 error_after=2"),
+        Broken("", "upstream_error"),
+        Never,
+    ),
+    both("no body", Script("empty=body"), Never),
+    both(
+        "job failed",
+        Script("chunks=0 job=failed"),
+        Next(502, Some("upstream_job_failed")),
+    ),
+    both(
+        "job cancelled",
+        Script("job=cancelled"),
+        Next(503, Some("upstream_job_cancelled")),
+    ),
+    both(
+        "job timed out",
+        Script("job=timed_out"),
+        Next(504, Some("upstream_job_timed_out")),
+    ),
 ];

@@ -1,6 +1,5 @@
 //! Where the faults are: simulators, and addresses where nobody is.
 
-use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,7 +13,8 @@ use crate::scene::{provider, provider_with, with};
 
 /// Where the faults are.
 pub(super) struct Places {
-    backend: &'static str,
+    path: &'static str,
+    jobs: bool,
     /// Answers, and its connections may be used again.
     pub(super) bad: Sim,
     /// Every connection to it is broken or stuck.
@@ -34,7 +34,8 @@ impl Places {
             ..Options::default()
         });
         Self {
-            backend: backend.path,
+            path: backend.path,
+            jobs: backend.jobs,
             bad: provider(backend.flavor).await,
             broken: provider(backend.flavor).await,
             secure: secure.await,
@@ -46,11 +47,13 @@ impl Places {
 
     /// Fields of an endpoint with that fault.
     pub(super) fn endpoint(&self, how: &How) -> Value {
-        let path = self.backend;
+        let path = self.path;
         let at = |url: String| json!({"url": format!("{url}{path}")});
         match how {
             Script(script) => {
-                let breaks = script.contains("cut=") || script.contains("hang=");
+                // A job that hangs is asked after in calls that do not.
+                let hangs = if self.jobs { "hang=header" } else { "hang=" };
+                let breaks = script.contains("cut=") || script.contains(hangs);
                 let sim = if breaks { &self.broken } else { &self.bad };
                 with(
                     at(sim.base_url()),
@@ -83,15 +86,4 @@ async fn full() -> (String, TcpListener, Vec<TcpStream>) {
         assert!(waiting.len() < 100, "the queue is never full");
     }
     (format!("http://{address}"), listener, waiting)
-}
-
-/// Connections of this machine that lead to a port of its own.
-pub(super) fn connections_to(port: u16) -> usize {
-    let table = fs::read_to_string("/proc/net/tcp").unwrap();
-    let mark = format!("0100007F:{port:04X}");
-    let established = |line: &&str| {
-        let mut fields = line.split_whitespace().skip(2);
-        fields.next() == Some(&mark) && fields.next() == Some("01")
-    };
-    table.lines().filter(established).count()
 }

@@ -1,0 +1,248 @@
+//! Streams that let their caller wait: the status goes out after `HOLD_SECONDS`, comments
+//! keep the connection alive, and a candidate may still fail behind them.
+
+use serde_json::{Value, json};
+use sim::Flavor;
+
+use crate::caller::{Caller, Response};
+use crate::crowd::{CHAT, Crowd, Member, attempts, hello};
+use crate::scene::streamed_text;
+
+const ENV: [(&str, &str); 2] = [("HOLD_SECONDS", "0.1"), ("KEEP_ALIVE_SECONDS", "0.1")];
+
+const COMMENT: &str = ": keep-alive\n\n";
+
+async fn crowd(count: usize) -> Crowd {
+    Crowd::of(count, json!({"strategy": "backup"}), &ENV).await
+}
+
+/// A caller that has asked for a stream.
+async fn waiting(crowd: &Crowd, more: &Value) -> Caller {
+    let mut caller = Caller::connect(crowd.gateway.address()).await;
+    let mut body = hello(more);
+    body["stream"] = json!(true);
+    caller.ask(CHAT, "", &body.to_string()).await;
+    caller
+}
+
+/// Waits until the caller has the status and some comments more than it had.
+async fn kept_company(caller: &mut Caller) {
+    let comments = |caller: &Caller| caller.unread().matches(COMMENT).count();
+    let before = comments(caller);
+    while comments(caller) < before + 3 {
+        assert!(
+            caller.more().await,
+            "the connection ended: {}",
+            caller.unread()
+        );
+    }
+    let seen = caller.unread().to_ascii_lowercase();
+    assert!(seen.starts_with("http/1.1 200"), "{seen}");
+    assert!(seen.contains("content-type: text/event-stream"), "{seen}");
+}
+
+/// The chunks of a stream that came to its end.
+fn chunks(response: &Response) -> Vec<Value> {
+    assert!(response.complete, "{response:?}");
+    assert_eq!(response.status, 200);
+    let mut events = response.events();
+    assert_eq!(events.pop().as_deref(), Some("[DONE]"), "{response:?}");
+    let parse = |data: &String| serde_json::from_str(data).unwrap();
+    let chunks = events.iter().map(parse).collect();
+    only_comments_and_data(response);
+    chunks
+}
+
+/// A comment is never inside an event.
+fn only_comments_and_data(response: &Response) {
+    for block in response
+        .text()
+        .split("\n\n")
+        .filter(|block| !block.is_empty())
+    {
+        assert!(
+            block == ": keep-alive" || block.starts_with("data: {") || block == "data: [DONE]",
+            "{block}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_slow_candidate_costs_patience_and_nothing_else() {
+    for flavor in [Flavor::OpenAi, Flavor::Anthropic, Flavor::Ollama] {
+        let strategy = json!({"strategy": "backup"});
+        let crowd = Crowd::with(vec![Member::of(flavor)], strategy, &ENV).await;
+        for script in ["gate=header", "gate=stream gate_after=0"] {
+            crowd.sims[0].close_gate();
+            crowd.script(0, &format!("say=at+last {script}"));
+            let mut caller = waiting(&crowd, &json!({})).await;
+            kept_company(&mut caller).await;
+            crowd.sims[0].open_gate();
+            let response = caller.response().await;
+            assert_eq!(streamed_text(&chunks(&response)), "at last", "{flavor:?}");
+            assert_eq!(response.header("transfer-encoding"), Some("chunked"));
+            // The connection is as good as before.
+            crowd.script(0, "say=again");
+            let body = hello(&json!({})).to_string();
+            assert_eq!(caller.post(CHAT, &body).await.status, 200);
+        }
+        for row in crowd.ground.rows(4).await {
+            assert_eq!(
+                row.outcome.as_deref(),
+                Some("success"),
+                "{flavor:?} {row:?}"
+            );
+            assert_eq!(row.attempt_count, 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_candidate_that_fails_behind_the_comments_is_not_noticed() {
+    let crowd = crowd(3).await;
+    crowd.script(0, "status=500 gate=header");
+    crowd.script(1, "cut=status gate=header");
+    let mut caller = waiting(&crowd, &json!({})).await;
+    kept_company(&mut caller).await;
+    crowd.sims[0].open_gate();
+    crowd.sims[1].wait_for_requests(1).await.unwrap();
+    kept_company(&mut caller).await;
+    crowd.sims[1].open_gate();
+    let response = caller.response().await;
+    assert_eq!(streamed_text(&chunks(&response)), "from 2");
+    let row = crowd.ground.row().await;
+    assert_eq!(
+        attempts(&row),
+        [
+            ("endpoint-0", 502, Some("upstream_failed")),
+            ("endpoint-1", 502, Some("upstream_connection_lost")),
+            ("endpoint-2", 200, None),
+        ]
+    );
+    assert_eq!(
+        (row.status, row.outcome.as_deref()),
+        (Some(200), Some("success"))
+    );
+}
+
+#[tokio::test]
+async fn when_all_fail_behind_the_comments_the_stream_says_so() {
+    let crowd = crowd(2).await;
+    crowd.script(0, "status=500 gate=header");
+    crowd.script(1, "status=503 message=too+many");
+    let mut caller = waiting(&crowd, &json!({})).await;
+    kept_company(&mut caller).await;
+    crowd.sims[0].open_gate();
+    let response = caller.response().await;
+    assert!(response.complete, "{response:?}");
+    only_comments_and_data(&response);
+    let events = response.events();
+    assert_eq!(events.len(), 1, "{events:?}");
+    let told: Value = serde_json::from_str(&events[0]).unwrap();
+    assert_eq!(told["error"]["code"], "upstream_failed", "{told}");
+    assert_eq!(told["error"]["type"], "upstream_error");
+    let row = crowd.ground.row().await;
+    assert_eq!(row.outcome.as_deref(), Some("upstream_error"), "{row:?}");
+    assert_eq!(row.attempt_count, 2);
+    // The connection is as good as before.
+    crowd.script(0, "say=from+0");
+    let body = hello(&json!({})).to_string();
+    assert_eq!(caller.post(CHAT, &body).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_callers_own_fault_is_told_behind_the_comments() {
+    let crowd = crowd(2).await;
+    crowd.script(0, "status=400 code=context_length_exceeded gate=header");
+    let mut caller = waiting(&crowd, &json!({})).await;
+    kept_company(&mut caller).await;
+    crowd.sims[0].open_gate();
+    let response = caller.response().await;
+    let events = response.events();
+    let told: Value = serde_json::from_str(&events[0]).unwrap();
+    assert_eq!(
+        told["error"]["code"], "context_length_exceeded",
+        "{events:?}"
+    );
+    assert_eq!(events.len(), 1);
+    assert_eq!(crowd.received(), [1, 0]);
+    let row = crowd.ground.row().await;
+    assert_eq!(row.outcome.as_deref(), Some("client_error"), "{row:?}");
+}
+
+#[tokio::test]
+async fn silence_in_the_middle_of_a_stream_is_filled() {
+    for flavor in [Flavor::OpenAi, Flavor::Anthropic, Flavor::Ollama] {
+        let strategy = json!({"strategy": "backup"});
+        let crowd = Crowd::with(vec![Member::of(flavor)], strategy, &ENV).await;
+        crowd.script(0, "chunks=4 gate=stream gate_after=2");
+        let mut caller = waiting(&crowd, &json!({})).await;
+        caller.sees("word ").await;
+        kept_company(&mut caller).await;
+        crowd.sims[0].open_gate();
+        let response = caller.response().await;
+        assert_eq!(
+            streamed_text(&chunks(&response)),
+            "word ".repeat(4),
+            "{flavor:?}"
+        );
+        let row = crowd.ground.row().await;
+        assert_eq!(row.outcome.as_deref(), Some("success"));
+        assert_eq!(row.completion_tokens, 4, "comments are no tokens");
+    }
+}
+
+#[tokio::test]
+async fn a_whole_answer_for_a_stream_is_waited_for_in_the_same_way() {
+    let members = vec![Member::usual().model(json!({"disable_streaming": true}))];
+    let crowd = Crowd::with(members, json!({"strategy": "backup"}), &ENV).await;
+    crowd.script(0, "say=at+last gate=stream");
+    let mut caller = waiting(&crowd, &json!({})).await;
+    kept_company(&mut caller).await;
+    crowd.sims[0].open_gate();
+    let response = caller.response().await;
+    assert_eq!(streamed_text(&chunks(&response)), "at last");
+}
+
+#[tokio::test]
+async fn the_time_that_a_provider_asks_for_is_waited_for_in_company() {
+    let crowd = crowd(1).await;
+    crowd.script(0, "status=429 retry_after=2");
+    let mut caller = waiting(&crowd, &json!({})).await;
+    crowd.sims[0].wait_for_requests(1).await.unwrap();
+    crowd.script(0, "say=from+0");
+    kept_company(&mut caller).await;
+    let response = caller.response().await;
+    assert_eq!(streamed_text(&chunks(&response)), "from 0");
+    assert_eq!(crowd.ground.row().await.attempt_count, 2);
+}
+
+#[tokio::test]
+async fn without_a_stream_nothing_goes_out_before_the_answer() {
+    let crowd = crowd(2).await;
+    crowd.script(0, "status=500 delay_ms=1000");
+    let body = hello(&json!({})).to_string();
+    let mut caller = Caller::connect(crowd.gateway.address()).await;
+    let response = caller.post(CHAT, &body).await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("x-gateway-attempts"), Some("2"));
+    assert_eq!(
+        response.json()["choices"][0]["message"]["content"],
+        "from 1"
+    );
+    assert!(!response.text().contains("keep-alive"));
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_while_it_waits_takes_its_request_along() {
+    let crowd = crowd(2).await;
+    crowd.script(0, "status=500");
+    crowd.script(1, "hang=header");
+    let mut caller = waiting(&crowd, &json!({})).await;
+    kept_company(&mut caller).await;
+    drop(caller);
+    crowd.sims[1].wait_for_cancelled(1).await.unwrap();
+    let row = crowd.ground.row().await;
+    assert_eq!(row.outcome.as_deref(), Some("client_cancelled"), "{row:?}");
+    assert_eq!(row.attempt_count, 2);
+}
