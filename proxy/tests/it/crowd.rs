@@ -30,6 +30,8 @@ pub(crate) struct Crowd {
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) flavor: Flavor,
+    /// 0 takes any.
+    pub(crate) port: u16,
     /// Fields of its endpoint.
     pub(crate) endpoint: Value,
     /// Fields of its virtual model.
@@ -40,6 +42,7 @@ impl Member {
     pub(crate) fn of(flavor: Flavor) -> Self {
         Self {
             flavor,
+            port: 0,
             endpoint: json!({}),
             model: json!({}),
         }
@@ -73,6 +76,7 @@ impl Crowd {
         for (number, member) in members.iter().enumerate() {
             let sim = provider_with(Options {
                 flavor: member.flavor,
+                port: member.port,
                 script: format!("say=from+{number}").parse().unwrap(),
                 ..Options::default()
             })

@@ -21,6 +21,8 @@ pub(super) struct Places {
     pub(super) broken: Sim,
     pub(super) secure: Sim,
     full: String,
+    /// Bound, so that nobody else gets its port, and never listening.
+    silent: TcpSocket,
     _listener: TcpListener,
     _waiting: Vec<TcpStream>,
 }
@@ -28,6 +30,8 @@ pub(super) struct Places {
 impl Places {
     pub(super) async fn new(backend: &Backend) -> Self {
         let (full, listener, waiting) = full().await;
+        let silent = TcpSocket::new_v4().unwrap();
+        silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let secure = provider_with(Options {
             flavor: backend.flavor,
             tls: Some(Tls::default()),
@@ -40,6 +44,7 @@ impl Places {
             broken: provider(backend.flavor).await,
             secure: secure.await,
             full,
+            silent,
             _listener: listener,
             _waiting: waiting,
         }
@@ -61,10 +66,7 @@ impl Places {
                 )
             }
             Key => with(at(self.bad.base_url()), &json!({"api_key": "sk-of-no-use"})),
-            At(Place::NoListener) => {
-                let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-                at(format!("http://{}", gone.local_addr().unwrap()))
-            }
+            At(Place::NoListener) => at(format!("http://{}", self.silent.local_addr().unwrap())),
             At(Place::NoHost) => at("http://no-such-host.invalid".to_owned()),
             At(Place::NoTls) => at(format!("https://{}", self.broken.addr())),
             At(Place::UnknownAuthority) => at(self.secure.base_url()),
