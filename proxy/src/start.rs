@@ -11,7 +11,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use pingora::connectors::ConnectorOptions;
-use pingora::listeners::ListenerConfig;
+use pingora::listeners::{ListenerConfig, TcpSocketOptions};
 use pingora::protocols::l4::stream::L4BufferSettings;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
@@ -19,6 +19,7 @@ use pingora::services::background::background_service;
 use pingora::services::listening::Service;
 use store::config::process::{self, Problems, Program, Surroundings};
 use store::config::{Config, LogFormat};
+use tokio::net::TcpSocket;
 use tracing_subscriber::EnvFilter;
 
 use crate::access_log::AccessLog;
@@ -64,7 +65,8 @@ pub(crate) fn check() -> Result<(), Problems> {
 pub(crate) fn run() -> Result<(), Problems> {
     let (store, config) = Surroundings::of_process().open()?;
     log_to_stderr(&config)?;
-    let address = free_address(config.api_address())?;
+    let claim = Claim::new(config.api_address())?;
+    let address = claim.address;
 
     let build = Build::new(&config);
     let snapshot = store.snapshot().map_err(|err| vec![err.to_string()])?;
@@ -96,7 +98,10 @@ pub(crate) fn run() -> Result<(), Problems> {
     });
     let gateway = Gateway::new(&config, conf, current, ledger, stopping, closing);
     let mut service = Service::new("gateway".to_owned(), Listener::new(conf, gateway));
-    service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(CALLER_BUFFERS));
+    let listener = ListenerConfig::tcp(address.to_string())
+        .tcp_socket_options(claim.options())
+        .l4_buffer(CALLER_BUFFERS);
+    service.add_listener(listener);
     server.add_service(service);
     if let Some(poller) = poller {
         server.add_service(background_service("health checks", poller));
@@ -144,12 +149,47 @@ fn log_to_stderr(config: &Config) -> Result<(), Problems> {
     .map_err(|err| vec![format!("logging cannot be set up: {err}")])
 }
 
-/// The address to listen on, with the port that port 0 stands for. Taken once
-/// here, because Pingora ends the program without a word when it cannot listen.
-fn free_address(wanted: SocketAddr) -> Result<SocketAddr, Problems> {
-    TcpListener::bind(wanted)
-        .and_then(|listener| listener.local_addr())
-        .map_err(|err| vec![Program::Gateway.cannot_listen(wanted, &err)])
+/// The address to listen on. Tried once here, because Pingora ends the program
+/// without a word when it cannot listen.
+struct Claim {
+    address: SocketAddr,
+    /// Holds the port that port 0 stands for until Pingora listens on it, and after:
+    /// otherwise another program could take it in between.
+    held: Option<TcpSocket>,
+}
+
+impl Claim {
+    fn new(wanted: SocketAddr) -> Result<Self, Problems> {
+        let taken = if wanted.port() == 0 {
+            Self::of_any_port(wanted)
+        } else {
+            let tried = TcpListener::bind(wanted).and_then(|listener| listener.local_addr());
+            tried.map(|address| Self {
+                address,
+                held: None,
+            })
+        };
+        taken.map_err(|err| vec![Program::Gateway.cannot_listen(wanted, &err)])
+    }
+
+    fn of_any_port(wanted: SocketAddr) -> io::Result<Self> {
+        let socket = match wanted {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseport(true)?;
+        socket.bind(wanted)?;
+        Ok(Self {
+            address: socket.local_addr()?,
+            held: Some(socket),
+        })
+    }
+
+    fn options(&self) -> TcpSocketOptions {
+        let mut options = TcpSocketOptions::default();
+        options.so_reuseport = self.held.is_some().then_some(true);
+        options
+    }
 }
 
 /// Prints the address once it can be connected to: whoever waits for the line may
