@@ -20,6 +20,7 @@ mod stream;
 
 pub use crate::hub::StreamFault;
 pub use chat_request::{ChatTarget, write_chat};
+pub(crate) use chat_writer::json::{put_number, put_string};
 pub(crate) use chat_writer::reply_call_id;
 pub use chat_writer::{ChatWriter, WriterOptions, write_chat_reply};
 pub use collect::collect;
@@ -31,6 +32,7 @@ pub use conversation::{ConversationMark, beginning, conversation, user};
 pub use error::{ErrorBody, UpstreamError};
 pub use event_reader::{EventReader, read_reply_events};
 pub use hub_request::read_chat;
+pub(crate) use hub_request::{Fields, LeftOut, Place, text};
 pub use replay::replay;
 pub use reply::{Reply, ReplyFault};
 pub use request::{BadRequest, Defaults, Request, StreamOptions, Target};

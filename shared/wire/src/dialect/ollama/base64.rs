@@ -1,4 +1,4 @@
-//! Base64 with the standard alphabet: vectors out, text documents in.
+//! Base64 with the standard alphabet: vectors out, text documents and pictures in.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -16,6 +16,14 @@ pub(super) fn encode(bytes: &[u8], into: &mut Vec<u8>) {
             }
         }
     }
+}
+
+/// Whether `text` is base64 without line breaks, padded or not.
+pub(super) fn is_base64(text: &[u8]) -> bool {
+    let padding = text.iter().rev().take_while(|b| **b == b'=').count();
+    let digits = &text[..text.len() - padding];
+    let is_digit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+    padding <= 2 && digits.len() % 4 != 1 && digits.iter().all(is_digit)
 }
 
 /// The bytes of `text`, padded or not; `None` when it is not base64.
@@ -72,10 +80,12 @@ mod tests {
             let bare = coded.trim_end_matches('=');
             for text in [coded, bare] {
                 assert_eq!(decode(text.as_bytes()).as_deref(), Some(plain.as_bytes()));
+                assert!(is_base64(text.as_bytes()), "{text}");
             }
         }
         for wrong in ["Z", "Zg=a", "Zm9vY", "Zm 9", "Zm-_", "===="] {
             assert_eq!(decode(wrong.as_bytes()), None, "{wrong}");
+            assert!(!is_base64(wrong.as_bytes()), "{wrong}");
         }
     }
 }

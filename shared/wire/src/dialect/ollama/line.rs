@@ -129,7 +129,7 @@ impl<'a> Function<'a> {
 }
 
 /// JSON text without the space between its tokens.
-fn compact(json: &str) -> Cow<'_, str> {
+pub(super) fn compact(json: &str) -> Cow<'_, str> {
     if !json.contains([' ', '\n', '\t', '\r']) {
         return json.into();
     }

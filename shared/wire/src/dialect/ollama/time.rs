@@ -1,4 +1,5 @@
-//! Times as Ollama writes them: RFC 3339, nine digits of fraction, UTC or an offset.
+//! Times as Ollama writes them: RFC 3339, nine digits of fraction, UTC or an offset. Ours
+//! are UTC, to the second.
 
 /// Unix seconds of an RFC 3339 time; `None` for anything else. The fraction is cut.
 pub(super) fn unix_seconds(text: &str) -> Option<i64> {
@@ -25,6 +26,33 @@ pub(super) fn unix_seconds(text: &str) -> Option<i64> {
         _ => return None,
     };
     Some(days * 86_400 + hour * 3600 + minute * 60 + second - offset)
+}
+
+/// `seconds` since 1970 as RFC 3339, UTC; `None` outside the years 0000 to 9999.
+pub(super) fn rfc3339(seconds: i64) -> Option<String> {
+    if !(-62_167_219_200..=253_402_300_799).contains(&seconds) {
+        return None;
+    }
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let days = days + 719_468;
+    // The calendar repeats itself after 400 years, which have 146,097 days.
+    let (cycle, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let leap_days = day / 1460 - day / 36_524 + day / 146_096;
+    let year = (day - leap_days) / 365;
+    let day = day - (year * 365 + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    // Back from years that begin in March.
+    let (year, month) = if month < 10 {
+        (year, month + 3)
+    } else {
+        (year + 1, month - 9)
+    };
+    let year = cycle * 400 + year;
+    Some(format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+    ))
 }
 
 fn days_since_1970(date: &[u8]) -> Option<i64> {
@@ -81,6 +109,38 @@ mod tests {
             ("2026-0é-21T10:00:00Z", None),
         ] {
             assert_eq!(unix_seconds(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_they_are_read() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_825_600, "2000-02-29T12:00:00Z"),
+            (951_868_799, "2000-02-29T23:59:59Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (1_787_306_400, "2026-08-21T10:00:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (-62_167_219_200, "0000-01-01T00:00:00Z"),
+            (253_402_300_799, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(rfc3339(seconds).as_deref(), Some(text));
+        }
+        // Each day of three years around a leap day that is left out, and one that is not.
+        for first in [4_070_908_800, 946_684_800] {
+            for day in -400..800 {
+                let seconds = first + day * 86_400 + 3_725;
+                let text = rfc3339(seconds);
+                assert_eq!(
+                    text.as_deref().and_then(unix_seconds),
+                    Some(seconds),
+                    "{text:?}"
+                );
+            }
+        }
+        for outside in [i64::MIN, -62_167_219_201, 253_402_300_800, i64::MAX] {
+            assert_eq!(rfc3339(outside), None);
         }
     }
 }

@@ -16,7 +16,7 @@ mod settings;
 mod tools;
 
 pub(super) use defaults::number;
-pub(super) use fields::{Fields, LeftOut, Place, text};
+pub(crate) use fields::{Fields, LeftOut, Place, text};
 pub(super) use settings::{number_of_answers, sampling, stop};
 
 use super::request::BadRequest;

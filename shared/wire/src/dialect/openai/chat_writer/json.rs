@@ -5,7 +5,7 @@ use bytes::{BufMut, BytesMut};
 use crate::usage::Usage;
 
 /// `text` as a JSON string with its quotes.
-pub(in super::super) fn put_string(text: &str, out: &mut BytesMut) {
+pub(crate) fn put_string(text: &str, out: &mut BytesMut) {
     out.reserve(text.len() + 2);
     out.put_u8(b'"');
     let bytes = text.as_bytes();
@@ -34,7 +34,7 @@ pub(in super::super) fn put_string(text: &str, out: &mut BytesMut) {
 }
 
 /// `number` in decimal digits.
-pub(in super::super) fn put_number(number: u64, out: &mut BytesMut) {
+pub(crate) fn put_number(number: u64, out: &mut BytesMut) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     let mut rest = number;
