@@ -35,6 +35,8 @@ pub struct EventReader {
 /// Everything but the framing.
 #[derive(Debug, Default)]
 struct Fold {
+    /// A whole reply, not the pieces of one.
+    whole: bool,
     started: bool,
     ended: bool,
     usage: Option<Usage>,
@@ -69,7 +71,10 @@ impl EventReader {
 
 /// Tells a whole reply as the events of its stream, the terminal one included.
 pub fn read_reply_events(body: &[u8], each: &mut dyn FnMut(Event<'_>)) {
-    let mut fold = Fold::default();
+    let mut fold = Fold {
+        whole: true,
+        ..Fold::default()
+    };
     let mut mended = Vec::new();
     let (body, chunk) = read_mended(body.trim_ascii(), &mut mended);
     match chunk {
@@ -238,7 +243,7 @@ impl Fold {
             .into_iter()
             .any(|delta| delta.0.as_ref().is_some_and(|d| !d.content.is_empty()));
         for delta in [choice.delta.0, choice.message.0].into_iter().flatten() {
-            put_delta(number, delta, state, each)?;
+            put_delta(number, delta, state, self.whole, each)?;
         }
         // Together repeats the text of a chat under the older name.
         if !has_content {
@@ -282,6 +287,7 @@ fn put_delta(
     number: u32,
     delta: Delta<'_>,
     state: &mut Choice,
+    whole: bool,
     each: &mut dyn FnMut(Event<'_>),
 ) -> Result<(), StreamFault> {
     let details = delta.reasoning_details.0;
@@ -310,7 +316,7 @@ fn put_delta(
     if let Some(function) = delta.function_call.0 {
         state.function_call(number, &function, each)?;
     }
-    state.calls(number, delta.tool_calls.0, each)
+    state.calls(number, delta.tool_calls.0, whole, each)
 }
 
 fn put_content(choice: u32, content: Content<'_>, each: &mut dyn FnMut(Event<'_>)) {

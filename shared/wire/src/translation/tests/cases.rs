@@ -169,6 +169,8 @@ fn openai() -> Vec<Case> {
             "tools-name-after-id",
             "tools-never-named",
             "tools-new-id-with-every-piece",
+            "tools-one-id-for-all",
+            "tools-one-id-without-index",
             "tools-reason-without-call",
             "tools-repeated-id-and-name",
             "tools-same-index-no-ids",

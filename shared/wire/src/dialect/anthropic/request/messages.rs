@@ -202,13 +202,13 @@ impl<'a> Writer<'a, '_> {
         for (at, part) in message.parts.iter().enumerate() {
             if let Part::ToolResult {
                 id,
-                name: _,
+                name,
                 parts,
                 is_error,
                 cache,
             } = part
             {
-                let tool_use_id = self.answered(id, message)?;
+                let tool_use_id = self.answered(id, name.as_deref(), message)?;
                 let mut content = self.content(message, parts)?;
                 // A mark inside a result is one at its end.
                 let inner = content.iter_mut().filter_map(Block::mark);
@@ -227,16 +227,31 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
-    /// The upstream's id of the call that a result of the caller's `id` belongs to.
-    fn answered(&mut self, id: &str, message: &Message) -> Result<String, Refusal> {
-        let call = self.calls.answer(id).map(str::to_owned);
-        call.ok_or_else(|| Refusal {
-                param: message.at.clone(),
-                message: format!(
-                    "Invalid parameter: messages with role 'tool' must be a response to a preceding message with 'tool_calls'. '{}' answers '{id}', which the message of the assistant before it does not call, or which is answered already.",
-                    message.at
-                ),
-            })
+    /// The upstream's id of the call that a result of the caller's `id` belongs to. The
+    /// vendor refuses a result without one.
+    fn answered(
+        &mut self,
+        id: &str,
+        name: Option<&str>,
+        message: &Message,
+    ) -> Result<String, Refusal> {
+        if let Some(upstream) = self.calls.answer(id) {
+            return Ok(upstream.to_owned());
+        }
+        let at = &message.at;
+        let message = match name {
+            // A result of the older form has no id that the caller would know.
+            Some(name) => format!(
+                "'{at}' is the result of a call of '{name}' that the message of the assistant before it does not make, or that is answered already. A result must follow its call."
+            ),
+            None => format!(
+                "Invalid parameter: messages with role 'tool' must be a response to a preceding message with 'tool_calls'. '{at}' answers '{id}', which the message of the assistant before it does not call, or which is answered already."
+            ),
+        };
+        Err(Refusal {
+            param: at.clone(),
+            message,
+        })
     }
 
     fn assistant(&mut self, message: &'a Message) -> Result<(), Refusal> {

@@ -51,6 +51,7 @@ const CASES: &[(&str, &str)] = cases![
     "format-object",
     "format-schema",
     "format-schema-in-words",
+    "function-result-without-call",
     "left-out",
     "logprobs",
     "n",

@@ -71,6 +71,7 @@ requests! {
     a_named_tool_goes_alone
     a_pdf_is_refused
     a_picture_by_address_is_refused
+    a_result_of_a_function_that_nobody_called_is_told
     b08_arguments_are_an_object
     b20_an_empty_user_text_stays_a_text
     b22_max_completion_tokens_is_num_predict

@@ -35,6 +35,18 @@ struct Call {
     waiting: String,
 }
 
+/// Where a piece of a call stands.
+#[derive(Clone, Copy)]
+struct Spot {
+    place: Place,
+    /// Among the pieces of its delta, when there are several.
+    position: Option<usize>,
+    /// Calls that had begun before its delta.
+    begun: usize,
+    /// It is a call of its own, whatever is said of it.
+    whole: bool,
+}
+
 /// How a server says which call a piece belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -47,14 +59,16 @@ enum Place {
 }
 
 impl Choice {
-    /// Takes the pieces of calls in one delta.
+    /// Takes the pieces of calls in one delta, or the calls of a `whole` reply.
     pub(super) fn calls(
         &mut self,
         number: u32,
         pieces: Vec<chunk::Call<'_>>,
+        whole: bool,
         each: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), StreamFault> {
         let several = pieces.len() > 1;
+        let begun = self.calls.len();
         for (position, piece) in pieces.into_iter().enumerate() {
             let place = piece.index.0.map_or(Place::Unsaid, Place::Index);
             // Mistral's way of saying that there is none.
@@ -64,8 +78,13 @@ impl Choice {
                 &piece.id.0
             };
             let function = piece.function.0.unwrap_or_default();
-            let position = several.then_some(position);
-            self.piece(number, place, position, id, &function, each)?;
+            let spot = Spot {
+                place,
+                position: several.then_some(position),
+                begun,
+                whole,
+            };
+            self.piece(number, spot, id, &function, each)?;
         }
         Ok(())
     }
@@ -77,7 +96,13 @@ impl Choice {
         function: &chunk::Function<'_>,
         each: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), StreamFault> {
-        self.piece(number, Place::Legacy, None, "", function, each)
+        let spot = Spot {
+            place: Place::Legacy,
+            position: None,
+            begun: self.calls.len(),
+            whole: false,
+        };
+        self.piece(number, spot, "", function, each)
     }
 
     /// The choice is complete: calls without arguments get `{}`, and its reason is
@@ -119,18 +144,17 @@ impl Choice {
     fn piece(
         &mut self,
         choice: u32,
-        place: Place,
-        position: Option<usize>,
+        spot: Spot,
         id: &str,
         function: &chunk::Function<'_>,
         each: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), StreamFault> {
         let name = &*function.name.0;
         let text = function.arguments();
-        let at = match self.belongs_to(place, position, id, name, &text) {
+        let at = match self.belongs_to(spot, id, name, &text) {
             Some(at) => at,
             None if self.calls.len() < MOST_CALLS => {
-                self.calls.push(Call::at(place));
+                self.calls.push(Call::at(spot.place));
                 self.calls.len() - 1
             }
             None => {
@@ -146,21 +170,27 @@ impl Choice {
         if call.number.is_none() && !name.is_empty() {
             name.clone_into(&mut call.name);
             call.number = Some(self.told);
+            // An id that another call has is none: results are told apart by it.
+            let call = &self.calls[at];
+            let mut others = self.calls.iter().filter(|known| known.number.is_some());
+            let is_taken = others.any(|known| known.number != call.number && known.id == call.id);
             each(Event::Call {
                 choice,
                 call: self.told,
-                id: call.id.as_str().into(),
+                id: if is_taken { "" } else { &call.id }.into(),
                 name: name.into(),
             });
-            if !call.waiting.is_empty() {
+            let waiting = std::mem::take(&mut self.calls[at].waiting);
+            if !waiting.is_empty() {
                 each(Event::Arguments {
                     choice,
                     call: self.told,
-                    text: std::mem::take(&mut call.waiting).into(),
+                    text: waiting.into(),
                 });
             }
             self.told += 1;
         }
+        let call = &mut self.calls[at];
         let text = call.arguments.take(&text);
         if text.is_empty() {
             return Ok(());
@@ -178,14 +208,16 @@ impl Choice {
     }
 
     /// Which call a piece goes on with; `None` when it begins one.
-    fn belongs_to(
-        &self,
-        place: Place,
-        position: Option<usize>,
-        id: &str,
-        name: &str,
-        text: &str,
-    ) -> Option<usize> {
+    fn belongs_to(&self, spot: Spot, id: &str, name: &str, text: &str) -> Option<usize> {
+        let Spot {
+            place,
+            position,
+            begun,
+            whole,
+        } = spot;
+        if whole {
+            return None;
+        }
         let last = self.calls.len().checked_sub(1);
         match place {
             Place::Index(_) | Place::Legacy => {
@@ -193,9 +225,16 @@ impl Choice {
                 (!self.calls[at].is_other(id, name, text)).then_some(at)
             }
             Place::Unsaid if !id.is_empty() => {
-                let same = self.calls.iter().rposition(|call| call.id == id);
-                // An id that changes with every piece names no new call.
-                same.or(last.filter(|_| name.is_empty()))
+                let Some(same) = self.calls.iter().rposition(|call| call.id == id) else {
+                    // An id that changes with every piece names no new call.
+                    return last.filter(|_| name.is_empty());
+                };
+                // Some servers give all calls one id. Within a delta, and with another
+                // name, a piece that has a name is another call's.
+                let known = &self.calls[same].name;
+                let is_other =
+                    !name.is_empty() && !known.is_empty() && (same >= begun || name != known);
+                (!is_other).then_some(same)
             }
             Place::Unsaid if !name.is_empty() => {
                 last.filter(|last| self.calls[*last].name.is_empty())
