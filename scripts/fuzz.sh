@@ -64,16 +64,18 @@ printf '%s' '{"model":"v","prompt":["Once","Twice"],"max_tokens":5,"echo":true,"
     >"$seeds/openai-completion/1"
 printf '%s' '{"model":"v","prompt":"Once","suffix":"end","temperature":0.5,"stream":true}' \
     >"$seeds/openai-completion/2"
+parts ollama-caller 'chat|generate' "$cases"/ollama-caller/requests/*.txt
 parts anthropic-stream 'stream|unfinished' "$cases"/anthropic/*.txt
 parts anthropic-reply reply "$cases"/anthropic/*.txt
 parts ollama-stream 'stream|whole' "$cases"/ollama/answers/*.txt
+parts ollama-stream 'chat|generate' "$cases"/ollama-caller/answers/*.txt
 files ollama-reply "$cases"/ollama/*.json
 parts ollama-reply whole "$cases"/ollama/answers/*.txt
 mkdir -p "$seeds/runpod-output" "$seeds/runpod-job" "$seeds/addresses"
 awk -v out="$seeds/runpod-output/" '/^== / { n++; next } n { print > (out n) }' \
     "$cases/runpod/outputs.txt"
 awk -v out="$seeds/runpod-job/" '/^{/ { print > (out NR) }' "$cases/runpod/failures.txt"
-awk -v out="$seeds/addresses/" '/^[a-z]/ { for (i = 1; i < 3; i++) print $i > (out ++n) }' \
+awk -v out="$seeds/addresses/" '/^[a-z]/ { for (i = 1; i < 3; i++) print $i > (out (++n)) }' \
     "$cases/provider-urls.txt" "$cases/runpod/addresses.txt"
 
 # The seeds of a target.
@@ -90,6 +92,7 @@ seeds_of() {
     anthropic_reply) say anthropic-reply ;;
     ollama_events) say ollama-stream ;;
     ollama_reply) say ollama-reply ;;
+    ollama_caller) say ollama-caller ;;
     runpod_job) say runpod-job ;;
     runpod_output) say runpod-output openai-stream openai-reply ;;
     upstream_error) say openai-reply runpod-job anthropic-reply ;;

@@ -11,6 +11,7 @@ pub mod draw;
 pub mod edited;
 pub mod jobs;
 pub mod json;
+pub mod lines;
 pub mod made;
 pub mod messages;
 pub mod requests;

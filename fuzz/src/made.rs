@@ -7,7 +7,7 @@ use wire::usage::Usage;
 
 use crate::draw::Draw;
 use crate::told::Told;
-use crate::{chat, messages};
+use crate::{chat, lines, messages};
 
 const FINISHES: [Finish; 4] = [
     Finish::Stop,
@@ -102,6 +102,7 @@ pub fn check(data: &[u8]) {
     // Each event may come of one byte.
     chat::check(&told, 4 * data.len());
     messages::check(&told, 4 * data.len());
+    lines::check(&told, 4 * data.len());
 }
 
 /// The text up to the next zero.

@@ -147,6 +147,66 @@ pub fn check_chat(data: &[u8]) {
     check_written(&chat, data);
 }
 
+/// A chat or a prompt of an Ollama caller, translated into every dialect.
+pub fn check_ollama(data: &[u8]) {
+    for read in [ollama::read_chat, ollama::read_generate] {
+        let request = match read(data) {
+            Ok(request) => request,
+            Err(bad) => {
+                assert!(!bad.message.is_empty());
+                continue;
+            }
+        };
+        assert!(!request.model.is_empty());
+        let ollama::Wanted::Answer(chat) = request.wants else {
+            continue;
+        };
+        assert!(!chat.messages.is_empty());
+        check_written(&chat, data);
+        check_well_formed(&chat);
+        check_own_dialect(&chat);
+    }
+}
+
+/// OpenAI's rules of results hold, although Ollama's format has none.
+fn check_well_formed(chat: &Chat) {
+    let target = ChatTarget {
+        model: "up",
+        only_max_tokens: false,
+        developer_role: false,
+        ask_usage: true,
+        string_content: true,
+        stop_limit: None,
+        plain_tool_names: true,
+    };
+    let written = write_chat(chat, &target).unwrap_or_else(|bad| panic!("{bad}"));
+    let told = String::from_utf8_lossy(&written.body);
+    if let Err(bad) = Request::read(Call::Chat, &written.body) {
+        panic!("{bad}: {told}");
+    }
+}
+
+/// What is written for an Ollama server could have been a caller's: read and written
+/// again, it is the same.
+fn check_own_dialect(chat: &Chat) {
+    let target = ollama::Target {
+        model: "up",
+        ..ollama::Target::default()
+    };
+    // Texts that hold nothing are refused.
+    let Ok(once) = ollama::write(chat, &target) else {
+        return;
+    };
+    let told = String::from_utf8_lossy(&once.body);
+    let again = ollama::read_chat(&once.body).unwrap_or_else(|bad| panic!("{bad}: {told}"));
+    let ollama::Wanted::Answer(again) = again.wants else {
+        panic!("no messages: {told}");
+    };
+    assert!(again.left_out.is_empty(), "{:?}: {told}", again.left_out);
+    let again = ollama::write(&again, &target).unwrap_or_else(|bad| panic!("{bad}: {told}"));
+    assert_eq!(String::from_utf8_lossy(&again.body), told);
+}
+
 /// A completion that is translated, as a chat and as Ollama's own.
 pub fn check_completion(data: &[u8]) {
     let completion = match read_completion(data) {

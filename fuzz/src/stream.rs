@@ -6,7 +6,7 @@ use wire::{ndjson, sse};
 
 use crate::draw::each_split;
 use crate::told::Told;
-use crate::{chat, messages};
+use crate::{chat, lines, messages};
 
 /// A reader of a stream of answers.
 pub trait Source: Default {
@@ -67,6 +67,7 @@ pub fn check<S: Source>(data: &[u8]) {
         if cleanly {
             chat::check(&whole, data.len());
             messages::check(&whole, data.len());
+            lines::check(&whole, data.len());
         }
     }
 }
@@ -77,6 +78,7 @@ pub fn check_whole(body: &[u8], read: impl Fn(&[u8], &mut dyn FnMut(Event<'_>)))
     assert!(told.bytes() <= 8 * body.len() + 256, "more text than came");
     chat::check(&told, body.len());
     messages::check(&told, body.len());
+    lines::check(&told, body.len());
 }
 
 /// Frames of server-sent events.

@@ -73,10 +73,11 @@ fn sayable(answer: &Answer, form: Form) -> Sayable {
         match object(&call.arguments).filter(|_| form == Form::Chat) {
             Some(arguments) => calls.push((call.id, call.name, arguments)),
             None => {
-                let arguments = call.arguments.trim();
-                let line = format!("{} {arguments}", call.name);
+                let line = [call.name.as_str(), call.arguments.trim()].into_iter();
+                let line = line.filter(|word| !word.is_empty());
+                let line = line.collect::<Vec<_>>().join(" ");
                 let space = if text.is_empty() { "" } else { "\n" };
-                text = format!("{text}{space}{}", line.trim_end());
+                text = format!("{text}{space}{line}");
             }
         }
     }

@@ -24,28 +24,23 @@ pub(super) fn read(
 
 fn picture(text: &str, place: &Place<'_>) -> Result<Source, BadRequest> {
     // Not Ollama's form, but one that clients of other dialects are used to.
-    let (media_type, data) = match text.strip_prefix("data:") {
-        Some(url) => {
-            let wrong =
-                || place.refuse("must be base64, with or without 'data:…;base64,' before it");
-            let (head, data) = url.split_once(";base64,").ok_or_else(wrong)?;
-            let kind = head.split(';').next().unwrap_or_default();
-            (Some(kind.trim().to_ascii_lowercase()), data)
-        }
-        None => (None, text),
-    };
+    let url = text.strip_prefix("data:");
+    let data = url.and_then(|url| url.split_once(";base64,"));
+    let data = data.map_or(text, |(_, data)| data);
     let data: String = data.split_ascii_whitespace().collect();
     if data.is_empty() || !base64::is_base64(data.as_bytes()) {
         return Err(place.refuse("must be a picture in base64"));
     }
     // Sixteen digits of base64 are twelve bytes.
-    let start = data.as_bytes().get(..16).and_then(base64::decode);
-    let known = start.as_deref().and_then(kind);
-    let media_type = known.map(str::to_owned).or(media_type);
-    let Some(media_type) = media_type.filter(|kind| kind.starts_with("image/")) else {
+    let start = &data.as_bytes()[..data.len().min(16)];
+    let start = base64::decode(start).unwrap_or_default();
+    let Some(media_type) = kind(&start) else {
         return Err(place.refuse("must be a picture: PNG, JPEG, GIF or WebP"));
     };
-    Ok(Source::Data { media_type, data })
+    Ok(Source::Data {
+        media_type: media_type.to_owned(),
+        data,
+    })
 }
 
 /// The media type of a picture by its first bytes.

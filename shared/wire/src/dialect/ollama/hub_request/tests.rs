@@ -90,7 +90,9 @@ requests! {
     a_context_is_refused
     a_field_twice_is_refused
     a_limit_may_be_a_fraction
+    a_data_url_of_nothing_known_is_refused
     a_picture_in_a_result
+    a_picture_is_what_its_bytes_are
     a_picture_of_the_model_is_refused
     a_picture_that_is_none_is_refused
     a_prompt_alone

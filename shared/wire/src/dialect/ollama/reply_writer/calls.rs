@@ -76,8 +76,8 @@ impl Said<'_> {
             return None;
         }
         let lines = self.texts.iter().map(|(name, arguments)| {
-            let arguments = arguments.trim();
-            format!("{name} {arguments}").trim_end().to_owned()
+            let space = if arguments.trim().is_empty() { "" } else { " " };
+            format!("{name}{space}{}", arguments.trim())
         });
         let text = lines.collect::<Vec<_>>().join("\n");
         Some(if has_text { format!("\n{text}") } else { text })

@@ -266,3 +266,26 @@ fn arguments_without_end_are_not_kept() {
     assert!(out.len() < 17 * 1024 * 1024);
     assert_eq!(writer.take_notes().len(), 1);
 }
+
+#[test]
+fn a_blank_name_is_a_line_of_its_own() {
+    let call = |call, name: &'static str| Event::Call {
+        choice: 0,
+        call,
+        id: "".into(),
+        name: name.into(),
+    };
+    let names = ToolNames::default();
+    let mut writer = StreamWriter::new(options(Form::Generate));
+    let mut out = BytesMut::new();
+    let mut answer = Answer::default();
+    for event in [call(0, " "), call(1, "a"), Event::End] {
+        answer.add(&event);
+        writer.write(&event, &names, &mut out);
+    }
+    let reply = write_reply(&answer, &names, &options(Form::Generate), &DURATIONS);
+    for bytes in [&out[..], &reply.body] {
+        let text = std::str::from_utf8(bytes).unwrap();
+        assert!(text.contains(r#""response":" \na""#), "{text}");
+    }
+}
