@@ -131,8 +131,7 @@ impl Account {
                 virtual_model: target.model.name.clone(),
                 model: target.model.actual_model.clone(),
                 status: 0,
-                // What holds if the call is dropped before it says otherwise.
-                code: Some(DROPPED.to_owned()),
+                code: None,
                 ms: 0,
             });
         }
@@ -245,6 +244,10 @@ impl Account {
         };
         record.latency_ms = self.latency_ms.unwrap_or_else(|| millis(self.started));
         self.count_tokens(&mut record);
+        // An attempt without a verdict was dropped half way.
+        if let Some(attempt) = record.attempts.last_mut().filter(|last| last.status == 0) {
+            attempt.code.get_or_insert_with(|| DROPPED.to_owned());
+        }
         self.ledger.push(Entry {
             record,
             reason: self.private.take(),

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use http::HeaderValue;
 use store::Strategy;
 use store::route::Refused;
-use store::route::plan::{self, Standing, Turn};
+use store::route::plan::{self, SkipReason, Standing, Turn};
 use wire::provider::Call;
 
 use super::accept::Accepted;
@@ -20,10 +20,26 @@ use crate::live::{Live, Target};
 pub(super) struct Candidates {
     /// In order, never empty.
     pub(super) targets: Vec<Arc<Target>>,
-    /// Their circuits are open and one is tried all the same.
+    /// Left out for an open circuit, that which opened first first. When all others have
+    /// failed their circuits may let the call through.
+    pub(super) spares: Vec<Arc<Target>>,
+    /// Most attempts.
+    pub(super) attempts: usize,
+    /// The circuits of `targets` are open and one is tried all the same.
     pub(super) last_resort: bool,
     /// What the candidate that serves the call is remembered for.
     pub(super) conversation: Option<Conversation>,
+}
+
+impl Candidates {
+    /// Whether, after so many attempts, there is one more to ask among the spares.
+    pub(super) fn have_spare(&self, attempts: usize) -> bool {
+        attempts < self.attempts
+            && self
+                .spares
+                .iter()
+                .any(|spare| spare.standing.lets_through())
+    }
 }
 
 /// Plans the call.
@@ -75,8 +91,16 @@ pub(super) fn plan(
     if targets.is_empty() {
         return Err(planned.none_left(&target.model.name).into());
     }
+    let open = |skipped: &&plan::Skipped<'_>| matches!(skipped.reason, SkipReason::CircuitOpen(_));
+    let spares = planned.skipped.iter().filter(open);
     Ok(Candidates {
         targets,
+        spares: spares
+            .filter_map(|skipped| live.by_id(skipped.model.id).map(Arc::clone))
+            .collect(),
+        attempts: routing
+            .max_attempts
+            .map_or(usize::MAX, |most| most.max(1) as usize),
         last_resort: planned.last_resort,
         conversation,
     })
@@ -91,6 +115,8 @@ fn alone(target: &Arc<Target>, call: Call) -> Result<Candidates, Fault> {
     }
     Ok(Candidates {
         targets: vec![Arc::clone(target)],
+        spares: Vec::new(),
+        attempts: 1,
         last_resort: true,
         conversation: None,
     })

@@ -10,7 +10,7 @@ use pingora::{Error, ErrorType};
 use store::route::{self, Known, Said};
 use wire::dialect::openai::StreamEditor;
 use wire::edit::Segments;
-use wire::outbound::{Completed, Failed, Inbound, LocalModel, Outbound};
+use wire::outbound::{AnswerForm, Completed, Failed, Inbound, LocalModel, Outbound};
 use wire::provider::{Call, Format};
 
 use super::relay::{self, Lane};
@@ -158,14 +158,18 @@ impl Order {
 
     /// The way of a streamed answer.
     pub(super) fn lane(&self, errand: &Errand<'_>) -> Lane {
-        let names = self.outbound.names.clone();
-        match self.outbound.answer.translation(errand.writer(), names) {
-            Some(translation) => Lane::Translated(Box::new(translation)),
-            None => {
-                let name = errand.target.name.clone();
-                Lane::Edited(StreamEditor::new(name, !errand.form.usage))
-            }
+        let edited = || {
+            let name = errand.target.name.clone();
+            Lane::Edited(StreamEditor::new(name, !errand.form.usage))
+        };
+        if self.outbound.answer == AnswerForm::Edited {
+            return edited();
         }
+        let names = self.outbound.names.clone();
+        let translation = self.outbound.answer.translation(errand.writer(), names);
+        translation.map_or_else(edited, |translation| {
+            Lane::Translated(Box::new(translation))
+        })
     }
 
     /// The caller's answer that whole `replies` make, each with whether it came as a
@@ -179,6 +183,9 @@ impl Order {
         replies: &[(Bytes, bool)],
     ) -> Result<Option<Completed>, Fault> {
         let outbound = &self.outbound;
+        if outbound.answer == AnswerForm::Edited {
+            return Ok(None);
+        }
         let completed = outbound
             .answer
             .completed(replies, &errand.writer(), &outbound.names);

@@ -72,6 +72,16 @@ impl Standing {
         }
     }
 
+    /// Whether the circuit would let a call through at this moment.
+    pub(crate) fn lets_through(&self) -> bool {
+        !matches!(self.circuit.state(now()), CircuitState::Open { .. })
+    }
+
+    /// Whether the upstream itself has asked to be left alone at this moment.
+    pub(crate) fn is_to_be_left(&self) -> bool {
+        self.circuit.is_to_be_left(now())
+    }
+
     /// Whether other calls are in flight beside the one that asks.
     pub(crate) fn is_busy(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) > 1

@@ -5,9 +5,9 @@
 //! one piece: of a stream that dies in its middle the caller must hear, and does, in
 //! [`crate::fault_matrix`].
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
@@ -58,38 +58,22 @@ impl Dice {
 struct Progress {
     begun: AtomicU64,
     done: AtomicU64,
-    running: Mutex<BTreeSet<u64>>,
     changed: Notify,
 }
 
 impl Progress {
     fn next(&self) -> Option<u64> {
-        let mut running = self.running.lock().unwrap();
         let number = self.begun.fetch_add(1, Ordering::SeqCst);
-        (number < CALLS && running.insert(number)).then_some(number)
+        (number < CALLS).then_some(number)
     }
 
-    fn finished(&self, number: u64) {
-        self.running.lock().unwrap().remove(&number);
+    fn finished(&self) {
         self.done.fetch_add(1, Ordering::SeqCst);
         self.changed.notify_waiters();
     }
 
     fn is_over(&self) -> bool {
         self.done.load(Ordering::SeqCst) >= CALLS
-    }
-
-    /// Waits for the end of every call that has begun by now.
-    async fn all_before_now(&self) {
-        let now = self.begun.load(Ordering::SeqCst);
-        loop {
-            let changed = self.changed.notified();
-            let first = self.running.lock().unwrap().first().copied();
-            if first.is_none_or(|first| first >= now) {
-                return;
-            }
-            changed.await;
-        }
     }
 
     /// Waits for so many more calls to end, or all.
@@ -148,7 +132,7 @@ async fn run(strategy: &str, seed: u64) {
             let mut attempts = Vec::new();
             while let Some(number) = progress.next() {
                 attempts.push(call(&client, &crowd, number).await);
-                progress.finished(number);
+                progress.finished();
             }
             attempts
         });
@@ -205,7 +189,9 @@ fn own_ports() -> impl Iterator<Item = u16> {
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
     let first: u16 = range.split_whitespace().next().unwrap().parse().unwrap();
     let below = first - 1024;
-    let start = u16::try_from(std::process::id() % u32::from(below)).unwrap();
+    // Tests that run at the same time look in places of their own.
+    let start = std::process::id().wrapping_mul(64) % u32::from(below);
+    let start = u16::try_from(start).unwrap();
     let ports = (0..below).map(move |n| 1024 + start.wrapping_add(n) % below);
     ports.filter(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
 }
@@ -248,8 +234,6 @@ async fn trouble(crowd: &Crowd, progress: &Progress, seed: u64) {
         if dice.below(4) == 0 {
             heal(crowd, victim);
             if is_seen_well(crowd, progress, victim).await {
-                // Every call has one candidate that is well from its beginning to its end.
-                progress.all_before_now().await;
                 well = victim;
             }
         } else {

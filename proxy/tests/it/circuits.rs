@@ -368,6 +368,30 @@ async fn when_all_are_open_the_one_that_opened_first_is_tried_once() {
 }
 
 #[tokio::test]
+async fn who_was_left_out_is_asked_when_all_others_have_failed() {
+    let crowd = pair().await;
+    open_first(&crowd).await;
+    crowd.script(0, "say=from+0");
+    crowd.script(1, "status=500");
+    assert_eq!(crowd.served_by(json!({})).await, 0);
+    // It has answered, so its circuit is closed again.
+    assert_eq!(crowd.health(0).await["circuits"], json!([]));
+}
+
+#[tokio::test]
+async fn who_asked_to_be_left_alone_is() {
+    let crowd = pair().await;
+    crowd.script(0, "status=503 retry_after=3000");
+    assert_eq!(crowd.served_by(json!({})).await, 1);
+    crowd.script(0, "say=from+0");
+    crowd.script(1, "status=500");
+    let got = crowd.chat(json!({})).await;
+    assert_eq!(got.status, 502, "{got:?}");
+    assert_eq!(got.header("x-gateway-attempts"), "1");
+    assert_eq!(crowd.received(), [1, 2]);
+}
+
+#[tokio::test]
 async fn a_virtual_model_has_limits_of_its_own() {
     let routing = json!({"strategy": "backup", "failure_threshold": 1, "cooldown": 86_400});
     let crowd = Crowd::of(2, routing, &ENV).await;

@@ -1,6 +1,7 @@
 //! One attempt: the request to one candidate, up to the first meaningful event of
 //! its answer, or to the end of a whole one.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -103,7 +104,8 @@ pub(super) async fn attempt(
     first_byte: Duration,
 ) -> Result<Answer, Fault> {
     let began = Instant::now();
-    let known = within(first_byte, async { Ok(local::known(errand, target).await) }).await?;
+    let known = pin!(local::known(errand, target));
+    let known = within(first_byte, known).await?;
     let first_byte = first_byte.saturating_sub(began.elapsed());
     let order = translate::translate(errand, target, known)?;
     if order.is_job() {
@@ -112,7 +114,8 @@ pub(super) async fn attempt(
     let [body] = &order.outbound().bodies[..] else {
         return Box::pin(several(errand, target, &order, first_byte)).await;
     };
-    let sent = within(first_byte, ask(errand, target, &order, body)).await?;
+    let asked = pin!(ask(errand, target, &order, body));
+    let sent = within(first_byte, asked).await??;
     if errand.form.stream && sent.is_stream() {
         let header = relay::response_header(&sent, errand.id)?;
         let source = Source::Http(sent);
@@ -123,13 +126,11 @@ pub(super) async fn attempt(
     }
 }
 
-/// What comes of `work`, if it comes in time.
-async fn within<T>(
-    time: Duration,
-    work: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
+/// What comes of `work`, if it comes in time. The work stays where it is: it is too
+/// large to be handed over.
+async fn within<T>(time: Duration, work: Pin<&mut impl Future<Output = T>>) -> Result<T, Fault> {
     let done = pingora::time::timeout(time, work).await;
-    done.unwrap_or_else(|_| Err(late()))
+    done.map_err(|_| late())
 }
 
 /// Sends one body and waits for a good header.
@@ -180,7 +181,8 @@ async fn several(
     let mut replies = Vec::new();
     for some in order.outbound().bodies.chunks(AT_ONCE) {
         let each = some.iter().map(|body| async move {
-            let sent = within(first_byte, ask(errand, target, order, body)).await?;
+            let asked = pin!(ask(errand, target, order, body));
+            let sent = within(first_byte, asked).await??;
             take(errand, target, sent, first_byte).await
         });
         for taken in join_all(each).await {
@@ -217,7 +219,7 @@ async fn as_job(
             How::Whole
         };
         let submitted = Job::submit(errand.gateway, target, order.id(), body, how);
-        let mut job = within(first_byte, submitted).await?;
+        let mut job = within(first_byte, pin!(submitted)).await??;
         if how == How::Stream {
             let source = Source::Job(Box::new(job));
             let begun = begin(errand, target, order, header()?, source, None).await;

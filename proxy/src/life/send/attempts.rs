@@ -1,19 +1,21 @@
 //! The attempts of a call, within its time.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use store::{Outcome, Strategy};
+use store::Outcome;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use super::attempt::{Answer, attempt};
 use super::{Account, Candidates, Errand};
+use crate::affinity::Conversation;
 use crate::fault::Fault;
 use crate::live::Target;
 use crate::upstream::{Limits, Pass};
 
-/// Tries the candidates in order.
+/// Tries the candidates in order, then those that their circuits kept out.
 ///
 /// # Errors
 /// The most useful of their faults, when none answers; the caller's own fault at
@@ -25,40 +27,29 @@ pub(super) async fn run(
 ) -> Result<Answer, Fault> {
     let mut tries = Tries {
         errand,
+        conversation: candidates.conversation,
         deadline: errand.started + errand.gateway.timeouts.silence,
         worst: None,
         empty: None,
         again: None,
     };
     let targets = &candidates.targets;
-    let mut tried = false;
+    let mut left_out = Vec::new();
     for (n, target) in targets.iter().enumerate() {
-        if let Some(pass) = target.standing.enter(candidates.last_resort) {
-            tried = true;
-            let others = n + 1 < targets.len();
-            if let Some(answer) = tries.once(target, pass, others, account).await? {
-                if let Some(conversation) = candidates.conversation {
-                    let affinity = &errand.gateway.affinity;
-                    affinity.remember(conversation, target.model.id);
-                }
-                return Ok(answer);
-            }
+        let Some(pass) = target.standing.enter(candidates.last_resort) else {
+            left_out.push(target);
+            continue;
+        };
+        let others = n + 1 < targets.len() || candidates.have_spare(account.attempts() + 1);
+        if let Some(answer) = tries.once(target, pass, others, account).await? {
+            return Ok(answer);
         }
     }
-    // Other calls have taken the probes meanwhile: one candidate is tried all the same.
-    if !tried
-        && let Some(target) = targets.first()
-        && let Some(pass) = target.standing.enter(true)
-        && let Some(answer) = tries.once(target, pass, false, account).await?
-    {
+    left_out.extend(&candidates.spares);
+    if let Some(answer) = tries.again(left_out, candidates, account).await? {
         return Ok(answer);
     }
-    let routing = &errand.target.model.routing;
-    let most = routing
-        .max_attempts
-        .map_or(usize::MAX, |most| most as usize);
-    if routing.strategy != Strategy::None
-        && account.attempts() < most
+    if account.attempts() < candidates.attempts
         && let Some((wait, target)) = tries.may_wait()
     {
         pingora::time::sleep(wait).await;
@@ -74,6 +65,7 @@ pub(super) async fn run(
 /// What the attempts so far have come to.
 struct Tries<'e> {
     errand: &'e Errand<'e>,
+    conversation: Option<Conversation>,
     deadline: Instant,
     /// The most useful fault.
     worst: Option<Fault>,
@@ -84,6 +76,40 @@ struct Tries<'e> {
 }
 
 impl Tries<'_> {
+    /// Asks who was kept out by an open circuit, for there is nobody else left who could
+    /// answer: those first that are let through by now, since the candidates before may
+    /// have taken minutes to fail. Who asked to be left alone is, and so are all where
+    /// every circuit was open and one has been tried all the same.
+    ///
+    /// # Errors
+    /// When no other candidate would do better.
+    async fn again(
+        &mut self,
+        left_out: Vec<&Arc<Target>>,
+        candidates: &Candidates,
+        account: &mut Account,
+    ) -> Result<Option<Answer>, Fault> {
+        let (now, mut later): (Vec<_>, Vec<_>) = left_out
+            .into_iter()
+            .partition(|target| target.standing.lets_through());
+        later.retain(|target| !candidates.last_resort && !target.standing.is_to_be_left());
+        let mut rest = now.len() + later.len();
+        for target in now.into_iter().chain(later) {
+            rest -= 1;
+            if account.attempts() >= candidates.attempts {
+                break;
+            }
+            let Some(pass) = target.standing.enter(!candidates.last_resort) else {
+                continue;
+            };
+            let others = rest > 0 && account.attempts() + 1 < candidates.attempts;
+            if let Some(answer) = self.once(target, pass, others, account).await? {
+                return Ok(Some(answer));
+            }
+        }
+        Ok(None)
+    }
+
     /// One attempt. `None` when the next candidate may do better.
     ///
     /// # Errors
@@ -108,8 +134,9 @@ impl Tries<'_> {
         } else {
             left
         };
-        let asked = attempt(self.errand, target, first_byte);
-        let outcome = pingora::time::timeout(left, asked).await;
+        // Pinned where it is made: an attempt is too large to be handed over.
+        let mut asked = pin!(attempt(self.errand, target, first_byte));
+        let outcome = pingora::time::timeout(left, asked.as_mut()).await;
         let outcome = outcome.unwrap_or_else(|_| Err(late()));
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         match outcome {
@@ -122,6 +149,10 @@ impl Tries<'_> {
             }
             Ok(answer) => {
                 account.attempted(millis, None);
+                if let Some(conversation) = self.conversation {
+                    let affinity = &self.errand.gateway.affinity;
+                    affinity.remember(conversation, target.model.id);
+                }
                 Ok(Some(answer.with_pass(Some((pass, millis)))))
             }
             Err(fault) => {

@@ -74,6 +74,8 @@ pub(super) struct Circuit {
     /// 0 while closed.
     until: AtomicI64,
     opened_at: AtomicI64,
+    /// Until when the upstream has asked to be left alone; not saved.
+    asked: AtomicI64,
     probing: AtomicBool,
     /// Whether `record` has anything to forget; read on every success.
     troubled: AtomicBool,
@@ -108,6 +110,7 @@ impl Circuit {
         Self {
             until: AtomicI64::new(saved.map_or(0, |row| row.open_until.saturating_mul(1000))),
             opened_at: AtomicI64::new(saved.map_or(0, |row| row.opened_at.saturating_mul(1000))),
+            asked: AtomicI64::new(0),
             probing: AtomicBool::new(false),
             troubled: AtomicBool::new(saved.is_some()),
             record: Mutex::new(record),
@@ -123,6 +126,11 @@ impl Circuit {
                 until: until.max(now),
             },
         }
+    }
+
+    /// Whether the upstream has asked to be left alone at this time.
+    pub(super) fn is_to_be_left(&self, now: i64) -> bool {
+        now < self.asked.load(Ordering::Relaxed)
     }
 
     /// Lets a call through, or not.
@@ -157,6 +165,7 @@ impl Circuit {
         }
         self.troubled.store(false, Ordering::Release);
         record.failures.clear();
+        self.asked.store(0, Ordering::Relaxed);
         let was_open = self.until.swap(0, Ordering::AcqRel) != 0;
         record.changed |= was_open;
         was_open
@@ -184,6 +193,10 @@ impl Circuit {
                 .is_some_and(|at| *at < now - limits.window)
         {
             record.failures.pop_front();
+        }
+        if let Some(time) = hold {
+            self.asked
+                .store(now.saturating_add(time), Ordering::Relaxed);
         }
         let until = self.until.load(Ordering::Acquire);
         let many = record.failures.len() >= limits.threshold.max(1) as usize;
@@ -320,8 +333,11 @@ mod tests {
         let opened = circuit.failed(Entry::Plain, 10, "rate_limit", Some(5000), &LIMITS);
         assert_eq!(opened, Some(5010));
         assert_eq!(circuit.enter(20, false), None);
+        assert!(circuit.is_to_be_left(5009) && !circuit.is_to_be_left(5010));
         assert_eq!(circuit.enter(20, true), Some(Entry::Probe), "a last resort");
         assert_eq!(circuit.enter(20, true), Some(Entry::Plain));
+        assert!(circuit.succeeded(Entry::Probe));
+        assert!(!circuit.is_to_be_left(30), "it is well again");
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl fmt::Display for SkipReason {
 pub struct Plan<'s> {
     /// To be tried one after the other.
     pub candidates: Vec<Candidate<'s>>,
-    /// Not to be tried.
+    /// Not to be tried; those with an open circuit in the order in which it opened.
     pub skipped: Vec<Skipped<'s>>,
     /// Every circuit is open; the one candidate is tried all the same.
     pub last_resort: bool,
@@ -236,6 +236,7 @@ pub fn plan<'s>(
         closed.push((candidate, 1));
         plan.last_resort = true;
     }
+    open.sort_by_key(|(opened_at, _, _)| *opened_at);
     for (_, until, candidate) in open {
         plan.skipped.push(Skipped {
             model: candidate.model,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Statement, named_params, params};
 
 use super::Store;
 use crate::call::{CallKind, CallRecord, CallRow};
@@ -57,6 +57,8 @@ impl Store {
             return Ok(());
         }
         self.write(|connection| {
+            let mut request = connection.prepare_cached(INSERT_REQUEST)?;
+            let mut embedding = connection.prepare_cached(INSERT_EMBEDDING)?;
             // Many calls of one batch are to the same model.
             let mut known = HashMap::new();
             for call in calls {
@@ -65,7 +67,13 @@ impl Store {
                     Some(prices) => *prices,
                     None => *known.entry(name).or_insert(prices(connection, name)?),
                 };
-                insert(connection, call, prices)?;
+                let cost = Cost::of(call, prices);
+                match call.kind {
+                    CallKind::Chat | CallKind::Completion => {
+                        insert_request(&mut request, call, &cost)?;
+                    }
+                    CallKind::Embedding => insert_embedding(&mut embedding, call, &cost)?,
+                }
             }
             Ok(())
         })
@@ -102,77 +110,87 @@ impl Store {
     }
 }
 
-fn insert(connection: &Transaction<'_>, call: &CallRecord, prices: Prices) -> rusqlite::Result<()> {
-    let cost = Cost::of(call, prices);
-    let total = if call.total_tokens == 0 {
+fn insert_request(
+    statement: &mut Statement<'_>,
+    call: &CallRecord,
+    cost: &Cost,
+) -> rusqlite::Result<()> {
+    statement.execute(params![
+        call.virtual_model,
+        call.endpoint_name,
+        call.endpoint_id,
+        call.kind.as_str(),
+        count(call.prompt_tokens),
+        count(call.completion_tokens),
+        count(total_tokens(call)),
+        count(call.cached_input_tokens),
+        count(call.cache_creation_tokens),
+        cost.estimate,
+        cost.input,
+        cost.output,
+        cost.cached,
+        count(call.latency_ms),
+        call.started_at,
+        call.request_id,
+        call.status,
+        call.outcome.as_str(),
+        call.stream,
+        call.ttft_ms.map(count),
+        call.estimated,
+        call.error_code,
+        attempts(call),
+        count(call.attempts.len() as u64),
+        call.queue_ms.map(count),
+        call.execution_ms.map(count),
+    ])?;
+    Ok(())
+}
+
+fn insert_embedding(
+    statement: &mut Statement<'_>,
+    call: &CallRecord,
+    cost: &Cost,
+) -> rusqlite::Result<()> {
+    statement.execute(params![
+        call.virtual_model,
+        call.endpoint_name,
+        call.endpoint_id,
+        count(call.prompt_tokens),
+        count(call.completion_tokens),
+        count(total_tokens(call)),
+        cost.estimate,
+        cost.input,
+        cost.output,
+        count(call.latency_ms),
+        call.started_at,
+        call.request_id,
+        call.status,
+        call.outcome.as_str(),
+        call.stream,
+        call.ttft_ms.map(count),
+        call.estimated,
+        call.error_code,
+        attempts(call),
+        count(call.attempts.len() as u64),
+        call.queue_ms.map(count),
+        call.execution_ms.map(count),
+    ])?;
+    Ok(())
+}
+
+/// The total a provider tells, or the sum where it tells none.
+fn total_tokens(call: &CallRecord) -> u64 {
+    if call.total_tokens == 0 {
         call.prompt_tokens.saturating_add(call.completion_tokens)
     } else {
         call.total_tokens
-    };
-    let attempts = (!call.attempts.is_empty())
-        .then(|| serde_json::to_string(&call.attempts).ok())
-        .flatten();
-    match call.kind {
-        CallKind::Chat | CallKind::Completion => {
-            connection.prepare_cached(INSERT_REQUEST)?.execute(params![
-                call.virtual_model,
-                call.endpoint_name,
-                call.endpoint_id,
-                call.kind.as_str(),
-                count(call.prompt_tokens),
-                count(call.completion_tokens),
-                count(total),
-                count(call.cached_input_tokens),
-                count(call.cache_creation_tokens),
-                cost.estimate,
-                cost.input,
-                cost.output,
-                cost.cached,
-                count(call.latency_ms),
-                call.started_at,
-                call.request_id,
-                call.status,
-                call.outcome.as_str(),
-                call.stream,
-                call.ttft_ms.map(count),
-                call.estimated,
-                call.error_code,
-                attempts,
-                count(call.attempts.len() as u64),
-                call.queue_ms.map(count),
-                call.execution_ms.map(count),
-            ])?;
-        }
-        CallKind::Embedding => {
-            connection
-                .prepare_cached(INSERT_EMBEDDING)?
-                .execute(params![
-                    call.virtual_model,
-                    call.endpoint_name,
-                    call.endpoint_id,
-                    count(call.prompt_tokens),
-                    count(call.completion_tokens),
-                    count(total),
-                    cost.estimate,
-                    cost.input,
-                    cost.output,
-                    count(call.latency_ms),
-                    call.started_at,
-                    call.request_id,
-                    call.status,
-                    call.outcome.as_str(),
-                    call.stream,
-                    call.ttft_ms.map(count),
-                    call.estimated,
-                    call.error_code,
-                    attempts,
-                    count(call.attempts.len() as u64),
-                    call.queue_ms.map(count),
-                    call.execution_ms.map(count),
-                ])?;
-        }
     }
-    Ok(())
+}
+
+/// The attempts as a JSON list; `None` for a call that no candidate was asked for.
+fn attempts(call: &CallRecord) -> Option<String> {
+    let attempts = Some(&call.attempts).filter(|attempts| !attempts.is_empty())?;
+    serde_json::to_string(attempts).ok()
 }
 
 /// The prices of a virtual model; none when it no longer exists.
