@@ -180,7 +180,6 @@ impl StreamWriter {
         let calls = self.calls.take();
         let said = calls::say(&calls, names, self.options.form, &mut self.notes);
         if let Some(text) = said.text(self.has_text) {
-            self.has_text = true;
             self.put_line(&text, None, out);
         }
         if !said.calls.is_empty() {

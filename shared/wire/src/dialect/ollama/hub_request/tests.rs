@@ -106,6 +106,7 @@ requests! {
     an_empty_prompt_and_no_time_unload_it
     an_empty_prompt_loads_the_model
     an_option_of_the_wrong_type_is_refused
+    an_unanswered_call_is_over
     an_unknown_role_is_refused
     arguments_as_text_are_taken
     b26_stream_is_the_default
@@ -134,6 +135,7 @@ requests! {
     thoughts_of_the_history
     tools_keep_their_schemas
     what_is_empty_is_nothing
+    zero_is_a_seed_and_no_limit
 }
 
 /// What is written for an Ollama server is a request that a caller could have sent: read
