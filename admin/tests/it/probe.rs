@@ -1,10 +1,9 @@
 //! Connection tests and model lists, against backends that answer in every way.
 
-use std::net::TcpListener;
-
 use serde_json::{Value, json};
 use sim::{Flavor, Options, Sim};
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 use crate::harness::App;
 use crate::upstream::{Authority, Upstream, http};
@@ -378,12 +377,11 @@ async fn silence_ends_in_a_timeout() {
 #[tokio::test]
 async fn an_address_where_nobody_is_says_so() {
     let app = App::start();
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let id = keyed(&app, &format!("http://127.0.0.1:{port}")).await;
+    // Bound and never listening: nobody else gets the port.
+    let nowhere = TcpSocket::new_v4().unwrap();
+    nowhere.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = nowhere.local_addr().unwrap();
+    let id = keyed(&app, &format!("http://{address}")).await;
     let report = fails(&app, id, "refused the connection").await;
     assert_eq!(report["reachable"], false);
     assert_eq!(report["authenticated"], Value::Null);

@@ -2,7 +2,6 @@
 //! store, configured over the admin's JSON API, called by the official clients.
 
 use std::collections::HashSet;
-use std::net::TcpListener;
 use std::path::Path;
 use std::time::Instant;
 
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 use store::Store;
 use tempfile::TempDir;
 
+use crate::nowhere::Nowhere;
 use crate::process::{LOOK, PATIENCE, Process, command, gateway_binary, sibling_binary};
 use crate::scene::{answer, client};
 use crate::tap::Tap;
@@ -46,6 +46,7 @@ struct Programs {
     admin: Process,
     _sim: Process,
     providers: Vec<String>,
+    nowhere: Nowhere,
     client: Client,
     folder: TempDir,
 }
@@ -66,6 +67,7 @@ impl Programs {
             admin,
             _sim: sim,
             providers,
+            nowhere: Nowhere::new(),
             client: client(),
             folder,
         }
@@ -97,9 +99,7 @@ impl Programs {
             });
             self.create("/virtual-models", model).await;
         }
-        let nowhere = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", nowhere.local_addr().unwrap());
-        drop(nowhere);
+        let url = format!("http://{}", self.nowhere.address());
         let endpoint = json!({"name": "nowhere", "url": url});
         let endpoint = self.create("/api/admin/endpoints", endpoint).await;
         let model = json!({"name": "dead", "endpoint_id": endpoint, "actual_model": "none"});

@@ -29,6 +29,7 @@ mod kinds;
 mod ledger;
 mod memory;
 mod models;
+mod nowhere;
 mod ollama;
 mod process;
 mod program;

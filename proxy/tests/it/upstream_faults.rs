@@ -10,6 +10,7 @@ use sim::{Flavor, Options};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
+use crate::nowhere::Nowhere;
 use crate::process::Process;
 use crate::scene::{Ground, KEY, MODEL, Props, Scene, answer, chat, client};
 
@@ -192,13 +193,12 @@ async fn an_answer_with_nothing_in_it_is_still_an_answer() {
 #[tokio::test]
 async fn an_upstream_that_is_not_there_is_a_bad_gateway() {
     let ground = Ground::new();
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = gone.local_addr().unwrap().port();
-    drop(gone);
+    let nowhere = Nowhere::new();
+    let address = nowhere.address();
     for (name, url) in [
-        ("refused", format!("http://127.0.0.1:{port}")),
+        ("refused", format!("http://{address}")),
         ("unknown", "http://no-such-host.invalid".to_owned()),
-        ("tls", format!("https://127.0.0.1:{port}")),
+        ("tls", format!("https://{address}")),
     ] {
         let fields = json!({"name": name, "url": url, "api_key": KEY});
         let endpoint = ground.endpoint_from(&fields);

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::Backend;
 use super::faults::{At, How, Key, Place, Script};
+use crate::nowhere::Nowhere;
 use crate::scene::{provider, provider_with, with};
 
 /// Where the faults are.
@@ -21,8 +22,7 @@ pub(super) struct Places {
     pub(super) broken: Sim,
     pub(super) secure: Sim,
     full: String,
-    /// Bound, so that nobody else gets its port, and never listening.
-    silent: TcpSocket,
+    nowhere: Nowhere,
     _listener: TcpListener,
     _waiting: Vec<TcpStream>,
 }
@@ -30,8 +30,6 @@ pub(super) struct Places {
 impl Places {
     pub(super) async fn new(backend: &Backend) -> Self {
         let (full, listener, waiting) = full().await;
-        let silent = TcpSocket::new_v4().unwrap();
-        silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let secure = provider_with(Options {
             flavor: backend.flavor,
             tls: Some(Tls::default()),
@@ -44,7 +42,7 @@ impl Places {
             broken: provider(backend.flavor).await,
             secure: secure.await,
             full,
-            silent,
+            nowhere: Nowhere::new(),
             _listener: listener,
             _waiting: waiting,
         }
@@ -66,7 +64,7 @@ impl Places {
                 )
             }
             Key => with(at(self.bad.base_url()), &json!({"api_key": "sk-of-no-use"})),
-            At(Place::NoListener) => at(format!("http://{}", self.silent.local_addr().unwrap())),
+            At(Place::NoListener) => at(format!("http://{}", self.nowhere.address())),
             At(Place::NoHost) => at("http://no-such-host.invalid".to_owned()),
             At(Place::NoTls) => at(format!("https://{}", self.broken.addr())),
             At(Place::UnknownAuthority) => at(self.secure.base_url()),
