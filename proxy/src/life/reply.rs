@@ -70,7 +70,7 @@ pub(crate) async fn refuse(
     id: &str,
     attempts: usize,
 ) -> pingora::Result<()> {
-    let mut header = header(fault.status, id)?;
+    let mut header = header(told(fault.status), id)?;
     if attempts > 0 {
         tell_attempts(&mut header, attempts)?;
     }
@@ -82,6 +82,15 @@ pub(crate) async fn refuse(
         header.insert_header(header::RETRY_AFTER, after.as_str())?;
     }
     send_json(caller, header, fault.body.to_json()).await
+}
+
+/// The status by which a caller of OpenAI's dialect knows `status`: that an upstream is
+/// overloaded is 529 only in Anthropic's.
+fn told(status: u16) -> u16 {
+    match status {
+        529 => 503,
+        status => status,
+    }
 }
 
 /// Most bytes of an unread request body that are read to be thrown away.

@@ -130,7 +130,7 @@ async fn a_failing_upstream_is_a_bad_gateway() {
         ("status=502 html", 502),
         ("status=503", 503),
         ("status=504", 504),
-        ("status=529", 529),
+        ("status=529", 503),
         ("status=301", 502),
         (
             "status=302 header=location:http://127.0.0.1:1/elsewhere",
@@ -148,6 +148,21 @@ async fn a_failing_upstream_is_a_bad_gateway() {
     }
     for row in scene.ground.rows(2 * scripts.len()).await {
         assert_eq!(row.outcome.as_deref(), Some("upstream_error"), "{row:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_overloaded_upstream_is_told_in_the_callers_dialect() {
+    for flavor in [Flavor::Anthropic, Flavor::OpenAi] {
+        let scene = Scene::of(flavor).await;
+        let got = scene.chat("status=529 retry_after=7", json!({})).await;
+        assert_eq!(got.status, 503, "{flavor:?}: {got:?}");
+        assert_eq!(got.header("retry-after"), "7", "{flavor:?}");
+        let row = scene.ground.row().await;
+        assert_eq!(row.status, Some(529), "{flavor:?}: {row:?}");
+        let id = row.request_id.as_deref().unwrap();
+        let log = scene.gateway.logged(id).await;
+        assert!(log.contains("status=529"), "{flavor:?}: {log}");
     }
 }
 

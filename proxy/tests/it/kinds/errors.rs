@@ -61,7 +61,7 @@ async fn refusals(backend: Backend) {
 async fn failures(backend: Backend) {
     let scene = backend.scene().await;
     let mut calls = 0;
-    for (script, status) in [("status=500", 502), ("status=529", 529)] {
+    for (script, status) in [("status=500", 502), ("status=529", 503)] {
         for stream in [false, true] {
             let got = scene.chat(script, json!({"stream": stream})).await;
             refused(&got, backend, status, "upstream_failed");
