@@ -14,7 +14,7 @@ use pingora::protocols::http::ServerSession;
 use wire::dialect::openai::{ReplyFault, StreamFault};
 
 use super::reply;
-use super::send::Sent;
+use super::send::{Sent, refusal};
 use crate::fault::Fault;
 use crate::live::Target;
 
@@ -43,6 +43,12 @@ pub(super) fn response_header(sent: &Sent, id: &str) -> Result<Box<ResponseHeade
 /// What a fault inside an answer means for the caller.
 pub(super) fn stream_fault(fault: &StreamFault, target: &Target) -> Fault {
     let private = target.scrub_for_log(&format!("{fault:?}"));
+    // Whoever is asked the same gets no answer.
+    if let StreamFault::Upstream(error) = fault
+        && error.is_context_overflow()
+    {
+        return refusal(400, error, target).with_private(private);
+    }
     let mut out = Fault::upstream(502, "", "").with_private(private);
     if *fault == StreamFault::Truncated {
         out.outcome = store::Outcome::Truncated;

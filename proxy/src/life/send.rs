@@ -36,6 +36,7 @@ pub(super) use attempt::{Answer, LAST_BYTES, Streaming, Whole};
 pub(super) use attempts::judge;
 pub(super) use exchange::{Outgoing, Sent};
 pub(super) use job::Job;
+pub(super) use refusal::fault as refusal;
 pub(super) use source::{Source, Times};
 
 /// A call as every attempt at it needs it.

@@ -222,6 +222,27 @@ async fn what_a_worker_does_not_collect_is_found_in_its_pages() {
 }
 
 #[tokio::test]
+async fn a_prompt_that_is_too_long_for_the_worker_is_the_callers_to_mend() {
+    let message = "This+model's+maximum+context+length+is+4096+tokens.";
+    for worker in ["vllm", "vllm-native", "ollama", "text"] {
+        let scene = scene(worker, &worker.replace('-', "_"), &[]).await;
+        for stream in [false, true] {
+            let script = format!("job=failed chunks=0 message={message}");
+            let got = scene.chat(&script, json!({"stream": stream})).await;
+            assert_eq!(got.status, 400, "{worker} {stream}: {got:?}");
+            let error = got.error();
+            assert_eq!(error["code"], "context_length_exceeded", "{worker}");
+            assert_eq!(error["type"], "invalid_request_error", "{worker}");
+            let words = message.replace('+', " ");
+            assert!(error["message"].as_str().unwrap().contains(&words));
+        }
+        for row in scene.ground.rows(2).await {
+            assert_eq!(row.outcome.as_deref(), Some("client_error"), "{row:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn jobs_still_running_at_the_end_of_the_program_are_cancelled() {
     let mut scene = scene("text", "text", &[]).await;
     let script = "say=one+two+three hang=stream hang_after=1";

@@ -53,7 +53,7 @@ pub(super) async fn read(pool: &Pool, mut sent: Sent, target: &Target) -> Fault 
 }
 
 /// What a refusal with `status` means, in which the upstream said `told`.
-pub(super) fn fault(status: u16, told: &UpstreamError, target: &Target) -> Fault {
+pub(in super::super) fn fault(status: u16, told: &UpstreamError, target: &Target) -> Fault {
     let mut fault = match status {
         // The key is the operator's, not the caller's: docs/decisions/0005.
         401 => Fault::upstream(
@@ -139,7 +139,7 @@ fn callers(status: u16, told: &UpstreamError, clean: &dyn Fn(&str) -> String) ->
         fault.outcome = store::Outcome::UpstreamError;
         fault.next = true;
     }
-    let is_too_long = status == 400 && is_context_overflow(told);
+    let is_too_long = status == 400 && told.is_context_overflow();
     fault.body = ErrorBody {
         message: message.map_or_else(
             || format!("The upstream refused the request with HTTP {status}."),
@@ -157,21 +157,4 @@ fn callers(status: u16, told: &UpstreamError, clean: &dyn Fn(&str) -> String) ->
         }),
     };
     fault
-}
-
-/// Whether the prompt is longer than the model's context, in the words of any vendor:
-/// clients look for one code.
-fn is_context_overflow(told: &UpstreamError) -> bool {
-    let kind = told.kind.as_deref().unwrap_or("");
-    let code = told.code.as_deref().unwrap_or("");
-    let message = told.message.as_deref().unwrap_or("").to_lowercase();
-    kind == "exceed_context_size_error"
-        || code == "context_length_exceeded"
-        || [
-            "maximum context length",
-            "prompt is too long",
-            "exceeds the available context",
-        ]
-        .iter()
-        .any(|words| message.contains(words))
 }

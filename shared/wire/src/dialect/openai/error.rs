@@ -76,6 +76,25 @@ impl UpstreamError {
         }
     }
 
+    /// Whether it says, in the words of any vendor, that the prompt is longer than the
+    /// model's context. Clients look for one code: `context_length_exceeded`.
+    #[must_use]
+    pub fn is_context_overflow(&self) -> bool {
+        let is = |said: &Option<String>, word: &str| said.as_deref() == Some(word);
+        let message = self.message.as_deref().unwrap_or_default().to_lowercase();
+        is(&self.kind, "exceed_context_size_error")
+            || is(&self.code, "context_length_exceeded")
+            || [
+                "maximum context length",
+                "longer than the maximum model length",
+                "prompt is too long",
+                "exceeds the available context",
+                "exceeds the context length",
+            ]
+            .iter()
+            .any(|words| message.contains(words))
+    }
+
     /// What a finish reason says that means that the answer is broken; `None` for
     /// every other one.
     pub(super) fn of_finish(reason: &str) -> Option<Self> {

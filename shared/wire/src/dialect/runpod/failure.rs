@@ -14,8 +14,8 @@ use crate::dialect::openai::UpstreamError;
 /// Why a job failed, and the status that says the same in HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// 502 unless something better is known: the worker's own status, 503 for a
-    /// cancelled job, 504 for one that ran out of time.
+    /// 502 unless something better is known: the worker's own status, 400 for a prompt
+    /// that is too long, 503 for a cancelled job, 504 for one that ran out of time.
     pub status: u16,
     /// What the worker or the platform said, as far as it said it.
     pub error: UpstreamError,
@@ -97,8 +97,10 @@ impl Failure {
         let code = error.code.as_deref().and_then(|code| code.parse().ok());
         let named = code.filter(|code| (400..600).contains(code));
         let status = named.or_else(|| error.message.as_deref().and_then(http_status));
+        // A worker's program has no statuses; of this its caller alone can do something.
+        let callers = || error.is_context_overflow().then_some(400);
         Self {
-            status: status.unwrap_or(502),
+            status: status.or_else(callers).unwrap_or(502),
             error,
         }
     }
