@@ -1,7 +1,8 @@
 //! Health checks: every endpoint that has a place for them is asked from time to
 //! time, and its circuits learn of it.
 //!
-//! What is asked follows the configuration: each round looks at the current one.
+//! What is asked and how often follows the configuration: each round looks at the current
+//! one, and a new one is looked at when it comes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,9 @@ use futures_util::future::join_all;
 use pingora::connectors::ConnectorOptions;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
+
+use store::config::{Config, HealthCheckInterval};
+use tokio::time::Instant;
 
 use crate::live::watch::Current;
 use crate::upstream::{Limits, Pool, Upstream};
@@ -22,34 +26,36 @@ const TIME: Duration = Duration::from_secs(5);
 pub(crate) struct Poller {
     current: Arc<Current>,
     pool: Pool,
-    every: Duration,
+    interval: HealthCheckInterval,
     limits: Limits,
 }
 
 impl Poller {
-    /// Asks `every` so often.
-    pub(crate) fn new(
-        current: Arc<Current>,
-        options: &ConnectorOptions,
-        every: Duration,
-        limits: Limits,
-    ) -> Self {
+    /// Asks as often as the settings say.
+    pub(crate) fn new(current: Arc<Current>, options: &ConnectorOptions, config: &Config) -> Self {
         Self {
             current,
             // Of its own: it runs on threads of its own.
             pool: Pool::new(options),
-            every,
-            limits: limits.for_checks(every),
+            interval: config.health_check_interval,
+            limits: Limits::new(config),
         }
     }
 
-    async fn round(&self) {
+    /// The time between two rounds now; `None` while there are none.
+    fn every(&self) -> Option<Duration> {
         let live = self.current.live();
-        let asked = live.upstreams.iter().filter(|up| up.endpoint.enabled);
-        join_all(asked.map(|upstream| self.ask(upstream))).await;
+        self.interval.with(live.snapshot.health_check_interval)
     }
 
-    async fn ask(&self, upstream: &Upstream) {
+    async fn round(&self, every: Duration) {
+        let live = self.current.live();
+        let limits = self.limits.for_checks(every);
+        let asked = live.upstreams.iter().filter(|up| up.endpoint.enabled);
+        join_all(asked.map(|upstream| self.ask(upstream, &limits))).await;
+    }
+
+    async fn ask(&self, upstream: &Upstream, limits: &Limits) {
         let answer = pingora::time::timeout(TIME, upstream.check(&self.pool)).await;
         let answer = match answer {
             Ok(None) => return,
@@ -65,7 +71,7 @@ impl Poller {
             tracing::info!(endpoint = %upstream.endpoint.name, "the health check succeeds");
         }
         for standing in upstream.standings() {
-            standing.checked(answer.is_ok(), &self.limits);
+            standing.checked(answer.is_ok(), limits);
         }
     }
 }
@@ -73,11 +79,32 @@ impl Poller {
 #[async_trait]
 impl BackgroundService for Poller {
     async fn start(&self, mut shutdown: ShutdownWatch) {
+        let mut last: Option<Instant> = None;
         loop {
-            self.round().await;
+            let changed = self.current.changed();
+            let every = self.every();
+            let now = Instant::now();
+            let wait = every.map(|every| {
+                let due = last.map_or(now, |last| last + every);
+                due.saturating_duration_since(now)
+            });
+            if let Some(every) = every
+                && wait == Some(Duration::ZERO)
+            {
+                self.round(every).await;
+                last = Some(Instant::now());
+                continue;
+            }
+            let due = async {
+                match wait {
+                    Some(wait) => pingora::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 _ = shutdown.changed() => return,
-                () = pingora::time::sleep(self.every) => {}
+                () = changed => {}
+                () = due => {}
             }
         }
     }

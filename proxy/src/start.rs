@@ -31,7 +31,6 @@ use crate::live::watch::Current;
 use crate::live::{Build, Live};
 use crate::poll::Poller;
 use crate::stop::Stop;
-use crate::upstream::Limits;
 
 /// Upstream connections kept for later calls, for each worker thread.
 const POOL: usize = 1024;
@@ -92,10 +91,8 @@ pub(crate) fn run() -> Result<(), Problems> {
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
     let conf = &server.configuration;
-    let poller = config.health_check_interval.map(|every| {
-        let options = ConnectorOptions::from_server_conf(conf);
-        Poller::new(Arc::clone(&current), &options, every, Limits::new(&config))
-    });
+    let options = ConnectorOptions::from_server_conf(conf);
+    let poller = Poller::new(Arc::clone(&current), &options, &config);
     let gateway = Gateway::new(&config, conf, current, ledger, stopping, closing);
     let mut service = Service::new("gateway".to_owned(), Listener::new(conf, gateway));
     let listener = ListenerConfig::tcp(address.to_string())
@@ -103,9 +100,7 @@ pub(crate) fn run() -> Result<(), Problems> {
         .l4_buffer(CALLER_BUFFERS);
     service.add_listener(listener);
     server.add_service(service);
-    if let Some(poller) = poller {
-        server.add_service(background_service("health checks", poller));
-    }
+    server.add_service(background_service("health checks", poller));
     announce(address)?;
     server.run(RunArgs {
         shutdown_signal: Box::new(stop),

@@ -9,12 +9,15 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Json, ServiceConfig};
 use serde_json::json;
-use store::{DEFAULT_MODEL, SettingsDraft, Store};
+use store::{DEFAULT_MODEL, HEALTH_CHECK_INTERVAL, SettingsDraft, Store};
 
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::json_object::JsonObject;
 use crate::routing::resource;
+
+/// What a running gateway follows.
+const FOLLOWED: [&str; 2] = [DEFAULT_MODEL, HEALTH_CHECK_INTERVAL];
 
 pub(super) fn routes(cfg: &mut ServiceConfig) {
     cfg.service(
@@ -31,7 +34,7 @@ async fn list(admin: Data<Admin>) -> Result<Json<BTreeMap<String, String>>, ApiE
 async fn save(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, ApiError> {
     let JsonObject(body) = body;
     let keys = body.as_object().into_iter().flat_map(|sent| sent.keys());
-    let restart = keys.clone().any(|key| key != DEFAULT_MODEL);
+    let restart = keys.clone().any(|key| !FOLLOWED.contains(&key.as_str()));
     if keys.count() == 0 {
         return Err(ApiError::BadRequest("the body names no setting".to_owned()));
     }

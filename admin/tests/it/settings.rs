@@ -31,6 +31,9 @@ async fn settings_are_saved_shown_and_cleared() {
     let (status, body) = app.post(PATH, &json!({ "default_model": null })).await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(body["message"], "Settings saved.");
+    let interval = json!({ "health_check_interval": 5 });
+    let (_, body) = app.post(PATH, &interval).await;
+    assert_eq!(body["message"], "Settings saved.", "it is followed");
     let (_, settings) = app.get(PATH).await;
     assert_eq!(settings.get("default_model"), None);
     assert_eq!(settings["use_ai_queue"], "true");

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use store::Store;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::{Build, Live};
 
@@ -22,6 +24,7 @@ pub(crate) struct Current {
     live: ArcSwap<Live>,
     trouble: ArcSwapOption<String>,
     refused: ArcSwapOption<Refused>,
+    changed: Notify,
 }
 
 /// A revision that is not used.
@@ -39,7 +42,13 @@ impl Current {
             live: ArcSwap::from_pointee(live),
             trouble: ArcSwapOption::empty(),
             refused: ArcSwapOption::empty(),
+            changed: Notify::new(),
         }
+    }
+
+    /// The next configuration; one that comes after this is called is not missed.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 
     /// The configuration now; a request keeps it to its end.
@@ -113,6 +122,7 @@ impl Current {
         );
         report(&live);
         self.live.store(Arc::new(live));
+        self.changed.notify_waiters();
         Ok(())
     }
 

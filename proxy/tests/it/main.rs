@@ -23,6 +23,7 @@ mod explain;
 mod fault_matrix;
 mod forms;
 mod hangups;
+mod health;
 mod hold;
 mod jobs;
 mod kinds;

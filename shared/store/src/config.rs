@@ -7,6 +7,7 @@
 
 mod access;
 mod dotenv;
+mod interval;
 pub mod process;
 mod reference;
 mod registry;
@@ -20,6 +21,8 @@ use std::time::Duration;
 
 pub use access::AdminAccess;
 pub use dotenv::DotEnv;
+pub use interval::HealthCheckInterval;
+pub(crate) use interval::stored_interval;
 pub use reference::{env_example, reference_table};
 pub use registry::{SETTINGS, Setting};
 use value::Parse;
@@ -89,8 +92,8 @@ pub struct Config {
     pub keep_alive: Duration,
     /// The longest `Retry-After` a call waits for itself when no other candidate is left.
     pub retry_after_limit: Duration,
-    /// The time between two looks at an endpoint's health; `None` for never.
-    pub health_check_interval: Option<Duration>,
+    /// The time between two looks at an endpoint's health.
+    pub health_check_interval: HealthCheckInterval,
     /// Failures within [`Self::circuit_failure_window`] that open a circuit.
     pub circuit_failure_threshold: u32,
     /// How long a failure counts.
@@ -211,7 +214,7 @@ impl Config {
         let hold = sources.required("HOLD_SECONDS");
         let keep_alive = sources.required("KEEP_ALIVE_SECONDS");
         let retry_after_limit = sources.required::<value::OrZero>("RETRY_AFTER_LIMIT");
-        let health_check_interval = sources.required::<value::OrZero>("HEALTH_CHECK_INTERVAL");
+        let health_check_interval = sources.health_check_interval();
         let failure_threshold = sources.required::<value::Failures>("CIRCUIT_FAILURE_THRESHOLD");
         let circuit_failure_window = sources.required("CIRCUIT_FAILURE_WINDOW");
         let circuit_cooldown = sources.required("CIRCUIT_COOLDOWN_SECONDS");
@@ -240,7 +243,7 @@ impl Config {
             hold: hold?,
             keep_alive: keep_alive?,
             retry_after_limit: retry_after_limit?.0,
-            health_check_interval: Some(health_check_interval?.0).filter(|time| !time.is_zero()),
+            health_check_interval: health_check_interval?,
             circuit_failure_threshold: failure_threshold?.0,
             circuit_failure_window: circuit_failure_window?,
             circuit_cooldown: circuit_cooldown?,
@@ -264,9 +267,18 @@ impl Config {
 impl Sources<'_> {
     /// A setting with a default, which also stands for a bad value once that is noted.
     fn required<T: Parse>(&mut self, name: &'static str) -> Option<T> {
-        self.optional(name).or_else(|| {
-            let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
-            T::parse(setting.default?)
+        self.optional(name).or_else(|| default_of(name))
+    }
+
+    /// The interval of health checks, which follows what is stored later.
+    fn health_check_interval(&mut self) -> Option<HealthCheckInterval> {
+        const NAME: &str = "HEALTH_CHECK_INTERVAL";
+        let now = self.required::<value::OrZero>(NAME)?.0;
+        let default = default_of::<value::OrZero>(NAME)?.0;
+        let is_fixed = present((self.env)(NAME)).is_some();
+        Some(HealthCheckInterval {
+            environment: is_fixed.then_some(now),
+            default,
         })
     }
 
@@ -316,6 +328,12 @@ impl Sources<'_> {
         }
         present(setting.default.map(str::to_owned)).map(|text| (setting.name.to_owned(), text))
     }
+}
+
+/// What a setting is when nothing sets it.
+fn default_of<T: Parse>(name: &str) -> Option<T> {
+    let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
+    T::parse(setting.default?)
 }
 
 /// Every stored setting whose text is not accepted, whether or not the environment hides it.

@@ -32,7 +32,7 @@ pub use error::StoreError;
 pub use field_errors::FieldErrors;
 pub use problem::Problem;
 pub use secret::{MASK, Secret};
-pub use setting::{DEFAULT_MODEL, SettingsDraft, setting_keys};
+pub use setting::{DEFAULT_MODEL, HEALTH_CHECK_INTERVAL, SettingsDraft, setting_keys};
 pub use snapshot::Snapshot;
 pub use store::{BUSY_TIMEOUT, Store};
 pub use tool_pattern::{PatternType, ToolPattern, ToolPatternDraft, ToolPatternRow};

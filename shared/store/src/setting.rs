@@ -14,6 +14,9 @@ use crate::field_errors::FieldErrors;
 /// The virtual model that stands for `default` and for a missing model name.
 pub const DEFAULT_MODEL: &str = "default_model";
 
+/// The time between two looks at an endpoint's health; a running gateway follows it.
+pub const HEALTH_CHECK_INTERVAL: &str = "health_check_interval";
+
 /// Whether this program knows the stored key.
 pub(crate) fn is_known(key: &str) -> bool {
     key == DEFAULT_MODEL || stored(key).is_some()

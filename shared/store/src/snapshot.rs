@@ -4,10 +4,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::config::stored_interval;
 use crate::endpoint::{Endpoint, StoredEndpoint};
 use crate::problem::Problem;
-use crate::setting::DEFAULT_MODEL;
+use crate::setting::{DEFAULT_MODEL, HEALTH_CHECK_INTERVAL};
 use crate::tool_pattern::{StoredToolPattern, ToolPattern};
 use crate::virtual_model::{StoredVirtualModel, VirtualModel};
 
@@ -25,6 +27,8 @@ pub struct Snapshot {
     pub models_by_id: HashMap<i64, Arc<VirtualModel>>,
     /// The name that stands for `default`, when one is set and exists.
     pub default_model: Option<String>,
+    /// The stored time between two looks at an endpoint's health; zero is never.
+    pub health_check_interval: Option<Duration>,
     /// Every usable tool pattern, disabled ones too, highest priority first.
     pub tool_patterns: Vec<Arc<ToolPattern>>,
     /// Rows left out, and values that are doubtful.
@@ -40,6 +44,7 @@ pub(crate) struct StoredConfiguration {
     pub(crate) models: Vec<StoredVirtualModel>,
     pub(crate) tool_patterns: Vec<StoredToolPattern>,
     pub(crate) default_model: Option<String>,
+    pub(crate) health_check_interval: Option<String>,
 }
 
 impl StoredConfiguration {
@@ -63,6 +68,9 @@ impl StoredConfiguration {
         }
         if let Some(name) = self.default_model.filter(|name| !name.trim().is_empty()) {
             snapshot.take_default_model(name);
+        }
+        if let Some(text) = self.health_check_interval.filter(|t| !t.trim().is_empty()) {
+            snapshot.take_interval(&text);
         }
         snapshot
     }
@@ -167,6 +175,16 @@ impl Snapshot {
                 }
                 self.default_model = Some(name);
             }
+        }
+    }
+
+    fn take_interval(&mut self, text: &str) {
+        match stored_interval(text) {
+            Ok(time) => self.health_check_interval = Some(time),
+            Err(accepted) => self.note(
+                &format!("setting {HEALTH_CHECK_INTERVAL}"),
+                format!("is {text:?}; it must be {accepted}; the default holds"),
+            ),
         }
     }
 

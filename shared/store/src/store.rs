@@ -27,7 +27,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::identity::Identity;
 use crate::error::StoreError;
-use crate::setting::DEFAULT_MODEL;
+use crate::setting::{DEFAULT_MODEL, HEALTH_CHECK_INTERVAL};
 use crate::snapshot::{Snapshot, StoredConfiguration};
 
 /// How long a write waits for another writer.
@@ -197,6 +197,7 @@ fn read_configuration(connection: &Connection) -> rusqlite::Result<StoredConfigu
         models: virtual_models::read_all(connection)?,
         tool_patterns: tool_patterns::read_all(connection)?,
         default_model: settings::read_one(connection, DEFAULT_MODEL)?,
+        health_check_interval: settings::read_one(connection, HEALTH_CHECK_INTERVAL)?,
     })
 }
 

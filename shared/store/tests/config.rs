@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use store::Secret;
-use store::config::{AdminAccess, Config, DotEnv, LogFormat, QueuePriority};
+use store::config::{AdminAccess, Config, DotEnv, HealthCheckInterval, LogFormat, QueuePriority};
 
 fn env(pairs: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
     let pairs: BTreeMap<String, String> = pairs
@@ -38,7 +38,10 @@ fn defaults() {
         hold: Duration::from_secs(10),
         keep_alive: Duration::from_secs(10),
         retry_after_limit: Duration::from_secs(5),
-        health_check_interval: Some(Duration::from_secs(60)),
+        health_check_interval: HealthCheckInterval {
+            environment: None,
+            default: Duration::from_secs(60),
+        },
         circuit_failure_threshold: 3,
         circuit_failure_window: Duration::from_secs(60),
         circuit_cooldown: Duration::from_secs(300),
@@ -106,7 +109,10 @@ fn every_variable_is_read() {
         hold: Duration::from_millis(500),
         keep_alive: Duration::from_secs(6),
         retry_after_limit: Duration::ZERO,
-        health_check_interval: None,
+        health_check_interval: HealthCheckInterval {
+            environment: Some(Duration::ZERO),
+            default: Duration::from_secs(60),
+        },
         circuit_failure_threshold: 8,
         circuit_failure_window: Duration::from_secs(9),
         circuit_cooldown: Duration::from_millis(200),
@@ -280,4 +286,18 @@ fn malformed_lines_are_named_by_number_without_their_text() {
         .collect();
     assert_eq!(names, [".env, line 3", ".env, line 4", ".env, line 6"]);
     assert!(!format!("{problems:?}").contains("hidden"));
+}
+
+#[test]
+fn the_interval_of_health_checks_follows_what_is_stored_unless_the_environment_has_it() {
+    let seconds = |n| Some(Duration::from_secs(n));
+    let of = |environment| HealthCheckInterval {
+        environment,
+        default: Duration::from_secs(60),
+    };
+    assert_eq!(of(None).with(None), seconds(60));
+    assert_eq!(of(None).with(seconds(5)), seconds(5));
+    assert_eq!(of(None).with(Some(Duration::ZERO)), None);
+    assert_eq!(of(seconds(7)).with(seconds(5)), seconds(7));
+    assert_eq!(of(Some(Duration::ZERO)).with(seconds(5)), None);
 }

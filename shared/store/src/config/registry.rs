@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::value::{Failures, HttpUrl, Megabytes, OrZero, Parse, Threads};
 use super::{ConfigProblem, LogFormat, QueuePriority};
 use crate::secret::Secret;
+use crate::setting::HEALTH_CHECK_INTERVAL;
 
 /// One setting.
 #[derive(Debug)]
@@ -133,9 +134,10 @@ pub static SETTINGS: &[Setting] = &[
     ),
     stored::<OrZero>(
         "HEALTH_CHECK_INTERVAL",
-        "health_check_interval",
+        HEALTH_CHECK_INTERVAL,
         "60",
-        "Seconds between two looks at an endpoint's health check URL; 0 for none.",
+        "Seconds between two looks at an endpoint's health check URL, 0 for none; a running \
+         gateway follows the stored value.",
     ),
     stored::<Failures>(
         "CIRCUIT_FAILURE_THRESHOLD",
