@@ -8,6 +8,7 @@ use sim::{Flavor, Options};
 use crate::scene::{MODEL, Props, Scene, chat, with};
 
 const CHAT: &str = "/v1/chat/completions";
+const EMBEDDINGS: &str = "/v1/embeddings";
 
 async fn scene(model: Value) -> Scene {
     let options = Options {
@@ -178,4 +179,89 @@ async fn a_form_of_the_answer_is_the_servers_format() {
         assert_eq!(got.status, 200, "{got:?}");
         assert_eq!(sent(&scene)["format"], told);
     }
+}
+
+/// An input of embeddings of about so many tokens.
+fn input(tokens: usize) -> String {
+    "abc ".repeat(tokens)
+}
+
+/// A model that makes vectors, and `more` of its virtual model.
+async fn embedder(more: Value) -> Scene {
+    let models = ["sim-embed".to_owned()].to_vec();
+    Scene::with(Props {
+        options: Options {
+            flavor: Flavor::Ollama,
+            models,
+            ..Options::default()
+        },
+        model: with(json!({"actual_model": "sim-embed"}), &more),
+        ..Props::default()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_long_text_gets_room_for_its_vector() {
+    let scene = embedder(json!({})).await;
+    for (texts, num_ctx) in [
+        (vec![20], 4096),
+        // The room is for the longest alone.
+        (vec![1000; 9], 4096),
+        (vec![6000, 10], 16_384),
+        (vec![20], 16_384),
+    ] {
+        let inputs: Vec<String> = texts.iter().map(|&tokens| input(tokens)).collect();
+        let got = scene
+            .post(EMBEDDINGS, &json!({"model": MODEL, "input": inputs}))
+            .await;
+        assert_eq!(got.status, 200, "{texts:?}: {got:?}");
+        let told = scene.sim.last_request().unwrap();
+        assert_eq!(told.path, "/api/embed");
+        let told: Value = serde_json::from_slice(&told.body).unwrap();
+        assert_eq!(told["options"]["num_ctx"], num_ctx, "{texts:?}");
+        assert_eq!(told["truncate"], false, "{texts:?}");
+        let tokens: usize = texts.iter().sum();
+        let counted = got.json()["usage"]["prompt_tokens"].clone();
+        assert_eq!(counted, tokens, "{texts:?}: all was read");
+        assert_eq!(got.header("x-gateway-warning"), "", "{texts:?}");
+    }
+    assert_eq!(scene.sim.loads("sim-embed"), [4096, 16_384]);
+    let requests = scene.sim.requests();
+    let shown = requests.iter().filter(|r| r.path == "/api/show").count();
+    assert_eq!(shown, 1);
+}
+
+#[tokio::test]
+async fn a_text_that_does_not_fit_is_refused_and_not_cut() {
+    let scene = embedder(json!({"num_ctx": 4096})).await;
+    for inputs in [json!(input(5000)), json!(["short", input(5000)])] {
+        let got = scene
+            .post(EMBEDDINGS, &json!({"model": MODEL, "input": inputs}))
+            .await;
+        assert_eq!(got.status, 400, "{got:?}");
+        let error = got.error();
+        assert_eq!(error["code"], "context_length_exceeded", "{error}");
+        assert_eq!(error["type"], "invalid_request_error", "{error}");
+    }
+    // As some versions of the server say the same.
+    for status in [400, 413, 500] {
+        let said = format!("status={status} message=the+input+length+exceeds+the+context+length");
+        let text = format!("[[sim: {said}]]");
+        let got = scene
+            .post(EMBEDDINGS, &json!({"model": MODEL, "input": text}))
+            .await;
+        assert_eq!(got.status, 400, "{status}: {got:?}");
+        assert_eq!(got.error()["code"], "context_length_exceeded", "{status}");
+    }
+    for row in scene.ground.rows(5).await {
+        assert_eq!(row.outcome.as_deref(), Some("client_error"), "{row:?}");
+    }
+    // A text of just the context's length is counted as full, and is whole.
+    let got = scene
+        .post(EMBEDDINGS, &json!({"model": MODEL, "input": input(4096)}))
+        .await;
+    assert_eq!(got.status, 200, "{got:?}");
+    assert_eq!(got.json()["usage"]["prompt_tokens"], 4096);
+    assert_eq!(got.header("x-gateway-warning"), "", "{got:?}");
 }

@@ -11,6 +11,7 @@ mod local;
 use bytes::Bytes;
 
 use crate::dialect::anthropic;
+use crate::dialect::ollama::was_cut;
 use crate::dialect::openai::{self, BadRequest, Completion, Defaults, Request, StreamOptions};
 use crate::dialect::runpod::{Policy, Worker};
 use crate::edit::Segments;
@@ -99,8 +100,24 @@ pub struct Outbound {
 pub struct Context {
     /// The context size that is asked for.
     pub num_ctx: u32,
-    /// The prompt's tokens, estimated.
+    /// The prompt's tokens, estimated; of several inputs those of the longest.
     pub prompt_tokens: u64,
+    /// Whether the server cuts what does not fit; if not, it refuses it.
+    pub cuts: bool,
+}
+
+impl Context {
+    /// Whether the prompt will be cut, by the estimate.
+    #[must_use]
+    pub fn will_cut(&self) -> bool {
+        self.cuts && self.prompt_tokens > u64::from(self.num_ctx)
+    }
+
+    /// Whether the prompt was cut, by what the server has `counted`.
+    #[must_use]
+    pub fn has_cut(&self, counted: u64) -> bool {
+        self.cuts && counted > 0 && was_cut(counted, self.num_ctx, self.prompt_tokens)
+    }
 }
 
 /// Why a request is not sent to a candidate.

@@ -7,13 +7,14 @@ use serde_json::Value;
 use super::Service;
 use crate::reply::{self, Reply};
 use crate::script::Script;
-use crate::validate::{self, Call, Facts};
+use crate::validate::{self, Call, Facts, Native};
 use crate::vendor::refusal::Refusal;
 use crate::vendor::{Flavor, ollama};
 
 impl Service {
     /// Loads the model as the call wants it. What does not fit into its context is cut
-    /// without a word, so the model has seen no more tokens than that.
+    /// without a word, so the model has seen no more tokens than that; inputs of
+    /// embeddings are refused instead where the call wants them whole.
     pub(super) fn loaded(
         &self,
         call: Call,
@@ -30,7 +31,16 @@ impl Service {
         let context = self
             .loaded
             .call(&ollama::full_name(&facts.model), &facts.load);
-        facts.prompt_tokens = facts.prompt_tokens.min(context);
+        if call == Call::Native(Native::Embed) {
+            let is_cut = facts.lengths.iter().any(|&length| length > context);
+            if is_cut && facts.whole_inputs {
+                return Err(ollama::too_long());
+            }
+            let cut: u64 = facts.lengths.iter().map(|&each| each.min(context)).sum();
+            facts.prompt_tokens = facts.prompt_tokens.min(cut);
+        } else {
+            facts.prompt_tokens = facts.prompt_tokens.min(context);
+        }
         Ok(facts)
     }
 

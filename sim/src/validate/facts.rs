@@ -73,6 +73,10 @@ pub(crate) struct Facts {
     /// Text of the last message if it is the user's, of the prompt, or of the input.
     pub(crate) user_text: Option<String>,
     pub(crate) prompt_tokens: u64,
+    /// Tokens of each input of Ollama's embeddings.
+    pub(crate) lengths: Vec<u64>,
+    /// What does not fit is refused, not cut.
+    pub(crate) whole_inputs: bool,
     /// Tokens the answer may have, where the vendor must be told.
     pub(crate) max_tokens: Option<u64>,
     /// Not more than one tool call.

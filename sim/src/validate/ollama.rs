@@ -28,7 +28,7 @@ pub(super) fn facts(native: Native, map: &Map<String, Value>) -> Result<Facts, R
     let mut load = options::check(options)?;
     load.unload = options::unloads(map.get("keep_alive"))?;
     facts.load = load;
-    body.boolean("truncate")?;
+    facts.whole_inputs = body.boolean("truncate")? == Some(false);
     let mut bytes = 0;
     match native {
         Native::Chat => {
@@ -166,13 +166,16 @@ fn input(body: &Body<'_>, facts: &mut Facts) -> Result<usize, Refusal> {
         facts.dimensions = (size > 0).then(|| size.min(4096));
     }
     match body.map.get("input") {
-        Some(Value::String(text)) => Ok(text.len()),
+        Some(Value::String(text)) => {
+            facts.lengths = vec![tokens(text.len())];
+            Ok(text.len())
+        }
         Some(Value::Array(items)) => {
             facts.inputs = items.len();
             items.iter().try_fold(0, |bytes, item| {
-                item.as_str()
-                    .map(|text| bytes + text.len())
-                    .ok_or_else(wrong)
+                let text = item.as_str().ok_or_else(wrong)?;
+                facts.lengths.push(tokens(text.len()));
+                Ok(bytes + text.len())
             })
         }
         None | Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {

@@ -74,6 +74,11 @@ pub(crate) fn no_such_model(model: &str) -> Refusal {
     Refusal::new(404, format!("model '{model}' not found"))
 }
 
+/// What the server says to an input of embeddings that it may not cut.
+pub(crate) fn too_long() -> Refusal {
+    Refusal::new(400, "the input length exceeds the context length")
+}
+
 /// `/api/show`.
 pub(crate) fn show(model: &str) -> Value {
     json!({

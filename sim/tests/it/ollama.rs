@@ -97,6 +97,34 @@ async fn vectors_come_in_both_ways() {
 }
 
 #[tokio::test]
+async fn inputs_are_cut_at_the_context_unless_they_are_to_stay_whole() {
+    let sim = start(Flavor::Ollama).await;
+    let long = "abc ".repeat(5000);
+    for (more, counted) in [
+        (json!({}), Some(4097)),
+        (json!({"truncate": true}), Some(4097)),
+        (json!({"options": {"num_ctx": 8192}}), Some(5001)),
+        (
+            json!({"truncate": false, "options": {"num_ctx": 8192}}),
+            Some(5001),
+        ),
+        (json!({"truncate": false}), None),
+    ] {
+        let mut body = json!({"model": "nomic-embed-text", "input": [long, "b"]});
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let answer = post(&sim, "/api/embed", &body).await;
+        if let Some(counted) = counted {
+            assert_eq!(answer.json()["prompt_eval_count"], counted, "{more}");
+        } else {
+            let told = json!({"error": "the input length exceeds the context length"});
+            assert_eq!((answer.status, answer.json()), (400, told), "{more}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn faults_come_the_vendors_way() {
     let sim = start(Flavor::Ollama).await;
     let refused = post(

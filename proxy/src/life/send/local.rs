@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::HeaderValue;
 use pingora::http::{RequestHeader, ResponseHeader};
-use wire::dialect::ollama::{read_ps, read_show, same_model, was_cut};
+use wire::dialect::ollama::{read_ps, read_show, same_model};
 use wire::edit::Segments;
 use wire::outbound::{Context, LocalModel};
 use wire::provider::{Format, UpstreamUrl};
@@ -31,7 +31,11 @@ const ASK: Duration = Duration::from_secs(5);
 /// What is known of the candidate's model; nothing for other providers.
 pub(super) async fn known(errand: &Errand<'_>, target: &Arc<Target>) -> LocalModel {
     let format = target.road(errand.call).map(|road| road.way.format);
-    if !matches!(format, Some(Format::OllamaChat | Format::OllamaGenerate)) {
+    let is_local = match format {
+        Some(Format::OllamaChat | Format::OllamaGenerate | Format::OllamaEmbed) => true,
+        Some(Format::OpenAi | Format::Anthropic | Format::RunpodJob) | None => false,
+    };
+    if !is_local {
         return LocalModel::default();
     }
     let memory = &target.standing.local;
@@ -134,7 +138,7 @@ pub(in super::super) fn warn_before(
     id: &str,
     context: Context,
 ) {
-    if context.prompt_tokens > u64::from(context.num_ctx) {
+    if context.will_cut() {
         warn(Some(header), target, id, context, None);
     }
 }
@@ -148,7 +152,7 @@ pub(in super::super) fn warn_after(
     usage: Option<Usage>,
 ) {
     let counted = usage.map_or(0, |usage| usage.prompt_tokens);
-    if counted > 0 && was_cut(counted, context.num_ctx, context.prompt_tokens) {
+    if context.has_cut(counted) {
         warn(header, target, id, context, Some(counted));
     }
 }

@@ -54,6 +54,12 @@ pub(super) async fn read(pool: &Pool, mut sent: Sent, target: &Target) -> Fault 
 
 /// What a refusal with `status` means, in which the upstream said `told`.
 pub(in super::super) fn fault(status: u16, told: &UpstreamError, target: &Target) -> Fault {
+    let status = match status {
+        // Not every version of every server says with the status that this is the
+        // caller's to mend.
+        413 | 500 if told.is_context_overflow() => 400,
+        status => status,
+    };
     let mut fault = match status {
         // The key is the operator's, not the caller's: docs/decisions/0005.
         401 => Fault::upstream(

@@ -22,7 +22,7 @@ mod stream;
 mod time;
 
 pub use context::{ContextNeed, prompt_tokens, was_cut};
-pub use embed::{EmbeddingsReply, read_embeddings, write_embed};
+pub use embed::{EmbeddingsReply, longest_input, read_embeddings, write_embed};
 pub use generate::{Generate, write_generate};
 pub use hub_request::{CallerRequest, Loading, Wanted, read_chat, read_generate};
 pub use models::{Loaded, Show, read_ps, read_show, same_model};

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::{
     AnswerForm, Candidate, Context, Dialect, Inbound, Outbound, Unsaid, read_completion, streams,
 };
-use crate::dialect::ollama::{self, ContextNeed, Generate, prompt_tokens};
+use crate::dialect::ollama::{self, ContextNeed, Generate, longest_input, prompt_tokens};
 use crate::dialect::openai::BadRequest;
 use crate::edit::Segments;
 use crate::hub::{Chat, Refusal, ResponseFormat};
@@ -84,16 +84,19 @@ pub(super) fn embed(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<
     let base64 = request
         .encoding_format
         .is_some_and(|raw| raw.get() == "\"base64\"");
-    // An embedding model is loaded with its own context.
-    let body: Bytes = ollama::write_embed(
-        request.input.get(),
-        request.dimensions,
-        &target(candidate, None),
-    )?;
-    Ok(Outbound::plain(
-        body.into(),
-        AnswerForm::Embeddings { base64 },
-    ))
+    let input = request.input.get();
+    let estimate = estimate_tokens(longest_input(input) as u64);
+    // Too little room is a refusal and not a shorter text, so the estimate is doubled.
+    let context = Context {
+        cuts: false,
+        ..context(estimate, Some(estimate), candidate)
+    };
+    let target = target(candidate, Some(context.num_ctx));
+    let body: Bytes = ollama::write_embed(input, request.dimensions, &target)?;
+    Ok(Outbound {
+        context: Some(context),
+        ..Outbound::plain(body.into(), AnswerForm::Embeddings { base64 })
+    })
 }
 
 fn context(prompt_tokens: u64, max_tokens: Option<u64>, candidate: &Candidate<'_>) -> Context {
@@ -108,6 +111,7 @@ fn context(prompt_tokens: u64, max_tokens: Option<u64>, candidate: &Candidate<'_
     Context {
         num_ctx: need.num_ctx(),
         prompt_tokens,
+        cuts: true,
     }
 }
 

@@ -16,6 +16,9 @@ use crate::usage::Usage;
 struct Body<'a> {
     model: &'a str,
     input: &'a RawValue,
+    /// Always `false`: left to itself the server cuts what does not fit without a word,
+    /// and the vector is one of another text.
+    truncate: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     dimensions: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,10 +57,26 @@ pub fn write_embed(
     to_json(&Body {
         model: target.model,
         input,
+        truncate: false,
         dimensions,
         keep_alive: target.keep_alive(),
         options: target.num_ctx.map(|num_ctx| Options { num_ctx }),
     })
+}
+
+/// The length in bytes of the longest text of an `input`; 0 of one that
+/// [`write_embed`] refuses.
+#[must_use]
+pub fn longest_input(input: &str) -> usize {
+    let length = |raw: &str| serde_json::from_str::<String>(raw).map_or(0, |text| text.len());
+    let list = serde_json::from_str::<Vec<&RawValue>>(input);
+    list.map_or_else(
+        |_| length(input),
+        |list| {
+            let lengths = list.into_iter().map(|raw| length(raw.get()));
+            lengths.max().unwrap_or(0)
+        },
+    )
 }
 
 /// A reply of `/api/embed` in OpenAI's form.
@@ -160,18 +179,32 @@ mod tests {
                 r#" "a\u00e9" "#,
                 None,
                 None,
-                r#"{"model":"nomic-embed-text","input":"a\u00e9"}"#,
+                r#"{"model":"nomic-embed-text","input":"a\u00e9","truncate":false}"#,
             ),
             (
                 r#"["a","b"]"#,
                 Some(256),
                 Some(8192),
-                r#"{"model":"nomic-embed-text","input":["a","b"],"dimensions":256,"options":{"num_ctx":8192}}"#,
+                r#"{"model":"nomic-embed-text","input":["a","b"],"truncate":false,"dimensions":256,"options":{"num_ctx":8192}}"#,
             ),
         ] {
             let target = Target { num_ctx, ..TARGET };
             let body = write_embed(input, dimensions, &target).unwrap();
             assert_eq!(body, expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_longest_text_is_measured_as_the_server_reads_it() {
+        for (input, longest) in [
+            (r#""abcd""#, 4),
+            (r#""\u00e9""#, 2),
+            (r#"["a","abc",""]"#, 3),
+            ("[]", 0),
+            ("[[1,2]]", 0),
+            ("7", 0),
+        ] {
+            assert_eq!(longest_input(input), longest, "{input}");
         }
     }
 
