@@ -11,6 +11,7 @@ pub mod dialect;
 pub mod edit;
 pub mod hub;
 pub mod ndjson;
+pub mod normaliser;
 pub mod outbound;
 pub mod provider;
 pub mod redact;
