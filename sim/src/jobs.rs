@@ -62,15 +62,20 @@ impl Jobs {
         let mut jobs = self.jobs();
         let prefix = if sync { "sync-" } else { "" };
         let id = format!("{prefix}sim-{:04}-u1", jobs.len() + 1);
-        let after = script.after();
+        let stops = |stop: Option<Hang>| matches!(stop, Some(Hang::Stream | Hang::Done));
+        let after = if [script.gate, script.hang].contains(&Some(Hang::Done)) {
+            work.pieces.len().saturating_sub(1)
+        } else {
+            script.after()
+        };
         jobs.insert(
             id.clone(),
             Job {
                 queued: script.queue_polls.unwrap_or(0),
                 progress: script.progress_polls.unwrap_or(0),
                 errors: script.poll_errors.unwrap_or(0),
-                gated: script.gate == Some(Hang::Stream),
-                hangs: script.hang == Some(Hang::Stream),
+                gated: stops(script.gate),
+                hangs: stops(script.hang),
                 after,
                 bare: script.bare,
                 uncollected: script.uncollected,

@@ -172,6 +172,8 @@ pub enum Hang {
     Header,
     /// `stream`: in the body.
     Stream,
+    /// `done`: after the last chunk, before `[DONE]`.
+    Done,
 }
 
 /// Where the connection is cut (`cut=`).

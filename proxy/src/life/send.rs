@@ -32,7 +32,7 @@ use super::{relay, reply};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::live::Target;
-pub(super) use attempt::{Answer, LAST_BYTES, Streaming, Whole};
+pub(super) use attempt::{AFTER_FINISH, Answer, LAST_BYTES, Streaming, Whole};
 pub(super) use attempts::judge;
 pub(super) use exchange::{Outgoing, Sent};
 pub(super) use job::Job;

@@ -127,6 +127,43 @@ async fn an_answer_that_had_finished_is_not_called_cut() {
 }
 
 #[tokio::test]
+async fn b05_an_upstream_that_never_ends_its_message_has_answered() {
+    // One of the caller's dialect, and one that is translated.
+    for flavor in [Flavor::OpenAi, Flavor::Anthropic] {
+        let scene = Scene::of(flavor).await;
+        let script = "chunks=4 hang=done";
+        let more = json!({"stream": true, "stream_options": {"include_usage": true}});
+        let mut caller = scene.caller().await;
+        let response = caller.post(CHAT, &chat(script, &more).to_string()).await;
+        assert_eq!(end(&response, script), End::Done(4), "{flavor:?}");
+        // What came behind the finish has been read.
+        let told = response.events();
+        let told = told.iter().find_map(|data| {
+            let event: Value = serde_json::from_str(data).ok()?;
+            event["usage"]["completion_tokens"].as_i64()
+        });
+        let row = scene.ground.row().await;
+        assert_eq!(
+            row.outcome.as_deref(),
+            Some("success"),
+            "{flavor:?}: {row:?}"
+        );
+        assert_eq!(Some(row.completion_tokens), told, "{flavor:?}: {row:?}");
+    }
+}
+
+#[tokio::test]
+async fn b05_an_answer_without_words_that_said_why_is_one_although_the_message_never_ends() {
+    let scene = Scene::start().await;
+    let script = "empty=content finish=length hang=done";
+    let body = chat(script, &json!({"stream": true})).to_string();
+    let response = scene.caller().await.post(CHAT, &body).await;
+    assert_eq!(end(&response, script), End::Done(0), "{response:?}");
+    let row = scene.ground.row().await;
+    assert_eq!(row.outcome.as_deref(), Some("success"), "{row:?}");
+}
+
+#[tokio::test]
 async fn every_provider_types_stream_is_watched() {
     for flavor in Flavor::ALL.into_iter().filter(|&f| f != Flavor::Queue) {
         let scene = Scene::of(flavor).await;

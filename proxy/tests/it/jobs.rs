@@ -243,6 +243,18 @@ async fn a_prompt_that_is_too_long_for_the_worker_is_the_callers_to_mend() {
 }
 
 #[tokio::test]
+async fn b05_a_job_that_never_ends_has_answered_when_its_answer_is_finished() {
+    let scene = scene("vllm", "vllm", &[]).await;
+    let got = scene.stream("say=one+two+three hang=done").await;
+    assert_eq!(got.streamed_text(), "one two three");
+    assert_eq!(got.events().last(), Some(&"[DONE]"));
+    let row = scene.ground.row().await;
+    assert_eq!(row.outcome.as_deref(), Some("success"), "{row:?}");
+    // Nobody waits for what is left of it.
+    cancelled(&scene).await;
+}
+
+#[tokio::test]
 async fn jobs_still_running_at_the_end_of_the_program_are_cancelled() {
     let mut scene = scene("text", "text", &[]).await;
     let script = "say=one+two+three hang=stream hang_after=1";

@@ -86,6 +86,19 @@ impl StreamFrom {
         }
     }
 
+    /// Whether the answer is complete although its end has not been told: what may
+    /// still come is usage and the mark of the end.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        match self {
+            Self::OpenAi(reader) => reader.is_finished(),
+            Self::Anthropic(reader) => reader.is_finished(),
+            // Its last line is all of that at once.
+            Self::Ollama(_) => false,
+            Self::Job(reader) => reader.is_finished(),
+        }
+    }
+
     /// The upstream's bytes have ended; tells the terminal event if none was told.
     pub fn finish(&mut self, cleanly: bool, each: &mut dyn FnMut(Event<'_>)) {
         match self {
@@ -153,6 +166,12 @@ impl Translation {
     #[must_use]
     pub fn end(&self) -> Option<&End> {
         self.caller.end.as_ref()
+    }
+
+    /// See [`StreamFrom::is_finished`].
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.from.is_finished()
     }
 
     /// The last usage that the upstream declared.

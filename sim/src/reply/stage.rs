@@ -148,8 +148,8 @@ fn steps(frames: Vec<Frame>, script: &Script) -> Arc<[Step]> {
             steps.push(Step::Limit(0, script.rst));
             steps.push(Step::Abort);
         }
-        (_, Some(Hang::Stream)) => steps.push(Step::Hang),
-        _ if script.gate == Some(Hang::Stream) => {
+        (_, Some(Hang::Stream | Hang::Done)) => steps.push(Step::Hang),
+        _ if matches!(script.gate, Some(Hang::Stream | Hang::Done)) => {
             steps.push(Step::Gate);
             send(&mut steps, &cut_off, script);
         }
@@ -175,14 +175,16 @@ fn interruption(frames: &[Frame], script: &Script) -> usize {
         });
         at.unwrap_or(frames.len())
     };
+    let before_done = || {
+        let done = frames.iter().position(|frame| frame.done);
+        // A whole document has no such mark: in its middle.
+        done.unwrap_or_else(after_content)
+    };
     match (script.cut, script.hang) {
         (Some(Cut::Chunk | Cut::Between), _) | (_, Some(Hang::Stream)) => after_content(),
-        (Some(Cut::Done), _) => {
-            let done = frames.iter().position(|frame| frame.done);
-            // A whole document has no such mark: cut in its middle.
-            done.unwrap_or_else(after_content)
-        }
+        (Some(Cut::Done), _) | (_, Some(Hang::Done)) => before_done(),
         _ if script.gate == Some(Hang::Stream) => after_content(),
+        _ if script.gate == Some(Hang::Done) => before_done(),
         _ => frames.len(),
     }
 }

@@ -166,7 +166,8 @@ fn hang(value: &str) -> Result<Hang, &'static str> {
     Ok(match value {
         "header" => Hang::Header,
         "stream" => Hang::Stream,
-        _ => return Err("needs header or stream"),
+        "done" => Hang::Done,
+        _ => return Err("needs header, stream or done"),
     })
 }
 

@@ -43,6 +43,15 @@ impl Lane {
         }
     }
 
+    /// Whether the answer is complete: what may still come is usage and the mark of the
+    /// end.
+    pub(in super::super) fn is_finished(&self) -> bool {
+        match self {
+            Self::Edited(editor) => editor.is_finished(),
+            Self::Translated(translation) => translation.is_finished(),
+        }
+    }
+
     /// The last usage that the upstream declared.
     pub(in super::super) fn usage(&self) -> Option<Usage> {
         match self {

@@ -7,6 +7,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use futures_util::future::FutureExt;
@@ -17,9 +18,9 @@ use wire::dialect::openai::End;
 use super::super::account::Account;
 use super::super::reply;
 use super::super::send::{
-    Job, KEEP_ALIVE, LAST_BYTES, Sent, Source, Streaming, hung_up, judge, local,
+    AFTER_FINISH, Job, KEEP_ALIVE, LAST_BYTES, Sent, Source, Streaming, hung_up, judge, local,
 };
-use super::{silent, stream_fault, stream_header};
+use super::{Lane, silent, stream_fault, stream_header};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 
@@ -84,7 +85,10 @@ async fn pass_on(
     let cleanly = match ended? {
         Ended::Cleanly => true,
         Ended::Early => false,
-        Ended::Cut(error) if *error.etype() == pingora::ErrorType::ReadTimedout => {
+        Ended::Cut(error)
+            if *error.etype() == pingora::ErrorType::ReadTimedout
+                && !streaming.lane.is_finished() =>
+        {
             write(streaming, caller).await?;
             return Err(silent(&streaming.target, &error));
         }
@@ -93,7 +97,9 @@ async fn pass_on(
             false
         }
     };
-    if let Some(fault) = streaming.source.take_fault() {
+    if let Some(fault) = streaming.source.take_fault()
+        && !streaming.lane.is_finished()
+    {
         write(streaming, caller).await?;
         return Err(fault);
     }
@@ -188,6 +194,8 @@ async fn pump(
         ..
     } = streaming;
     let mut out = Outlet { header, ready };
+    let mut rest = Rest::default();
+    rest.look(lane, false);
     loop {
         let piece = {
             let mut read = pin!(source.read());
@@ -195,11 +203,15 @@ async fn pump(
                 Poll::Ready(piece) => piece,
                 Poll::Pending => loop {
                     out.write(caller).await?;
+                    let pause = gateway.timeouts.keep_alive.min(rest.left());
                     tokio::select! {
                         biased;
                         piece = &mut read => break piece,
                         () = hung_up(caller) => return Err(Fault::hung_up()),
-                        () = pingora::time::sleep(gateway.timeouts.keep_alive) => {}
+                        () = pingora::time::sleep(pause) => {}
+                    }
+                    if rest.left().is_zero() {
+                        return Ok(Ended::Early);
                     }
                     out.ready.extend_from_slice(KEEP_ALIVE);
                 },
@@ -213,16 +225,39 @@ async fn pump(
                     account.first_token();
                 }
                 account.saw(lane.usage(), lane.answer_bytes());
+                rest.look(lane, lane.answer_bytes() > before);
             }
             Ok(None) => return Ok(Ended::Cleanly),
             Err(error) => return Ok(Ended::Cut(error)),
         }
-        if lane.end().is_some() {
+        if lane.end().is_some() || rest.left().is_zero() {
             return Ok(Ended::Early);
         }
         if out.ready.len() >= WRITE_AT {
             out.write(caller).await?;
         }
+    }
+}
+
+/// Since when nothing more of a complete answer has come.
+#[derive(Default)]
+struct Rest(Option<Instant>);
+
+impl Rest {
+    /// Looks whether the answer is complete. Some servers give a reason to end with
+    /// every piece: one that `grew` goes on.
+    fn look(&mut self, lane: &Lane, grew: bool) {
+        if !lane.is_finished() {
+            self.0 = None;
+        } else if grew || self.0.is_none() {
+            self.0 = Some(Instant::now());
+        }
+    }
+
+    /// How long more may still be waited for.
+    fn left(&self) -> Duration {
+        let gone = |since: Instant| AFTER_FINISH.saturating_sub(since.elapsed());
+        self.0.map_or(Duration::MAX, gone)
     }
 }
 

@@ -277,18 +277,19 @@ async fn begin(
     let mut ready = BytesMut::new();
     let mut ended = None;
     while lane.answer_bytes() == 0 && ready.len() < HELD {
+        let finished = lane.is_finished();
+        let rest = finished.then_some(AFTER_FINISH);
         let read = source.read();
-        let read = match pause {
-            Some(pause) => {
-                let read = pingora::time::timeout(pause, read).await;
-                read.map_err(|_| late())?
-            }
-            None => read.await,
+        let read = match pause.into_iter().chain(rest).min() {
+            Some(pause) => pingora::time::timeout(pause, read).await,
+            None => Ok(read.await),
         };
         match read {
-            Ok(Some(piece)) => lane.push(piece.as_ref(), &mut ready),
-            Ok(None) => ended = Some(Ended::Cleanly),
-            Err(error) => ended = Some(Ended::Cut(error)),
+            Ok(Ok(Some(piece))) => lane.push(piece.as_ref(), &mut ready),
+            Ok(Ok(None)) => ended = Some(Ended::Cleanly),
+            Ok(Err(error)) => ended = Some(Ended::Cut(error)),
+            Err(_) if finished => ended = Some(Ended::Early),
+            Err(_) => return Err(late()),
         }
         if lane.end().is_some() {
             ended = Some(Ended::Early);
@@ -307,6 +308,7 @@ async fn begin(
         let cleanly = matches!(how, Ended::Cleanly);
         if let Ended::Cut(error) = how
             && *error.etype() == pingora::ErrorType::ReadTimedout
+            && !lane.is_finished()
         {
             return Err(relay::silent(target, error));
         }
@@ -358,6 +360,10 @@ async fn read_within(sent: &mut Sent, target: &Target, pause: Duration) -> Resul
         }
     }
 }
+
+/// How long an upstream may be silent behind an answer that is complete: usage comes
+/// at once, but some servers close nothing and say no `[DONE]`.
+pub(in super::super) const AFTER_FINISH: Duration = Duration::from_secs(3);
 
 /// How long the upstream may take to end its message after the answer's end.
 pub(in super::super) const LAST_BYTES: Duration = Duration::from_secs(1);

@@ -185,6 +185,26 @@ fn a_cut_stream_is_never_told_as_complete_before_its_finish() {
     }
 }
 
+/// Whoever gives up the connection behind a finished answer has the whole answer.
+#[test]
+fn b05_what_is_finished_is_complete_wherever_it_ends() {
+    for case in all().iter().filter(|case| case.is_complete()) {
+        let complete = collected(case.reader(), case.stream);
+        for cut in 0..case.stream.len() {
+            let mut answer = Answer::default();
+            let mut reader = case.reader();
+            reader.push(&case.stream[..cut], &mut |event| answer.add(&event));
+            let finished = reader.is_finished();
+            reader.finish(false, &mut |event| answer.add(&event));
+            if finished {
+                assert_eq!(answer.end, Some(Ok(())), "{} {cut}", case.name);
+                let [said, whole] = [&answer, &complete].map(|a| a.choices.len());
+                assert_eq!(said, whole, "{} {cut}", case.name);
+            }
+        }
+    }
+}
+
 /// `answer` as a caller of OpenAI's dialect knows it.
 fn as_the_caller_knows(answer: &Answer) -> Answer {
     let mut known = answer.clone();

@@ -63,6 +63,13 @@ impl StreamReader {
         }
     }
 
+    /// Whether the upstream has said why the answer ends; what may still come is the
+    /// mark of the end.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.meaning.is_finished()
+    }
+
     /// The bytes have ended. Hands out the terminal event if none was: an answer whose
     /// reason to end was told is complete, however the connection ended.
     pub fn finish(&mut self, _cleanly: bool, each: &mut dyn FnMut(Event<'_>)) {

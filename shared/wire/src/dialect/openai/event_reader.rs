@@ -51,6 +51,13 @@ impl EventReader {
             .push(bytes, |frame| fold.frame(&frame, false, each));
     }
 
+    /// Whether every choice has its finish reason; what may still come is usage and the
+    /// mark of the end.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.fold.is_finished()
+    }
+
     /// The upstream's bytes have ended. Tells the terminal event unless it has been
     /// told: an answer whose choices have all finished is complete, however the
     /// connection ended.
@@ -60,8 +67,7 @@ impl EventReader {
         if fold.ended {
             return;
         }
-        let mut seen = fold.choices.iter().filter(|choice| choice.seen).peekable();
-        if seen.peek().is_some() && seen.all(|choice| choice.finish.is_some()) {
+        if fold.is_finished() {
             fold.close(each);
         } else {
             fold.fault(StreamFault::Truncated, each);
@@ -253,6 +259,11 @@ impl Fold {
             state.finish = Some(finish(&choice.finish_reason.0)?);
         }
         Ok(())
+    }
+
+    fn is_finished(&self) -> bool {
+        let mut seen = self.choices.iter().filter(|choice| choice.seen).peekable();
+        seen.peek().is_some() && seen.all(|choice| choice.finish.is_some())
     }
 
     /// The answer is complete, unless it has ended otherwise.

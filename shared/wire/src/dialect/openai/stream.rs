@@ -154,6 +154,13 @@ impl StreamEditor {
         self.watch.end.as_ref()
     }
 
+    /// Whether the answer is complete: what may still come is usage and the mark of
+    /// the end.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.watch.is_finished()
+    }
+
     /// The last usage that the upstream declared.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {

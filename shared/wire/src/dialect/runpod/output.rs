@@ -75,6 +75,16 @@ impl OutputReader {
         self.telling(each, |reader, each| reader.value(output, DEEPEST, each));
     }
 
+    /// Whether the worker has said why the answer ends; what may still come is usage
+    /// and the mark of the end. Only OpenAI's form says so before the job does.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        match &self.flavour {
+            Flavour::OpenAi { reader, .. } => reader.is_finished(),
+            Flavour::Own | Flavour::Unknown(_) => false,
+        }
+    }
+
     /// No chunk follows. `cleanly`: the job has completed. Tells the terminal event
     /// unless it has been told.
     pub fn finish(&mut self, cleanly: bool, each: &mut dyn FnMut(Event<'_>)) {

@@ -173,6 +173,32 @@ fn b05_a_cut_after_the_finish_is_a_success() {
 }
 
 #[test]
+fn an_answer_is_finished_when_all_its_choices_are() {
+    let choice = |index: u32, reason: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":{index},\"delta\":{{\"content\":\"a\"}},\"finish_reason\":{reason}}}]}}\n\n"
+        )
+    };
+    let mut editor = StreamEditor::new(Bytes::from_static(b"\"m\""), false);
+    let mut out = BytesMut::new();
+    for (event, finished) in [
+        (": a comment\n\n".to_owned(), false),
+        (choice(0, "null"), false),
+        (choice(1, "null"), false),
+        (choice(0, "\"stop\""), false),
+        (choice(1, "\"length\""), true),
+        (
+            "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n".to_owned(),
+            true,
+        ),
+    ] {
+        editor.push(event.as_bytes(), &mut out);
+        assert_eq!(editor.is_finished(), finished, "{event}");
+        assert_eq!(editor.end(), None, "{event}");
+    }
+}
+
+#[test]
 fn an_answer_that_was_given_up_is_an_error() {
     let first =
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"three words so\"}}]}\n\n";
