@@ -78,6 +78,7 @@ pub(super) fn plan(
                 circuit: plan::Circuit::Closed,
                 in_flight: 0,
                 first_token_ms: None,
+                failing: false,
             },
             |other| other.standing.planned(other.road(call).is_some()),
         )

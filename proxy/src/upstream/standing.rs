@@ -69,6 +69,7 @@ impl Standing {
             circuit: self.circuit.state(now()),
             in_flight: self.in_flight.load(Ordering::Relaxed),
             first_token_ms: self.pace.median(),
+            failing: self.circuit.is_failing(now()),
         }
     }
 
@@ -209,10 +210,14 @@ impl Pass {
         self.standing.opened(opened);
     }
 
-    /// A stream has begun to answer, so many milliseconds after it was asked for. A
-    /// probe has done its work then: the stream may go on for an hour.
-    pub(crate) fn began(&mut self, millis: u64) {
+    /// The caller's stream can begin, so many milliseconds after it was asked for.
+    pub(crate) fn paced(&self, millis: u64) {
         self.standing.pace.note(millis);
+    }
+
+    /// A stream has begun to answer. A probe has done its work then: the stream may go
+    /// on for an hour.
+    pub(crate) fn began(&mut self) {
         if self.entry == Entry::Probe {
             let was_open = self.standing.circuit.succeeded(Entry::Probe);
             self.standing.closed(was_open);

@@ -183,6 +183,48 @@ async fn duplicates_are_found_by_their_model_and_ordered_by_priority() {
 }
 
 #[tokio::test]
+async fn an_endpoint_is_asked_once_however_many_aliases_it_has() {
+    let mut crowd = Crowd::of(2, json!({"strategy": "duplicate"}), &[]).await;
+    let first = crowd.endpoints[0];
+    crowd
+        .restart(&[], |ground| {
+            ground.model("the same", first, &json!({}));
+            ground.model("warmer", first, &json!({"temperature": 1.5}));
+        })
+        .await;
+    crowd.script(0, "status=503");
+    for call in 1..=2 {
+        assert_eq!(crowd.served_by(json!({})).await, 1);
+        assert_eq!(crowd.received()[1], call);
+    }
+    // The second call's turn was the other endpoint's.
+    assert_eq!(crowd.received(), [1, 2]);
+}
+
+#[tokio::test]
+async fn an_alias_of_an_endpoint_that_hangs_is_not_asked_in_the_same_call() {
+    let env = [("FIRST_BYTE_TIMEOUT", "1")];
+    let mut crowd = Crowd::of(2, json!({"strategy": "backup"}), &env).await;
+    let ids = (crowd.models.clone(), crowd.endpoints[0]);
+    crowd
+        .restart(&env, |ground| {
+            let (models, first) = ids;
+            let alias = ground.model("whole", first, &json!({"disable_streaming": true}));
+            let targets = [alias, models[1]].map(|id| json!({"virtual_model_id": id}));
+            let routing = json!({"strategy": "backup", "targets": targets});
+            ground.change_model(models[0], &json!({"routing": routing}));
+        })
+        .await;
+    // What fails otherwise is asked as the alias asks.
+    crowd.script(0, "status=500");
+    assert_eq!(crowd.served_by(json!({})).await, 1);
+    assert_eq!(crowd.received(), [2, 1]);
+    crowd.script(0, "hang=header");
+    assert_eq!(crowd.served_by(json!({})).await, 1);
+    assert_eq!(crowd.received(), [3, 2]);
+}
+
+#[tokio::test]
 async fn what_weighs_nothing_is_only_a_backup() {
     let crowd = Crowd::of(2, json!({"strategy": "weighted", "weight": 0}), &[]).await;
     for _ in 0..8 {
@@ -250,6 +292,40 @@ async fn the_fastest_is_asked() {
     for _ in 0..5 {
         assert_eq!(crowd.served_by(json!({"stream": true})).await, 1);
     }
+}
+
+#[tokio::test]
+async fn who_has_only_failed_is_not_tried_first_by_the_fastest() {
+    let env = [("CIRCUIT_FAILURE_THRESHOLD", "1000")];
+    let crowd = Crowd::of(2, json!({"strategy": "fastest"}), &env).await;
+    crowd.script(0, "status=503");
+    for _ in 0..6 {
+        assert_eq!(crowd.served_by(json!({"stream": true})).await, 1);
+    }
+    assert_eq!(crowd.received(), [1, 6], "tried once");
+    // When nobody else is left it is asked.
+    crowd.script(0, "say=from+0");
+    crowd.script(1, "status=503");
+    assert_eq!(crowd.served_by(json!({"stream": true})).await, 0);
+}
+
+#[tokio::test]
+async fn only_what_streams_to_the_caller_tells_how_fast_one_is() {
+    let queue = Member::of(Flavor::Queue);
+    let members = vec![queue, Member::usual()];
+    let crowd = Crowd::with(members, json!({"strategy": "fastest"}), &[]).await;
+    crowd.script(0, "say=from+0 delay_ms=700");
+    let mut served = Vec::new();
+    for _ in 0..4 {
+        served.push(crowd.served_by(json!({})).await);
+    }
+    assert_eq!(served, [0, 1, 0, 1], "nothing is known of anybody");
+    // A stream out of a whole answer begins with its end.
+    let mut served = Vec::new();
+    for _ in 0..4 {
+        served.push(crowd.served_by(json!({"stream": true})).await);
+    }
+    assert_eq!(served, [0, 1, 1, 1]);
 }
 
 #[tokio::test]

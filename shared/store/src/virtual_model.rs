@@ -160,6 +160,58 @@ impl fmt::Debug for VirtualModelRow {
     }
 }
 
+impl VirtualModel {
+    /// Whether it stands for the same model at the same endpoint as `other`.
+    pub(crate) fn is_where(&self, other: &Self) -> bool {
+        (self.endpoint_id, &self.actual_model) == (other.endpoint_id, &other.actual_model)
+    }
+
+    /// Whether a request to it goes out as one to `other` does.
+    pub(crate) fn asks_the_same_as(&self, other: &Self) -> bool {
+        // All named, so that of a new field somebody has to say whether it shows.
+        let Self {
+            id: _,
+            name: _,
+            endpoint_id: _,
+            actual_model: _,
+            description: _,
+            cost_per_1m_tokens_in: _,
+            cost_per_1m_tokens_out: _,
+            cost_per_1m_tokens_in_cached: _,
+            cost_per_1m_tokens_out_cached: _,
+            disable_streaming,
+            force_non_streaming: _,
+            custom_headers,
+            enabled: _,
+            max_tokens,
+            temperature,
+            top_p,
+            system_prompt,
+            show_reasoning: _,
+            queue_priority,
+            auto_cache,
+            inline_system,
+            keep_alive,
+            num_ctx,
+            routing: _,
+            created_at: _,
+            updated_at: _,
+        } = self;
+        self.is_where(other)
+            && *disable_streaming == other.disable_streaming
+            && *custom_headers == other.custom_headers
+            && *max_tokens == other.max_tokens
+            && *temperature == other.temperature
+            && *top_p == other.top_p
+            && *system_prompt == other.system_prompt
+            && *queue_priority == other.queue_priority
+            && *auto_cache == other.auto_cache
+            && *inline_system == other.inline_system
+            && *keep_alive == other.keep_alive
+            && *num_ctx == other.num_ctx
+    }
+}
+
 /// A row as read, before it is judged.
 pub(crate) struct StoredVirtualModel {
     pub(crate) row: VirtualModelRow,

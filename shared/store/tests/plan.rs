@@ -93,6 +93,7 @@ fn standing(now: &Value) -> Standing {
         circuit,
         in_flight: number("in_flight").unwrap_or(0),
         first_token_ms: number("first_token_ms"),
+        failing: now["failing"] == true,
     }
 }
 
@@ -136,6 +137,7 @@ fn reason(reason: &SkipReason) -> &'static str {
         SkipReason::Unusable => "unusable",
         SkipReason::NotServed(_) => "not_served",
         SkipReason::CircuitOpen(_) => "circuit_open",
+        SkipReason::SameAs(_) => "same_as",
         SkipReason::BeyondAttempts => "beyond_attempts",
     }
 }
@@ -195,6 +197,20 @@ fn every_plan_keeps_the_laws() {
                 plan.candidates.len() as u64 <= most.unwrap_or(100),
                 "{told}"
             );
+            // Nobody is asked the same question twice.
+            let mut questions: Vec<_> = plan
+                .candidates
+                .iter()
+                .map(|c| {
+                    let (model, at) = (c.model, c.model.endpoint_id);
+                    let defaults = (model.max_tokens, model.disable_streaming);
+                    (at, &model.actual_model, defaults, &model.custom_headers)
+                })
+                .collect();
+            let count = questions.len();
+            questions.sort();
+            questions.dedup();
+            assert_eq!(questions.len(), count, "{told}");
             for candidate in &plan.candidates {
                 let standing = candidate.standing;
                 assert!(standing.usable && standing.serves, "{told}");
@@ -332,6 +348,7 @@ fn every_reason_is_told_in_words() {
         SkipReason::Unusable,
         SkipReason::NotServed("no such call".to_owned()),
         SkipReason::CircuitOpen(1),
+        SkipReason::SameAs("b".to_owned()),
         SkipReason::BeyondAttempts,
     ] {
         assert!(reason.to_string().contains(' '), "{reason:?}");

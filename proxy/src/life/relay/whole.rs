@@ -42,6 +42,7 @@ pub(in super::super) fn complete(
             answer_bytes: done.answer_bytes,
             empty: done.answer_bytes == 0 && !done.says_why,
             body: done.body,
+            streams: errand.form.stream,
             times: Times::default(),
         }));
     }
@@ -58,6 +59,7 @@ pub(in super::super) fn complete(
         answer_bytes: reply.answer_bytes,
         empty: errand.call != Call::Embeddings && reply.answer_bytes == 0 && !reply.says_why,
         body: reply.body.to_bytes(),
+        streams: errand.form.stream,
         times: Times::default(),
     }))
 }

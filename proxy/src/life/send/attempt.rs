@@ -57,6 +57,8 @@ pub(in super::super) struct Whole {
     pub(in super::super) answer_bytes: u64,
     /// Nothing is in it, and nothing says why.
     pub(in super::super) empty: bool,
+    /// The caller gets it as a stream, which begins only now.
+    pub(in super::super) streams: bool,
     pub(in super::super) times: Times,
 }
 
@@ -82,10 +84,16 @@ impl Answer {
     pub(super) fn with_pass(mut self, pass: Option<(Pass, u64)>) -> Self {
         match (&mut self, pass) {
             (Self::Stream(streaming), Some((mut pass, millis))) => {
-                pass.began(millis);
+                pass.paced(millis);
+                pass.began();
                 streaming.pass = Some(pass);
             }
-            (Self::Whole(_), Some((mut pass, _))) => pass.succeeded(),
+            (Self::Whole(whole), Some((mut pass, millis))) => {
+                if whole.streams {
+                    pass.paced(millis);
+                }
+                pass.succeeded();
+            }
             (Self::Stream(_) | Self::Whole(_), None) => {}
         }
         self

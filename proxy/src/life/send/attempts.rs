@@ -13,7 +13,7 @@ use super::{Account, Candidates, Errand};
 use crate::affinity::Conversation;
 use crate::fault::Fault;
 use crate::live::Target;
-use crate::upstream::{Limits, Pass};
+use crate::upstream::{Limits, Pass, Standing};
 
 /// Tries the candidates in order, then those that their circuits kept out.
 ///
@@ -32,6 +32,7 @@ pub(super) async fn run(
         worst: None,
         empty: None,
         again: None,
+        dead: Vec::new(),
     };
     let targets = &candidates.targets;
     let mut left_out = Vec::new();
@@ -73,6 +74,8 @@ struct Tries<'e> {
     empty: Option<(Answer, Arc<Target>)>,
     /// Who asked for the shortest time, and until when.
     again: Option<(Instant, Arc<Target>)>,
+    /// Not to be connected to, or too slow.
+    dead: Vec<Arc<Standing>>,
 }
 
 impl Tries<'_> {
@@ -121,6 +124,14 @@ impl Tries<'_> {
         others: bool,
         account: &mut Account,
     ) -> Result<Option<Answer>, Fault> {
+        // Another virtual model's: what went wrong then does not depend on the request.
+        if self
+            .dead
+            .iter()
+            .any(|dead| Arc::ptr_eq(dead, &target.standing))
+        {
+            return Ok(None);
+        }
         let times = self.errand.gateway.timeouts;
         let began = Instant::now();
         let left = self.deadline.saturating_duration_since(began);
@@ -177,6 +188,9 @@ impl Tries<'_> {
                         reason = fault.private,
                         "an attempt failed; the next candidate is asked"
                     );
+                }
+                if fault.unsent || fault.outcome == Outcome::Timeout {
+                    self.dead.push(Arc::clone(&target.standing));
                 }
                 self.note(fault, target);
                 Ok(None)

@@ -77,6 +77,8 @@ pub(super) struct Circuit {
     /// Until when the upstream has asked to be left alone; not saved.
     asked: AtomicI64,
     probing: AtomicBool,
+    /// A failure without a success since counts until then.
+    failing_until: AtomicI64,
     /// Whether `record` has anything to forget; read on every success.
     troubled: AtomicBool,
     record: Mutex<Record>,
@@ -112,6 +114,7 @@ impl Circuit {
             opened_at: AtomicI64::new(saved.map_or(0, |row| row.opened_at.saturating_mul(1000))),
             asked: AtomicI64::new(0),
             probing: AtomicBool::new(false),
+            failing_until: AtomicI64::new(0),
             troubled: AtomicBool::new(saved.is_some()),
             record: Mutex::new(record),
         }
@@ -131,6 +134,11 @@ impl Circuit {
     /// Whether the upstream has asked to be left alone at this time.
     pub(super) fn is_to_be_left(&self, now: i64) -> bool {
         now < self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has failed within the window and not succeeded since.
+    pub(super) fn is_failing(&self, now: i64) -> bool {
+        now < self.failing_until.load(Ordering::Relaxed)
     }
 
     /// Lets a call through, or not.
@@ -164,6 +172,7 @@ impl Circuit {
             return false;
         }
         self.troubled.store(false, Ordering::Release);
+        self.failing_until.store(0, Ordering::Relaxed);
         record.failures.clear();
         self.asked.store(0, Ordering::Relaxed);
         let was_open = self.until.swap(0, Ordering::AcqRel) != 0;
@@ -184,6 +193,8 @@ impl Circuit {
         let mut record = self.record();
         self.left(entry);
         self.troubled.store(true, Ordering::Release);
+        let counts = now.saturating_add(limits.window);
+        self.failing_until.store(counts, Ordering::Relaxed);
         record.last_error = Some(why.to_owned());
         record.failures.push_back(now);
         while record.failures.len() > MOST
@@ -304,6 +315,18 @@ mod tests {
                 until: 1602
             }
         );
+    }
+
+    #[test]
+    fn it_is_failing_until_a_success_or_the_window_is_over() {
+        let circuit = Circuit::new(None);
+        assert!(!circuit.is_failing(1));
+        fail(&circuit, 1);
+        assert!(circuit.is_failing(1000));
+        assert!(!circuit.is_failing(1001));
+        fail(&circuit, 1002);
+        circuit.succeeded(Entry::Plain);
+        assert!(!circuit.is_failing(1003));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Standing {
     /// Median of its recent times to the first token, in milliseconds; `None` before
     /// the first.
     pub first_token_ms: Option<u32>,
+    /// It has failed of late and not answered since.
+    pub failing: bool,
 }
 
 /// Whether calls may go to a model at an endpoint.
@@ -122,6 +124,9 @@ pub enum SkipReason {
     NotServed(String),
     /// Its circuit is open until then, in unix milliseconds.
     CircuitOpen(i64),
+    /// The virtual model of that name comes first and asks the same model at the same
+    /// endpoint.
+    SameAs(String),
     /// As many others come first as there may be attempts.
     BeyondAttempts,
 }
@@ -135,6 +140,12 @@ impl fmt::Display for SkipReason {
             Self::NotServed(text) => f.write_str(text),
             Self::CircuitOpen(_) => {
                 f.write_str("its circuit is open: it has failed too often of late")
+            }
+            Self::SameAs(name) => {
+                write!(
+                    f,
+                    "'{name}' comes first and asks the same model at the same endpoint"
+                )
             }
             Self::BeyondAttempts => f.write_str("the attempts are used up before it"),
         }
@@ -164,6 +175,7 @@ impl Plan<'_> {
                 | SkipReason::EndpointDisabled
                 | SkipReason::Unusable
                 | SkipReason::CircuitOpen(_)
+                | SkipReason::SameAs(_)
                 | SkipReason::BeyondAttempts => None,
             });
         not_served.map_or_else(|| Refused::no_candidate(name), Refused::unsupported)
@@ -179,6 +191,7 @@ impl SkipReason {
             Self::Unusable => "unusable",
             Self::NotServed(_) => "not_served",
             Self::CircuitOpen(_) => "circuit_open",
+            Self::SameAs(_) => "same_as",
             Self::BeyondAttempts => "beyond_attempts",
         }
     }
@@ -196,6 +209,8 @@ pub fn plan<'s>(
     let mut plan = Plan::default();
     let mut closed = Vec::new();
     let mut open = Vec::new();
+    let mut found: Vec<&VirtualModel> = Vec::new();
+    let strategy = model.routing.strategy;
     for (model, weight) in listed(snapshot, model) {
         let mut skip = |reason| plan.skipped.push(Skipped { model, reason });
         let Some(endpoint) = snapshot.endpoint(model.endpoint_id) else {
@@ -219,6 +234,14 @@ pub fn plan<'s>(
             skip(SkipReason::NotServed(not_served(endpoint, call)));
             continue;
         }
+        // Found by their model and not named by anybody: each endpoint has one turn.
+        if strategy == Strategy::Duplicate
+            && let Some(first) = found.iter().find(|first| first.is_where(model))
+        {
+            skip(SkipReason::SameAs(first.name.clone()));
+            continue;
+        }
+        found.push(model);
         let candidate = Candidate {
             model,
             endpoint,
@@ -237,13 +260,14 @@ pub fn plan<'s>(
         plan.last_resort = true;
     }
     open.sort_by_key(|(opened_at, _, _)| *opened_at);
+    let mut asked: Vec<&VirtualModel> = closed.iter().map(|(c, _)| &**c.model).collect();
     for (_, until, candidate) in open {
-        plan.skipped.push(Skipped {
-            model: candidate.model,
-            reason: SkipReason::CircuitOpen(until),
-        });
+        let model = candidate.model;
+        let reason = same_as(&asked, model).unwrap_or(SkipReason::CircuitOpen(until));
+        plan.skipped.push(Skipped { model, reason });
+        asked.push(model);
     }
-    plan.candidates = in_order(model.routing.strategy, closed, turn);
+    plan.candidates = in_order(strategy, closed, turn);
     if let Some(id) = turn.stays_with
         && let Some(at) = plan
             .candidates
@@ -251,6 +275,16 @@ pub fn plan<'s>(
             .position(|c| c.model.id == id && c.standing.circuit == Circuit::Closed)
     {
         plan.candidates[..=at].rotate_right(1);
+    }
+    asked.clear();
+    for candidate in std::mem::take(&mut plan.candidates) {
+        let model = candidate.model;
+        if let Some(reason) = same_as(&asked, model) {
+            plan.skipped.push(Skipped { model, reason });
+        } else {
+            asked.push(model);
+            plan.candidates.push(candidate);
+        }
     }
     let most = model
         .routing
@@ -265,6 +299,12 @@ pub fn plan<'s>(
         }
     }
     plan
+}
+
+/// Why `model` is not asked when those `asked` have been.
+fn same_as(asked: &[&VirtualModel], model: &VirtualModel) -> Option<SkipReason> {
+    let first = asked.iter().find(|first| first.asks_the_same_as(model))?;
+    Some(SkipReason::SameAs(first.name.clone()))
 }
 
 /// Everything that could serve, the model itself first, with its weight.
@@ -316,9 +356,17 @@ fn in_order<'s>(
         Strategy::LeastBusy => {
             take_turns(&mut listed, turn, |c| (priority(c), c.standing.in_flight));
         }
-        // Who is not known yet gets a chance to be.
+        // Who is not known yet gets a chance to be, unless all it has done is to fail.
         Strategy::Fastest => take_turns(&mut listed, turn, |c| {
-            (priority(c), c.standing.first_token_ms.unwrap_or(0))
+            let Standing {
+                first_token_ms: pace,
+                failing,
+                ..
+            } = c.standing;
+            (
+                priority(c),
+                pace.unwrap_or(if failing { u32::MAX } else { 0 }),
+            )
         }),
     }
     listed.into_iter().map(|(candidate, _)| candidate).collect()

@@ -111,6 +111,7 @@ impl Road<'_> {
             circuit: self.circuit(model, endpoint).1,
             in_flight: 0,
             first_token_ms: None,
+            failing: false,
         };
         let call = self.asked.call;
         let turn = Turn::default();
