@@ -223,7 +223,7 @@ fn streams(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> (bool, bool) {
 }
 
 /// What of the caller's body is changed for a candidate that speaks the caller's
-/// dialect, and why; nothing for others. Apart from [`write`], because only a person
+/// dialect, and why; nothing for others. Apart from [`write()`], because only a person
 /// asks for it.
 #[must_use]
 pub fn edit_notes(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Vec<Note> {

@@ -1,11 +1,12 @@
 //! Vendors: where a call goes and how it is authenticated.
 //!
-//! One vendor is one row of [`PROVIDERS`]. A vendor that speaks a known dialect
-//! needs nothing else. Request and reply bodies are not touched here: that is the
+//! One vendor is one row of `vendors`. A vendor that speaks a known dialect needs
+//! nothing else. Request and reply bodies are not touched here: that is the
 //! business of [`crate::dialect`].
 
 mod base_url;
 mod model_list;
+mod vendors;
 
 pub use base_url::{BaseUrl, BaseUrlError, UpstreamUrl};
 pub use model_list::ModelListError;
@@ -63,15 +64,15 @@ impl ProviderKind {
     #[must_use]
     pub fn provider(self) -> &'static Provider {
         match self {
-            Self::OpenWebui => &OPENWEBUI,
-            Self::OpenAi => &OPENAI,
-            Self::Ollama => &OLLAMA,
-            Self::Vllm => &VLLM,
-            Self::Together => &TOGETHER,
-            Self::Runpod => &RUNPOD,
-            Self::Anthropic => &ANTHROPIC,
-            Self::DeepInfra => &DEEPINFRA,
-            Self::Queue => &QUEUE,
+            Self::OpenWebui => &vendors::OPENWEBUI,
+            Self::OpenAi => &vendors::OPENAI,
+            Self::Ollama => &vendors::OLLAMA,
+            Self::Vllm => &vendors::VLLM,
+            Self::Together => &vendors::TOGETHER,
+            Self::Runpod => &vendors::RUNPOD,
+            Self::Anthropic => &vendors::ANTHROPIC,
+            Self::DeepInfra => &vendors::DEEPINFRA,
+            Self::Queue => &vendors::QUEUE,
         }
     }
 }
@@ -149,22 +150,6 @@ struct Line {
     as_chat: bool,
 }
 
-const fn line(path: &'static str, format: Format) -> Option<Line> {
-    Some(Line {
-        path,
-        format,
-        as_chat: false,
-    })
-}
-
-const fn as_chat(path: &'static str, format: Format) -> Option<Line> {
-    Some(Line {
-        path,
-        format,
-        as_chat: true,
-    })
-}
-
 /// How an upstream wants the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Auth {
@@ -174,8 +159,7 @@ enum Auth {
     AnthropicKey,
 }
 
-/// One vendor: fixed facts about its API. Sources: the vendors' own API
-/// references, and for vLLM and Ollama their servers' source.
+/// One vendor: fixed facts about its API.
 #[derive(Debug)]
 pub struct Provider {
     /// The id in the store.
@@ -205,110 +189,6 @@ pub struct Provider {
     pub float_embeddings_only: bool,
     auth: Auth,
 }
-
-/// Servers that speak OpenAI's API below `/v1`.
-const OPENAI_LIKE: Provider = Provider {
-    id: "",
-    label: "",
-    roots: &["/v1"],
-    versioned_base: true,
-    prefix: "/v1",
-    chat: line("/chat/completions", Format::OpenAi),
-    completions: line("/completions", Format::OpenAi),
-    embeddings: line("/embeddings", Format::OpenAi),
-    models: line("/models", Format::OpenAi),
-    takes_stream_options: true,
-    only_max_tokens: false,
-    streams: true,
-    float_embeddings_only: false,
-    auth: Auth::Bearer,
-};
-
-static OPENAI: Provider = Provider {
-    id: "openai",
-    label: "OpenAI compatible",
-    ..OPENAI_LIKE
-};
-static VLLM: Provider = Provider {
-    id: "vllm",
-    label: "vLLM",
-    ..OPENAI_LIKE
-};
-static TOGETHER: Provider = Provider {
-    id: "together",
-    label: "Together AI",
-    takes_stream_options: false,
-    ..OPENAI_LIKE
-};
-/// Nothing is known of legacy completions there: they go as chat.
-static QUEUE: Provider = Provider {
-    id: "queue",
-    label: "Queue based",
-    streams: false,
-    completions: as_chat("/chat/completions", Format::OpenAi),
-    ..OPENAI_LIKE
-};
-static DEEPINFRA: Provider = Provider {
-    id: "deepinfra",
-    label: "DeepInfra",
-    roots: &["/v1/openai", "/v1"],
-    versioned_base: false,
-    prefix: "/v1/openai",
-    float_embeddings_only: true,
-    ..OPENAI_LIKE
-};
-/// Open WebUI has no `/v1` and no legacy completions.
-static OPENWEBUI: Provider = Provider {
-    id: "openwebui",
-    label: "Open WebUI",
-    roots: &["/api/v1", "/api", "/v1"],
-    versioned_base: false,
-    prefix: "/api",
-    completions: as_chat("/chat/completions", Format::OpenAi),
-    ..OPENAI_LIKE
-};
-/// Its own API: the `/v1` paths cut long prompts to the loaded context silently.
-static OLLAMA: Provider = Provider {
-    id: "ollama",
-    label: "Ollama",
-    roots: &["/v1", "/api"],
-    versioned_base: false,
-    prefix: "/api",
-    chat: line("/chat", Format::OllamaChat),
-    completions: line("/generate", Format::OllamaGenerate),
-    embeddings: line("/embed", Format::OllamaEmbed),
-    models: line("/tags", Format::OpenAi),
-    ..OPENAI_LIKE
-};
-static ANTHROPIC: Provider = Provider {
-    id: "anthropic",
-    label: "Anthropic",
-    versioned_base: false,
-    chat: line("/messages", Format::Anthropic),
-    completions: as_chat("/messages", Format::Anthropic),
-    embeddings: None,
-    auth: Auth::AnthropicKey,
-    ..OPENAI_LIKE
-};
-/// A job platform. Below `/openai/v1` its endpoints speak OpenAI's dialect: see
-/// [`RUNPOD_OPENAI`].
-static RUNPOD: Provider = Provider {
-    id: "runpod",
-    label: "RunPod Serverless",
-    roots: &["/runsync", "/run"],
-    versioned_base: false,
-    prefix: "",
-    chat: line("/run", Format::RunpodJob),
-    completions: line("/run", Format::RunpodJob),
-    embeddings: line("/run", Format::RunpodJob),
-    models: None,
-    ..OPENAI_LIKE
-};
-static RUNPOD_OPENAI: Provider = Provider {
-    id: "runpod",
-    label: "RunPod Serverless",
-    ..OPENAI_LIKE
-};
 
 impl Provider {
     /// How `call` is put to the vendor at `base`; `None` when it does not serve it.
@@ -350,9 +230,9 @@ impl Provider {
 
     /// The row that holds for `base`: RunPod has two.
     fn at(&self, base: &BaseUrl) -> &Self {
-        let is_runpod = self.id == RUNPOD.id;
+        let is_runpod = self.id == vendors::RUNPOD.id;
         if is_runpod && base.path().contains("/openai/v1") {
-            &RUNPOD_OPENAI
+            &vendors::RUNPOD_OPENAI
         } else {
             self
         }
