@@ -15,6 +15,8 @@ pub mod normaliser;
 pub mod outbound;
 pub mod provider;
 pub mod redact;
+#[cfg(test)]
+mod splits;
 pub mod sse;
 pub mod translation;
 pub mod usage;

@@ -74,6 +74,7 @@ fn emit(line: &[u8], each: &mut impl FnMut(Frame<'_>)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::splits;
 
     fn lines(pieces: &[&[u8]]) -> Vec<String> {
         let mut got = Vec::new();
@@ -104,16 +105,7 @@ mod tests {
 
     #[test]
     fn every_case_whole_and_at_every_split() {
-        for (input, expected) in CASES {
-            let bytes = input.as_bytes();
-            assert_eq!(lines(&[bytes]), *expected, "{input:?}");
-            for cut in 0..=bytes.len() {
-                let (a, b) = bytes.split_at(cut);
-                assert_eq!(lines(&[a, b]), *expected, "{input:?} cut at {cut}");
-            }
-            let single: Vec<&[u8]> = bytes.chunks(1).collect();
-            assert_eq!(lines(&single), *expected, "{input:?} byte by byte");
-        }
+        splits::check(CASES, lines);
     }
 
     #[test]

@@ -146,6 +146,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::splits;
 
     /// Frames as text: `e` error event, `d` event, `c` comment.
     fn frames(pieces: &[&[u8]]) -> Vec<String> {
@@ -191,16 +192,7 @@ mod tests {
 
     #[test]
     fn every_case_whole_and_at_every_split() {
-        for (input, expected) in CASES {
-            let bytes = input.as_bytes();
-            assert_eq!(frames(&[bytes]), *expected, "{input:?}");
-            for cut in 0..=bytes.len() {
-                let (a, b) = bytes.split_at(cut);
-                assert_eq!(frames(&[a, b]), *expected, "{input:?} cut at {cut}");
-            }
-            let single: Vec<&[u8]> = bytes.chunks(1).collect();
-            assert_eq!(frames(&single), *expected, "{input:?} byte by byte");
-        }
+        splits::check(CASES, frames);
     }
 
     /// The limit holds for lines as they come, so that it is the same at every split.
