@@ -70,6 +70,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use store::{Endpoint, Secret};
+    use wire::dialect::runpod::Worker;
     use wire::provider::ProviderKind;
 
     use super::{LIFETIME, ModelCache};
@@ -87,7 +88,7 @@ mod tests {
             ca_file: None,
             tls_insecure: false,
             health_check_url: None,
-            worker_form: "auto".to_owned(),
+            worker_form: Worker::default(),
             created_at: 1,
             updated_at: 1,
         }

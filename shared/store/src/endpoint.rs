@@ -6,6 +6,7 @@ use std::fmt;
 
 use rusqlite::Row;
 use serde::Serialize;
+use wire::dialect::runpod::Worker;
 use wire::provider::{BaseUrl, BaseUrlError, ProviderKind, UpstreamUrl};
 
 pub(crate) use draft::ApiKeyChange;
@@ -41,7 +42,7 @@ pub struct Endpoint {
     /// Where its health is looked up, as typed; [`Self::health_check`] has the address.
     pub health_check_url: Option<String>,
     /// What runs behind a RunPod endpoint.
-    pub worker_form: String,
+    pub worker_form: Worker,
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds.
@@ -138,7 +139,7 @@ impl StoredEndpoint {
             health_check_url: columns.text("health_check_url"),
             worker_form: columns
                 .text("worker_form")
-                .unwrap_or_else(|| WORKER_FORMS[0].to_owned()),
+                .unwrap_or_else(|| Worker::default().id().to_owned()),
             created_at: columns.whole("created_at").unwrap_or(0),
             updated_at: columns.whole("updated_at").unwrap_or(0),
         };
@@ -183,13 +184,11 @@ impl StoredEndpoint {
             ));
             Vec::new()
         });
-        let worker_form = if WORKER_FORMS.contains(&row.worker_form.as_str()) {
-            row.worker_form
-        } else {
+        let worker_form = Worker::from_id(&row.worker_form).unwrap_or_else(|| {
             let why = unknown_worker(&row.worker_form);
             doubts.push(format!("{why}; it is recognised by its answers"));
-            WORKER_FORMS[0].to_owned()
-        };
+            Worker::default()
+        });
         let health_check_url = row.health_check_url.filter(|url| {
             let fault = health_check(&row.url, url).err();
             if let Some(why) = &fault {
@@ -219,14 +218,11 @@ impl StoredEndpoint {
     }
 }
 
-/// What may run behind a RunPod endpoint, the default first.
-const WORKER_FORMS: [&str; 5] = ["auto", "vllm", "vllm_native", "ollama", "text"];
-
 /// Why a worker form is refused, listing the ones there are.
 fn unknown_worker(found: &str) -> String {
     format!(
         "worker_form {found:?} is unknown; it must be one of {}",
-        WORKER_FORMS.join(", ")
+        Worker::ALL.map(Worker::id).join(", ")
     )
 }
 

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use serde_json::json;
 use store::{CircuitRow, EndpointDraft, Store};
 use tempfile::TempDir;
+use wire::dialect::runpod::Worker;
 
 fn with_endpoints() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -142,7 +143,7 @@ fn a_bad_health_check_or_worker_form_is_refused_when_written_and_harmless_when_f
     let snapshot = store.snapshot().unwrap();
     let endpoint = &snapshot.endpoints[0];
     assert_eq!(endpoint.health_check_url, None);
-    assert_eq!(endpoint.worker_form, "auto");
+    assert_eq!(endpoint.worker_form, Worker::Auto);
     let problems: Vec<_> = snapshot.problems.iter().map(ToString::to_string).collect();
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(
@@ -160,14 +161,14 @@ fn a_bad_health_check_or_worker_form_is_refused_when_written_and_harmless_when_f
 #[test]
 fn a_worker_form_reads_back() {
     let (_folder, store) = with_endpoints();
-    for form in ["auto", "vllm", "vllm_native", "ollama", "text"] {
-        let draft = EndpointDraft::for_update(&json!({ "worker_form": form })).unwrap();
+    for form in Worker::ALL {
+        let draft = EndpointDraft::for_update(&json!({ "worker_form": form.id() })).unwrap();
         store.update_endpoint(1, &draft).unwrap();
         assert_eq!(store.endpoint(1).unwrap().worker_form, form);
     }
     let draft = EndpointDraft::for_update(&json!({ "worker_form": null })).unwrap();
     store.update_endpoint(1, &draft).unwrap();
-    assert_eq!(store.endpoint(1).unwrap().worker_form, "auto");
+    assert_eq!(store.endpoint(1).unwrap().worker_form, Worker::Auto);
 }
 
 #[test]

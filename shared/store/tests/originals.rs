@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use serde_json::json;
 use store::{RouteTarget, Store, StoreError, Strategy, VirtualModelDraft};
 use tempfile::TempDir;
+use wire::dialect::runpod::Worker;
 
 const VA: &str = include_str!("originals/va.sql");
 const VS: &str = include_str!("originals/vs.sql");
@@ -249,7 +250,7 @@ fn failover_and_health_checks_of_the_newest_original_go_on() {
         snapshot.endpoints[0].health_check().unwrap().path(),
         "/health"
     );
-    assert_eq!(snapshot.endpoints[0].worker_form, "auto");
+    assert_eq!(snapshot.endpoints[0].worker_form, Worker::Auto);
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use serde_json::Value;
+use wire::dialect::runpod::Worker;
 use wire::provider::{BaseUrl, ProviderKind};
 
-use super::{WORKER_FORMS, health_check, unknown_type, unknown_worker};
+use super::{health_check, unknown_type, unknown_worker};
 use crate::custom_headers::CustomHeaders;
 use crate::field_errors::FieldErrors;
 use crate::input::Input;
@@ -28,7 +29,7 @@ pub struct EndpointDraft {
     pub(crate) ca_file: Option<Option<String>>,
     pub(crate) tls_insecure: Option<bool>,
     pub(crate) health_check_url: Option<Option<String>>,
-    pub(crate) worker_form: Option<String>,
+    pub(crate) worker_form: Option<Worker>,
 }
 
 /// What to do with the stored key.
@@ -136,15 +137,15 @@ fn health_check_url(input: &mut Input<'_>) -> Option<Option<String>> {
     Some(typed)
 }
 
-fn worker_form(input: &mut Input<'_>) -> Option<String> {
+fn worker_form(input: &mut Input<'_>) -> Option<Worker> {
     let Some(form) = input.text("worker_form", 100)? else {
-        return Some(WORKER_FORMS[0].to_owned());
+        return Some(Worker::default());
     };
-    if !WORKER_FORMS.contains(&form.as_str()) {
+    let known = Worker::from_id(&form);
+    if known.is_none() {
         input.refuse("worker_form", unknown_worker(&form));
-        return None;
     }
-    Some(form)
+    known
 }
 
 fn api_key(input: &mut Input<'_>) -> Option<ApiKeyChange> {

@@ -1,5 +1,6 @@
 //! The AI queue as an endpoint that takes every model name.
 
+use wire::dialect::runpod::Worker;
 use wire::provider::ProviderKind;
 
 use crate::endpoint::Endpoint;
@@ -22,7 +23,7 @@ pub fn endpoint(url: &str) -> Endpoint {
         ca_file: None,
         tls_insecure: false,
         health_check_url: None,
-        worker_form: "auto".to_owned(),
+        worker_form: Worker::default(),
         created_at: 0,
         updated_at: 0,
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use wire::dialect::openai::{self, Defaults, Request};
-use wire::dialect::runpod::{Policy, Worker};
+use wire::dialect::runpod::Policy;
 use wire::hub::Thinking;
 use wire::outbound::{self, Candidate, Inbound, LocalModel, Outbound};
 use wire::provider::{Call, ProviderKind, Way};
@@ -93,7 +93,7 @@ impl Destination<'_> {
                 ceiling: model.num_ctx,
                 ..known.local
             },
-            worker: Worker::from_id(&self.endpoint.worker_form).unwrap_or_default(),
+            worker: self.endpoint.worker_form,
             policy: Some(policy(known.timeout, whole)),
         }
     }

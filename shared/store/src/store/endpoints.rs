@@ -193,6 +193,6 @@ fn assignments(
     row.set_given("ca_file", ca_file.clone());
     row.set_given("tls_insecure", *tls_insecure);
     row.set_given("health_check_url", health_check_url.clone());
-    row.set_given("worker_form", worker_form.clone());
+    row.set_given("worker_form", worker_form.map(|form| form.id().to_owned()));
     Ok(row)
 }
