@@ -78,7 +78,7 @@ pub(crate) struct Voice {
 
 impl Flavor {
     /// All that serve OpenAI's format.
-    pub const ALL: [Flavor; 7] = [
+    pub const OPENAI_FORMAT: [Flavor; 7] = [
         Flavor::OpenAi,
         Flavor::Vllm,
         Flavor::Together,
@@ -93,7 +93,7 @@ impl Flavor {
 
     /// All of them, in the order of the demo.
     pub fn every() -> impl Iterator<Item = Flavor> {
-        Flavor::ALL.into_iter().chain(Flavor::OWN_FORMAT)
+        Flavor::OPENAI_FORMAT.into_iter().chain(Flavor::OWN_FORMAT)
     }
 
     /// The name used on the command line.
