@@ -12,6 +12,7 @@ mod embeddings;
 mod errors;
 mod heard;
 mod images;
+mod logprobs;
 mod sent;
 mod table;
 mod tools;
@@ -128,6 +129,11 @@ async fn errors_of_the_upstream() {
 #[tokio::test]
 async fn usage_with_cached_tokens() {
     every(Kind::CachedUsage, chat::cached).await;
+}
+
+#[tokio::test]
+async fn log_probabilities() {
+    every(Kind::Logprobs, logprobs::told).await;
 }
 
 #[tokio::test]

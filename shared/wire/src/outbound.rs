@@ -265,19 +265,39 @@ fn edit_target<'c>(inbound: &Inbound<'_>, candidate: &Candidate<'c>) -> openai::
     }
 }
 
-/// The caller's chat with the virtual model's defaults.
+/// The caller's chat with the virtual model's defaults, for an answer that is translated.
 fn chat(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Chat, Unsaid> {
     let mut chat = openai::read_chat(inbound.body).map_err(Unsaid::unread)?;
+    if chat.logprobs.is_some() {
+        return Err(no_logprobs(candidate).into());
+    }
     chat.apply(candidate.defaults);
     chat.stream = streams(inbound, candidate).1;
     Ok(chat)
 }
 
-/// The caller's completion request with the virtual model's defaults.
+/// The caller's completion request with the virtual model's defaults, for an answer that
+/// is translated.
 fn read_completion(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Completion, Unsaid> {
     let mut completion = openai::read_completion(inbound.body).map_err(Unsaid::unread)?;
+    if completion.logprobs.is_some() {
+        return Err(no_logprobs(candidate).into());
+    }
     completion.apply(candidate.defaults);
     Ok(completion)
+}
+
+/// Clients look up log probabilities by their place in the answer, so one without them
+/// would be another answer; and a translated one has no place for them.
+fn no_logprobs(candidate: &Candidate<'_>) -> Refusal {
+    Refusal::field(
+        "logprobs",
+        &format!(
+            "cannot be used with this model: its endpoint is of the type '{}', whose answers are \
+             translated here, without log probabilities; leave it out",
+            candidate.provider.id
+        ),
+    )
 }
 
 fn to_anthropic(chat: &Chat, candidate: &Candidate<'_>) -> Result<Written, Refusal> {

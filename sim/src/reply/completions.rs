@@ -12,7 +12,10 @@ use crate::vendor::models::CREATED;
 pub(super) fn whole(flavor: Flavor, facts: &Facts, script: &Script, answer: &Answer) -> String {
     let text = answer.text();
     let choices: Vec<String> = (0..choices(facts, script))
-        .map(|index| choice(flavor, index, &text, Some(&answer.finish)))
+        .map(|index| {
+            let logprobs = logprobs(facts, &answer.pieces);
+            choice(flavor, index, &text, &logprobs, Some(&answer.finish))
+        })
         .collect();
     let usage = (script.usage != Usage::None).then(|| answer.usage(flavor));
     object(
@@ -58,13 +61,14 @@ pub(super) fn events(
     let mut events = Vec::new();
     for piece in &answer.pieces {
         for index in 0..total {
-            let choice = choice(flavor, index, piece, None);
+            let logprobs = logprobs(facts, std::slice::from_ref(piece));
+            let choice = choice(flavor, index, piece, &logprobs, None);
             events.push(event(&choice, running.clone(), true));
         }
     }
     if !script.no_finish {
         for index in 0..total {
-            let choice = choice(flavor, index, "", Some(&answer.finish));
+            let choice = choice(flavor, index, "", "null", Some(&answer.finish));
             let last = index + 1 == total && finish_usage(flavor, script);
             let usage = if last {
                 Some(answer.usage(flavor))
@@ -88,7 +92,27 @@ fn choices(facts: &Facts, script: &Script) -> usize {
     }
 }
 
-fn choice(flavor: Flavor, index: usize, text: &str, finish: Option<&String>) -> String {
+/// In columns, not in rows as those of a chat.
+fn logprobs(facts: &Facts, pieces: &[String]) -> String {
+    if !facts.logprobs || pieces.is_empty() {
+        return "null".to_owned();
+    }
+    let tokens: Vec<String> = pieces.iter().map(|piece| quote(piece)).collect();
+    let each: Vec<&str> = pieces.iter().map(|_| "-0.25").collect();
+    format!(
+        r#"{{"tokens":[{}],"token_logprobs":[{}],"top_logprobs":null,"text_offset":[]}}"#,
+        tokens.join(","),
+        each.join(",")
+    )
+}
+
+fn choice(
+    flavor: Flavor,
+    index: usize,
+    text: &str,
+    logprobs: &str,
+    finish: Option<&String>,
+) -> String {
     let finish = finish.map_or_else(|| "null".to_owned(), |finish| quote(finish));
     let extra = if flavor == Flavor::Vllm {
         r#","stop_reason":null"#
@@ -96,7 +120,7 @@ fn choice(flavor: Flavor, index: usize, text: &str, finish: Option<&String>) -> 
         ""
     };
     format!(
-        r#"{{"text":{},"index":{index},"logprobs":null,"finish_reason":{finish}{extra}}}"#,
+        r#"{{"text":{},"index":{index},"logprobs":{logprobs},"finish_reason":{finish}{extra}}}"#,
         quote(text)
     )
 }

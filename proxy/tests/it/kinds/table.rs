@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Errors,
     /// Tokens from the provider's cache are counted.
     CachedUsage,
+    /// Log probabilities of a chat's tokens, and of a text completion's.
+    Logprobs,
     /// Text completions: whole, streamed, with `echo`, several prompts, `n`.
     Completions,
 }
@@ -82,6 +84,7 @@ fn openai(kind: Kind) -> Expected {
         | Kind::Tools
         | Kind::Images
         | Kind::Errors
+        | Kind::Logprobs
         | Kind::CachedUsage => Served("/v1/chat/completions"),
         Kind::Embeddings => Served("/v1/embeddings"),
         Kind::Models => Served("/v1/models"),
@@ -96,6 +99,7 @@ fn deepinfra(kind: Kind) -> Expected {
         | Kind::Tools
         | Kind::Images
         | Kind::Errors
+        | Kind::Logprobs
         | Kind::CachedUsage => Served("/v1/openai/chat/completions"),
         Kind::Embeddings => Served("/v1/openai/embeddings"),
         Kind::Models => Served("/v1/openai/models"),
@@ -110,6 +114,7 @@ fn openwebui(kind: Kind) -> Expected {
         | Kind::Tools
         | Kind::Images
         | Kind::Errors
+        | Kind::Logprobs
         | Kind::CachedUsage
         | Kind::Completions => Served("/api/chat/completions"),
         Kind::Embeddings => Served("/api/embeddings"),
@@ -124,6 +129,7 @@ fn queue(kind: Kind) -> Expected {
         | Kind::Tools
         | Kind::Images
         | Kind::Errors
+        | Kind::Logprobs
         | Kind::CachedUsage
         | Kind::Completions => Served("/v1/chat/completions"),
         Kind::Embeddings => Served("/v1/embeddings"),
@@ -140,6 +146,7 @@ fn ollama(kind: Kind) -> Expected {
         | Kind::Errors
         | Kind::CachedUsage => Served("/api/chat"),
         Kind::Embeddings => Served("/api/embed"),
+        Kind::Logprobs => UNSAYABLE,
         Kind::Models => Served("/api/tags"),
         Kind::Completions => Served("/api/generate"),
     }
@@ -155,6 +162,7 @@ fn anthropic(kind: Kind) -> Expected {
         | Kind::CachedUsage
         | Kind::Completions => Served("/v1/messages"),
         Kind::Embeddings => LACKS,
+        Kind::Logprobs => UNSAYABLE,
         Kind::Models => Served("/v1/models"),
     }
 }
@@ -166,6 +174,7 @@ fn lane(kind: Kind) -> Expected {
         | Kind::Tools
         | Kind::Images
         | Kind::Errors
+        | Kind::Logprobs
         | Kind::CachedUsage => Served("/v2/vllm/openai/v1/chat/completions"),
         Kind::Embeddings => Served("/v2/vllm/openai/v1/embeddings"),
         Kind::Models => Served("/v2/vllm/openai/v1/models"),
@@ -183,6 +192,7 @@ fn forwarding(kind: Kind) -> Expected {
         | Kind::Errors
         | Kind::CachedUsage
         | Kind::Completions => Served("/v2/vllm/run"),
+        Kind::Logprobs => UNSAYABLE,
         Kind::Models => Unlisted,
     }
 }
@@ -197,6 +207,7 @@ fn batch(kind: Kind) -> Expected {
         | Kind::CachedUsage
         | Kind::Completions => Served("/v2/vllm-batch/run"),
         Kind::Embeddings => NO_VECTORS,
+        Kind::Logprobs => UNSAYABLE,
         Kind::Models => Unlisted,
     }
 }
@@ -212,7 +223,7 @@ fn native(kind: Kind) -> Expected {
         Kind::Chat | Kind::Stream | Kind::Errors | Kind::CachedUsage | Kind::Completions => {
             Served("/v2/vllm-native/run")
         }
-        Kind::Tools | Kind::Images | Kind::Embeddings => UNSAYABLE,
+        Kind::Tools | Kind::Images | Kind::Embeddings | Kind::Logprobs => UNSAYABLE,
         Kind::Models => Unlisted,
     }
 }
@@ -223,6 +234,7 @@ fn guessed(kind: Kind) -> Expected {
             Served("/v2/vllm-native/run")
         }
         Kind::Tools | Kind::Images | Kind::Embeddings => NO_VECTORS,
+        Kind::Logprobs => UNSAYABLE,
         Kind::Models => Unlisted,
     }
 }
@@ -236,7 +248,7 @@ fn ollama_worker(kind: Kind) -> Expected {
         | Kind::Errors
         | Kind::CachedUsage
         | Kind::Completions => Served("/v2/ollama/run"),
-        Kind::Embeddings => UNSAYABLE,
+        Kind::Embeddings | Kind::Logprobs => UNSAYABLE,
         Kind::Models => Unlisted,
     }
 }
@@ -246,7 +258,7 @@ fn text(kind: Kind) -> Expected {
         Kind::Chat | Kind::Stream | Kind::Errors | Kind::CachedUsage | Kind::Completions => {
             Served("/v2/text/run")
         }
-        Kind::Tools | Kind::Images | Kind::Embeddings => UNSAYABLE,
+        Kind::Tools | Kind::Images | Kind::Embeddings | Kind::Logprobs => UNSAYABLE,
         Kind::Models => Unlisted,
     }
 }

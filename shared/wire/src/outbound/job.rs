@@ -4,7 +4,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{AnswerForm, Candidate, Dialect, Inbound, Outbound, Unsaid, edited, read_completion};
+use super::{
+    AnswerForm, Candidate, Dialect, Inbound, Outbound, Unsaid, edited, no_logprobs, read_completion,
+};
 use crate::dialect::runpod::{self, JobRoute, Worker};
 use crate::edit::{Edits, span_of};
 use crate::hub::{Chat, Refusal};
@@ -24,6 +26,9 @@ pub(super) fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<
         Call::Embeddings => JobRoute::Embeddings,
         Call::Chat | Call::Models => JobRoute::Chat,
     };
+    if wants_logprobs(inbound) {
+        return Err(no_logprobs(candidate).into());
+    }
     let body = edited(inbound, candidate).to_bytes();
     let job = |worker, body: &[u8], chat: Option<&Chat>| {
         runpod::job(worker, route, body, chat, candidate.policy)
@@ -85,6 +90,22 @@ fn native(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Option<Nat
             Ok(chats.pop().map(|chat| Native { chat, echo }))
         }
         Call::Embeddings => Ok(None),
+    }
+}
+
+/// Whether a body that goes as it is asks for log probabilities: a chat with a switch, a
+/// completion with a number, which may be 0.
+fn wants_logprobs(inbound: &Inbound<'_>) -> bool {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow, default)]
+        logprobs: Option<&'a RawValue>,
+    }
+    let asks = |raw: &RawValue| !matches!(raw.get(), "false" | "null");
+    match inbound.call {
+        Call::Chat | Call::Completions => serde_json::from_slice::<Body<'_>>(inbound.body)
+            .is_ok_and(|body| body.logprobs.is_some_and(asks)),
+        Call::Embeddings | Call::Models => false,
     }
 }
 

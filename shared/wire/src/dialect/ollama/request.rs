@@ -24,10 +24,6 @@ struct Body<'a> {
     think: Option<Think>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keep_alive: Option<KeepAlive<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    logprobs: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_logprobs: Option<u32>,
     options: Options<'a>,
 }
 
@@ -49,8 +45,8 @@ struct OutFunction<'a> {
 /// Writes `chat` for `target`.
 ///
 /// # Errors
-/// When the conversation holds what Ollama's API cannot say: several answers, pictures
-/// on the web, documents that are no plain text, tools for a model that takes none.
+/// When the conversation holds what Ollama's API cannot say: several answers, log
+/// probabilities, pictures on the web, documents that are no plain text, tools for a model that takes none.
 pub fn write(chat: &Chat, target: &Target<'_>) -> Result<Written, Refusal> {
     if chat.n.is_some_and(|n| n > 1) {
         return Err(Refusal::field(
@@ -58,10 +54,15 @@ pub fn write(chat: &Chat, target: &Target<'_>) -> Result<Written, Refusal> {
             "must be 1: an Ollama server gives one answer",
         ));
     }
+    if chat.logprobs.is_some() {
+        return Err(Refusal::field(
+            "logprobs",
+            "is not possible: an Ollama server's log probabilities have no place in the answer",
+        ));
+    }
     let mut notes = Vec::new();
     let messages = Messages::read(chat, &mut notes)?;
     let tools = tools(chat, target, &mut notes)?;
-    let top_logprobs = top_logprobs(chat, &mut notes)?;
     left_out(chat, messages.cache_marks, &mut notes);
     let body = Body {
         model: target.model,
@@ -71,8 +72,6 @@ pub fn write(chat: &Chat, target: &Target<'_>) -> Result<Written, Refusal> {
         format: format(&chat.response_format)?,
         think: think(chat.effort, target, &mut notes),
         keep_alive: target.keep_alive(),
-        logprobs: chat.logprobs.map(|_| true),
-        top_logprobs,
         options: Options::new(target, &chat.sampling, chat.max_tokens, &chat.stop),
     };
     Ok(Written {
@@ -158,20 +157,6 @@ fn out_tool<'a>(at: usize, tool: &'a Tool, notes: &mut Vec<Note>) -> Result<OutT
             parameters,
         },
     })
-}
-
-fn top_logprobs(chat: &Chat, notes: &mut Vec<Note>) -> Result<Option<u32>, Refusal> {
-    let Some(best) = chat.logprobs else {
-        return Ok(None);
-    };
-    if best > 20 {
-        return Err(Refusal::field("top_logprobs", "must be at most 20"));
-    }
-    notes.push(Note::adapted(
-        "logprobs",
-        "the server is asked for them; they are not carried into an answer of another dialect",
-    ));
-    Ok(Some(best).filter(|best| *best > 0))
 }
 
 /// Notes of the fields that Ollama's API has no place for.

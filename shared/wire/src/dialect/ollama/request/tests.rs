@@ -83,7 +83,7 @@ requests! {
     fields_without_a_place_are_noted
     format_json
     format_schema
-    logprobs_are_asked_for
+    logprobs_are_refused
     n_above_one_is_refused
     n_is_one
     only_empty_messages_of_the_model_are_refused
@@ -314,10 +314,4 @@ fn limits_beyond_the_servers_are_kept_in_bounds() {
     let mut chat = chat(Role::User, vec![Part::text("hi")]);
     chat.max_tokens = Some(u64::MAX);
     assert_eq!(body(&chat, &TARGET)["options"]["num_predict"], i32::MAX);
-    chat.logprobs = Some(0);
-    assert_eq!(body(&chat, &TARGET)["logprobs"], true);
-    assert_eq!(body(&chat, &TARGET).get("top_logprobs"), None);
-    chat.logprobs = Some(21);
-    let refusal = write(&chat, &TARGET).unwrap_err();
-    assert_eq!(refusal.param, "top_logprobs");
 }
