@@ -22,10 +22,15 @@ fn is_edited(backend: Backend, path: &str) -> bool {
 /// Whether several answers to one prompt can be had.
 fn takes_n(backend: Backend) -> bool {
     match backend.speech() {
-        Speech::OpenAi => true,
+        Speech::OpenAi | Speech::Anthropic | Speech::Ollama => true,
         Speech::Routed => backend.worker != Some(Form::Ollama),
-        Speech::Anthropic | Speech::Ollama | Speech::Native | Speech::Text => false,
+        Speech::Native | Speech::Text => false,
     }
+}
+
+/// Whether an answer is a request of its own.
+fn answers_once(backend: Backend) -> bool {
+    matches!(backend.speech(), Speech::Anthropic | Speech::Ollama)
 }
 
 /// Whether several prompts can be sent at once.
@@ -87,7 +92,7 @@ pub(crate) async fn made(backend: Backend, expected: Expected) {
     streamed(&scene, backend, &body).await;
     echoed(&scene, backend, path).await;
     of_several_prompts(&scene, backend, path).await;
-    several_of_one(&scene, backend).await;
+    several_of_one(&scene, backend, path).await;
 }
 
 async fn streamed(scene: &Scene, backend: Backend, body: &Value) {
@@ -165,13 +170,46 @@ async fn of_several_prompts(scene: &Scene, backend: Backend, path: &str) {
     assert_eq!(texts, ["x", "y z"], "{backend:?}: {got:?}");
 }
 
-async fn several_of_one(scene: &Scene, backend: Backend) {
+async fn several_of_one(scene: &Scene, backend: Backend, path: &str) {
     let body = ask(&json!(PROMPT), &json!({"n": 2}));
+    let before = backend.all_sent(scene, path).len();
     let got = scene.post(COMPLETIONS, &body).await;
-    if takes_n(backend) {
-        assert_eq!(choices(&got, backend), ["upon a time"; 2], "{backend:?}");
-    } else if backend.speech() != Speech::Native && backend.worker != Some(Form::Ollama) {
-        refused(&got, backend, 400, "unsupported_value");
-        assert_eq!(got.error()["param"], "n", "{backend:?}");
+    if !takes_n(backend) {
+        if backend.speech() != Speech::Native && backend.worker != Some(Form::Ollama) {
+            refused(&got, backend, 400, "unsupported_value");
+            assert_eq!(got.error()["param"], "n", "{backend:?}");
+        }
+        return;
     }
+    assert_eq!(choices(&got, backend), ["upon a time"; 2], "{backend:?}");
+    if is_edited(backend, path) {
+        return;
+    }
+    let sent = backend.all_sent(scene, path).split_off(before);
+    if answers_once(backend) {
+        assert_eq!(sent.len(), 2, "{backend:?}");
+        assert_eq!(sent[0].body, sent[1].body, "{backend:?}");
+        let usage = &got.json()["usage"];
+        assert_eq!(usage["completion_tokens"], 6, "{backend:?}: the sum");
+    } else {
+        assert_eq!(sent.len(), 1, "{backend:?}");
+        assert_eq!(sent[0].body["n"], 2, "{backend:?}");
+    }
+    let prompts = json!(["A [[sim: say=x]]", "B [[sim: say=y+z]]"]);
+    let body = ask(&prompts, &json!({"n": 2, "echo": true}));
+    let got = scene.post(COMPLETIONS, &body).await;
+    let texts = ["A [[sim: say=x]]x", "B [[sim: say=y+z]]y z"];
+    let all = [texts[0], texts[0], texts[1], texts[1]];
+    assert_eq!(choices(&got, backend), all, "{backend:?}");
+    let got = scene
+        .post(COMPLETIONS, &with(body, &json!({"stream": true})))
+        .await;
+    let mut streamed = [(); 4].map(|()| String::new());
+    for chunk in got.chunks() {
+        for choice in chunk["choices"].as_array().unwrap() {
+            let at = usize::try_from(choice["index"].as_u64().unwrap()).unwrap();
+            streamed[at] += choice["text"].as_str().unwrap();
+        }
+    }
+    assert_eq!(streamed, all, "{backend:?}: {got:?}");
 }

@@ -1,5 +1,7 @@
 //! An answer on its way back: from the candidate's dialect into the caller's.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::dialect::openai::{
@@ -20,7 +22,7 @@ pub enum AnswerForm {
     Chat(Dialect),
     /// A text completion is written from it, or from several; each after its prompt
     /// where that is wanted.
-    Completion(Dialect, Vec<Option<String>>),
+    Completion(Dialect, Vec<Option<Arc<str>>>),
     /// Ollama's embeddings.
     Embeddings {
         /// The caller wants them as base64.
@@ -113,6 +115,7 @@ impl AnswerForm {
             Self::Chat(dialect) => (dialect, StreamTo::Chat(ChatWriter::new(options))),
             Self::Completion(dialect, echoes) => {
                 let echo = echoes.first().cloned().flatten();
+                let echo = echo.map(|echo| echo.to_string());
                 let part = CompletionPart::only(echo);
                 let writer = CompletionWriter::new(options, part);
                 (dialect, StreamTo::Completion(writer))

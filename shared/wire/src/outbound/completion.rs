@@ -1,4 +1,5 @@
-//! A text completion for an upstream that has only chat: one request for each prompt.
+//! A text completion for an upstream that has only chat: one request for each prompt, or
+//! for each answer where one request gives one.
 
 use super::{
     AnswerForm, Candidate, Dialect, Inbound, Outbound, Unsaid, read_completion, streams,
@@ -18,13 +19,19 @@ pub(super) fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<
         | Format::OllamaEmbed
         | Format::RunpodJob => Dialect::OpenAi,
     };
-    let upstream_streams = streams(inbound, candidate).1 && completion.prompts.len() == 1;
-    let form = AnswerForm::Completion(dialect, completion.echoes());
+    // Anthropic's API gives one answer a request.
+    let each = match dialect {
+        Dialect::Anthropic => completion.requests_each()?,
+        Dialect::OpenAi | Dialect::Ollama | Dialect::Job { .. } => 1,
+    };
+    let upstream_streams = streams(inbound, candidate).1 && completion.prompts.len() * each == 1;
+    let form = AnswerForm::Completion(dialect, completion.echoes(each));
     let mut out = Outbound::plain(Segments::default(), form);
     out.bodies.clear();
     for mut chat in completion.to_chats()? {
         chat.stream = upstream_streams;
         let written = if dialect == Dialect::Anthropic {
+            chat.n = None;
             to_anthropic(&chat, candidate)?
         } else {
             let provider = candidate.provider;
@@ -39,7 +46,8 @@ pub(super) fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<
             };
             openai::write_chat(&chat, &target)?
         };
-        out.bodies.push(written.body.into());
+        let body = Segments::from(written.body);
+        out.bodies.extend(std::iter::repeat_n(body, each));
         out.notes = written.notes;
     }
     Ok(out)

@@ -1,5 +1,7 @@
 //! A call as a RunPod job.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -17,7 +19,7 @@ struct Native {
     chat: Chat,
     /// The prompt, where the answer is to begin with it: such a worker does not repeat
     /// it.
-    echo: Option<String>,
+    echo: Option<Arc<str>>,
 }
 
 pub(super) fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
@@ -86,7 +88,7 @@ fn native(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Option<Nat
             if chats.len() > 1 {
                 return Err(several_prompts().into());
             }
-            let echo = completion.echoes().pop().flatten();
+            let echo = completion.echoes(1).pop().flatten();
             Ok(chats.pop().map(|chat| Native { chat, echo }))
         }
         Call::Embeddings => Ok(None),

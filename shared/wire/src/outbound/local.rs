@@ -9,8 +9,8 @@ use super::{
 };
 use crate::dialect::ollama::{self, ContextNeed, Generate, longest_input, prompt_tokens};
 use crate::dialect::openai::BadRequest;
-use crate::edit::Segments;
-use crate::hub::{Chat, Refusal, ResponseFormat};
+use crate::edit::{Edits, Segments, span_of};
+use crate::hub::{Chat, ResponseFormat};
 use crate::usage::estimate_tokens;
 
 /// A chat.
@@ -24,24 +24,21 @@ pub(super) fn chat(chat: &Chat, candidate: &Candidate<'_>) -> Result<Outbound, U
     })
 }
 
-/// A text completion: one request for each prompt.
+/// A text completion: one request for each answer to each prompt.
 pub(super) fn generate(
     inbound: &Inbound<'_>,
     candidate: &Candidate<'_>,
 ) -> Result<Outbound, Unsaid> {
     let completion = read_completion(inbound, candidate)?;
-    if completion.n.is_some_and(|n| n > 1) {
-        let wrong = "must be 1: an Ollama server gives one answer";
-        return Err(Refusal::field("n", wrong).into());
-    }
+    let each = completion.requests_each()?;
     let longest = completion.prompts.iter().map(String::len).max();
     let estimate = estimate_tokens(longest.unwrap_or(0) as u64);
     let max_tokens = completion.max_tokens();
     let context = context(estimate, Some(max_tokens), candidate);
-    let stream = streams(inbound, candidate).1 && completion.prompts.len() == 1;
+    let stream = streams(inbound, candidate).1 && completion.prompts.len() * each == 1;
     let mut out = Outbound::plain(
         Segments::default(),
-        AnswerForm::Completion(Dialect::Ollama, completion.echoes()),
+        AnswerForm::Completion(Dialect::Ollama, completion.echoes(each)),
     );
     out.bodies.clear();
     for prompt in &completion.prompts {
@@ -56,11 +53,37 @@ pub(super) fn generate(
             format: &ResponseFormat::Text,
         };
         let written = ollama::write_generate(&request, &target(candidate, Some(context.num_ctx)))?;
-        out.bodies.push(written.body.into());
+        for answer in 0..each {
+            out.bodies.push(with_seed(&written.body, answer));
+        }
         out.notes = written.notes;
     }
     out.context = Some(context);
     Ok(out)
+}
+
+/// The body for one of several answers to a prompt: with the caller's seed they would all
+/// be the same, so each has the next one.
+fn with_seed(body: &Bytes, answer: usize) -> Segments {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        options: Seeded<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Seeded<'a> {
+        #[serde(borrow, default)]
+        seed: Option<&'a RawValue>,
+    }
+    let mut edits = Edits::default();
+    if answer > 0
+        && let Ok(Body { options }) = serde_json::from_slice(body)
+        && let Some(raw) = options.seed
+        && let (Ok(seed), Ok(answer)) = (raw.get().parse::<i64>(), i64::try_from(answer))
+    {
+        edits.replace(span_of(body, raw), seed.wrapping_add(answer).to_string());
+    }
+    edits.apply(body)
 }
 
 #[derive(Deserialize)]

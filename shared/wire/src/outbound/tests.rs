@@ -242,3 +242,61 @@ fn thinking_is_kept_alike_from_a_stream_and_a_whole_reply() {
         .completed(&replies, &options(), &outbound.names);
     assert_eq!(completed.unwrap().unwrap().thinking, expected);
 }
+
+#[test]
+fn several_answers_are_several_requests_where_one_gives_one() {
+    let ask = |kind, base, more: Value| {
+        let mut body = json!({"model": "v", "prompt": ["a", "b"], "seed": 7, "echo": true});
+        let more = more.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(more);
+        write_to(kind, base, Worker::Auto, Call::Completions, &body)
+    };
+    let ollama = |more| ask(ProviderKind::Ollama, "http://host:11434", more);
+    let anthropic = |more| ask(ProviderKind::Anthropic, "https://api.anthropic.com", more);
+    let bodies = |out: &Outbound| -> Vec<Value> {
+        let bodies = out.bodies.iter().map(|body| body.to_bytes());
+        bodies
+            .map(|b| serde_json::from_slice(&b).unwrap())
+            .collect()
+    };
+    let out = ollama(json!({"n": 3, "stream": true})).unwrap();
+    assert!(!out.streams, "several answers make one stream here");
+    let told = bodies(&out);
+    let told: Vec<_> = told
+        .iter()
+        .map(|body| {
+            (
+                body["prompt"].as_str().unwrap(),
+                body["options"]["seed"].as_i64().unwrap(),
+            )
+        })
+        .collect();
+    let wanted = [("a", 7), ("a", 8), ("a", 9), ("b", 7), ("b", 8), ("b", 9)];
+    assert_eq!(told, wanted, "with one seed all would be one answer");
+    let echoes = ["a", "a", "a", "b", "b", "b"].map(|echo| Some(echo.into()));
+    assert_eq!(
+        out.answer,
+        AnswerForm::Completion(Dialect::Ollama, echoes.into())
+    );
+
+    let out = anthropic(json!({"n": 2, "stream": true})).unwrap();
+    assert!(!out.streams);
+    assert_eq!(bodies(&out).len(), 4);
+    assert_eq!(bodies(&out)[0], bodies(&out)[1]);
+    assert_ne!(bodies(&out)[1], bodies(&out)[2]);
+    let only = json!({"n": 1, "prompt": "a", "stream": true});
+    assert!(anthropic(only.clone()).unwrap().streams);
+    assert!(ollama(only).unwrap().streams);
+
+    let most = json!(vec!["x"; 20]);
+    for refused in [
+        ollama(json!({"n": 103, "prompt": most})),
+        anthropic(json!({"n": 103, "prompt": most})),
+    ] {
+        let Err(Unsaid::Refused(refusal)) = refused else {
+            unreachable!("2,060 requests for one call");
+        };
+        assert_eq!(refusal.param, "n");
+    }
+    assert!(ollama(json!({"n": 102, "prompt": most})).is_ok());
+}

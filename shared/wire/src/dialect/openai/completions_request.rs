@@ -4,6 +4,8 @@
 //! so is `echo`. Not here: token ids as prompts, which only the upstream's own
 //! tokenizer could read.
 
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 
 use super::hub_request::{Fields, LeftOut, Place, number, number_of_answers, sampling, stop, text};
@@ -105,11 +107,33 @@ impl Completion {
         }
     }
 
-    /// What each prompt's answer begins with: the prompt, where the caller wants it.
+    /// What each answer begins with: its prompt, where the caller wants it. Each prompt
+    /// has `each` answers, one after the other.
     #[must_use]
-    pub fn echoes(&self) -> Vec<Option<String>> {
-        let echo = |prompt: &String| self.echo.then(|| prompt.clone());
-        self.prompts.iter().map(echo).collect()
+    pub fn echoes(&self, each: usize) -> Vec<Option<Arc<str>>> {
+        let echo = |prompt: &String| self.echo.then(|| Arc::from(prompt.as_str()));
+        let prompts = self.prompts.iter().map(echo);
+        prompts
+            .flat_map(|echo| std::iter::repeat_n(echo, each))
+            .collect()
+    }
+
+    /// How often each prompt is sent to a server that gives one answer a request.
+    ///
+    /// # Errors
+    /// When that is too often.
+    pub fn requests_each(&self) -> Result<usize, Refusal> {
+        let each = self.n.map_or(1, |n| n as usize);
+        if each > 1 && each.saturating_mul(self.prompts.len()) > MOST_PROMPTS {
+            return Err(Refusal::field(
+                "n",
+                &format!(
+                    "is too large for so many prompts: this model's server gives one answer a \
+                     request, and {MOST_PROMPTS} requests are the most for one call"
+                ),
+            ));
+        }
+        Ok(each)
     }
 
     /// Longest answer in tokens: 16 when nobody says, as for every completion.
