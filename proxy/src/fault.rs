@@ -12,7 +12,8 @@ use wire::dialect::openai::{BadRequest, ErrorBody};
 
 /// The types of errors in OpenAI's form.
 const CALLER: &str = "invalid_request_error";
-const UPSTREAM: &str = "upstream_error";
+const SERVER: &str = "server_error";
+const OVERLOADED: &str = "service_unavailable_error";
 
 /// Why a call fails. One pointer wide, because every step may return it.
 #[derive(Debug)]
@@ -110,13 +111,11 @@ impl Fault {
 
     /// The upstream failed.
     pub(crate) fn upstream(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self::new(
-            status,
-            Outcome::UpstreamError,
-            UPSTREAM,
-            code,
-            message.into(),
-        )
+        let kind = match status {
+            503 | 529 => OVERLOADED,
+            _ => SERVER,
+        };
+        Self::new(status, Outcome::UpstreamError, kind, code, message.into())
     }
 
     /// The upstream took longer than the operator allows.
@@ -124,7 +123,7 @@ impl Fault {
         Self::new(
             504,
             Outcome::Timeout,
-            UPSTREAM,
+            SERVER,
             "upstream_timeout",
             message.into(),
         )
@@ -148,7 +147,7 @@ impl Fault {
         Self::new(
             500,
             Outcome::InternalError,
-            "server_error",
+            SERVER,
             "internal_error",
             "The gateway failed on this request. The operator finds the reason in its log under the request id.".to_owned(),
         )
@@ -159,7 +158,7 @@ impl Fault {
 impl From<Refused> for Fault {
     fn from(refused: Refused) -> Self {
         let kind = match refused.outcome {
-            Outcome::UpstreamError => UPSTREAM,
+            Outcome::UpstreamError => SERVER,
             Outcome::Success
             | Outcome::ClientError
             | Outcome::Timeout

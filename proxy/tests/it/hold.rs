@@ -140,7 +140,7 @@ async fn when_all_fail_behind_the_comments_the_stream_says_so() {
     assert_eq!(events.len(), 1, "{events:?}");
     let told: Value = serde_json::from_str(&events[0]).unwrap();
     assert_eq!(told["error"]["code"], "upstream_failed", "{told}");
-    assert_eq!(told["error"]["type"], "upstream_error");
+    assert_eq!(told["error"]["type"], "server_error");
     let row = crowd.ground.row().await;
     assert_eq!(row.outcome.as_deref(), Some("upstream_error"), "{row:?}");
     assert_eq!(row.attempt_count, 2);

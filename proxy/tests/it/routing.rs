@@ -367,7 +367,7 @@ async fn when_all_fail_the_most_useful_error_is_told() {
         (
             ["status=500 html", "status=503 message=too+many"],
             503,
-            "upstream_failed",
+            "server_is_overloaded",
         ),
         (["cut=status", "status=504"], 504, "upstream_failed"),
         (["status=504", "cut=status"], 504, "upstream_failed"),

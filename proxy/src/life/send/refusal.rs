@@ -1,6 +1,6 @@
 //! An upstream's refusal, in words that a caller may read.
 
-use wire::dialect::openai::{ErrorBody, UpstreamError};
+use wire::dialect::openai::{ErrorBody, Situation, UpstreamError};
 
 use super::Sent;
 use crate::fault::Fault;
@@ -73,21 +73,7 @@ pub(in super::super) fn fault(status: u16, told: &UpstreamError, target: &Target
             "The upstream does not allow the gateway's key to make this call. The operator should check the API key of the endpoint and what it may do.",
         ),
         400..500 => callers(status, told, &|words| target.scrub_for_caller(words)),
-        500..600 => Fault::upstream(
-            if matches!(status, 503 | 504 | 529) {
-                status
-            } else {
-                502
-            },
-            "upstream_failed",
-            match told.message.as_deref().map(str::trim) {
-                Some(words) if !words.is_empty() => format!(
-                    "The upstream failed with HTTP {status}: {}",
-                    target.scrub_for_caller(words)
-                ),
-                Some(_) | None => format!("The upstream failed with HTTP {status}."),
-            },
-        ),
+        500..600 => failed(status, told, target),
         _ => Fault::upstream(
             502,
             "upstream_bad_response",
@@ -97,11 +83,8 @@ pub(in super::super) fn fault(status: u16, told: &UpstreamError, target: &Target
         ),
     };
     // Neither is mended by waiting a little.
-    let says = |word: &Option<String>| word.as_deref() == Some("insufficient_quota");
     fault.lasting = matches!(fault.body.code.as_deref(), Some("upstream_auth_failed"))
-        || status == 402
-        || says(&told.code)
-        || says(&told.kind);
+        || told.situation(Some(status)) == Some(Situation::NoCredit);
     fault.answered = true;
     fault.told = told.message.is_some();
     fault
@@ -128,13 +111,28 @@ fn is_moderation(told: &UpstreamError) -> bool {
     })
 }
 
-/// A refusal that is about the request: status, words and code stay.
-fn callers(status: u16, told: &UpstreamError, clean: &dyn Fn(&str) -> String) -> Fault {
-    let kind = match status {
-        403 => "permission_error",
-        429 => "rate_limit_error",
-        _ => "invalid_request_error",
+/// A failure that the upstream admits.
+fn failed(status: u16, told: &UpstreamError, target: &Target) -> Fault {
+    let own = matches!(status, 503 | 504 | 529);
+    let words = told.message.as_deref().map(str::trim);
+    let message = match words.filter(|words| !words.is_empty()) {
+        Some(words) => format!(
+            "The upstream failed with HTTP {status}: {}",
+            target.scrub_for_caller(words)
+        ),
+        None => format!("The upstream failed with HTTP {status}."),
     };
+    let overloaded = Situation::Overloaded;
+    let code = overloaded
+        .code()
+        .filter(|_| matches!(status, 503 | 529))
+        .unwrap_or("upstream_failed");
+    Fault::upstream(if own { status } else { 502 }, code, message)
+}
+
+/// A refusal that is about the request, the account or the model: status and words stay,
+/// and the code if it is one.
+fn callers(status: u16, told: &UpstreamError, clean: &dyn Fn(&str) -> String) -> Fault {
     let message = told
         .message
         .as_deref()
@@ -145,22 +143,15 @@ fn callers(status: u16, told: &UpstreamError, clean: &dyn Fn(&str) -> String) ->
         fault.outcome = store::Outcome::UpstreamError;
         fault.next = true;
     }
-    let is_too_long = status == 400 && told.is_context_overflow();
+    let (kind, code) = told.named(Some(status));
     fault.body = ErrorBody {
         message: message.map_or_else(
             || format!("The upstream refused the request with HTTP {status}."),
             clean,
         ),
-        kind: match told.kind.as_deref() {
-            Some(own) if !is_too_long => clean(own),
-            Some(_) | None => kind.to_owned(),
-        },
+        kind: clean(&kind),
         param: told.param.as_deref().map(clean),
-        code: Some(match told.code.as_deref() {
-            _ if is_too_long => "context_length_exceeded".to_owned(),
-            Some(code) => clean(code),
-            None => "upstream_refused".to_owned(),
-        }),
+        code: Some(code.map_or_else(|| "upstream_refused".to_owned(), |code| clean(&code))),
     };
     fault
 }

@@ -109,7 +109,7 @@ pub(super) static FAULTS: [Fault; 29] = [
     both(
         "503",
         Script("status=503"),
-        Next(503, Some("upstream_failed")),
+        Next(503, Some("server_is_overloaded")),
     ),
     both(
         "504",
@@ -119,7 +119,7 @@ pub(super) static FAULTS: [Fault; 29] = [
     both(
         "529",
         Script("status=529"),
-        Next(529, Some("upstream_failed")),
+        Next(529, Some("server_is_overloaded")),
     ),
     both(
         "HTML",

@@ -8,12 +8,12 @@ use super::table::Expected;
 use crate::scene::{Scene, streamed_text};
 
 /// What the simulated upstream says of itself.
-const WORDS: &str = "because of this";
+const WORDS: &str = "the model is like this";
 
 /// The refusal of a call, told in the provider's way.
 fn refusal(backend: Backend, status: u16) -> String {
     let how = if backend.is_job() { "job=failed " } else { "" };
-    format!("{how}status={status} message=because+of+this")
+    format!("{how}status={status} message=the+model+is+like+this")
 }
 
 /// Whether a worker says what its server's status was.
@@ -34,15 +34,25 @@ pub(crate) async fn told(backend: Backend, expected: Expected) {
 
 async fn refusals(backend: Backend) {
     let scene = backend.scene().await;
-    let statuses = [400, 404, 429];
-    for status in statuses {
+    let refusals = [
+        (400, "invalid_request_error", None),
+        (404, "invalid_request_error", Some("model_not_found")),
+        (429, "rate_limit_error", Some("rate_limit_exceeded")),
+    ];
+    let statuses = refusals.map(|(status, ..)| status);
+    for (status, kind, code) in refusals {
         let got = scene.chat(&refusal(backend, status), json!({})).await;
         let error = got.error();
         let kept = if tells_status(backend) { status } else { 502 };
         assert_eq!(got.status, kept, "{backend:?} {status}: {got:?}");
         let message = error["message"].as_str().unwrap();
         assert!(message.contains(WORDS), "{backend:?} {status}: {error}");
-        if !tells_status(backend) {
+        if tells_status(backend) {
+            assert_eq!(error["type"], kind, "{backend:?} {status}: {error}");
+            let code = code.unwrap_or("upstream_refused");
+            assert_eq!(error["code"], code, "{backend:?} {status}: {error}");
+        } else {
+            assert_eq!(error["type"], "server_error", "{backend:?}");
             assert_eq!(error["code"], "upstream_job_failed", "{backend:?}");
         }
     }
@@ -61,10 +71,13 @@ async fn refusals(backend: Backend) {
 async fn failures(backend: Backend) {
     let scene = backend.scene().await;
     let mut calls = 0;
-    for (script, status) in [("status=500", 502), ("status=529", 503)] {
+    for (script, status, code) in [
+        ("status=500", 502, "upstream_failed"),
+        ("status=529", 503, "server_is_overloaded"),
+    ] {
         for stream in [false, true] {
             let got = scene.chat(script, json!({"stream": stream})).await;
-            refused(&got, backend, status, "upstream_failed");
+            refused(&got, backend, status, code);
             calls += 1;
         }
     }
@@ -80,7 +93,7 @@ async fn inside_a_stream(backend: Backend) {
     } else {
         "error_after=2"
     };
-    let script = format!("chunks=40 {how} message=because+of+this");
+    let script = format!("chunks=40 {how} message=the+model+is+like+this");
     let got = scene.stream(&script).await;
     if backend.flavor() == sim::Flavor::Queue || backend.worker == Some(Form::Guessed) {
         // The one has no streams, and to the other the first try is what fails: the

@@ -16,6 +16,7 @@ mod raw;
 mod replay;
 mod reply;
 mod request;
+mod situation;
 mod stream;
 
 pub use crate::hub::StreamFault;
@@ -36,4 +37,5 @@ pub(crate) use hub_request::{Fields, LeftOut, Place, text};
 pub use replay::replay;
 pub use reply::{Reply, ReplyFault};
 pub use request::{BadRequest, Defaults, Request, StreamOptions, Target};
+pub use situation::Situation;
 pub use stream::{End, StreamEditor};

@@ -357,14 +357,9 @@ impl Meaning {
     }
 }
 
-/// The error that `data` reports. The vendor's types are what a program can match on,
-/// so they are the code as well.
+/// The error that `data` reports.
 pub(super) fn upstream_error(data: &[u8]) -> StreamFault {
-    let mut error = UpstreamError::read(data);
-    if error.code.is_none() {
-        error.code.clone_from(&error.kind);
-    }
-    StreamFault::Upstream(error)
+    StreamFault::Upstream(UpstreamError::read(data))
 }
 
 fn text(text: Text<'_>, each: &mut Each<'_>) {

@@ -13,6 +13,7 @@ use std::ops::Range;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::error::{ErrorBody, UpstreamError};
+use super::situation::Situation;
 use crate::edit::{member_span, span_of};
 use crate::hub::StreamFault;
 use crate::sse::{Frame, Reader};
@@ -36,40 +37,42 @@ impl StreamFault {
     /// upstream's words.
     #[must_use]
     pub fn public(&self, scrub: &dyn Fn(&str) -> String) -> ErrorBody {
-        let (message, kind, code) = match self {
+        let (message, code) = match self {
             Self::Truncated => (
-                "The upstream ended the stream before the answer was complete. What arrived is not the whole answer; send the request again.".to_owned(),
-                None,
+                "The upstream ended the stream before the answer was complete. What arrived is not the whole answer; send the request again.",
                 "upstream_stream_cut",
             ),
-            Self::Upstream(error) => (
-                error.message.as_deref().map_or_else(
-                    || "The upstream reported an error inside the stream.".to_owned(),
-                    scrub,
-                ),
-                error.kind.as_deref().map(scrub),
-                "upstream_stream_error",
-            ),
+            Self::Upstream(error) => {
+                let (kind, code) = error.named(None);
+                return ErrorBody {
+                    message: error.message.as_deref().map_or_else(
+                        || "The upstream reported an error inside the stream.".to_owned(),
+                        scrub,
+                    ),
+                    kind: scrub(&kind),
+                    param: None,
+                    code: Some(
+                        code.map_or_else(
+                            || "upstream_stream_error".to_owned(),
+                            |code| scrub(&code),
+                        ),
+                    ),
+                };
+            }
             Self::BadEvent(_) => (
-                "The upstream sent an event that is not JSON; the answer is not complete.".to_owned(),
-                None,
+                "The upstream sent an event that is not JSON; the answer is not complete.",
                 "upstream_bad_event",
             ),
             Self::TooLong => (
-                "The upstream sent an event that is too long; the answer is not complete.".to_owned(),
-                None,
+                "The upstream sent an event that is too long; the answer is not complete.",
                 "upstream_bad_event",
             ),
         };
-        let own_code = match self {
-            Self::Upstream(error) => error.code.as_deref().map(scrub),
-            Self::Truncated | Self::BadEvent(_) | Self::TooLong => None,
-        };
         ErrorBody {
-            message,
-            kind: kind.unwrap_or_else(|| "upstream_error".to_owned()),
+            message: message.to_owned(),
+            kind: Situation::Failed.kind().to_owned(),
             param: None,
-            code: Some(own_code.unwrap_or_else(|| code.to_owned())),
+            code: Some(code.to_owned()),
         }
     }
 }

@@ -266,7 +266,7 @@ fn the_callers_words_about_a_fault_are_scrubbed() {
     });
     let body = fault.public(&|text| text.replace("sk-1", "***"));
     assert_eq!(body.message, "bad key ***");
-    assert_eq!(body.kind, "upstream_error");
+    assert_eq!(body.kind, "server_error");
     assert_eq!(body.code.as_deref(), Some("upstream_stream_error"));
 }
 
