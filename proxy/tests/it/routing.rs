@@ -510,3 +510,39 @@ async fn b30_an_empty_account_is_not_asked_twice_and_another_serves() {
     assert_eq!(attempts(&rows[0]), [empty, ("endpoint-1", 200, None)]);
     assert_eq!(attempts(&rows[1]), [("endpoint-1", 200, None)]);
 }
+
+#[tokio::test]
+async fn b30_an_empty_account_is_known_by_its_words_too() {
+    for words in [
+        "Your+credit+balance+is+too+low+to+access+the+API.",
+        "You+have+reached+your+specified+API+usage+limits.",
+    ] {
+        let members = vec![Member::of(Flavor::Anthropic), Member::usual()];
+        let crowd = Crowd::with(members, json!({"strategy": "backup"}), &[]).await;
+        crowd.script(0, &format!("status=400 message={words}"));
+        for stream in [false, true] {
+            assert_eq!(crowd.served_by(json!({"stream": stream})).await, 1);
+        }
+        assert_eq!(crowd.received(), [1, 2]);
+        let rows = crowd.ground.rows(2).await;
+        let empty = ("endpoint-0", 429, Some("insufficient_quota"));
+        assert_eq!(attempts(&rows[0]), [empty, ("endpoint-1", 200, None)]);
+
+        crowd.script(1, "status=429 code=insufficient_quota");
+        let got = crowd.chat(json!({})).await;
+        assert_eq!(got.status, 429, "{got:?}");
+        assert_eq!(got.error()["code"], "insufficient_quota");
+    }
+}
+
+#[tokio::test]
+async fn b30_an_empty_account_is_not_waited_for() {
+    let crowd = Crowd::of(2, json!({"strategy": "backup"}), &[]).await;
+    for number in 0..2 {
+        crowd.script(number, "status=429 code=insufficient_quota retry_after=1");
+    }
+    let got = crowd.chat(json!({})).await;
+    assert_eq!(got.status, 429, "{got:?}");
+    assert_eq!(got.error()["code"], "insufficient_quota");
+    assert_eq!(crowd.received(), [1, 1]);
+}

@@ -137,8 +137,15 @@ fn callers(status: u16, told: &UpstreamError, clean: &dyn Fn(&str) -> String) ->
         .message
         .as_deref()
         .filter(|words| !words.trim().is_empty());
-    let mut fault = Fault::caller(status, "upstream_refused", "");
-    if matches!(status, 402 | 404 | 408 | 429) {
+    let is_empty = told.situation(Some(status)) == Some(Situation::NoCredit);
+    // What an account lacks is no fault of the request, whatever the vendor calls it.
+    let shown = if status == 400 && is_empty {
+        429
+    } else {
+        status
+    };
+    let mut fault = Fault::caller(shown, "upstream_refused", "");
+    if matches!(shown, 402 | 404 | 408 | 429) {
         // The endpoint's account, limits or models are at fault, not the caller.
         fault.outcome = store::Outcome::UpstreamError;
         fault.next = true;

@@ -101,7 +101,8 @@ impl UpstreamError {
         if status.is_none_or(|status| status == 400) && self.is_context_overflow() {
             return Some(Situation::TooLong);
         }
-        if said.clone().any(|word| word == Situation::NoCredit) {
+        let is_empty = status.is_none_or(|status| status == 400) && self.speaks_of_the_account();
+        if is_empty || said.clone().any(|word| word == Situation::NoCredit) {
             return Some(Situation::NoCredit);
         }
         let Some(status) = status else {
@@ -133,6 +134,20 @@ impl UpstreamError {
             own.or(known)
         };
         (kind.to_owned(), code.map(str::to_owned))
+    }
+
+    /// Anthropic says that an account is empty, or has reached the limit that its owner
+    /// has set, with the type and status of a wrong request.
+    fn speaks_of_the_account(&self) -> bool {
+        let message = self.message.as_deref().unwrap_or_default().to_lowercase();
+        [
+            "credit balance",
+            "spend limit",
+            "spending limit",
+            "usage limits",
+        ]
+        .iter()
+        .any(|words| message.contains(words))
     }
 
     fn speaks_of_the_model(&self) -> bool {
@@ -232,6 +247,24 @@ mod tests {
                 Some(504),
                 r#"{"type":"error","error":{"type":"timeout_error","message":"m"}}"#,
                 "server_error",
+                None,
+            ),
+            (
+                Some(400),
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low."}}"#,
+                "insufficient_quota",
+                Some("insufficient_quota"),
+            ),
+            (
+                Some(400),
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"You have reached your specified API usage limits."}}"#,
+                "insufficient_quota",
+                Some("insufficient_quota"),
+            ),
+            (
+                Some(400),
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: above the limit"}}"#,
+                "invalid_request_error",
                 None,
             ),
             // Texts alone.
