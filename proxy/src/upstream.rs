@@ -23,7 +23,7 @@ use pingora::upstreams::peer::{HttpPeer, PeerOptions};
 use store::config::Config;
 use store::route::plan::saved_circuit;
 use store::{CircuitRow, Endpoint};
-use wire::provider::{BaseUrl, Provider};
+use wire::provider::{BaseUrl, Provider, ProviderKind};
 
 use address::Address;
 use check::Check;
@@ -39,6 +39,9 @@ const H2_STREAMS: usize = 100;
 
 /// How often an idle connection is asked whether it still stands.
 const ALIVE: Duration = Duration::from_secs(15);
+
+/// How many times longer than any other endpoint a queue may take.
+const QUEUE: u32 = 4;
 
 /// Bytes of one HTTP/2 stream that may wait here for their caller.
 const H2_STREAM_WINDOW: u32 = 256 * 1024;
@@ -71,6 +74,19 @@ impl Timeouts {
             retry_after: config.retry_after_limit,
         }
     }
+
+    /// As they hold at `endpoint`: to wait is what a queue is for.
+    pub(crate) fn at(self, endpoint: &Endpoint) -> Self {
+        if endpoint.provider != ProviderKind::Queue {
+            return self;
+        }
+        let silence = self.silence.saturating_mul(QUEUE);
+        Self {
+            silence,
+            first_byte: silence,
+            ..self
+        }
+    }
 }
 
 /// An endpoint with everything prepared.
@@ -94,6 +110,7 @@ impl Upstream {
     /// # Errors
     /// A text for the operator: the URL cannot be called or the CA file not used.
     pub(crate) fn new(endpoint: &Arc<Endpoint>, timeouts: Timeouts) -> Result<Self, String> {
+        let timeouts = timeouts.at(endpoint);
         let base = BaseUrl::parse(&endpoint.url).map_err(|why| format!("its URL {why}"))?;
         let template = peer_template(endpoint, &base, timeouts)?;
         let check = endpoint

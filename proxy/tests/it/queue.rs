@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sim::{Flavor, Options};
 
+use crate::crowd::{Crowd, Member, text};
 use crate::scene::{Answer, Props, Scene, answer, chat};
 
 async fn scene(model: Value, env: &[(&str, &str)]) -> Scene {
@@ -121,4 +122,45 @@ async fn no_other_provider_hears_of_urgency() {
     assert_eq!(got.status, 200, "{got:?}");
     assert_eq!(told(&scene, "x-priority"), None);
     assert_eq!(told(&scene, "x-model"), None);
+}
+
+#[tokio::test]
+async fn a_call_may_wait_its_turn() {
+    let scene = scene(json!({}), &[("TIMEOUT", "1")]).await;
+    for stream in [false, true] {
+        let got = scene
+            .chat("say=ok delay_ms=2000", json!({"stream": stream}))
+            .await;
+        assert_eq!(got.status, 200, "{got:?}");
+        assert_eq!(text(&got), "ok");
+    }
+    for row in scene.ground.rows(2).await {
+        assert_eq!(row.outcome.as_deref(), Some("success"), "{row:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_turn_that_never_comes_is_given_up() {
+    let scene = scene(json!({}), &[("TIMEOUT", "0.2")]).await;
+    let got = scene.chat("hang=header", json!({})).await;
+    assert_eq!(got.status, 504, "{got:?}");
+    let row = scene.ground.row().await;
+    assert!(row.response_time_ms >= 800, "{row:?}");
+}
+
+#[tokio::test]
+async fn with_another_at_hand_a_queue_has_its_time_and_the_other_has_its_own() {
+    let env = [("TIMEOUT", "1"), ("FIRST_BYTE_TIMEOUT", "0.5")];
+    let members = vec![Member::of(Flavor::Queue), Member::usual()];
+    let crowd = Crowd::with(members, json!({"strategy": "backup"}), &env).await;
+    crowd.script(0, "delay_ms=1500 say=from+0");
+    assert_eq!(crowd.served_by(json!({})).await, 0);
+    // It fails when any other endpoint's time would be over.
+    crowd.script(0, "delay_ms=1500 status=500");
+    assert_eq!(crowd.served_by(json!({})).await, 1);
+    crowd.script(1, "hang=header");
+    let got = crowd.chat(json!({})).await;
+    assert_eq!(got.status, 502, "the queue's error tells more: {got:?}");
+    let rows = crowd.ground.rows(3).await;
+    assert!(rows[2].response_time_ms < 3900, "{:?}", rows[2]);
 }

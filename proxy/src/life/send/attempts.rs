@@ -25,10 +25,13 @@ pub(super) async fn run(
     candidates: &Candidates,
     account: &mut Account,
 ) -> Result<Answer, Fault> {
+    let all = candidates.targets.iter().chain(&candidates.spares);
+    // With a queue among them the call has the queue's time, and each other one its own.
+    let time = all.map(|target| target.upstream.silence).max();
     let mut tries = Tries {
         errand,
         conversation: candidates.conversation,
-        deadline: errand.started + errand.gateway.timeouts.silence,
+        deadline: errand.started + time.unwrap_or(errand.gateway.timeouts.silence),
         worst: None,
         empty: None,
         again: None,
@@ -132,9 +135,10 @@ impl Tries<'_> {
         {
             return Ok(None);
         }
-        let times = self.errand.gateway.timeouts;
+        let times = self.errand.gateway.timeouts.at(&target.upstream.endpoint);
         let began = Instant::now();
         let left = self.deadline.saturating_duration_since(began);
+        let left = left.min(times.silence);
         if left.is_zero() {
             self.note(late(), target);
             return Ok(None);
