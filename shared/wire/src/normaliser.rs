@@ -1,11 +1,24 @@
 //! Tool calls that a model wrote as text, made into calls of the tools offered.
-#![expect(
-    dead_code,
-    reason = "the readers are here before the engine that asks them"
+#![cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the readers are here before the engine that asks them"
+    )
 )]
 
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a table that cannot be read fails the test"
+)]
+mod cases;
 mod json;
+mod number;
 mod python;
+mod quoted;
 mod scan;
 mod schema;
 mod tools;

@@ -10,3 +10,26 @@ pub(super) enum Scan<T> {
     /// It is not one, whatever follows.
     No,
 }
+
+/// Why a reader came to no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// See [`Scan::More`].
+    More,
+    /// See [`Scan::No`].
+    No,
+}
+
+impl<T> Scan<T> {
+    /// What a reader found, and where it stood then.
+    pub(super) fn of(found: Result<T, Stop>, at: usize) -> Self {
+        match found {
+            Ok(thing) => Self::Done(thing, at),
+            Err(Stop::More) => Self::More,
+            Err(Stop::No) => Self::No,
+        }
+    }
+}
+
+/// Brackets may be nested this deep; what is deeper is taken for no value.
+pub(super) const DEEPEST: usize = 128;

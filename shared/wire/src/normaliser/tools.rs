@@ -128,3 +128,6 @@ fn without_index(name: &str) -> &str {
         Some(_) | None => name,
     }
 }
+
+#[cfg(test)]
+mod tests;
