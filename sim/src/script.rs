@@ -142,7 +142,7 @@ pub enum Usage {
     Vendor,
     /// `none`: never, even when asked for.
     None,
-    /// `cached`: half of the prompt came from the cache.
+    /// `cached`: half of the prompt came from the cache; a quarter was put there (Anthropic).
     Cached,
     /// `finish`: in the chunk with the finish reason.
     Finish,

@@ -248,9 +248,11 @@ fn usage(script: &Script, answer: &Answer, output: u64) -> String {
         return String::new();
     }
     let cached = answer.cached_tokens;
-    let input = answer.prompt_tokens - cached;
+    // What is read from the cache goes on with what is put there anew.
+    let written = cached / 2;
+    let input = answer.prompt_tokens - cached - written;
     format!(
-        r#","usage":{{"input_tokens":{input},"cache_creation_input_tokens":0,"cache_read_input_tokens":{cached},"output_tokens":{output}}}"#
+        r#","usage":{{"input_tokens":{input},"cache_creation_input_tokens":{written},"cache_read_input_tokens":{cached},"output_tokens":{output}}}"#
     )
 }
 

@@ -114,9 +114,13 @@ async fn a_whole_message_says_what_its_stream_says() {
     let plain = &post(&sim, &plain).await.json()["usage"];
     let number = |value: &Value| value.as_u64().unwrap();
     assert_eq!(
-        number(&usage["input_tokens"]) + number(&usage["cache_read_input_tokens"]),
+        number(&usage["input_tokens"])
+            + number(&usage["cache_read_input_tokens"])
+            + number(&usage["cache_creation_input_tokens"]),
         number(&plain["input_tokens"])
     );
+    assert!(number(&usage["cache_creation_input_tokens"]) > 0, "{usage}");
+    assert_eq!(plain["cache_creation_input_tokens"], 0);
 
     let mut body = request(script, &tools);
     body["stream"] = json!(true);

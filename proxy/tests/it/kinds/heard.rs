@@ -113,6 +113,14 @@ impl Heard {
         let flat = self.usage.get("cached_tokens");
         nested.or(flat).and_then(Value::as_i64).unwrap_or(0)
     }
+
+    /// Tokens put into a cache.
+    pub(crate) fn written(&self) -> i64 {
+        let told = self
+            .usage
+            .pointer("/prompt_tokens_details/cache_write_tokens");
+        told.and_then(Value::as_i64).unwrap_or(0)
+    }
 }
 
 /// The same numbers as the ledger has.
