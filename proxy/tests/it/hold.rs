@@ -3,6 +3,10 @@
 
 use serde_json::{Value, json};
 use sim::Flavor;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::caller::{Caller, Response};
 use crate::crowd::{CHAT, Crowd, Member, attempts, hello};
@@ -245,4 +249,78 @@ async fn a_caller_that_leaves_while_it_waits_takes_its_request_along() {
     let row = crowd.ground.row().await;
     assert_eq!(row.outcome.as_deref(), Some("client_cancelled"), "{row:?}");
     assert_eq!(row.attempt_count, 2);
+}
+
+/// A provider at `url` that streams so many KiB without a word of an answer, and hangs up
+/// when it is told to.
+struct Wordless {
+    url: String,
+    hang_up: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Wordless {
+    async fn of(kib: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (hang_up, told) = oneshot::channel();
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") {
+                assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+            }
+            let mut reply = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_owned();
+            let chunk = json!({
+                "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "sim-model",
+                "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": null}],
+                "padding": "x".repeat(900),
+            });
+            let event = format!("data: {chunk}\n\n");
+            assert!(event.len() > 1024, "{}", event.len());
+            reply.push_str(&event.repeat(kib));
+            stream.write_all(reply.as_bytes()).await.unwrap();
+            told.await.unwrap();
+        });
+        Self {
+            url,
+            hang_up,
+            serving,
+        }
+    }
+
+    async fn hang_up(self) {
+        self.hang_up.send(()).unwrap();
+        self.serving.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn no_more_than_64_kib_wait_for_the_first_word() {
+    for (kib, goes_out) in [(40, false), (70, true)] {
+        let wordless = Wordless::of(kib).await;
+        let first = Member::usual().endpoint(json!({"url": wordless.url}));
+        let members = vec![first, Member::usual()];
+        let env = [("HOLD_SECONDS", "600")];
+        let crowd = Crowd::with(members, json!({"strategy": "backup"}), &env).await;
+        let mut caller = waiting(&crowd, &json!({})).await;
+        if goes_out {
+            caller.sees("\"padding\"").await;
+        }
+        wordless.hang_up().await;
+        let response = caller.response().await;
+        let row = crowd.ground.row().await;
+        if goes_out {
+            let last = response.events().pop().unwrap();
+            let told: Value = serde_json::from_str(&last).unwrap();
+            assert!(told["error"]["code"].is_string(), "{last}");
+            assert_eq!(row.outcome.as_deref(), Some("truncated"), "{row:?}");
+            assert_eq!(row.attempt_count, 1);
+            assert_eq!(crowd.received()[1], 0, "the caller has seen the beginning");
+        } else {
+            assert_eq!(streamed_text(&chunks(&response)), "from 1");
+            assert!(!response.text().contains("padding"));
+            assert_eq!(row.attempt_count, 2);
+        }
+    }
 }
