@@ -439,3 +439,19 @@ fn together(mut outputs: Vec<Bytes>) -> Bytes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_grows_from_a_quarter_of_a_second_to_two() {
+        let mut pause = Duration::ZERO;
+        for millis in [250, 500, 1000, 2000, 2000] {
+            pause = longer(pause);
+            assert_eq!(pause, Duration::from_millis(millis));
+        }
+        // After outputs have come, which are asked for more often.
+        assert_eq!(longer(Duration::from_millis(100)), SHORTEST);
+    }
+}
