@@ -23,7 +23,7 @@ use pingora::upstreams::peer::{HttpPeer, PeerOptions};
 use store::config::Config;
 use store::route::plan::saved_circuit;
 use store::{CircuitRow, Endpoint};
-use wire::provider::{BaseUrl, Provider, ProviderKind};
+use wire::provider::{BaseUrl, ProviderKind};
 
 use address::Address;
 use check::Check;
@@ -93,7 +93,6 @@ impl Timeouts {
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) endpoint: Arc<Endpoint>,
-    pub(crate) provider: &'static Provider,
     pub(crate) base: BaseUrl,
     pub(crate) state: Arc<State>,
     /// Longest silence while an answer is read.
@@ -119,7 +118,6 @@ impl Upstream {
             .transpose()?;
         Ok(Self {
             endpoint: Arc::clone(endpoint),
-            provider: endpoint.provider.provider(),
             address: Address::new(base.host(), base.port(), template),
             base,
             check,

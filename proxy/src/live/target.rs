@@ -73,7 +73,7 @@ impl Target {
         let headers = request_header(model, upstream, build).map_err(unbuilt)?;
         let mut roads = Vec::new();
         for call in CALLS {
-            if let Some(way) = upstream.provider.way(&upstream.base, call) {
+            if let Some(way) = route::way(&upstream.endpoint, &upstream.base, call) {
                 let head = Head::of(&headers, "POST", &way.url).map_err(unbuilt)?;
                 roads.push(Road {
                     of: call,

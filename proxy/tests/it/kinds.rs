@@ -59,16 +59,16 @@ async fn turned_down(
     path: &str,
     body: &Value,
 ) -> bool {
-    let (status, code, called) = match expected {
+    let (status, code, called, outcome) = match expected {
         Expected::Served(_) | Expected::Unlisted => return false,
-        Expected::Refused { status, code } => (status, code, false),
-        Expected::Fails { status, code } => (status, code, true),
+        Expected::Refused { status, code } => (status, code, false, "refused"),
+        Expected::FoundOut { status, code } => (status, code, true, "refused"),
+        Expected::Fails { status, code } => (status, code, true, "upstream_error"),
     };
     let got = scene.post(path, body).await;
     refused(&got, backend, status, code);
     assert_eq!(scene.sim.served().requests > 0, called, "{backend:?}");
     let row = scene.ground.row().await;
-    let outcome = if called { "upstream_error" } else { "refused" };
     assert_eq!(row.outcome.as_deref(), Some(outcome), "{backend:?} {row:?}");
     assert_eq!(row.error_code.as_deref(), Some(code), "{backend:?}");
     assert_eq!(row.total_tokens, 0, "{backend:?}");

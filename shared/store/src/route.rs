@@ -14,7 +14,8 @@ mod refused;
 use std::sync::Arc;
 
 use thiserror::Error;
-use wire::provider::Call;
+use wire::dialect::runpod::Worker;
+use wire::provider::{BaseUrl, Call, Format, ProviderKind, Way};
 
 use crate::endpoint::Endpoint;
 use crate::snapshot::Snapshot;
@@ -100,11 +101,35 @@ impl Snapshot {
     }
 }
 
-/// The message for a call that the endpoint's provider type does not serve.
+/// How `endpoint`, which is at `base`, takes `call`; `None` when it does not.
+pub fn way(endpoint: &Endpoint, base: &BaseUrl, call: Call) -> Option<Way> {
+    let way = endpoint.provider.provider().way(base, call)?;
+    let is_known = !(call == Call::Embeddings && way.format == Format::RunpodJob)
+        || endpoint.worker_form.makes_embeddings();
+    is_known.then_some(way)
+}
+
+/// The message for a call that the endpoint's provider type, or its worker, does not
+/// serve.
 pub fn not_served(endpoint: &Endpoint, call: Call) -> String {
+    let worker = endpoint.worker_form;
+    let is_job = endpoint.provider == ProviderKind::Runpod;
+    if is_job && call == Call::Embeddings && !worker.makes_embeddings() {
+        return not_made(worker);
+    }
     format!(
         "An endpoint of type {} does not serve {}.",
         endpoint.provider.id(),
         call.noun()
+    )
+}
+
+/// The message for embeddings of a RunPod worker that knows none.
+fn not_made(worker: Worker) -> String {
+    format!(
+        "An endpoint of type {} whose worker takes the form '{}' does not serve {}.",
+        ProviderKind::Runpod.id(),
+        worker.id(),
+        Call::Embeddings.noun()
     )
 }

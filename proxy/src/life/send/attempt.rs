@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::join_all;
 use pingora::http::ResponseHeader;
+use store::route::Refused;
 use wire::dialect::openai::End;
+use wire::dialect::runpod::Worker;
 use wire::edit::Segments;
 use wire::outbound::Context;
+use wire::provider::Call;
 use wire::usage::Usage;
 
 use super::super::relay::{self, Ended, Lane};
@@ -217,6 +220,11 @@ async fn as_job(
         header.map_err(|err| Fault::internal(format!("the response header: {err}")))
     };
     let has_native = native.is_some();
+    let is_guess = target.upstream.endpoint.worker_form == Worker::Auto;
+    let finds_out = is_guess && errand.call == Call::Embeddings;
+    if finds_out && target.standing.takes_native() {
+        return Err(Refused::no_embeddings().into());
+    }
     let at_once = has_native && target.standing.takes_native();
     let first = outbound.bodies.iter().take(usize::from(!at_once)).cloned();
     let forms = first.map(|body| (body, false));
@@ -242,6 +250,7 @@ async fn as_job(
         }
         match job.whole().await? {
             Ending::WantsNative(_) if has_native && !is_native => {}
+            Ending::WantsNative(_) if finds_out => return Err(Refused::no_embeddings().into()),
             Ending::WantsNative(fault) => {
                 target.standing.learn_native(false);
                 return Err(fault);

@@ -6,7 +6,7 @@ use wire::provider::{BaseUrl, Call};
 
 use super::backend::{Backend, Speech};
 use super::table::Expected;
-use super::turned_down;
+use super::{refused, turned_down};
 use crate::scene::{KEY, MODEL, answer, client, provider};
 
 const EMBEDDINGS: &str = "/v1/embeddings";
@@ -15,6 +15,14 @@ pub(crate) async fn made(backend: Backend, expected: Expected) {
     let scene = backend.scene().await;
     let mut body = json!({"model": MODEL, "input": ["one", "two"]});
     if turned_down(&scene, backend, expected, EMBEDDINGS, &body).await {
+        if let Expected::FoundOut { status, code } = expected {
+            // A worker that is known by now is not asked again.
+            assert_eq!(scene.chat("say=ok", json!({})).await.status, 200);
+            let before = scene.sim.served().requests;
+            let got = scene.post(EMBEDDINGS, &body).await;
+            refused(&got, backend, status, code);
+            assert_eq!(scene.sim.served().requests, before, "{backend:?}");
+        }
         return;
     }
     let Expected::Served(path) = expected else {

@@ -25,7 +25,9 @@ pub(crate) async fn told(backend: Backend, expected: Expected) {
     let served = match expected {
         Expected::Served(_) => true,
         Expected::Refused { .. } => false,
-        Expected::Fails { .. } | Expected::Unlisted => panic!("{backend:?}: {expected:?}"),
+        Expected::FoundOut { .. } | Expected::Fails { .. } | Expected::Unlisted => {
+            panic!("{backend:?}: {expected:?}")
+        }
     };
     for stream in [false, true] {
         let body = with(chat.clone(), &json!({"stream": stream}));

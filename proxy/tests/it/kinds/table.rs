@@ -36,16 +36,24 @@ pub(crate) enum Expected {
     Served(&'static str),
     /// By the gateway, without a call.
     Refused { status: u16, code: &'static str },
+    /// By the gateway, once the provider was called and has shown that it lacks the call.
+    FoundOut { status: u16, code: &'static str },
     /// The provider is called and cannot.
     Fails { status: u16, code: &'static str },
     /// The provider has no list to be read.
     Unlisted,
 }
 
-use Expected::{Fails, Refused, Served, Unlisted};
+use Expected::{Fails, FoundOut, Refused, Served, Unlisted};
 
 /// A type that lacks the call.
 const LACKS: Expected = Refused {
+    status: 400,
+    code: "unsupported_operation",
+};
+
+/// The same of a worker whose form has to be found out.
+const FOUND_OUT: Expected = FoundOut {
     status: 400,
     code: "unsupported_operation",
 };
@@ -223,7 +231,8 @@ fn native(kind: Kind) -> Expected {
         Kind::Chat | Kind::Stream | Kind::Errors | Kind::CachedUsage | Kind::Completions => {
             Served("/v2/vllm-native/run")
         }
-        Kind::Tools | Kind::Images | Kind::Embeddings | Kind::Logprobs => UNSAYABLE,
+        Kind::Tools | Kind::Images | Kind::Logprobs => UNSAYABLE,
+        Kind::Embeddings => LACKS,
         Kind::Models => Unlisted,
     }
 }
@@ -233,7 +242,8 @@ fn guessed(kind: Kind) -> Expected {
         Kind::Chat | Kind::Stream | Kind::Errors | Kind::CachedUsage | Kind::Completions => {
             Served("/v2/vllm-native/run")
         }
-        Kind::Tools | Kind::Images | Kind::Embeddings => NO_VECTORS,
+        Kind::Tools | Kind::Images => NO_VECTORS,
+        Kind::Embeddings => FOUND_OUT,
         Kind::Logprobs => UNSAYABLE,
         Kind::Models => Unlisted,
     }
@@ -248,7 +258,8 @@ fn ollama_worker(kind: Kind) -> Expected {
         | Kind::Errors
         | Kind::CachedUsage
         | Kind::Completions => Served("/v2/ollama/run"),
-        Kind::Embeddings | Kind::Logprobs => UNSAYABLE,
+        Kind::Embeddings => LACKS,
+        Kind::Logprobs => UNSAYABLE,
         Kind::Models => Unlisted,
     }
 }
@@ -258,7 +269,8 @@ fn text(kind: Kind) -> Expected {
         Kind::Chat | Kind::Stream | Kind::Errors | Kind::CachedUsage | Kind::Completions => {
             Served("/v2/text/run")
         }
-        Kind::Tools | Kind::Images | Kind::Embeddings | Kind::Logprobs => UNSAYABLE,
+        Kind::Tools | Kind::Images | Kind::Logprobs => UNSAYABLE,
+        Kind::Embeddings => LACKS,
         Kind::Models => Unlisted,
     }
 }

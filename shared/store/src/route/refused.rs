@@ -1,11 +1,12 @@
 //! Calls that the gateway itself refuses, and what their callers are told.
 
 use wire::dialect::openai::BadRequest;
+use wire::dialect::runpod::Worker;
 use wire::hub::Refusal;
 use wire::outbound::Unsaid;
 use wire::provider::Call;
 
-use super::{NoRoute, not_served};
+use super::{NoRoute, not_made, not_served};
 use crate::call::Outcome;
 use crate::endpoint::Endpoint;
 
@@ -77,6 +78,15 @@ impl Refused {
     /// The provider type of `endpoint` does not serve `call`.
     pub fn not_served(endpoint: &Endpoint, call: Call) -> Self {
         Self::unsupported(not_served(endpoint, call))
+    }
+
+    /// A RunPod worker whose form was not known has turned out to take only its own, in
+    /// which there are no embeddings.
+    pub fn no_embeddings() -> Self {
+        Self {
+            next: true,
+            ..Self::unsupported(not_made(Worker::VllmNative))
+        }
     }
 
     /// As `message` says, the call cannot be served.

@@ -141,7 +141,7 @@ impl Road<'_> {
     /// How the endpoint takes the call, if it does.
     fn way(&self, endpoint: &Endpoint) -> Option<Way> {
         let base = BaseUrl::parse(&endpoint.url).ok()?;
-        endpoint.provider.provider().way(&base, self.asked.call)
+        super::super::way(endpoint, &base, self.asked.call)
     }
 
     /// Whether a request can be built at all.

@@ -49,6 +49,15 @@ impl Worker {
         }
     }
 
+    /// Whether a worker of this form may know embeddings.
+    #[must_use]
+    pub fn makes_embeddings(self) -> bool {
+        match self {
+            Self::Auto | Self::Vllm => true,
+            Self::VllmNative | Self::Ollama | Self::Text => false,
+        }
+    }
+
     /// The form with this id; `None` for an unknown id.
     #[must_use]
     pub fn from_id(id: &str) -> Option<Self> {
@@ -103,8 +112,8 @@ pub fn job(
     chat: Option<&Chat>,
     policy: Option<Policy>,
 ) -> Result<Bytes, Refusal> {
-    if route == JobRoute::Embeddings {
-        refuse_embeddings(worker)?;
+    if route == JobRoute::Embeddings && !worker.makes_embeddings() {
+        return Err(no_embeddings(worker));
     }
     let mut body = br#"{"input":"#.to_vec();
     match worker {
@@ -132,17 +141,14 @@ fn put(body: &mut Vec<u8>, value: &impl Serialize) {
     body.extend_from_slice(&json);
 }
 
-fn refuse_embeddings(worker: Worker) -> Result<(), Refusal> {
-    match worker {
-        Worker::Auto | Worker::Vllm => Ok(()),
-        Worker::VllmNative | Worker::Ollama | Worker::Text => Err(Refusal {
-            param: "model".to_owned(),
-            message: format!(
-                "the model runs on a RunPod worker of the form '{}', which makes no embeddings; \
-                 name a model that is made for embeddings",
-                worker.id()
-            ),
-        }),
+fn no_embeddings(worker: Worker) -> Refusal {
+    Refusal {
+        param: "model".to_owned(),
+        message: format!(
+            "the model runs on a RunPod worker of the form '{}', which makes no embeddings; \
+             name a model that is made for embeddings",
+            worker.id()
+        ),
     }
 }
 
