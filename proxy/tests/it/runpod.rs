@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use sim::{Flavor, Options};
 
 use crate::crowd::until;
-use crate::scene::{Answer, Props, Scene, chat};
+use crate::process::Process;
+use crate::scene::{Answer, Ground, MODEL, Props, Scene, answer, chat, client, provider};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -187,8 +188,46 @@ async fn a_worker_is_recognised_by_what_it_says() {
         }
     }
     let embed = at("/v2/embed", &[]).await;
-    let body = json!({"model": crate::scene::MODEL, "input": ["one", "two"]});
+    let body = json!({"model": MODEL, "input": ["one", "two"]});
     let got = embed.post("/v1/embeddings", &body).await;
     let vectors: Value = got.json()["data"].clone();
     assert_eq!(vectors.as_array().unwrap().len(), 2, "{got:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_is_too_long_for_the_platform_goes_to_another() {
+    let ground = Ground::new();
+    let (runpod, other) = (
+        provider(Flavor::Runpod).await,
+        provider(Flavor::OpenAi).await,
+    );
+    let url = format!("{}/v2/vllm", runpod.base_url());
+    let jobs = ground.endpoint(&runpod, &json!({ "url": url }));
+    let second = ground.model("second", ground.endpoint(&other, &json!({})), &json!({}));
+    let targets = json!([{"virtual_model_id": second}]);
+    let routing = json!({"strategy": "backup", "targets": targets});
+    ground.model(MODEL, jobs, &json!({}));
+    ground.model("both", jobs, &json!({ "routing": routing }));
+    let gateway = Process::gateway(ground.folder.path(), &[]).await;
+    let url = format!("{}{CHAT}", gateway.base);
+
+    let picture = format!("data:image/png;base64,{}", "A".repeat(11 * 1024 * 1024));
+    let content = json!([
+        {"type": "text", "text": "What is this? [[sim: say=a+dot]]"},
+        {"type": "image_url", "image_url": {"url": picture}},
+    ]);
+    let mut body = json!({"model": MODEL, "messages": [{"role": "user", "content": content}]});
+    let got = answer(client().post(&url).json(&body)).await;
+    assert_eq!(got.status, 400, "{got:?}");
+    let error = got.error();
+    assert_eq!(error["code"], "unsupported_value", "{error}");
+    assert_eq!(error["param"], "messages", "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("11.1 MB"), "{message}");
+
+    body["model"] = json!("both");
+    let got = answer(client().post(&url).json(&body)).await;
+    assert_eq!(heard(&got, false), "a dot");
+    assert_eq!(other.served().requests, 1);
+    assert_eq!(runpod.served().requests, 0);
 }

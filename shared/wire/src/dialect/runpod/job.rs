@@ -132,7 +132,35 @@ pub fn job(
         put(&mut body, &policy);
     }
     body.push(b'}');
+    if body.len() > MOST_BYTES {
+        return Err(too_long(route, body.len()));
+    }
     Ok(body.into())
+}
+
+/// The longest body that the platform takes for a job: 10 MB by its documentation.
+const MOST_BYTES: usize = 10 * 1024 * 1024;
+
+/// The platform would not say whose fault that is, and another backend may take more.
+fn too_long(route: JobRoute, bytes: usize) -> Refusal {
+    const MB: usize = 1024 * 1024;
+    let param = match route {
+        JobRoute::Chat => "messages",
+        JobRoute::Completions => "prompt",
+        JobRoute::Embeddings => "input",
+    };
+    // Rounded up, so that it never reads as the limit itself.
+    let tenths = (bytes * 10).div_ceil(MB);
+    Refusal::field(
+        param,
+        &format!(
+            "is too long: the request makes a RunPod job of {}.{} MB, and the platform takes \
+             {} MB; send less, or smaller pictures",
+            tenths / 10,
+            tenths % 10,
+            MOST_BYTES / MB
+        ),
+    )
 }
 
 /// Strings and numbers always serialise; the fallback keeps this total.
@@ -433,6 +461,25 @@ mod tests {
         for worker in [Worker::VllmNative, Worker::Text, Worker::Ollama] {
             let refusal = job(worker, JobRoute::Embeddings, BODY, Some(&chat()), None);
             assert!(refusal.unwrap_err().message.contains(worker.id()));
+        }
+    }
+
+    #[test]
+    fn a_body_that_the_platform_does_not_take_is_refused_with_its_size() {
+        let frame = br#"{"input":{"openai_route":"/v1/completions","openai_input":}}"#.len();
+        let of = |length: usize| {
+            let body = vec![b'7'; length - frame];
+            job(Worker::Vllm, JobRoute::Completions, &body, None, None)
+        };
+        assert_eq!(of(MOST_BYTES).unwrap().len(), MOST_BYTES);
+        for (length, told) in [
+            (MOST_BYTES + 1, "10.1 MB"),
+            (12 * MOST_BYTES / 10, "12.0 MB"),
+        ] {
+            let refusal = of(length).unwrap_err();
+            assert_eq!(refusal.param, "prompt");
+            assert!(refusal.message.contains(told), "{refusal}");
+            assert!(refusal.message.contains("takes 10 MB"), "{refusal}");
         }
     }
 
