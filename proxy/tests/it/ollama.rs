@@ -8,6 +8,7 @@ use sim::{Flavor, Options};
 use crate::scene::{MODEL, Props, Scene, chat, with};
 
 const CHAT: &str = "/v1/chat/completions";
+const COMPLETIONS: &str = "/v1/completions";
 const EMBEDDINGS: &str = "/v1/embeddings";
 
 async fn scene(model: Value) -> Scene {
@@ -181,7 +182,63 @@ async fn a_form_of_the_answer_is_the_servers_format() {
     }
 }
 
-/// An input of embeddings of about so many tokens.
+/// Tools that the estimate takes for shorter than the server does.
+fn tools(number: usize) -> Value {
+    let tool = |n: usize| {
+        let function = json!({"name": format!("tool_{n}"), "parameters": {"type": "object"}});
+        json!({"type": "function", "function": function})
+    };
+    (0..number).map(tool).collect()
+}
+
+#[tokio::test]
+async fn a_cut_that_only_the_count_shows_is_told_as_far_as_it_can_be() {
+    for stream in [false, true] {
+        let scene = scene(json!({"num_ctx": 4096})).await;
+        let more = json!({"stream": stream, "tools": tools(100), "tool_choice": "auto"});
+        let got = scene.post(CHAT, &long(2500, &more)).await;
+        assert_eq!(got.status, 200, "{got:?}");
+        assert_eq!(sent(&scene)["options"]["num_ctx"], 4096);
+        let log = scene
+            .gateway
+            .logged("does not fit the model's context")
+            .await;
+        let line = log.lines().find(|line| line.contains("does not fit"));
+        let line = line.unwrap();
+        assert!(line.contains("counted_prompt_tokens=4096"), "{line}");
+        let number = |name: &str| {
+            let (_, rest) = line.split_once(name).unwrap();
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+            digits.unwrap().parse::<u64>().unwrap()
+        };
+        let estimate = number("estimated_prompt_tokens=");
+        assert!(estimate < 4096, "nothing was to be seen before: {line}");
+        // The head of a stream has gone out before the server tells.
+        let warning = got.header("x-gateway-warning");
+        assert_eq!(warning.is_empty(), stream, "{stream}: {warning}");
+    }
+}
+
+#[tokio::test]
+async fn each_of_several_prompts_is_compared_with_its_own_context() {
+    let scene = scene(json!({"num_ctx": 4096})).await;
+    let ask = |lengths: [usize; 3]| {
+        let prompts = lengths.map(input);
+        json!({"model": MODEL, "prompt": prompts, "max_tokens": 5})
+    };
+    // Together they are longer than the context, and each of them fits.
+    let got = scene.post(COMPLETIONS, &ask([3000; 3])).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    assert_eq!(got.header("x-gateway-warning"), "", "{got:?}");
+    // One does not, and those beside it do not hide that.
+    let got = scene.post(COMPLETIONS, &ask([3000, 5000, 10])).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    let warning = got.header("x-gateway-warning");
+    let told = "prompt_cut; num_ctx=4096; estimated_prompt_tokens=5000";
+    assert_eq!(warning, told);
+}
+
+/// A text of so many tokens.
 fn input(tokens: usize) -> String {
     "abc ".repeat(tokens)
 }

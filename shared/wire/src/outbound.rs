@@ -91,8 +91,8 @@ pub struct Outbound {
     pub notes: Vec<Note>,
     /// The tools' names where the upstream has other ones.
     pub names: ToolNames,
-    /// What an Ollama server is asked for.
-    pub context: Option<Context>,
+    /// What an Ollama server is asked for, for each of the bodies; nothing for others.
+    pub contexts: Vec<Context>,
 }
 
 /// The room that a prompt gets.
@@ -189,6 +189,22 @@ fn written(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound,
 }
 
 impl Outbound {
+    /// What an Ollama server is asked for; of several prompts for the longest.
+    #[must_use]
+    pub fn context(&self) -> Option<Context> {
+        let contexts = self.contexts.iter().copied();
+        contexts.max_by_key(|context| context.prompt_tokens)
+    }
+
+    /// The first prompt that the server has cut, by what it has `counted` of each, and
+    /// that count.
+    #[must_use]
+    pub fn cut(&self, counted: &[u64]) -> Option<(Context, u64)> {
+        let each = self.contexts.iter().copied().zip(counted.iter().copied());
+        each.into_iter()
+            .find(|(context, counted)| context.has_cut(*counted))
+    }
+
     fn plain(body: Segments, answer: AnswerForm) -> Self {
         Self {
             bodies: vec![body],
@@ -197,7 +213,7 @@ impl Outbound {
             answer,
             notes: Vec::new(),
             names: ToolNames::default(),
-            context: None,
+            contexts: Vec::new(),
         }
     }
 

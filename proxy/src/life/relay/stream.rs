@@ -135,7 +135,13 @@ fn remember(gateway: &Gateway, streaming: &mut Streaming, account: &Account) {
         }
     }
     if let Some(context) = streaming.context {
-        local::warn_after(None, target, account.id(), context, streaming.lane.usage());
+        let counted = streaming
+            .lane
+            .usage()
+            .map_or(0, |usage| usage.prompt_tokens);
+        if context.has_cut(counted) {
+            local::warn_after(None, target, account.id(), context, counted);
+        }
     }
 }
 

@@ -33,8 +33,8 @@ pub(in super::super) fn complete(
                 errand.gateway.thoughts.keep(thread, call, thinking);
             }
         }
-        if let Some(context) = order.outbound().context {
-            local::warn_after(Some(&mut header), target, errand.id, context, done.usage);
+        if let Some((context, counted)) = order.outbound().cut(&done.prompts) {
+            local::warn_after(Some(&mut header), target, errand.id, context, counted);
         }
         return Ok(Box::new(Whole {
             header,

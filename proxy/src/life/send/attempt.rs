@@ -154,7 +154,7 @@ async fn ask(
     let pool = &errand.gateway.pool;
     let sent = exchange(pool, target, &Parcel { order, body }).await?;
     if (200..300).contains(&sent.status()) {
-        if let Some(context) = order.outbound().context {
+        if let Some(context) = order.outbound().context() {
             local::loaded(target, context);
         }
         Ok(sent)
@@ -286,7 +286,7 @@ async fn begin(
     mut source: Source,
     pause: Option<Duration>,
 ) -> Result<Answer, Fault> {
-    let context = order.outbound().context;
+    let context = order.outbound().context();
     if let Some(context) = context {
         local::warn_before(&mut header, target, errand.id, context);
     }

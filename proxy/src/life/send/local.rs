@@ -14,7 +14,6 @@ use wire::dialect::ollama::{read_ps, read_show, same_model};
 use wire::edit::Segments;
 use wire::outbound::{Context, LocalModel};
 use wire::provider::{Format, UpstreamUrl};
-use wire::usage::Usage;
 
 use super::Errand;
 use super::attempt::read_whole;
@@ -143,18 +142,15 @@ pub(in super::super) fn warn_before(
     }
 }
 
-/// Tells of a prompt that the server has cut, as its count shows.
+/// Tells of a prompt that the server has cut, as what it has `counted` shows.
 pub(in super::super) fn warn_after(
     header: Option<&mut ResponseHeader>,
     target: &Target,
     id: &str,
     context: Context,
-    usage: Option<Usage>,
+    counted: u64,
 ) {
-    let counted = usage.map_or(0, |usage| usage.prompt_tokens);
-    if context.has_cut(counted) {
-        warn(header, target, id, context, Some(counted));
-    }
+    warn(header, target, id, context, Some(counted));
 }
 
 fn warn(

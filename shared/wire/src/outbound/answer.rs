@@ -56,6 +56,9 @@ pub struct Completed {
     pub body: Bytes,
     /// Usage as declared.
     pub usage: Option<Usage>,
+    /// The tokens that were counted of each request's prompt, in their order; 0 where
+    /// none were. Nothing of embeddings.
+    pub prompts: Vec<u64>,
     /// Bytes of text, reasoning and tool calls in it.
     pub answer_bytes: u64,
     /// Why nothing is in it, if nothing is, is said.
@@ -202,6 +205,10 @@ impl AnswerForm {
             usage: answers
                 .iter()
                 .fold(None, |sum, a| total_usage(sum, a.usage)),
+            prompts: answers
+                .iter()
+                .map(|answer| answer.usage.map_or(0, |usage| usage.prompt_tokens))
+                .collect(),
             answer_bytes: answers.iter().map(Answer::bytes).sum(),
             says_why: answers.iter().any(Answer::says_why),
             thinking: kept.take(),
@@ -223,6 +230,7 @@ impl Completed {
         Self {
             body,
             usage,
+            prompts: Vec::new(),
             answer_bytes: 0,
             says_why: true,
             thinking: Vec::new(),

@@ -19,7 +19,7 @@ pub(super) fn chat(chat: &Chat, candidate: &Candidate<'_>) -> Result<Outbound, U
     let written = ollama::write(chat, &target(candidate, Some(context.num_ctx)))?;
     let form = AnswerForm::Chat(Dialect::Ollama);
     Ok(Outbound {
-        context: Some(context),
+        contexts: vec![context],
         ..Outbound::written(written, form, chat)
     })
 }
@@ -31,10 +31,11 @@ pub(super) fn generate(
 ) -> Result<Outbound, Unsaid> {
     let completion = read_completion(inbound, candidate)?;
     let each = completion.requests_each()?;
-    let longest = completion.prompts.iter().map(String::len).max();
-    let estimate = estimate_tokens(longest.unwrap_or(0) as u64);
+    let tokens = |prompt: &String| estimate_tokens(prompt.len() as u64);
+    // One size for all: with another one the server would load the model anew.
+    let longest = completion.prompts.iter().map(tokens).max().unwrap_or(0);
     let max_tokens = completion.max_tokens();
-    let context = context(estimate, Some(max_tokens), candidate);
+    let context = context(longest, Some(max_tokens), candidate);
     let stream = streams(inbound, candidate).1 && completion.prompts.len() * each == 1;
     let mut out = Outbound::plain(
         Segments::default(),
@@ -53,12 +54,16 @@ pub(super) fn generate(
             format: &ResponseFormat::Text,
         };
         let written = ollama::write_generate(&request, &target(candidate, Some(context.num_ctx)))?;
+        let context = Context {
+            prompt_tokens: tokens(prompt),
+            ..context
+        };
         for answer in 0..each {
             out.bodies.push(with_seed(&written.body, answer));
+            out.contexts.push(context);
         }
         out.notes = written.notes;
     }
-    out.context = Some(context);
     Ok(out)
 }
 
@@ -117,7 +122,7 @@ pub(super) fn embed(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<
     let target = target(candidate, Some(context.num_ctx));
     let body: Bytes = ollama::write_embed(input, request.dimensions, &target)?;
     Ok(Outbound {
-        context: Some(context),
+        contexts: vec![context],
         ..Outbound::plain(body.into(), AnswerForm::Embeddings { base64 })
     })
 }

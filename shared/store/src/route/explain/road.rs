@@ -194,6 +194,7 @@ impl Road<'_> {
             body,
         };
         let mut notes = outbound::edit_notes(&inbound, &destination.candidate(form, &known));
+        let context = outbound.context();
         notes.extend(outbound.notes);
         Ok(Prepared {
             requests: outbound
@@ -205,7 +206,7 @@ impl Road<'_> {
             streams: outbound.streams,
             translated: outbound.answer != AnswerForm::Edited,
             notes,
-            context: outbound.context,
+            context,
         })
     }
 
