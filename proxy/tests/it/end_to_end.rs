@@ -144,6 +144,7 @@ async fn run(suite: Suite<'_>) {
         .env("DEAD_MODEL", "dead")
         .env("PROVIDER_MODELS", model.unwrap_or_default())
         .env("WITHOUT_EMBEDDINGS", "my-anthropic")
+        .env("WITHOUT_CACHE", "my-ollama")
         .env_remove("CLIENTS_DIRECT")
         .kill_on_drop(true)
         .output()
@@ -196,7 +197,7 @@ async fn provider(kind: &str) {
     run(Suite {
         arguments: &["python", "test_providers.py"],
         kind: Some(kind),
-        calls: 12,
+        calls: 22,
     })
     .await;
 }

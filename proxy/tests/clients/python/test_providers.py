@@ -1,7 +1,8 @@
 """The same calls through every provider type, each with its own habits.
 
 PROVIDER_MODELS names the models, joined by commas; without it there is nothing to do here.
-WITHOUT_EMBEDDINGS names those whose provider type has none.
+WITHOUT_EMBEDDINGS names those whose provider type has none, WITHOUT_CACHE those that do not
+tell what came from a cache.
 """
 
 import json
@@ -19,6 +20,7 @@ def names(variable):
 
 MODELS = names("PROVIDER_MODELS")
 WITHOUT_EMBEDDINGS = names("WITHOUT_EMBEDDINGS")
+WITHOUT_CACHE = names("WITHOUT_CACHE")
 
 pytestmark = pytest.mark.skipif(not MODELS, reason="PROVIDER_MODELS names no model")
 each_model = pytest.mark.parametrize("model", MODELS or ["none"])
@@ -30,6 +32,11 @@ WEATHER = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     },
 }
+
+# One white pixel.
+PICTURE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAG7buVgAAAABJRU5ErkJggg=="
+)
 
 
 @each_model
@@ -136,6 +143,65 @@ def test_an_embedding_as_the_client_asks_for_it(client, model):
     answer = client.embeddings.create(model=model, input=["a", "b"])
     assert [len(item.embedding) for item in answer.data] == [8, 8]
     assert answer.data[0].embedding[0] == -1.0
+
+
+@each_model
+def test_the_list_of_models(client, model):
+    listed = {entry.id: entry for entry in client.models.list()}
+    assert listed[model].object == "model"
+    assert client.models.retrieve(model).id == model
+
+
+@each_model
+def test_a_picture(client, model):
+    content = [
+        {"type": "text", "text": "What is this? [[sim: echo]]"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64," + PICTURE}},
+    ]
+    answer = client.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": content}]
+    )
+    # The answer is the request as the provider got it.
+    assert PICTURE in answer.choices[0].message.content
+
+
+@each_model
+@pytest.mark.parametrize("stream", [False, True])
+def test_tokens_from_a_cache(client, model, stream):
+    request = {"model": model, "messages": user("[[sim: say=one usage=cached]] " + "again " * 20)}
+    if stream:
+        chunks = client.chat.completions.create(
+            **request, stream=True, stream_options={"include_usage": True}
+        )
+        [usage] = [chunk.usage for chunk in chunks if chunk.usage]
+    else:
+        usage = client.chat.completions.create(**request).usage
+    details = usage.prompt_tokens_details
+    # Together has the number beside the others.
+    cached = details.cached_tokens if details else getattr(usage, "cached_tokens", None)
+    expected = 0 if model in WITHOUT_CACHE else usage.prompt_tokens // 2
+    assert (cached or 0) == expected
+    assert usage.prompt_tokens > 1
+
+
+@each_model
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "status, error, code",
+    [
+        (400, openai.BadRequestError, None),
+        (404, openai.NotFoundError, "model_not_found"),
+        (502, openai.InternalServerError, "upstream_failed"),
+    ],
+)
+def test_an_error_in_the_clients_own_class(client, model, stream, status, error, code):
+    script = f"[[sim: status={status} message=the+model+is+like+this]]"
+    with pytest.raises(error) as caught:
+        client.chat.completions.create(model=model, messages=user(script), stream=stream)
+    assert caught.value.status_code == status
+    assert "the model is like this" in caught.value.message
+    if code:
+        assert caught.value.code == code
 
 
 @each_model
