@@ -226,6 +226,8 @@ async fn candidates_come_in_order_and_the_others_with_their_reason() {
     };
     assert_eq!(names(&got["candidates"]), ["three", "four"]);
     assert_eq!(got["candidates"][0]["circuit"]["state"], "half_open");
+    let why = |got: &Value| got["candidates"][0]["why"].as_str().unwrap().to_owned();
+    assert!(why(&got).contains("half open"), "{got}");
     let skipped = &got["skipped"];
     assert_eq!(names(skipped), ["two", "one"]);
     assert_eq!(skipped[0]["reason"], "model_disabled");
@@ -245,6 +247,7 @@ async fn candidates_come_in_order_and_the_others_with_their_reason() {
     let got = explained(&app, &json!({ "body": chat("one") })).await;
     assert_eq!(names(&got["candidates"]).len(), 1);
     assert_eq!(got["last_resort"], true);
+    assert!(why(&got).contains("every circuit is open"), "{got}");
     assert_eq!(got["refusal"], Value::Null);
 
     // With none left the gateway refuses.

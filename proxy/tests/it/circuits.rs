@@ -326,6 +326,16 @@ async fn a_short_time_is_waited_for_when_nobody_else_is_there() {
 }
 
 #[tokio::test]
+async fn without_routing_the_caller_decides_whether_to_wait() {
+    let crowd = Crowd::of(1, json!({"strategy": "none"}), &ENV).await;
+    crowd.script(0, "status=429 retry_after=1");
+    let got = crowd.chat(json!({})).await;
+    assert_eq!(got.status, 429, "{got:?}");
+    assert_eq!(got.header("retry-after"), "1");
+    assert_eq!(crowd.received(), [1]);
+}
+
+#[tokio::test]
 async fn a_long_time_is_not_waited_for() {
     for (asked, limit) in [
         ("7200", "5"),

@@ -354,3 +354,67 @@ fn every_reason_is_told_in_words() {
         assert!(reason.to_string().contains(' '), "{reason:?}");
     }
 }
+
+#[test]
+fn each_candidate_is_told_why_it_stands_where_it_does() {
+    let routed = |strategy: &str| json!({"routing": {"strategy": strategy, "targets": ["b"]}});
+    let both = |text: &'static str| [text, text];
+    let half = json!({"b": {"half_open": true}});
+    let open = json!({"a": {"opened_at": 1, "until": 9}, "b": {"opened_at": 2, "until": 9}});
+    let weighed = json!({"routing": {"strategy": "weighted", "weight": 5, "targets": [["b", 0]]}});
+    let higher = json!({"endpoints": {"b": {"priority": 3}}});
+    for (case, words) in [
+        (
+            routed("none"),
+            vec!["the virtual model's own endpoint, and no other"],
+        ),
+        (
+            routed("backup"),
+            vec!["own endpoint comes first", "targets are listed"],
+        ),
+        (
+            with(routed("backup"), &json!({"now": half})),
+            vec!["own endpoint comes first", "half open"],
+        ),
+        (
+            with(routed("backup"), &json!({"now": open})),
+            vec!["every circuit is open"],
+        ),
+        (
+            with(routed("backup"), &json!({"turn": {"stays_with": "b"}})),
+            vec!["this conversation", "own endpoint comes first"],
+        ),
+        (routed("rotational"), both("begun one further").to_vec()),
+        (weighed, vec!["its weight of 5", "weighs nothing"]),
+        (routed("duplicate"), both("the same model").to_vec()),
+        (
+            routed("least_busy"),
+            both("fewest calls in flight").to_vec(),
+        ),
+        (
+            with(routed("least_busy"), &higher),
+            both("by the priority of its endpoint, then fewest").to_vec(),
+        ),
+        (routed("fastest"), both("shortest time").to_vec()),
+    ] {
+        let mut case = with(case, &json!({"name": "why"}));
+        if case["routing"]["strategy"] == "duplicate" {
+            case["models"] = json!({"c": {"actual_model": "n"}, "d": {"actual_model": "n"}});
+        }
+        let world = World::new(case);
+        let turn = world.turn();
+        let plan = world.plan(&turn);
+        let model = &world.snapshot.models["a"];
+        let why = |at| plan.why(at, model, &turn).map(|why| why.to_string());
+        assert_eq!(plan.candidates.len(), words.len(), "{}", world.case);
+        for (at, words) in words.iter().enumerate() {
+            let said = why(at).unwrap();
+            assert!(
+                said.contains(words),
+                "{words:?} in {said:?}: {}",
+                world.case
+            );
+        }
+        assert_eq!(why(words.len()), None);
+    }
+}

@@ -54,6 +54,8 @@ struct Refusal {
 struct Candidate {
     #[serde(flatten)]
     who: Who,
+    /// Why it stands where it does.
+    why: String,
     /// Whether the upstream is asked for a stream.
     stream: Option<bool>,
     /// `edited` when the answer is in the caller's dialect already, else `translated`.
@@ -209,6 +211,7 @@ impl Candidate {
         let fallback = prepared.and_then(|prepared| prepared.fallback.as_ref());
         Self {
             who: Who::of(model, Some(endpoint), candidate.circuit.as_ref(), now),
+            why: candidate.chosen.to_string(),
             stream: prepared.map(|prepared| prepared.streams),
             answer: prepared.map(|prepared| {
                 if prepared.translated {

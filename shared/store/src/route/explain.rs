@@ -16,7 +16,7 @@ use wire::hub::Note;
 use wire::outbound::Context;
 use wire::provider::Call;
 
-use super::plan::SkipReason;
+use super::plan::{Chosen, SkipReason};
 use super::{QueueIdentity, Refused, ReplyForm};
 use crate::circuit::CircuitRow;
 use crate::config::Config;
@@ -101,6 +101,8 @@ pub struct Explained {
     pub endpoint: Arc<Endpoint>,
     /// Its circuit as saved; `None` for a closed one.
     pub circuit: Option<CircuitRow>,
+    /// Why it stands where it does.
+    pub chosen: Chosen,
     /// What it would be sent.
     ///
     /// # Errors

@@ -5,6 +5,8 @@
 //! whose turn it is) comes in as arguments, so that the admin app plans as the gateway
 //! does.
 
+mod chosen;
+
 use std::cmp::Reverse;
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use crate::endpoint::Endpoint;
 use crate::route::{Refused, not_served};
 use crate::snapshot::Snapshot;
 use crate::virtual_model::{Strategy, VirtualModel};
+pub use chosen::Chosen;
 
 /// How a candidate is doing at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use wire::edit::json_string;
 use wire::outbound::{self, AnswerForm, Inbound, LocalModel};
 use wire::provider::{BaseUrl, Way};
 
-use super::super::plan::{self, Circuit, Standing, Turn};
+use super::super::plan::{self, Chosen, Circuit, Standing, Turn};
 use super::super::{
     Destination, Known, NoRoute, PRIORITY, Refused, ReplyForm, Said, USER, ai_queue, headers,
     own_headers,
@@ -21,6 +21,9 @@ use crate::virtual_model::{Strategy, VirtualModel};
 
 /// A virtual model with its endpoint.
 type Pair = (Arc<VirtualModel>, Arc<Endpoint>);
+
+/// The same, to be tried, and why it stands where it does.
+type Planned = (Pair, Chosen);
 
 /// What the steps look at.
 pub(super) struct Road<'s> {
@@ -47,13 +50,15 @@ impl Road<'_> {
                 return Err(Refused::not_served(&endpoint, self.asked.call));
             }
             // Its circuit does not matter: there is nothing else to try.
-            out.last_resort = matches!(self.circuit(&model, &endpoint).1, Circuit::Open { .. });
-            vec![(model, endpoint)]
+            let circuit = self.circuit(&model, &endpoint).1;
+            out.last_resort = matches!(circuit, Circuit::Open { .. });
+            vec![((model, endpoint), Chosen::alone(circuit))]
         } else {
             self.plan(&model, out)?
         };
-        for (model, endpoint) in pairs {
+        for ((model, endpoint), chosen) in pairs {
             out.candidates.push(Explained {
+                chosen,
                 circuit: self.circuit(&model, &endpoint).0,
                 prepared: self.prepare(&request, &model, &endpoint, form),
                 model,
@@ -104,7 +109,11 @@ impl Road<'_> {
             .then(|| (Arc::new(model), Arc::new(endpoint)))
     }
 
-    fn plan(&self, model: &Arc<VirtualModel>, out: &mut Explanation) -> Result<Vec<Pair>, Refused> {
+    fn plan(
+        &self,
+        model: &Arc<VirtualModel>,
+        out: &mut Explanation,
+    ) -> Result<Vec<Planned>, Refused> {
         let standing = |model: &VirtualModel, endpoint: &Endpoint| Standing {
             usable: self.is_usable(model, endpoint),
             serves: self.way(endpoint).is_some(),
@@ -129,8 +138,14 @@ impl Road<'_> {
         if planned.candidates.is_empty() {
             return Err(planned.none_left(&model.name));
         }
-        let pair = |c: &plan::Candidate<'_>| (Arc::clone(c.model), Arc::clone(c.endpoint));
-        Ok(planned.candidates.iter().map(pair).collect())
+        let why = |at| planned.why(at, model, &turn);
+        let candidates = planned.candidates.iter().enumerate();
+        Ok(candidates
+            .filter_map(|(at, candidate)| {
+                let pair = (Arc::clone(candidate.model), Arc::clone(candidate.endpoint));
+                Some((pair, why(at)?))
+            })
+            .collect())
     }
 
     fn circuit(&self, model: &VirtualModel, endpoint: &Endpoint) -> (Option<CircuitRow>, Circuit) {
