@@ -77,6 +77,15 @@ awk -v out="$seeds/runpod-output/" '/^== / { n++; next } n { print > (out n) }' 
 awk -v out="$seeds/runpod-job/" '/^{/ { print > (out NR) }' "$cases/runpod/failures.txt"
 awk -v out="$seeds/addresses/" '/^[a-z]/ { for (i = 1; i < 3; i++) print $i > (out (++n)) }' \
     "$cases/provider-urls.txt" "$cases/runpod/addresses.txt"
+mkdir -p "$seeds/normaliser-readers"
+# The rows as they are, which are JSON, and the texts, schemas and arguments in them.
+awk -v out="$seeds/normaliser-readers/" '{ print > (out (++n)) }' "$cases"/normaliser/*.jsonl
+sed -n 's/^{"note": "[^"]*", "text": "\(.*\)", "\(name\|value\|all\|names\|outcome\)": .*$/\1/p' \
+    "$cases"/normaliser/{json,closed,python,python_lists}.jsonl | sed 's/\\"/"/g' |
+    awk -v out="$seeds/normaliser-readers/text-" '{ printf "%s", $0 > (out NR) }'
+sed -n 's/^.*"schema": \(.*\), "arguments": \(.*\), "fitted": .*$/\1\n\2/p' \
+    "$cases/normaliser/fit.jsonl" |
+    awk -v out="$seeds/normaliser-readers/schema-" '{ print > (out int((NR + 1) / 2)) }'
 
 # The seeds of a target.
 seeds_of() {
@@ -98,6 +107,7 @@ seeds_of() {
     upstream_error) say openai-reply runpod-job anthropic-reply ;;
     provider) say addresses openai-reply ollama-reply ;;
     hub_events) ;;
+    normaliser_readers) say normaliser-readers ;;
     *) fail "fuzz.sh: no seeds are set for the target '$1'" ;;
     esac
 }

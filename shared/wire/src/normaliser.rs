@@ -1,6 +1,6 @@
 //! Tool calls that a model wrote as text, made into calls of the tools offered.
 #![cfg_attr(
-    not(test),
+    not(any(test, feature = "laws")),
     expect(
         dead_code,
         unused_imports,
@@ -16,6 +16,8 @@
 )]
 mod cases;
 mod json;
+#[cfg(any(test, feature = "laws"))]
+pub mod laws;
 mod number;
 mod python;
 mod quoted;

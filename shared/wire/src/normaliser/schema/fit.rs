@@ -47,6 +47,7 @@ impl<'a> Walk<'a> {
     /// `value` as the node wants it.
     pub(super) fn fit(&mut self, id: Id, value: Value, depth: usize) -> Value {
         if !self.step(depth) {
+            self.wrong(|| "a value that is small enough to be checked".to_owned());
             return value;
         }
         let node = self.graph.node(id);
@@ -61,7 +62,11 @@ impl<'a> Walk<'a> {
         }
         let value = match self.branch(node, &value, depth) {
             Some(branch) => self.fit(branch, value, depth + 1),
-            None => value,
+            None if node.branches.is_empty() => value,
+            None => {
+                self.wrong(|| "one of the forms that the schema lists".to_owned());
+                return value;
+            }
         };
         match value {
             Value::Object(members) => self.fit_object(id, members, depth),
