@@ -3,6 +3,7 @@
 
 mod anthropic_cases;
 mod cases;
+mod edited;
 mod ollama_caller;
 mod openai_cases;
 mod shape;

@@ -15,6 +15,7 @@ use std::hash::Hasher;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::finish;
 use crate::hub::{Event, Finish, ToolNames};
 use crate::usage::Usage;
 use json::{put_head, put_number, put_string, put_usage};
@@ -283,7 +284,7 @@ impl ChatWriter {
             }
         }
         self.open_delta(choice, out);
-        self.close_delta(finish_word(reason), out);
+        self.close_delta(finish::json(reason), out);
     }
 
     fn put_end(&mut self, out: &mut BytesMut) {
@@ -347,16 +348,6 @@ const OPEN_CHOICE: &[u8] = b"[{\"index\":";
 /// Whether the upstream's id of an answer can be the caller's.
 fn is_usable(id: &str) -> bool {
     !id.is_empty() && id.len() <= LONGEST_ID
-}
-
-/// The JSON text of a finish reason.
-pub(super) fn finish_word(reason: Finish) -> &'static [u8] {
-    match reason {
-        Finish::Stop => b"\"stop\"",
-        Finish::Length => b"\"length\"",
-        Finish::ToolCalls => b"\"tool_calls\"",
-        Finish::ContentFilter => b"\"content_filter\"",
-    }
 }
 
 /// The upstream's id of a call, or one that is the same whenever the same answer is

@@ -4,32 +4,25 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::error::UpstreamError;
+use super::stream::{End, StreamEditor};
 use crate::hub::StreamFault;
 use crate::sse::{Frame, MAX_EVENT, Reader};
 
-/// The reply that the events of `stream` amount to.
+/// The reply that the events of `stream` amount to, as they are mended for a caller of
+/// the stream.
 ///
 /// # Errors
-/// When the stream carries an error, an event that is not a JSON object, or ends
-/// before every choice has finished.
+/// When the stream carries an error, an event that is not JSON, or ends before every
+/// choice has finished.
 pub fn collect(stream: &[u8]) -> Result<Bytes, StreamFault> {
-    let mut fold = Fold::default();
-    let mut reader = Reader::default();
-    reader.push(stream, |frame| fold.frame(&frame));
-    let known = fold.fault.is_some();
-    reader.finish(|frame| fold.frame(&frame));
-    // Half an event is what a cut leaves behind, not nonsense.
-    if !known && matches!(fold.fault, Some(StreamFault::BadEvent(_))) {
-        fold.fault = None;
+    let (stream, end) = StreamEditor::mended(stream);
+    match end {
+        End::Complete => {}
+        End::Fault(fault) => return Err(fault),
     }
+    let mut fold = Fold::default();
+    Reader::default().push(&stream, |frame| fold.frame(&frame));
     fold.into_reply()
-}
-
-/// As [`super::raw::is_truthy`].
-fn says_something(error: &Value) -> bool {
-    let nothing = [Value::Null, json!(false), json!(""), json!({}), json!([])];
-    !nothing.contains(error)
 }
 
 #[derive(Default)]
@@ -37,43 +30,31 @@ struct Fold {
     reply: Map<String, Value>,
     choices: Vec<Map<String, Value>>,
     fault: Option<StreamFault>,
-    done: bool,
 }
-
-/// More choices than any server gives; a larger index is a broken stream.
-const MAX_CHOICES: u64 = 1024;
 
 impl Fold {
     fn frame(&mut self, frame: &Frame<'_>) {
-        if self.done || self.fault.is_some() {
-            return;
-        }
         match frame {
             Frame::Comment(_) => {}
             Frame::TooLong => self.fault = Some(StreamFault::TooLong),
-            Frame::Event { is_error, data } => {
-                let data = data.trim_ascii();
-                if data == b"[DONE]" {
-                    self.done = true;
-                } else if !data.is_empty() {
-                    self.fault = self.event(data, *is_error).err();
-                }
-            }
+            Frame::Event { data, .. } if *data == b"[DONE]" || self.fault.is_some() => {}
+            Frame::Event { data, .. } => match serde_json::from_slice(data) {
+                Ok(event) => self.event(event),
+                Err(err) => self.fault = Some(StreamFault::BadEvent(err.to_string())),
+            },
         }
     }
 
-    fn event(&mut self, data: &[u8], is_error: bool) -> Result<(), StreamFault> {
-        let event: Map<String, Value> =
-            serde_json::from_slice(data).map_err(|err| StreamFault::BadEvent(err.to_string()))?;
-        let is_flat = event.get("object").is_some_and(|object| object == "error");
-        if is_error || is_flat || event.get("error").is_some_and(says_something) {
-            return Err(StreamFault::Upstream(UpstreamError::read(data)));
-        }
+    fn event(&mut self, event: Map<String, Value>) {
         for (name, value) in event {
             match (name.as_str(), value) {
                 ("choices", Value::Array(choices)) => {
-                    for (position, choice) in choices.into_iter().enumerate() {
-                        self.choice(position, choice)?;
+                    let mut position = 0;
+                    for choice in choices {
+                        if let Value::Object(choice) = choice {
+                            self.choice(position, choice);
+                            position += 1;
+                        }
                     }
                 }
                 ("choices", _) | (_, Value::Null) => {}
@@ -86,21 +67,12 @@ impl Fold {
                 }
             }
         }
-        Ok(())
     }
 
-    fn choice(&mut self, position: usize, choice: Value) -> Result<(), StreamFault> {
-        let Value::Object(choice) = choice else {
-            return Ok(());
-        };
-        let index = choice
-            .get("index")
-            .and_then(Value::as_u64)
-            .unwrap_or(position as u64);
-        if index >= MAX_CHOICES {
-            return Err(StreamFault::BadEvent(format!("choice index {index}")));
-        }
-        let at = usize::try_from(index).unwrap_or(0);
+    fn choice(&mut self, position: usize, choice: Map<String, Value>) {
+        let index = choice.get("index").and_then(Value::as_u64);
+        // The editor lets no greater number through than a server gives.
+        let at = index.map_or(position, |index| usize::try_from(index).unwrap_or(0));
         while self.choices.len() <= at {
             let next = self.choices.len();
             self.choices
@@ -124,16 +96,11 @@ impl Fold {
                 (_, value) => add(into.entry(name).or_insert(Value::Null), value),
             }
         }
-        Ok(())
     }
 
     fn into_reply(mut self) -> Result<Bytes, StreamFault> {
         if let Some(fault) = self.fault {
             return Err(fault);
-        }
-        let finished = self.choices.iter().all(|c| c.contains_key("finish_reason"));
-        if !self.done && (self.choices.is_empty() || !finished) {
-            return Err(StreamFault::Truncated);
         }
         let mut choices: Vec<Value> = self.choices.into_iter().map(Value::Object).collect();
         choices.iter_mut().for_each(drop_call_indexes);
@@ -252,6 +219,7 @@ fn add(into: &mut Value, more: Value) {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use super::super::error::UpstreamError;
     use super::*;
 
     fn reply(stream: &str) -> Value {

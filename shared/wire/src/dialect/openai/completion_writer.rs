@@ -7,8 +7,9 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::chat_writer::WriterOptions;
 use super::chat_writer::json::{put_head, put_number, put_string, put_usage};
-use super::chat_writer::{WriterOptions, finish_word};
+use super::finish;
 use crate::hub::{Answer, AnsweredChoice, Event, Finish};
 use crate::usage::Usage;
 
@@ -226,9 +227,9 @@ fn put_choice(number: u32, text: &str, finish: Option<Finish>, out: &mut BytesMu
     out.put_slice(match finish {
         None => b"null",
         // The format knows no calls.
-        Some(Finish::ToolCalls) => finish_word(Finish::Stop),
+        Some(Finish::ToolCalls) => finish::json(Finish::Stop),
         Some(reason @ (Finish::Stop | Finish::Length | Finish::ContentFilter)) => {
-            finish_word(reason)
+            finish::json(reason)
         }
     });
     out.put_u8(b'}');

@@ -95,19 +95,6 @@ impl UpstreamError {
             .any(|words| message.contains(words))
     }
 
-    /// What a finish reason says that means that the answer is broken; `None` for
-    /// every other one.
-    pub(super) fn of_finish(reason: &str) -> Option<Self> {
-        let is_broken = matches!(reason, "error" | "abort" | "insufficient_system_resource");
-        is_broken.then(|| Self {
-            message: Some(format!(
-                "The upstream gave up inside the answer (finish reason '{reason}')."
-            )),
-            code: Some(reason.to_owned()),
-            ..Self::default()
-        })
-    }
-
     /// The error that the message is the JSON of, if it is. What only the outer one
     /// says stays.
     fn unwrapped(self, depth: usize) -> Self {

@@ -10,13 +10,13 @@
 mod choice;
 mod chunk;
 mod extent;
-mod repair;
 
-use serde::de::IgnoredAny;
 use std::borrow::Cow;
 
 use super::error::UpstreamError;
-use crate::hub::{Event, Finish, StreamFault};
+use super::finish;
+use super::repair::read_mended;
+use crate::hub::{Event, StreamFault};
 use crate::sse::{Frame, Reader};
 use crate::usage::Usage;
 use choice::Choice;
@@ -82,7 +82,7 @@ pub fn read_reply_events(body: &[u8], each: &mut dyn FnMut(Event<'_>)) {
         ..Fold::default()
     };
     let mut mended = Vec::new();
-    let (body, chunk) = read_mended(body.trim_ascii(), &mut mended);
+    let (body, chunk) = read_mended::<Chunk<'_>>(body.trim_ascii(), &mut mended);
     match chunk {
         Ok(Some(chunk)) if chunk.is_error() => fold.upstream_fault(body, each),
         Ok(Some(chunk)) if chunk.choices.0.is_empty() => fold.fault(no_choices(), each),
@@ -95,57 +95,12 @@ pub fn read_reply_events(body: &[u8], each: &mut dyn FnMut(Event<'_>)) {
             fold.upstream_fault(body, each);
         }
         Ok(None) => fold.fault(no_choices(), each),
-        Err(fault) => fold.fault(fault, each),
+        Err(err) => fold.fault(StreamFault::BadEvent(err.to_string()), each),
     }
 }
 
 fn no_choices() -> StreamFault {
     StreamFault::BadEvent("the reply has no choices".to_owned())
-}
-
-/// Reads `data`, or where it has broken characters, what is left of it in `mended`.
-fn read_mended<'d>(
-    data: &'d [u8],
-    mended: &'d mut Vec<u8>,
-) -> (&'d [u8], Result<Option<Chunk<'d>>, StreamFault>) {
-    let fault = match read(data) {
-        Ok(chunk) => return (data, Ok(chunk)),
-        Err(fault) => fault,
-    };
-    match repair::repaired(data) {
-        Some(better) => {
-            *mended = better;
-            (mended, read(mended))
-        }
-        None => (data, Err(fault)),
-    }
-}
-
-/// `None` for JSON that is not an object.
-fn read(data: &[u8]) -> Result<Option<Chunk<'_>>, StreamFault> {
-    if data.starts_with(b"{") {
-        return serde_json::from_slice(data)
-            .map(Some)
-            .map_err(|err| StreamFault::BadEvent(err.to_string()));
-    }
-    serde_json::from_slice::<IgnoredAny>(data)
-        .map(|_| None)
-        .map_err(|err| StreamFault::BadEvent(err.to_string()))
-}
-
-/// Why a choice ended.
-///
-/// # Errors
-/// When the word means that the answer is broken.
-fn finish(reason: &str) -> Result<Finish, StreamFault> {
-    match reason {
-        "length" | "model_length" => Ok(Finish::Length),
-        "tool_calls" | "function_call" => Ok(Finish::ToolCalls),
-        "content_filter" => Ok(Finish::ContentFilter),
-        // `stop`, `eos`, and words that are not known.
-        _ => UpstreamError::of_finish(reason)
-            .map_or(Ok(Finish::Stop), |error| Err(StreamFault::Upstream(error))),
-    }
 }
 
 impl Fold {
@@ -176,7 +131,7 @@ impl Fold {
         each: &mut dyn FnMut(Event<'_>),
     ) {
         let mut mended = Vec::new();
-        let (data, chunk) = read_mended(data, &mut mended);
+        let (data, chunk) = read_mended::<Chunk<'_>>(data, &mut mended);
         match chunk {
             // Half an event is what a cut leaves behind, not nonsense.
             Err(_) if at_end => {}
@@ -187,7 +142,7 @@ impl Fold {
             }
             Ok(Some(chunk)) => self.chunk(chunk, each),
             Ok(None) => {}
-            Err(fault) => self.fault(fault, each),
+            Err(err) => self.fault(StreamFault::BadEvent(err.to_string()), each),
         }
     }
 
@@ -206,9 +161,11 @@ impl Fold {
                 created: chunk.created.0.filter(|created| *created > 0),
             });
         }
+        let mut broken = None;
         for (position, choice) in chunk.choices.0.into_iter().enumerate() {
-            if let Err(fault) = self.choice(position, choice, each) {
-                return self.fault(fault, each);
+            broken = self.choice(position, choice, each).err();
+            if broken.is_some() {
+                break;
             }
         }
         if usage.is_some() && usage != self.usage {
@@ -216,6 +173,9 @@ impl Fold {
             usage
                 .into_iter()
                 .for_each(|usage| each(Event::Usage(usage)));
+        }
+        if let Some(fault) = broken {
+            self.fault(fault, each);
         }
     }
 
@@ -256,7 +216,8 @@ impl Fold {
             put_text(number, choice.text.0, each);
         }
         if state.finish.is_none() && !choice.finish_reason.0.is_empty() {
-            state.finish = Some(finish(&choice.finish_reason.0)?);
+            let reason = finish::read(&choice.finish_reason.0);
+            state.finish = Some(reason.map_err(StreamFault::Upstream)?);
         }
         Ok(())
     }

@@ -29,6 +29,16 @@ pub(super) fn is_truthy(member: Option<&RawValue>) -> bool {
     value(member).is_some_and(|raw| !matches!(raw.get(), "false" | "\"\"" | "{}" | "[]"))
 }
 
+/// Groq's own part of a chunk.
+#[derive(Deserialize)]
+pub(super) struct Groq<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) usage: Option<&'a RawValue>,
+    /// Why the answer stopped early.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) error: Option<&'a RawValue>,
+}
+
 /// A `T` written as a JSON object; serde alone would take a list of its fields too.
 pub(super) struct Object<T>(pub(super) T);
 

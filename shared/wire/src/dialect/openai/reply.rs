@@ -1,21 +1,20 @@
-//! A whole reply on its way from an OpenAI-family upstream to an OpenAI caller.
+//! A whole reply on its way from an OpenAI-family upstream to an OpenAI caller. What is
+//! changed and what is no answer is as in a stream ([`super::StreamEditor`]).
 
 use bytes::Bytes;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::error::UpstreamError;
-use super::raw::{is_truthy, present};
-use super::stream::{Choices, Unwatched};
+use super::finish;
+use super::repair::read_mended;
+use super::stream::{Chunk, Says, word};
 use crate::edit::{Edits, Segments, span_of};
 use crate::usage::Usage;
 
 /// A reply with the virtual model's name in it, and what was read on the way.
 #[derive(Debug)]
 pub struct Reply {
-    /// What the caller gets: the upstream's bytes except for the model.
+    /// What the caller gets.
     pub body: Segments,
     /// Usage as declared.
     pub usage: Option<Usage>,
@@ -36,20 +35,6 @@ pub enum ReplyFault {
     Error(UpstreamError),
 }
 
-#[derive(Deserialize)]
-struct Body<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    model: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    usage: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    error: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    object: Option<&'a RawValue>,
-    #[serde(default)]
-    choices: Choices,
-}
-
 impl Reply {
     /// Reads `body` and puts `model` (a JSON string) in the place of its model.
     /// Blank lines before the JSON, which some servers send to keep the connection
@@ -59,46 +44,60 @@ impl Reply {
     /// When the body is not a JSON object or carries an error.
     pub fn read(body: &Bytes, model: &Bytes) -> Result<Self, ReplyFault> {
         let body = body.slice_ref(body.trim_ascii());
-        let is_object = body.starts_with(b"{");
-        let parsed: Body<'_> = match serde_json::from_slice(&body) {
-            Ok(_) if !is_object => return Err(ReplyFault::NotJson("it is a list".to_owned())),
-            Ok(parsed) => parsed,
-            Err(err) if err.is_data() && is_object => {
-                serde_json::from_slice::<IgnoredAny>(&body)
-                    .map_err(|err| ReplyFault::NotJson(err.to_string()))?;
-                let Unwatched {
-                    model,
-                    usage,
-                    error,
-                    object,
-                } = Unwatched::read(&body);
-                Body {
-                    model,
-                    usage,
-                    error,
-                    object,
-                    choices: Choices::default(),
-                }
+        let mut mended = Vec::new();
+        let (text, chunk) = read_mended::<Chunk<'_>>(&body, &mut mended);
+        let chunk = match chunk {
+            Ok(Some(chunk)) => chunk,
+            // Google wraps its errors in a list.
+            Ok(None) => {
+                return Err(match UpstreamError::read(text) {
+                    error if error == UpstreamError::default() => {
+                        ReplyFault::NotJson("it is JSON of another kind".to_owned())
+                    }
+                    error => ReplyFault::Error(error),
+                });
             }
             Err(err) => return Err(ReplyFault::NotJson(err.to_string())),
         };
-        let is_flat = parsed.object.is_some_and(|raw| raw.get() == "\"error\"");
-        if is_flat || is_truthy(parsed.error) {
-            return Err(ReplyFault::Error(UpstreamError::read(&body)));
-        }
-        if let Some(error) = parsed.choices.broken {
-            return Err(ReplyFault::Error(*error));
+        if let Some(error) = chunk.error(text) {
+            return Err(ReplyFault::Error(error));
         }
         let mut edits = Edits::default();
-        if let Some(raw) = parsed.model {
-            edits.replace(span_of(&body, raw), model.clone());
+        let mut says_why = false;
+        for end in &chunk.choices.ends {
+            let raw = match end.says {
+                Says::Error(raw) => {
+                    let error = UpstreamError::read(raw.get().as_bytes());
+                    return Err(ReplyFault::Error(error));
+                }
+                Says::OutOfRange(index) => {
+                    return Err(ReplyFault::NotJson(format!("choice index {index}")));
+                }
+                Says::Reason(raw) => raw,
+            };
+            let word = word(raw);
+            let reason = finish::read(&word).map_err(ReplyFault::Error)?;
+            says_why |= reason.explains_emptiness();
+            if !finish::is_openais(&word) {
+                edits.replace(span_of(text, raw), finish::json(reason));
+            }
         }
-        let usage = parsed.usage.and_then(|raw| Usage::read(raw.get()));
+        if let Some(raw) = chunk.model {
+            edits.replace(span_of(text, raw), model.clone());
+        }
+        let usage = chunk.declared().and_then(|raw| Usage::read(raw.get()));
+        let answer_bytes = chunk.choices.answer_bytes;
+        let body = if mended.is_empty() {
+            edits.apply(&body)
+        } else {
+            edits.apply(&mended.into())
+        };
         Ok(Self {
-            usage,
-            answer_bytes: parsed.choices.answer_bytes,
-            says_why: parsed.choices.says_why,
-            body: edits.apply(&body),
+            // Zeros are what some servers write before they have counted.
+            usage: usage.filter(|usage| *usage != Usage::default()),
+            answer_bytes,
+            says_why,
+            body,
         })
     }
 }
@@ -138,6 +137,24 @@ mod tests {
     }
 
     #[test]
+    fn foreign_words_of_an_end_become_openais() {
+        for (word, openais) in [
+            (r#""eos""#, r#""stop""#),
+            (r#""model_length""#, r#""length""#),
+            (r#""something new""#, r#""stop""#),
+            (r#""function_call""#, r#""function_call""#),
+            ("null", "null"),
+            (r#""""#, r#""stop""#),
+        ] {
+            let body = format!(r#"{{"choices":[{{"text":"a","finish_reason":{word}}}],"m":1}}"#);
+            let model = Bytes::from_static(b"\"virtual\"");
+            let reply = Reply::read(&body.clone().into(), &model).unwrap();
+            let expected = body.replace(&format!(":{word}}}"), &format!(":{openais}}}"));
+            assert_eq!(reply.body.to_bytes(), expected.as_bytes(), "{word}");
+        }
+    }
+
+    #[test]
     fn embeddings_need_no_choices() {
         let reply = read(r#"{"object":"list","model":"m","data":[{"embedding":[0.5]}],"usage":{"prompt_tokens":4,"total_tokens":4}}"#).unwrap();
         assert_eq!(reply.usage.unwrap().prompt_tokens, 4);
@@ -145,7 +162,7 @@ mod tests {
 
     #[test]
     fn faults_are_told_apart() {
-        for body in ["", "<html>", "{\"a\":", "null", "[]", "\"ok\"", "{}x"] {
+        for body in ["", "<html>", "{\"a\":", "null", "[]", "5", "{}x"] {
             assert!(matches!(read(body), Err(ReplyFault::NotJson(_))), "{body}");
         }
         let Err(ReplyFault::Error(error)) = read(r#"{"error":{"message":"queue full"}}"#) else {

@@ -1,25 +1,34 @@
 //! A stream on its way from an OpenAI-family upstream to an OpenAI caller.
 //!
-//! Every event leaves as it came, except that it carries the virtual model's name
-//! and that usage which only the gateway asked for is taken out. On the way the
-//! stream is watched: usage, the first token, whether it is complete. Exactly one
-//! end, also when the upstream cuts the stream: `[DONE]` after a complete answer,
-//! an error event and nothing behind it otherwise.
+//! Every event leaves as it came, except that it carries the virtual model's name,
+//! that usage which only the gateway asked for is taken out, and that what official
+//! clients cannot read is mended: an event without choices, a reason to finish that
+//! OpenAI does not have or that was given before, a character broken in two. On the
+//! way the stream is watched: usage, the first token, whether it is complete. Exactly
+//! one end, also when the upstream cuts the stream: `[DONE]` after a complete answer,
+//! an error event and nothing behind it otherwise. The verdict is the one of
+//! [`super::EventReader`]. Deliberately not here: tool calls, which leave as they
+//! came.
 
 mod chunk;
 
 use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::error::{ErrorBody, UpstreamError};
+use super::finish;
+use super::raw::present;
+use super::repair::read_mended;
 use super::situation::Situation;
 use crate::edit::{member_span, span_of};
 use crate::hub::StreamFault;
 use crate::sse::{Frame, Reader};
 use crate::usage::Usage;
-use chunk::Chunk;
-pub(super) use chunk::{Choices, Unwatched};
+use chunk::ChoiceEnd;
+pub(super) use chunk::{Chunk, Says, word};
 
 const DONE: &[u8] = b"data: [DONE]\n\n";
 
@@ -85,18 +94,18 @@ pub struct StreamEditor {
 }
 
 /// Everything but the framing, so that the reader can hand frames to it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Watch {
-    /// The virtual model's name as a JSON string.
-    model: Bytes,
+    /// The virtual model's name as a JSON string; `None` leaves the upstream's.
+    model: Option<Bytes>,
     /// The caller did not ask for usage, the gateway did.
     hide_usage: bool,
     usage: Option<Usage>,
     /// Bytes of text, reasoning and tool arguments so far.
     answer_bytes: u64,
-    /// Choices seen and finished, one bit each for the first 64.
-    seen: u64,
-    finished: u64,
+    /// Choices seen and finished, one bit each.
+    seen: u128,
+    finished: u128,
     says_why: bool,
     end: Option<End>,
 }
@@ -109,22 +118,30 @@ impl StreamEditor {
         Self {
             reader: Reader::default(),
             watch: Watch {
-                model,
+                model: Some(model),
                 hide_usage,
-                usage: None,
-                answer_bytes: 0,
-                seen: 0,
-                finished: 0,
-                says_why: false,
-                end: None,
+                ..Watch::default()
             },
         }
+    }
+
+    /// The stream as it is edited but for the model's name, and how it ended.
+    pub(super) fn mended(stream: &[u8]) -> (BytesMut, End) {
+        let mut editor = Self {
+            reader: Reader::default(),
+            watch: Watch::default(),
+        };
+        let mut out = BytesMut::new();
+        editor.push(stream, &mut out);
+        let end = editor.finish(true, &mut out);
+        (out, end)
     }
 
     /// Takes upstream bytes and appends what the caller gets to `out`.
     pub fn push(&mut self, bytes: &[u8], out: &mut BytesMut) {
         let watch = &mut self.watch;
-        self.reader.push(bytes, |frame| watch.frame(&frame, out));
+        self.reader
+            .push(bytes, |frame| watch.frame(&frame, false, out));
     }
 
     /// The upstream's bytes have ended. Appends `[DONE]` where the upstream left it
@@ -133,22 +150,14 @@ impl StreamEditor {
     /// [`StreamFault::public`].
     pub fn finish(&mut self, _cleanly: bool, out: &mut BytesMut) -> End {
         let watch = &mut self.watch;
-        let known = watch.end.is_some();
-        self.reader.finish(|frame| watch.frame(&frame, out));
-        let told = self.watch.end.take().filter(|end| {
-            // Half an event is what a cut leaves behind, not nonsense.
-            known || !matches!(end, End::Fault(StreamFault::BadEvent(_)))
-        });
-        let end = told.unwrap_or_else(|| {
-            if self.watch.is_finished() {
-                out.put_slice(DONE);
-                End::Complete
-            } else {
-                End::Fault(StreamFault::Truncated)
-            }
-        });
-        self.watch.end = Some(end.clone());
-        end
+        self.reader.finish(|frame| watch.frame(&frame, true, out));
+        if watch.end.is_none() && watch.is_finished() {
+            out.put_slice(DONE);
+            watch.end = Some(End::Complete);
+        }
+        let end = &mut watch.end;
+        end.get_or_insert(End::Fault(StreamFault::Truncated))
+            .clone()
     }
 
     /// The end, once it is known: nothing after it reaches the caller.
@@ -190,7 +199,7 @@ impl Watch {
         self.seen != 0 && self.seen == self.finished
     }
 
-    fn frame(&mut self, frame: &Frame<'_>, out: &mut BytesMut) {
+    fn frame(&mut self, frame: &Frame<'_>, at_end: bool, out: &mut BytesMut) {
         if self.end.is_some() {
             return;
         }
@@ -200,56 +209,63 @@ impl Watch {
                 out.put_slice(text);
                 out.put_slice(b"\n\n");
             }
-            Frame::TooLong => self.end = Some(End::Fault(StreamFault::TooLong)),
+            Frame::TooLong => self.fault(StreamFault::TooLong),
             Frame::Event { is_error, data } => {
                 let data = data.trim_ascii();
                 if data.is_empty() {
-                } else if data == b"[DONE]" {
+                } else if data.starts_with(b"[DONE]") {
                     out.put_slice(DONE);
                     self.end = Some(End::Complete);
                 } else {
-                    self.event(data, *is_error, out);
+                    self.event(data, *is_error, at_end, out);
                 }
             }
         }
     }
 
-    fn event(&mut self, data: &[u8], is_error: bool, out: &mut BytesMut) {
-        let chunk = match Chunk::read(data) {
-            Ok(chunk) => chunk,
-            Err(err) => {
-                self.end = Some(End::Fault(StreamFault::BadEvent(err.to_string())));
-                return;
-            }
-        };
-        if is_error || chunk.is_error() {
-            let error = UpstreamError::read(data);
-            self.end = Some(End::Fault(StreamFault::Upstream(error)));
-            return;
+    fn fault(&mut self, fault: StreamFault) {
+        self.end = Some(End::Fault(fault));
+    }
+
+    fn event(&mut self, data: &[u8], is_error: bool, at_end: bool, out: &mut BytesMut) {
+        let mut mended = Vec::new();
+        let (data, chunk) = read_mended::<Chunk<'_>>(data, &mut mended);
+        match chunk {
+            // Half an event is what a cut leaves behind, not nonsense.
+            Err(_) if at_end => {}
+            _ if is_error => self.fault(StreamFault::Upstream(UpstreamError::read(data))),
+            Ok(Some(chunk)) => match chunk.error(data) {
+                Some(error) => self.fault(StreamFault::Upstream(error)),
+                None => self.chunk(data, &chunk, out),
+            },
+            // No client could read what is no object.
+            Ok(None) => {}
+            Err(err) => self.fault(StreamFault::BadEvent(err.to_string())),
         }
-        if let Some(error) = chunk.choices.broken
-            && !self.is_finished()
-        {
-            let usage = chunk.usage.and_then(|raw| Usage::read(raw.get()));
-            self.usage = usage.or(self.usage);
-            self.end = Some(End::Fault(StreamFault::Upstream(*error)));
-            return;
-        }
-        self.answer_bytes += chunk.choices.answer_bytes;
-        self.seen |= chunk.choices.seen;
-        self.finished |= chunk.choices.finished;
-        self.says_why |= chunk.choices.says_why;
-        let usage = chunk.usage.map(|raw| (raw, Usage::read(raw.get())));
-        if let Some((_, Some(usage))) = usage
-            && (usage != Usage::default() || self.usage.is_none())
-        {
+    }
+
+    /// Takes a chunk that is no error.
+    fn chunk(&mut self, data: &[u8], chunk: &Chunk<'_>, out: &mut BytesMut) {
+        let declared = chunk.declared().and_then(|raw| Usage::read(raw.get()));
+        // Zeros are what some servers write before they have counted.
+        if let Some(usage) = declared.filter(|usage| *usage != Usage::default()) {
             self.usage = Some(usage);
         }
+        let choices = &chunk.choices;
+        self.seen |= choices.seen;
+        let mut mends = Vec::new();
+        for end in &choices.ends {
+            match self.choice_end(end) {
+                Ok(None) => {}
+                Ok(Some((raw, text))) => mends.push((span_of(data, raw), text)),
+                Err(fault) => return self.fault(fault),
+            }
+        }
+        self.answer_bytes += choices.answer_bytes;
         let mut usage_member = None;
-        if self.hide_usage
-            && let Some((raw, read)) = usage
-        {
-            if read.is_some() && chunk.choices.count == 0 {
+        if let (true, Some(raw)) = (self.hide_usage, chunk.usage) {
+            let read = Usage::read(raw.get());
+            if read.is_some() && (choices.is_empty || !choices.is_list) {
                 return;
             }
             // Null, and the zeros that Ollama puts on every chunk, came only
@@ -258,34 +274,89 @@ impl Watch {
                 usage_member = member_span(data, "usage", &span_of(data, raw));
             }
         }
-        let model = chunk.model.map(|raw| span_of(data, raw));
-        out.reserve(data.len() + self.model.len() + 8);
+        if !choices.is_list {
+            mends.push(empty_choices(data));
+        }
+        let model = chunk.model.zip(self.model.as_ref());
+        let mut edits = [
+            model.map(|(raw, name)| (span_of(data, raw), &name[..])),
+            usage_member.map(|span| (span, &b""[..])),
+        ];
+        let name = self.model.as_ref().map_or(0, Bytes::len);
+        out.reserve(data.len() + name + 8);
         out.put_slice(b"data: ");
-        put_edited(data, model, &self.model, usage_member, out);
+        if mends.is_empty() {
+            if let [Some((first, _)), Some((second, _))] = &edits
+                && first.start > second.start
+            {
+                edits.swap(0, 1);
+            }
+            put_edited(data, edits.into_iter().flatten(), out);
+        } else {
+            mends.extend(edits.into_iter().flatten());
+            mends.sort_by_key(|(span, _)| span.start);
+            put_edited(data, mends.into_iter(), out);
+        }
         out.put_slice(b"\n\n");
+    }
+
+    /// Takes what is said of a choice's end, and says what to write in its place.
+    fn choice_end<'a>(
+        &mut self,
+        end: &ChoiceEnd<'a>,
+    ) -> Result<Option<(&'a RawValue, &'static [u8])>, StreamFault> {
+        let raw = match end.says {
+            Says::Error(raw) => {
+                let error = UpstreamError::read(raw.get().as_bytes());
+                return Err(StreamFault::Upstream(error));
+            }
+            Says::OutOfRange(index) => {
+                return Err(StreamFault::BadEvent(format!("choice index {index}")));
+            }
+            Says::Reason(raw) => raw,
+        };
+        let word = word(raw);
+        // Some servers write "" until the end, and the first reason holds.
+        if word.is_empty() || self.finished & end.bit != 0 {
+            return Ok(Some((raw, b"null")));
+        }
+        let reason = finish::read(&word).map_err(StreamFault::Upstream)?;
+        self.finished |= end.bit;
+        self.says_why |= reason.explains_emptiness();
+        Ok((!finish::is_openais(&word)).then(|| (raw, finish::json(reason))))
     }
 }
 
-/// Writes `data` with its model replaced and one member cut out, on one line.
-fn put_edited(
+/// The edit that gives `data`, a JSON object, a list of choices with nothing in it.
+fn empty_choices(data: &[u8]) -> (Range<usize>, &'static [u8]) {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow, default, deserialize_with = "present")]
+        choices: Option<&'a RawValue>,
+    }
+    match serde_json::from_slice::<Body<'_>>(data) {
+        Ok(Body { choices: Some(raw) }) => (span_of(data, raw), b"[]"),
+        Ok(Body { choices: None }) | Err(_) => {
+            let rest = data.get(1..).unwrap_or_default().trim_ascii_start();
+            let text: &[u8] = if rest.starts_with(b"}") {
+                br#""choices":[]"#
+            } else {
+                br#""choices":[],"#
+            };
+            (1..1, text)
+        }
+    }
+}
+
+/// Writes `data` with `edits`, which are in order, on one line.
+fn put_edited<'t>(
     data: &[u8],
-    model: Option<Range<usize>>,
-    name: &[u8],
-    cut: Option<Range<usize>>,
+    edits: impl Iterator<Item = (Range<usize>, &'t [u8])>,
     out: &mut BytesMut,
 ) {
-    let mut edits = [
-        model.map(|span| (span, name)),
-        cut.map(|span| (span, &b""[..])),
-    ];
-    if let [Some((first, _)), Some((second, _))] = &edits
-        && first.start > second.start
-    {
-        edits.swap(0, 1);
-    }
     let mut at = 0;
-    for (span, text) in edits.into_iter().flatten() {
-        put_line(&data[at..span.start], out);
+    for (span, text) in edits {
+        put_line(data.get(at..span.start).unwrap_or_default(), out);
         out.put_slice(text);
         at = span.end;
     }

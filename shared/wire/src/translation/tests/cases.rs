@@ -118,7 +118,7 @@ fn ollama() -> Vec<Case> {
     files.into_iter().map(case).collect()
 }
 
-fn openai() -> Vec<Case> {
+pub(super) fn openai() -> Vec<Case> {
     folder!(
         "openai-stream",
         "sse",
@@ -139,6 +139,7 @@ fn openai() -> Vec<Case> {
             "groq-error-event",
             "groq-reasoning-and-whole-call",
             "mistral-call-in-finish-chunk",
+            "mistral-context-full",
             "mistral-empty-names-later",
             "mistral-thinking-parts",
             "not-json",
@@ -185,10 +186,12 @@ fn openai() -> Vec<Case> {
         without: [
             "error-event-that-is-text",
             "groq-stopped-early",
+            "groq-usage-of-its-own",
             "nothing",
             "only-done",
             "openai-cut-before-finish",
             "openai-one-choice-unfinished",
+            "two-choices-one-given-up",
         ]
     )
 }

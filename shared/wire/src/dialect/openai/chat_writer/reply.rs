@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::super::finish;
 use super::json::{put_head, put_number, put_string, put_usage};
-use super::{call_id, custom, finish_word, is_usable, put_encrypted, put_signed};
+use super::{call_id, custom, is_usable, put_encrypted, put_signed};
 use crate::hub::{Answer, AnsweredChoice, Finish, Thinking, ToolNames};
 
 /// `answer` as a chat completion of `model` (a JSON string).
@@ -94,7 +95,7 @@ fn put_choice(
     } else {
         Finish::ToolCalls
     };
-    out.put_slice(finish_word(choice.finish.unwrap_or(unsaid)));
+    out.put_slice(finish::json(choice.finish.unwrap_or(unsaid)));
     out.put_u8(b'}');
 }
 

@@ -1,156 +1,176 @@
-//! What the gateway reads of one chunk; everything else is skipped over.
+//! What the gateway reads of one chunk, or of a whole reply, that it edits; everything
+//! else is skipped over. The usual chunk costs no allocation.
 
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+
+use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::super::error::UpstreamError;
-use super::super::raw::{Object, is_truthy, present};
+use super::super::lenient::{Maybe, Reading, Text, Whole, read};
+use super::super::raw::{Groq, is_truthy, present, value};
 
 #[derive(Deserialize)]
-pub(super) struct Chunk<'a> {
+pub(in super::super) struct Chunk<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
-    pub(super) model: Option<&'a RawValue>,
+    pub(in super::super) model: Option<&'a RawValue>,
+    /// The member of that name.
     #[serde(borrow, default, deserialize_with = "present")]
-    pub(super) usage: Option<&'a RawValue>,
+    pub(in super::super) usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(in super::super) choices: Choices<'a>,
+    #[serde(borrow, default)]
+    object: Text<'a>,
     #[serde(borrow, default, deserialize_with = "present")]
     error: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
-    object: Option<&'a RawValue>,
+    detail: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    x_groq: Maybe<Groq<'a>>,
+    /// Embeddings, which have no choices.
     #[serde(default)]
-    pub(super) choices: Choices,
+    data: Option<IgnoredAny>,
 }
 
 impl<'a> Chunk<'a> {
-    /// # Errors
-    /// When the data is not JSON.
-    pub(super) fn read(data: &'a [u8]) -> Result<Self, serde_json::Error> {
-        match serde_json::from_slice(data) {
-            Ok(chunk) => Ok(chunk),
-            Err(err) if err.is_data() => {
-                // JSON of another shape: its choices go through unwatched.
-                serde_json::from_slice::<IgnoredAny>(data)?;
-                let Unwatched {
-                    model,
-                    usage,
-                    error,
-                    object,
-                } = Unwatched::read(data);
-                Ok(Self {
-                    model,
-                    usage,
-                    error,
-                    object,
-                    choices: Choices {
-                        count: 1,
-                        ..Choices::default()
-                    },
-                })
-            }
-            Err(err) => Err(err),
+    /// The error that the chunk is: OpenAI's nested form, the flat one of older
+    /// servers, `FastAPI`'s `detail`, Groq's early end. `data` is the chunk.
+    pub(in super::super) fn error(&self, data: &[u8]) -> Option<UpstreamError> {
+        let has_answer = self.choices.count > 0 || self.data.is_some();
+        let groq = self.x_groq.0.as_ref().and_then(|groq| groq.error);
+        if self.object.0 == "error"
+            || is_truthy(self.error)
+            || (!has_answer && is_truthy(self.detail))
+        {
+            Some(UpstreamError::read(data))
+        } else if is_truthy(groq) {
+            groq.map(|raw| UpstreamError::read(raw.get().as_bytes()))
+        } else {
+            None
         }
     }
 
-    /// Whether the chunk carries an error: a member that is neither null, false
-    /// nor empty, or the flat form of older servers.
-    pub(super) fn is_error(&self) -> bool {
-        let is_flat = self.object.is_some_and(|raw| raw.get() == "\"error\"");
-        is_flat || is_truthy(self.error)
-    }
-}
-
-/// The members beside choices that are of another shape than any server's.
-#[derive(Default, Deserialize)]
-pub(in super::super) struct Unwatched<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub(in super::super) model: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub(in super::super) usage: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub(in super::super) error: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub(in super::super) object: Option<&'a RawValue>,
-}
-
-impl<'a> Unwatched<'a> {
-    /// Nothing where `data` is no object, or has a member twice.
-    pub(in super::super) fn read(data: &'a [u8]) -> Self {
-        let read = serde_json::from_slice::<Object<Self>>(data);
-        read.map_or_else(|_| Self::default(), |Object(members)| members)
+    /// The usage object, wherever it is.
+    pub(in super::super) fn declared(&self) -> Option<&'a RawValue> {
+        let groq = self.x_groq.0.as_ref().and_then(|groq| groq.usage);
+        value(self.usage).or_else(|| value(groq))
     }
 }
 
 /// What the choices of a chunk, or of a whole reply, amount to.
-#[derive(Debug, Default)]
-pub(in super::super) struct Choices {
+#[derive(Default)]
+pub(in super::super) struct Choices<'a> {
+    /// Whether there is a list of them at all.
+    pub(in super::super) is_list: bool,
+    /// Whether that list has nothing in it.
+    pub(in super::super) is_empty: bool,
+    /// How many there are.
     pub(in super::super) count: usize,
     pub(in super::super) answer_bytes: u64,
-    /// Bits of the choices that occur and of those that finish here.
-    pub(in super::super) seen: u64,
-    pub(in super::super) finished: u64,
-    /// One ended for a reason that explains an empty answer.
-    pub(in super::super) says_why: bool,
-    /// One ended for a reason that means that the answer is broken.
-    pub(in super::super) broken: Option<Box<UpstreamError>>,
+    /// Bits of the choices that occur.
+    pub(in super::super) seen: u128,
+    /// What is said of the ends of choices, in order; of most chunks nothing.
+    pub(in super::super) ends: Vec<ChoiceEnd<'a>>,
 }
 
-/// A finish reason, as far as it matters here.
-#[derive(Default)]
-struct Reason {
-    /// Some servers write "" until the end.
-    is_given: bool,
-    /// It explains an answer without content.
-    says_why: bool,
-    /// It means that the answer is broken.
-    broken: Option<Box<UpstreamError>>,
+/// What a chunk says of one choice's end.
+pub(in super::super) struct ChoiceEnd<'a> {
+    /// The choice's bit.
+    pub(in super::super) bit: u128,
+    pub(in super::super) says: Says<'a>,
 }
 
-impl<'de> Deserialize<'de> for Reason {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Reason;
+/// A choice's end, as it is written.
+pub(in super::super) enum Says<'a> {
+    /// Anything but `null`.
+    Reason(&'a RawValue),
+    /// `OpenRouter`'s error of one choice.
+    Error(&'a RawValue),
+    /// Its number is none that any server gives.
+    OutOfRange(i64),
+}
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a finish reason")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Reason, E> {
-                Ok(Reason {
-                    is_given: !text.is_empty(),
-                    says_why: matches!(text, "length" | "model_length" | "content_filter"),
-                    broken: UpstreamError::of_finish(text).map(Box::new),
-                })
-            }
-
-            fn visit_unit<E>(self) -> Result<Reason, E> {
-                Ok(Reason::default())
-            }
-        }
-        deserializer.deserialize_any(Text)
-    }
+/// The word of a finish reason; empty where it is no word.
+pub(in super::super) fn word(raw: &RawValue) -> Cow<'_, str> {
+    serde_json::from_str(raw.get()).map_or(Cow::Borrowed(""), |Text(word)| word)
 }
 
 #[derive(Deserialize)]
-struct Choice {
+struct Choice<'a> {
     #[serde(default)]
-    index: Option<u32>,
-    #[serde(default)]
-    finish_reason: Reason,
+    index: Whole,
+    #[serde(borrow, default, deserialize_with = "present")]
+    finish_reason: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    error: Option<&'a RawValue>,
     #[serde(default)]
     text: Weight,
-    #[serde(default, alias = "message")]
-    delta: Delta,
+    #[serde(default)]
+    delta: Message,
+    /// In whole replies.
+    #[serde(default)]
+    message: Message,
+}
+
+/// More choices than any server gives.
+const MOST_CHOICES: i64 = 128;
+
+impl<'a> Choices<'a> {
+    fn add(&mut self, choice: &Choice<'a>) {
+        let index = choice.index.0.or(i64::try_from(self.count).ok());
+        let index = index.unwrap_or(i64::MAX);
+        self.count += 1;
+        let said = choice.delta.0 + choice.message.0;
+        // Together repeats the text of a chat under the older name.
+        self.answer_bytes += if said == 0 { choice.text.0 } else { said };
+        let is_error = |raw: &&RawValue| is_truthy(Some(raw));
+        let bit = if (0..MOST_CHOICES).contains(&index) {
+            1 << index
+        } else {
+            0
+        };
+        let says = match (choice.error.filter(is_error), value(choice.finish_reason)) {
+            (Some(error), _) => Says::Error(error),
+            _ if bit == 0 => Says::OutOfRange(index),
+            (None, Some(reason)) => Says::Reason(reason),
+            (None, None) => {
+                self.seen |= bit;
+                return;
+            }
+        };
+        self.seen |= bit;
+        self.ends.push(ChoiceEnd { bit, says });
+    }
+}
+
+impl<'a, 'de: 'a> Reading<'de> for Choices<'a> {
+    fn nothing() -> Self {
+        Self::default()
+    }
+
+    fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
+        let mut found = Self {
+            is_list: true,
+            is_empty: true,
+            ..Self::default()
+        };
+        while let Some(Maybe(choice)) = list.next_element()? {
+            found.is_empty = false;
+            choice.into_iter().for_each(|choice| found.add(&choice));
+        }
+        Ok(found)
+    }
 }
 
 /// What a message, or a piece of one, weighs.
 #[derive(Default)]
-struct Delta(u64);
+struct Message(u64);
 
 /// The members of a message.
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
-enum Member {
+enum OfMessage {
     Role,
     Content,
     Refusal,
@@ -162,136 +182,83 @@ enum Member {
     Other,
 }
 
-impl<'de> Deserialize<'de> for Choices {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct List;
-        impl<'de> Visitor<'de> for List {
-            type Value = Choices;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a list of choices")
-            }
-
-            fn visit_unit<E>(self) -> Result<Choices, E> {
-                Ok(Choices::default())
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Choices, A::Error> {
-                let mut found = Choices::default();
-                while let Some(choice) = seq.next_element::<Choice>()? {
-                    let position = u32::try_from(found.count).unwrap_or(u32::MAX);
-                    let bit = 1 << choice.index.unwrap_or(position).min(63);
-                    found.count += 1;
-                    found.seen |= bit;
-                    if choice.finish_reason.is_given {
-                        found.finished |= bit;
-                    }
-                    found.says_why |= choice.finish_reason.says_why;
-                    found.broken = found.broken.or(choice.finish_reason.broken);
-                    found.answer_bytes += choice.text.0 + choice.delta.0;
-                }
-                Ok(found)
-            }
-        }
-        deserializer.deserialize_any(List)
+impl<'de> Reading<'de> for Message {
+    fn nothing() -> Self {
+        Self(0)
     }
-}
 
-impl<'de> Deserialize<'de> for Delta {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Sum;
-        impl<'de> Visitor<'de> for Sum {
-            type Value = Delta;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a message")
-            }
-
-            fn visit_unit<E>(self) -> Result<Delta, E> {
-                Ok(Delta(0))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Delta, A::Error> {
-                let (mut said, mut reasoning, mut other) = (0, 0, 0);
-                while let Some(member) = map.next_key()? {
-                    match member {
-                        Member::Role => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                        Member::Content
-                        | Member::Refusal
-                        | Member::ToolCalls
-                        | Member::FunctionCall => said += map.next_value::<Weight>()?.0,
-                        // Some servers repeat the same reasoning under both names.
-                        Member::ReasoningContent | Member::Reasoning => {
-                            reasoning = map.next_value::<Weight>()?.0.max(reasoning);
-                        }
-                        Member::Other => other += map.next_value::<Weight>()?.0,
-                    }
+    fn object<A: MapAccess<'de>>(mut object: A) -> Result<Self, A::Error> {
+        let (mut said, mut reasoning, mut other) = (0, 0, 0);
+        while let Some(member) = object.next_key()? {
+            match member {
+                OfMessage::Role => {
+                    object.next_value::<IgnoredAny>()?;
                 }
-                // Sound, pictures, reasoning in yet another form: something is there,
-                // but its length is not one of text.
-                Ok(Delta((said + reasoning).max(other.min(1))))
+                OfMessage::Content
+                | OfMessage::Refusal
+                | OfMessage::ToolCalls
+                | OfMessage::FunctionCall => said += object.next_value::<Weight>()?.0,
+                // Some servers repeat the same reasoning under both names.
+                OfMessage::ReasoningContent | OfMessage::Reasoning => {
+                    reasoning = object.next_value::<Weight>()?.0.max(reasoning);
+                }
+                OfMessage::Other => other += object.next_value::<Weight>()?.0,
             }
         }
-        deserializer.deserialize_any(Sum)
+        // Sound, pictures, reasoning in yet another form: something is there, but its
+        // length is not one of text.
+        Ok(Self((said + reasoning).max(other.min(1))))
     }
 }
 
 /// The length of all strings inside a value, keys not counted.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Weight(u64);
+
+impl<'de> Reading<'de> for Weight {
+    fn nothing() -> Self {
+        Self(0)
+    }
+
+    fn borrowed(text: &'de str) -> Self {
+        Self(text.len() as u64)
+    }
+
+    fn owned(text: &str) -> Self {
+        Self(text.len() as u64)
+    }
+
+    fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
+        let mut sum = 0;
+        while let Some(Self(inner)) = list.next_element()? {
+            sum += inner;
+        }
+        Ok(Self(sum))
+    }
+
+    fn object<A: MapAccess<'de>>(mut object: A) -> Result<Self, A::Error> {
+        let mut sum = 0;
+        while let Some((_, Self(inner))) = object.next_entry::<IgnoredAny, _>()? {
+            sum += inner;
+        }
+        Ok(Self(sum))
+    }
+}
+
+impl<'a, 'de: 'a> Deserialize<'de> for Choices<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Message {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read(deserializer)
+    }
+}
 
 impl<'de> Deserialize<'de> for Weight {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Sum;
-        impl<'de> Visitor<'de> for Sum {
-            type Value = Weight;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("any value")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Weight, E> {
-                Ok(Weight(text.len() as u64))
-            }
-
-            fn visit_unit<E>(self) -> Result<Weight, E> {
-                Ok(Weight(0))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Weight, E> {
-                Ok(Weight(0))
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Weight, E> {
-                Ok(Weight(0))
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Weight, E> {
-                Ok(Weight(0))
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Weight, E> {
-                Ok(Weight(0))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Weight, A::Error> {
-                let mut sum = 0;
-                while let Some(Weight(inner)) = seq.next_element()? {
-                    sum += inner;
-                }
-                Ok(Weight(sum))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Weight, A::Error> {
-                let mut sum = 0;
-                while let Some((_, Weight(inner))) = map.next_entry::<IgnoredAny, _>()? {
-                    sum += inner;
-                }
-                Ok(Weight(sum))
-            }
-        }
-        deserializer.deserialize_any(Sum)
+        read(deserializer)
     }
 }

@@ -4,9 +4,39 @@
 //! its own: bytes that are no UTF-8, or one half of a surrogate pair as an escape. The
 //! answer around it is good, so the broken character becomes U+FFFD.
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// Reads `data`, or where it has broken characters, what is left of it in `mended`.
+/// `None` for JSON that is not an object.
+pub(super) fn read_mended<'d, T: Deserialize<'d>>(
+    data: &'d [u8],
+    mended: &'d mut Vec<u8>,
+) -> (&'d [u8], Result<Option<T>, serde_json::Error>) {
+    let err = match read(data) {
+        Ok(value) => return (data, Ok(value)),
+        Err(err) => err,
+    };
+    match repaired(data) {
+        Some(better) => {
+            *mended = better;
+            (mended, read(mended))
+        }
+        None => (data, Err(err)),
+    }
+}
+
+fn read<'d, T: Deserialize<'d>>(data: &'d [u8]) -> Result<Option<T>, serde_json::Error> {
+    if data.starts_with(b"{") {
+        serde_json::from_slice(data).map(Some)
+    } else {
+        serde_json::from_slice::<IgnoredAny>(data).map(|_| None)
+    }
+}
+
 /// `data` with every broken character replaced; `None` when none is, and what is
 /// wrong with the JSON is something else.
-pub(super) fn repaired(data: &[u8]) -> Option<Vec<u8>> {
+fn repaired(data: &[u8]) -> Option<Vec<u8>> {
     let text = String::from_utf8_lossy(data);
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
