@@ -51,7 +51,7 @@ pub(super) fn answer(
         Vec::new()
     };
     let mut answer = Answer {
-        finish: "stop".to_owned(),
+        finish: done(flavor).to_owned(),
         calls,
         ..Answer::default()
     };
@@ -68,6 +68,21 @@ pub(super) fn answer(
     }
     count(&mut answer, facts, script);
     answer
+}
+
+/// The vendor's word for an answer at its end.
+fn done(flavor: Flavor) -> &'static str {
+    match flavor {
+        Flavor::Together => "eos",
+        Flavor::OpenAi
+        | Flavor::Vllm
+        | Flavor::DeepInfra
+        | Flavor::OpenWebui
+        | Flavor::Queue
+        | Flavor::Ollama
+        | Flavor::Anthropic
+        | Flavor::Runpod => "stop",
+    }
 }
 
 impl Answer {
