@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use serde_json::Value;
 use wire::dialect::openai::{
-    ChatTarget, Defaults, Request, StreamOptions, Target, conversation, read_chat, read_completion,
+    CallForm, ChatTarget, Defaults, Request, StreamOptions, Target, conversation, read_chat, read_completion,
     write_chat,
 };
 use wire::dialect::runpod::{JobRoute, Policy, Worker, job};
@@ -18,7 +18,8 @@ use crate::draw::Draw;
 use crate::json::{Members, is_object, must_be_object};
 
 /// Members that an edit may change.
-const EDITED: [&str; 7] = [
+const EDITED: [&str; 8] = [
+    "max_completion_tokens",
     "model",
     "stream",
     "stream_options",
@@ -60,6 +61,8 @@ pub fn check_edited(data: &[u8]) {
             ]),
             defaults: &defaults,
             only_max_tokens: draw.once_in(2),
+            reasoning: draw.once_in(2),
+            calls: CallForm::Any,
             float_embeddings_only: draw.once_in(2),
         };
         let out = request.upstream_body(&body, &target).to_bytes();

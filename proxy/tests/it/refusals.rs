@@ -258,3 +258,20 @@ async fn an_error_says_nothing_of_the_gateways_insides() {
         }
     }
 }
+
+/// OpenAI's own limit, in OpenAI's own words: no text is left away and nobody else asked.
+#[tokio::test]
+async fn b23_six_stop_texts_are_refused_by_openai() {
+    let scene = Scene::start().await;
+    let stop = json!({"stop": ["a", "b", "c", "d", "e", "f"]});
+    let got = scene.post(CHAT, &chat("", &stop)).await;
+    assert_eq!(got.status, 400, "{got:?}");
+    assert_eq!(got.error()["param"], "stop", "{got:?}");
+    let row = scene.ground.row().await;
+    assert_eq!(row.outcome.as_deref(), Some("client_error"), "{row:?}");
+    let [sent] = &scene.sim.requests()[..] else {
+        panic!("one request");
+    };
+    let sent: Value = serde_json::from_slice(&sent.body).unwrap();
+    assert_eq!(sent["stop"], stop["stop"]);
+}

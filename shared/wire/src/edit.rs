@@ -27,6 +27,16 @@ pub fn span_of(body: &[u8], value: &RawValue) -> Range<usize> {
     }
 }
 
+/// Where the name of the member `key` whose value lies at `value` is written, quotes
+/// included; `None` as for [`member_span`].
+#[must_use]
+pub fn key_span(body: &[u8], key: &str, value: &Range<usize>) -> Option<Range<usize>> {
+    let before = trim_end(body.get(..value.start)?);
+    let end = trim_end(before.strip_suffix(b":")?);
+    let start = end.strip_suffix(b"\"")?.strip_suffix(key.as_bytes())?;
+    Some(start.strip_suffix(b"\"")?.len()..end.len())
+}
+
 /// Where the member `key` whose value lies at `value` can be cut out, with the
 /// comma that belongs to it. `None` when the text before the value is not the
 /// plainly written key (an escaped key, for example): then it stays.

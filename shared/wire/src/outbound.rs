@@ -5,6 +5,7 @@
 
 mod answer;
 mod completion;
+mod edited;
 mod job;
 mod local;
 
@@ -12,12 +13,14 @@ use bytes::Bytes;
 
 use crate::dialect::anthropic;
 use crate::dialect::ollama::was_cut;
-use crate::dialect::openai::{self, BadRequest, Completion, Defaults, Request, StreamOptions};
+use crate::dialect::openai::{self, BadRequest, Completion, Defaults, Request};
 use crate::dialect::runpod::{Policy, Worker};
 use crate::edit::Segments;
 use crate::hub::{Chat, Note, Refusal, Thinking, ToolNames, Written};
 use crate::provider::{Call, Format, Provider, Way};
 pub use answer::{AnswerForm, Completed, Dialect, Failed};
+pub use edited::edit_notes;
+use edited::edited;
 
 /// A caller's request, read once.
 #[derive(Clone, Copy, Debug)]
@@ -236,49 +239,6 @@ fn streams(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> (bool, bool) {
         streams,
         streams && candidate.provider.streams && !candidate.whole,
     )
-}
-
-/// What of the caller's body is changed for a candidate that speaks the caller's
-/// dialect, and why; nothing for others. Apart from [`write()`], because only a person
-/// asks for it.
-#[must_use]
-pub fn edit_notes(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Vec<Note> {
-    match candidate.way.format {
-        Format::OpenAi | Format::RunpodJob if candidate.way.call == inbound.call => {
-            let target = edit_target(inbound, candidate);
-            inbound.request.notes(inbound.body, &target)
-        }
-        Format::OpenAi
-        | Format::RunpodJob
-        | Format::Anthropic
-        | Format::OllamaChat
-        | Format::OllamaGenerate
-        | Format::OllamaEmbed => Vec::new(),
-    }
-}
-
-/// The caller's body with what the candidate needs changed.
-fn edited(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Segments {
-    let target = edit_target(inbound, candidate);
-    inbound.request.upstream_body(inbound.body, &target)
-}
-
-fn edit_target<'c>(inbound: &Inbound<'_>, candidate: &Candidate<'c>) -> openai::Target<'c> {
-    let provider = candidate.provider;
-    let (streams, upstream_streams) = streams(inbound, candidate);
-    let stream_options = match (upstream_streams, streams) {
-        (true, _) if provider.takes_stream_options => StreamOptions::AskUsage,
-        (false, true) => StreamOptions::Remove,
-        (true, _) | (false, false) => StreamOptions::Keep,
-    };
-    openai::Target {
-        model: candidate.model_json,
-        stream: streams.then_some(upstream_streams),
-        stream_options,
-        defaults: candidate.defaults,
-        only_max_tokens: provider.only_max_tokens,
-        float_embeddings_only: provider.float_embeddings_only,
-    }
 }
 
 /// The caller's chat with the virtual model's defaults, for an answer that is translated.

@@ -180,7 +180,7 @@ pub struct Provider {
     /// Takes `stream_options.include_usage`. Those that do not send usage in every
     /// stream anyway.
     pub takes_stream_options: bool,
-    /// Ignores `max_completion_tokens` and would answer without a limit.
+    /// Does not document `max_completion_tokens`, and might answer without a limit.
     pub only_max_tokens: bool,
     /// Answers in streams; the others are asked for whole answers, which are told
     /// to the caller as a stream.

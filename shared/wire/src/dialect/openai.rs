@@ -39,6 +39,6 @@ pub use hub_request::read_chat;
 pub(crate) use hub_request::{Fields, LeftOut, Place, text};
 pub use replay::replay;
 pub use reply::{Reply, ReplyFault};
-pub use request::{BadRequest, Defaults, Request, StreamOptions, Target};
+pub use request::{BadRequest, CallForm, Defaults, Request, StreamOptions, Target};
 pub use situation::Situation;
 pub use stream::{End, StreamEditor};

@@ -40,6 +40,7 @@ pub(super) fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<
         Worker::Vllm => (job(Worker::Vllm, &body, None)?, None),
         Worker::Ollama => {
             one_prompt(inbound)?;
+            one_answer(inbound)?;
             (job(Worker::Ollama, &body, None)?, None)
         }
         Worker::VllmNative | Worker::Text => {
@@ -123,6 +124,20 @@ fn one_prompt(inbound: &Inbound<'_>) -> Result<(), Refusal> {
     let is_list = body.is_ok_and(|body| body.prompt.get().starts_with('['));
     if inbound.call == Call::Completions && is_list {
         return Err(several_prompts());
+    }
+    Ok(())
+}
+
+/// Nor does it take a number of answers: it would give one and say nothing of it.
+fn one_answer(inbound: &Inbound<'_>) -> Result<(), Refusal> {
+    #[derive(Deserialize)]
+    struct Body {
+        n: u64,
+    }
+    let is_several = serde_json::from_slice::<Body>(inbound.body).is_ok_and(|body| body.n > 1);
+    if inbound.call != Call::Embeddings && is_several {
+        let wrong = "must be 1: the endpoint's worker gives one answer";
+        return Err(Refusal::field("n", wrong));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! refused with the name of the field, found by a second, slower look that only a
 //! refused request pays for.
 
+mod calls;
 mod diagnose;
 mod messages;
 mod notes;
@@ -19,8 +20,9 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::raw::{Object, present, value};
-use crate::edit::{Edits, Segments, member_span, span_of};
+use crate::edit::{Edits, Segments, key_span, member_span, span_of};
 use crate::provider::Call;
+pub use calls::CallForm;
 use messages::Messages;
 use outline::Outline;
 
@@ -92,8 +94,13 @@ pub struct Target<'t> {
     pub stream_options: StreamOptions,
     /// The virtual model's defaults.
     pub defaults: &'t Defaults,
-    /// The upstream knows only `max_tokens`: repeat `max_completion_tokens` there.
+    /// The upstream knows only `max_tokens`: `max_completion_tokens` gets that name.
     pub only_max_tokens: bool,
+    /// One of OpenAI's reasoning models, which refuse `max_tokens` and any sampling:
+    /// defaults for them are none.
+    pub reasoning: bool,
+    /// The form of the tool calls in the conversation.
+    pub calls: CallForm,
     /// The upstream refuses `encoding_format: base64`, which the official clients
     /// send unasked; they read floats as well.
     pub float_embeddings_only: bool,
@@ -259,22 +266,15 @@ impl Request {
         }
         self.edit_options(&mut edits, body, target.stream_options);
         let defaults = target.defaults;
-        match (&self.max_completion, &self.max_tokens) {
-            (Sent::Value(at), Sent::Nothing) if target.only_max_tokens => {
-                edits.insert("max_tokens", &body[at.clone()]);
-            }
-            (Sent::Value(_), _) => {}
-            (Sent::Nothing | Sent::Null(_), sent) => {
-                fill(&mut edits, "max_tokens", sent, defaults.max_tokens.as_ref());
-            }
+        self.edit_limits(&mut edits, body, target);
+        if !self.refuses_sampling(target) {
+            let (sent, default) = (&self.temperature, defaults.temperature.as_ref());
+            fill(&mut edits, "temperature", sent, default);
+            fill(&mut edits, "top_p", &self.top_p, defaults.top_p.as_ref());
         }
-        fill(
-            &mut edits,
-            "temperature",
-            &self.temperature,
-            defaults.temperature.as_ref(),
-        );
-        fill(&mut edits, "top_p", &self.top_p, defaults.top_p.as_ref());
+        for (span, text) in calls::edits(body, self.call_form(target)) {
+            edits.replace(span, text);
+        }
         if let (true, Some(prompt)) = (self.chat, &defaults.system_prompt) {
             messages::lead_with(&mut edits, body, prompt);
         }
@@ -282,6 +282,38 @@ impl Request {
             edits.replace(at.clone(), "\"float\"");
         }
         edits.apply(body)
+    }
+
+    fn refuses_sampling(&self, target: &Target<'_>) -> bool {
+        target.reasoning && self.chat
+    }
+
+    fn call_form(&self, target: &Target<'_>) -> CallForm {
+        if self.chat {
+            target.calls
+        } else {
+            CallForm::Any
+        }
+    }
+
+    fn edit_limits(&self, edits: &mut Edits, body: &Bytes, target: &Target<'_>) {
+        let default = target.defaults.max_tokens.as_ref();
+        match (&self.max_completion, &self.max_tokens) {
+            (Sent::Value(at), Sent::Nothing) if target.only_max_tokens => {
+                match key_span(body, "max_completion_tokens", at) {
+                    Some(key) => edits.replace(key, "\"max_tokens\""),
+                    None => edits.insert("max_tokens", &body[at.clone()]),
+                }
+            }
+            (Sent::Value(at), Sent::Null(null)) if target.only_max_tokens => {
+                edits.replace(null.clone(), body.slice(at.clone()));
+            }
+            (Sent::Value(_), _) => {}
+            (sent, Sent::Nothing | Sent::Null(_)) if self.refuses_sampling(target) => {
+                fill(edits, "max_completion_tokens", sent, default);
+            }
+            (Sent::Nothing | Sent::Null(_), sent) => fill(edits, "max_tokens", sent, default),
+        }
     }
 
     fn edit_options(&self, edits: &mut Edits, body: &Bytes, options: StreamOptions) {

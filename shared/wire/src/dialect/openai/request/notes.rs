@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::{Request, Sent, StreamOptions, Target};
+use super::{Request, Sent, StreamOptions, Target, calls};
 use crate::hub::Note;
 
 const DEFAULT: &str = "the caller does not set it: the virtual model's default is sent";
@@ -35,6 +35,11 @@ impl Request {
         let mut adapted = |field: &str, why| notes.push(Note::adapted(field, why));
         if self.chat && target.defaults.system_prompt.is_some() {
             adapted("messages", "the virtual model's system prompt leads");
+        } else if !calls::edits(body, self.call_form(target)).is_empty() {
+            adapted(
+                "messages",
+                "tool calls get the form that the endpoint takes",
+            );
         }
         if target.float_embeddings_only && self.base64_at.is_some() {
             let why = "the endpoint refuses base64; clients read float as well";
@@ -45,26 +50,36 @@ impl Request {
 
     fn note_limits(&self, target: &Target<'_>, notes: &mut Vec<Note>) {
         let defaults = target.defaults;
-        let max_tokens = match (&self.max_completion, &self.max_tokens) {
+        let renamed = "the endpoint knows the limit by this name alone";
+        let (limit, sent) = match (&self.max_completion, &self.max_tokens) {
             (Sent::Value(_), Sent::Nothing) if target.only_max_tokens => {
-                let why = "the endpoint ignores max_completion_tokens: it is repeated here";
-                notes.push(Note::adapted("max_tokens", why));
-                None
+                notes.push(Note::adapted("max_tokens", renamed));
+                let why = "it is sent as max_tokens, the only name that the endpoint knows";
+                notes.push(Note::dropped("max_completion_tokens", why));
+                ("max_tokens", None)
             }
-            (Sent::Value(_), _) => None,
-            (Sent::Nothing | Sent::Null(_), sent) => Some(sent),
+            (Sent::Value(_), Sent::Null(_)) if target.only_max_tokens => {
+                notes.push(Note::adapted("max_tokens", renamed));
+                ("max_tokens", None)
+            }
+            (Sent::Value(_), _) => ("max_tokens", None),
+            (sent, Sent::Nothing | Sent::Null(_)) if self.refuses_sampling(target) => {
+                ("max_completion_tokens", Some(sent))
+            }
+            (Sent::Nothing | Sent::Null(_), sent) => ("max_tokens", Some(sent)),
         };
+        let temperature = Some(&self.temperature);
         for (field, sent, default) in [
-            ("max_tokens", max_tokens, &defaults.max_tokens),
-            (
-                "temperature",
-                Some(&self.temperature),
-                &defaults.temperature,
-            ),
+            (limit, sent, &defaults.max_tokens),
+            ("temperature", temperature, &defaults.temperature),
             ("top_p", Some(&self.top_p), &defaults.top_p),
         ] {
             let is_unset = matches!(sent, Some(Sent::Nothing | Sent::Null(_)));
-            if is_unset && default.is_some() {
+            if !is_unset || default.is_none() {
+            } else if field != limit && self.refuses_sampling(target) {
+                let why = "the model refuses it: the virtual model's default is left away";
+                notes.push(Note::dropped(field, why));
+            } else {
                 notes.push(Note::adapted(field, DEFAULT));
             }
         }
@@ -78,7 +93,7 @@ mod tests {
 
     use serde_json::value::RawValue;
 
-    use super::super::Defaults;
+    use super::super::{CallForm, Defaults};
     use super::*;
     use crate::provider::Call;
 
@@ -139,7 +154,7 @@ mod tests {
                 StreamOptions::Keep,
                 StreamOptions::Remove,
             ] {
-                for bits in 0..8 {
+                for bits in 0..16 {
                     let target = Target {
                         model: &model,
                         stream: request.stream.then_some(bits & 1 == 0),
@@ -150,6 +165,8 @@ mod tests {
                             &Defaults::default()
                         },
                         only_max_tokens: bits & 4 == 0,
+                        reasoning: bits & 8 == 0,
+                        calls: CallForm::Any,
                         float_embeddings_only: bits & 4 == 0,
                     };
                     let before = members(&body);
@@ -161,13 +178,17 @@ mod tests {
                         .cloned()
                         .collect();
                     let notes = request.notes(&body, &target);
-                    let noted: BTreeSet<String> = notes.iter().map(|n| n.field.clone()).collect();
+                    // A default that is left away changes nothing, but is told.
+                    let is_told = |n: &&Note| !n.why.contains("default is left away");
+                    let fields = notes.iter().filter(is_told).map(|n| n.field.clone());
+                    let noted: BTreeSet<String> = fields.collect();
                     assert_eq!(noted, differs, "{text} {target:?}");
-                    assert_eq!(noted.len(), notes.len(), "a field twice: {notes:?}");
+                    let all: BTreeSet<&str> = notes.iter().map(|n| n.field.as_str()).collect();
+                    assert_eq!(all.len(), notes.len(), "a field twice: {notes:?}");
                     differed.extend(differs);
                 }
             }
         }
-        assert_eq!(differed.len(), 8, "{differed:?}");
+        assert_eq!(differed.len(), 9, "{differed:?}");
     }
 }

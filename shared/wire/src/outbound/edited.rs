@@ -1,0 +1,205 @@
+//! The caller's body where the candidate speaks the caller's dialect: what a vendor, and
+//! what some models, take otherwise than OpenAI.
+
+use super::{Candidate, Inbound, streams};
+use crate::dialect::openai::{self, CallForm, StreamOptions};
+use crate::dialect::runpod::Worker;
+use crate::edit::Segments;
+use crate::hub::Note;
+use crate::provider::{Format, ProviderKind};
+
+/// What of the caller's body is changed for a candidate that speaks the caller's
+/// dialect, and why; nothing for others. Apart from [`super::write()`], because only a person
+/// asks for it.
+#[must_use]
+pub fn edit_notes(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Vec<Note> {
+    match candidate.way.format {
+        Format::OpenAi | Format::RunpodJob if candidate.way.call == inbound.call => {
+            let target = edit_target(inbound, candidate);
+            inbound.request.notes(inbound.body, &target)
+        }
+        Format::OpenAi
+        | Format::RunpodJob
+        | Format::Anthropic
+        | Format::OllamaChat
+        | Format::OllamaGenerate
+        | Format::OllamaEmbed => Vec::new(),
+    }
+}
+
+/// The caller's body with what the candidate needs changed.
+pub(super) fn edited(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Segments {
+    let target = edit_target(inbound, candidate);
+    inbound.request.upstream_body(inbound.body, &target)
+}
+
+fn edit_target<'c>(inbound: &Inbound<'_>, candidate: &Candidate<'c>) -> openai::Target<'c> {
+    let provider = candidate.provider;
+    let (streams, upstream_streams) = streams(inbound, candidate);
+    let stream_options = match (upstream_streams, streams) {
+        (true, _) if provider.takes_stream_options => StreamOptions::AskUsage,
+        (false, true) => StreamOptions::Remove,
+        (true, _) | (false, false) => StreamOptions::Keep,
+    };
+    // Behind such a worker is Ollama's `/v1`; what is behind a worker that is not known
+    // may be.
+    let is_job = candidate.way.format == Format::RunpodJob;
+    let is_ollama = is_job && matches!(candidate.worker, Worker::Ollama | Worker::Auto);
+    openai::Target {
+        model: candidate.model_json,
+        stream: streams.then_some(upstream_streams),
+        stream_options,
+        defaults: candidate.defaults,
+        only_max_tokens: provider.only_max_tokens || is_ollama,
+        reasoning: provider.id == ProviderKind::OpenAi.id() && reasons(candidate.model),
+        calls: if is_ollama {
+            CallForm::FullArguments
+        } else if is_mistral(candidate) {
+            CallForm::NineLetters
+        } else {
+            CallForm::Any
+        },
+        float_embeddings_only: provider.float_embeddings_only,
+    }
+}
+
+/// Whether the name is of one of OpenAI's reasoning models: `o` and a digit.
+fn reasons(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    matches!(name.as_bytes(), [b'o', digit, ..] if digit.is_ascii_digit())
+}
+
+/// Whether Mistral's tokenizer reads the conversation: at Mistral, and where its open
+/// models are served by OpenAI's API.
+fn is_mistral(candidate: &Candidate<'_>) -> bool {
+    const FAMILY: [&str; 7] = [
+        "mistral",
+        "mixtral",
+        "ministral",
+        "codestral",
+        "devstral",
+        "magistral",
+        "pixtral",
+    ];
+    let id = candidate.provider.id;
+    if id != ProviderKind::OpenAi.id() && id != ProviderKind::Vllm.id() {
+        return false;
+    }
+    let name = candidate.model.to_ascii_lowercase();
+    let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    candidate.way.url.base().host() == "api.mistral.ai"
+        || words.any(|word| FAMILY.iter().any(|known| word.starts_with(known)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use bytes::Bytes;
+
+    use super::super::{LocalModel, write};
+    use super::*;
+    use crate::dialect::openai::{Defaults, Request};
+    use crate::provider::{BaseUrl, Call};
+
+    const BODY: &str = r#"{"model":"v","messages":[{"role":"assistant","tool_calls":[{"id":"call_1","function":{"name":"f","arguments":""}}]},{"role":"tool","tool_call_id":"call_1","content":"x"}]}"#;
+
+    fn sent(kind: ProviderKind, url: &str, model: &str, worker: Worker) -> String {
+        let provider = kind.provider();
+        let way = provider.way(&BaseUrl::parse(url).unwrap(), Call::Chat);
+        let body = Bytes::from_static(BODY.as_bytes());
+        let request = Request::read(Call::Chat, &body).unwrap();
+        let inbound = Inbound {
+            call: Call::Chat,
+            body: &body,
+            request: &request,
+        };
+        let candidate = Candidate {
+            provider,
+            way: &way.unwrap(),
+            model,
+            model_json: &crate::edit::json_string(model),
+            defaults: &Defaults {
+                max_tokens: Some("9".into()),
+                temperature: Some("0".into()),
+                ..Defaults::default()
+            },
+            whole: false,
+            auto_cache: false,
+            inline_system: false,
+            recall: &|_| None,
+            keep_alive: None,
+            local: LocalModel::default(),
+            worker,
+            policy: None,
+        };
+        let out = write(&inbound, &candidate).unwrap();
+        String::from_utf8(out.bodies[0].to_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn b25_mistrals_tokenizer_gets_ids_of_nine() {
+        for (kind, url, model, maps) in [
+            (ProviderKind::OpenAi, "https://api.mistral.ai", "x", true),
+            (
+                ProviderKind::OpenAi,
+                "https://api.openai.com",
+                "gpt-4o",
+                false,
+            ),
+            (
+                ProviderKind::Vllm,
+                "http://gpu:8000",
+                "mistralai/Mixtral-8x7B",
+                true,
+            ),
+            (
+                ProviderKind::Vllm,
+                "http://gpu:8000",
+                "org/Ministral-8B",
+                true,
+            ),
+            (
+                ProviderKind::Vllm,
+                "http://gpu:8000",
+                "Qwen/Qwen3-8B",
+                false,
+            ),
+            (
+                ProviderKind::Together,
+                "https://api.together.xyz",
+                "mistral",
+                false,
+            ),
+        ] {
+            let sent = sent(kind, url, model, Worker::Auto);
+            assert_eq!(!sent.contains("call_1"), maps, "{url} {model}: {sent}");
+        }
+    }
+
+    #[test]
+    fn a_reasoning_models_defaults_are_those_that_it_takes() {
+        for (kind, model, is_one) in [
+            (ProviderKind::OpenAi, "o3-mini", true),
+            (ProviderKind::OpenAi, "openai/o1", true),
+            (ProviderKind::OpenAi, "olmo-7b", false),
+            (ProviderKind::Vllm, "o3-mini", false),
+        ] {
+            let sent = sent(kind, "http://here", model, Worker::Auto);
+            let own = sent.contains(r#""max_completion_tokens":9"#);
+            assert_eq!(own, is_one, "{model}: {sent}");
+            assert_eq!(sent.contains("temperature"), !is_one, "{model}: {sent}");
+            assert_eq!(sent.contains(r#""max_tokens""#), !is_one, "{model}: {sent}");
+        }
+    }
+
+    #[test]
+    fn ollama_behind_a_worker_gets_arguments_that_parse() {
+        let kind = ProviderKind::Runpod;
+        let url = "https://api.runpod.ai/v2/x";
+        for (worker, full) in [(Worker::Ollama, true), (Worker::Vllm, false)] {
+            let sent = sent(kind, url, "m", worker);
+            let found = sent.contains(r#""arguments":"{}""#);
+            assert_eq!(found, full, "{worker:?}: {sent}");
+        }
+    }
+}
