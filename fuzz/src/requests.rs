@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use serde_json::Value;
 use wire::dialect::openai::{
-    CallForm, ChatTarget, Defaults, Request, StreamOptions, Target, conversation, read_chat, read_completion,
-    write_chat,
+    CallForm, ChatTarget, Defaults, Request, StreamOptions, Target, beginning, conversation, read_chat,
+    read_completion, user, write_chat,
 };
 use wire::dialect::runpod::{JobRoute, Policy, Worker, job};
 use wire::dialect::{anthropic, ollama};
@@ -34,6 +34,10 @@ pub fn check_edited(data: &[u8]) {
     let body = Bytes::copy_from_slice(data);
     let mut draw = Draw::of(data);
     let _ = conversation(data);
+    if let Some(first) = beginning(data) {
+        assert!(data.as_ptr_range().contains(&first.as_ptr()), "a part of it");
+    }
+    assert!(user(data).is_none_or(|name| name.len() <= data.len() * 3));
     for call in Call::ALL {
         let read = Request::read(call, data);
         if let Err(bad) = &read {

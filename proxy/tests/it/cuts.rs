@@ -261,3 +261,21 @@ async fn a_bad_event_is_the_end_of_a_stream() {
     let row = scene.ground.row().await;
     assert_eq!(row.outcome.as_deref(), Some("upstream_error"));
 }
+
+/// The bytes end behind the finish and before the usage: all was said, and what it cost
+/// is estimated and not free.
+#[tokio::test]
+async fn b05_a_cut_between_finish_and_usage_is_a_success_with_usage_estimated() {
+    let scene = Scene::start().await;
+    let script = "chunks=4 usage=none cut=done";
+    let body = chat(script, &json!({"stream": true})).to_string();
+    let response = scene.caller().await.post(CHAT, &body).await;
+    assert_eq!(end(&response, script), End::Done(4));
+    let row = scene.ground.row().await;
+    assert_eq!(row.outcome.as_deref(), Some("success"), "{row:?}");
+    assert_eq!(row.estimated, 1, "{row:?}");
+    assert!(
+        row.prompt_tokens > 0 && row.completion_tokens > 0,
+        "{row:?}"
+    );
+}

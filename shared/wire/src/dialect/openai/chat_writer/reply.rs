@@ -156,7 +156,7 @@ fn put_calls(
             out.put_slice(b",\"type\":\"function\",\"function\":{\"name\":");
             put_string(name, out);
             out.put_slice(b",\"arguments\":");
-            match call.arguments.trim() {
+            match call.arguments.trim_ascii() {
                 "" => out.put_slice(b"\"{}\""),
                 _ => put_string(&call.arguments, out),
             }

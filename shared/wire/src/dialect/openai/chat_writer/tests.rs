@@ -352,3 +352,34 @@ fn an_endless_id_is_not_taken() {
     let reply = write_chat_reply(&answer, &ToolNames::default(), &model, 1, "resp-1");
     assert!(reply.starts_with(br#"{"id":"resp-1","#));
 }
+
+/// What is blank is so in both forms: JSON's white space and no other.
+#[test]
+fn arguments_are_as_blank_in_a_reply_as_in_a_stream() {
+    for (text, said) in [(" \n", "{}"), ("\u{b}", "\u{b}"), ("\u{a0}", "\u{a0}")] {
+        let events = [
+            start(),
+            call(0, "c"),
+            arguments(0, text),
+            finish(Finish::ToolCalls),
+        ];
+        let streamed: String = write(&events, false)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok())
+            .filter_map(|chunk| {
+                let calls = &chunk["choices"][0]["delta"]["tool_calls"];
+                calls[0]["function"]["arguments"]
+                    .as_str()
+                    .map(str::to_owned)
+            })
+            .collect();
+        assert_eq!(streamed.trim_ascii(), said, "{text:?} streamed");
+        let mut answer = Answer::default();
+        events.iter().for_each(|event| answer.add(event));
+        let model = Bytes::from_static(b"\"m\"");
+        let reply = write_chat_reply(&answer, &ToolNames::default(), &model, 1, "r");
+        let reply: Value = serde_json::from_slice(&reply).unwrap();
+        let call = &reply["choices"][0]["message"]["tool_calls"][0];
+        assert_eq!(call["function"]["arguments"], said, "{text:?} whole");
+    }
+}
