@@ -20,6 +20,7 @@ mod cuts;
 mod end_to_end;
 mod expect;
 mod explain;
+mod failover;
 mod fault_matrix;
 mod forms;
 mod hangups;
