@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use sim::Flavor;
 
-use crate::crowd::{CHAT, Crowd, Member, attempts, hello, origin, text};
+use crate::crowd::{CHAT, Crowd, Member, attempts, hello, origin};
 use crate::scene::{KEY, MODEL, answer};
 
 fn sent(crowd: &Crowd, number: usize) -> Value {
