@@ -8,6 +8,8 @@
     )
 )]
 
+mod alias;
+mod builtin;
 #[cfg(test)]
 #[expect(
     clippy::unwrap_used,
@@ -19,13 +21,18 @@ mod json;
 #[cfg(any(test, feature = "laws"))]
 pub mod laws;
 mod number;
+mod pattern;
 mod python;
 mod quoted;
+mod row;
 mod scan;
 mod schema;
 mod tools;
 mod value;
 
+pub use alias::Alias;
+pub use builtin::{BUILTINS, Builtin};
+pub use pattern::{Form, LONGEST_REGEX, NameFrom, Pattern, PatternError, Strength, check};
 pub use schema::Schema;
 pub use tools::{Tool, Tools};
 pub use value::Value;

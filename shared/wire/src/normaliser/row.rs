@@ -1,0 +1,165 @@
+//! A pattern that is ready to be searched for.
+
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::meta::{self, Regex};
+use regex_automata::util::captures::Captures;
+use regex_automata::util::start;
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input, MatchKind};
+
+use super::pattern::{LONGEST_REGEX, Pattern, PatternError};
+
+/// Largest automaton of one pattern in bytes.
+const LARGEST: usize = 4 << 20;
+
+/// A pattern with its automaton.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) pattern: Pattern,
+    dfa: dense::DFA<Vec<u32>>,
+    regex: Regex,
+}
+
+/// What a row's expression makes of the start of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// It matches so many bytes, whatever follows.
+    Found(usize),
+    /// With more text it may match, or match more.
+    More,
+    /// It does not match.
+    No,
+}
+
+impl Row {
+    pub(super) fn new(pattern: Pattern) -> Result<Self, PatternError> {
+        let text = pattern.regex.as_str();
+        if text.chars().count() > LONGEST_REGEX {
+            let why = format!("must be at most {LONGEST_REGEX} characters long");
+            return Err(PatternError::Regex(why));
+        }
+        if let Err(error) = regex_syntax::ParserBuilder::new()
+            .dot_matches_new_line(true)
+            .build()
+            .parse(text)
+        {
+            return Err(PatternError::Regex(position(&error)));
+        }
+        let regex = Regex::builder()
+            .syntax(syntax())
+            .configure(meta::Config::new().nfa_size_limit(Some(LARGEST)))
+            .build(text)
+            .map_err(|error| PatternError::Regex(format!("cannot be built: {error}")))?;
+        let dfa = dense::Builder::new()
+            .syntax(syntax())
+            .configure(
+                dense::Config::new()
+                    .start_kind(StartKind::Anchored)
+                    .match_kind(MatchKind::LeftmostFirst)
+                    .dfa_size_limit(Some(LARGEST))
+                    .determinize_size_limit(Some(LARGEST)),
+            )
+            .build(text)
+            .map_err(|error| PatternError::Regex(unsearchable(&error)))?;
+        let groups = regex.captures_len() - 1;
+        let check = |field, group: Option<u32>| match group {
+            Some(group) if group == 0 || group as usize > groups => {
+                Err(PatternError::NoSuchGroup {
+                    field,
+                    group,
+                    groups,
+                })
+            }
+            Some(_) | None => Ok(()),
+        };
+        check("tool_name_group", pattern.tool.group)?;
+        if pattern.form.is_whole() {
+            for key in pattern.parameters.keys() {
+                check("parameter_mapping", key.parse().ok())?;
+            }
+        }
+        if pattern.form.needs_name() && pattern.tool.tool.is_none() && pattern.tool.group.is_none()
+        {
+            return Err(PatternError::NoName(pattern.form.id()));
+        }
+        let row = Self {
+            pattern,
+            dfa,
+            regex,
+        };
+        if matches!(row.opening("", None, true), Opening::Found(_)) {
+            return Err(PatternError::Empty);
+        }
+        Ok(row)
+    }
+
+    /// What the expression makes of `text`, which follows the byte `before`. With
+    /// `ended` nothing follows.
+    pub(super) fn opening(&self, text: &str, before: Option<u8>, ended: bool) -> Opening {
+        let config = start::Config::new()
+            .anchored(Anchored::Yes)
+            .look_behind(before);
+        let Ok(mut state) = self.dfa.start_state(&config) else {
+            return Opening::No;
+        };
+        let mut found = None;
+        for (at, &byte) in text.as_bytes().iter().enumerate() {
+            state = self.dfa.next_state(state, byte);
+            if self.dfa.is_special_state(state) {
+                // A match is told one byte late.
+                if self.dfa.is_match_state(state) {
+                    found = Some(at);
+                } else if self.dfa.is_dead_state(state) {
+                    return found.map_or(Opening::No, Opening::Found);
+                } else if self.dfa.is_quit_state(state) {
+                    return Opening::No;
+                }
+            }
+        }
+        if !ended {
+            return Opening::More;
+        }
+        state = self.dfa.next_eoi_state(state);
+        if self.dfa.is_match_state(state) {
+            found = Some(text.len());
+        }
+        found.map_or(Opening::No, Opening::Found)
+    }
+
+    /// The capture groups of a match that is all of `text`, which follows `before`; by
+    /// number, the whole match first.
+    pub(super) fn groups<'t>(&self, text: &'t str) -> Vec<Option<&'t str>> {
+        let mut captures: Captures = self.regex.create_captures();
+        let input = Input::new(text).anchored(Anchored::Yes);
+        self.regex.captures(input, &mut captures);
+        (0..self.regex.captures_len())
+            .map(|group| captures.get_group(group).map(|span| &text[span.range()]))
+            .collect()
+    }
+}
+
+fn syntax() -> syntax::Config {
+    syntax::Config::new().dot_matches_new_line(true)
+}
+
+fn position(error: &regex_syntax::Error) -> String {
+    let (position, reason) = match error {
+        regex_syntax::Error::Parse(error) => (error.span().start, error.kind().to_string()),
+        regex_syntax::Error::Translate(error) => (error.span().start, error.kind().to_string()),
+        other => return format!("is not one: {other}"),
+    };
+    format!(
+        "is not one: {reason}, at line {}, column {}",
+        position.line, position.column
+    )
+}
+
+fn unsearchable(error: &dense::BuildError) -> String {
+    if error.is_size_limit_exceeded() {
+        return format!(
+            "needs an automaton of more than {LARGEST} bytes; use smaller repetitions, or \
+             (?-u:\\w) where Unicode is not needed"
+        );
+    }
+    format!("cannot be searched for in a stream: {error}; write \\b as (?-u:\\b)")
+}
