@@ -126,6 +126,19 @@ impl Row {
         found.map_or(Opening::No, Opening::Found)
     }
 
+    /// Whether a match may begin with `byte`.
+    pub(super) fn may_begin(&self, byte: u8) -> bool {
+        let before = [None, Some(b'\n'), Some(b' '), Some(b'a')];
+        before.into_iter().any(|before| {
+            let config = start::Config::new()
+                .anchored(Anchored::Yes)
+                .look_behind(before);
+            self.dfa
+                .start_state(&config)
+                .is_ok_and(|state| !self.dfa.is_dead_state(self.dfa.next_state(state, byte)))
+        })
+    }
+
     /// The capture groups of a match that is all of `text`, which follows `before`; by
     /// number, the whole match first.
     pub(super) fn groups<'t>(&self, text: &'t str) -> Vec<Option<&'t str>> {
