@@ -1,7 +1,9 @@
-//! What holds for the readers whatever the text: the laws that the tests check on
+//! What holds for the readers and for the engine whatever the text: the laws that the tests check on
 //! texts made up of likely pieces, and the fuzz target on any.
 //!
 //! Only with the feature `laws`, which nothing but the fuzz crate switches on.
+
+mod machine;
 
 use serde::de::IgnoredAny;
 
@@ -10,8 +12,14 @@ use super::python;
 use super::scan::Scan;
 use super::schema::Schema;
 
-/// Checks every law of the readers on one text; where one is broken it panics.
+/// Checks every law on one text; where one is broken it panics.
 pub fn check(text: &str) {
+    check_readers(text);
+    machine::check(text);
+}
+
+/// Checks the laws of the readers alone.
+fn check_readers(text: &str) {
     check_json(text);
     check_closed(text);
     check_python(text);

@@ -93,7 +93,8 @@ impl Tools {
         if PREFIXES.iter().any(|prefix| prefix.starts_with(written)) {
             return true;
         }
-        let part = folded(without_index(bare(written)));
+        let part = bare(written);
+        let part = folded(without_index(part.strip_suffix(':').unwrap_or(part)));
         self.folded.keys().any(|name| name.starts_with(&part))
     }
 

@@ -1,4 +1,4 @@
-use super::check;
+use super::check_readers as check;
 use crate::normaliser::cases::rows;
 
 /// Pieces that texts near to calls, values and schemas are made of.

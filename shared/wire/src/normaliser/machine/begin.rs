@@ -64,7 +64,8 @@ impl Machine {
                 let at = memmem::find(&text.as_bytes()[from..], word.as_bytes())?;
                 Some((from + at, *word))
             })
-            .min();
+            .min()
+            .filter(|(at, _)| *at <= self.rules.hold);
         if let Some((at, word)) = found {
             let (start, end) = (self.at + ANALYSIS.len(), self.at + at);
             self.at = start;
@@ -77,7 +78,7 @@ impl Machine {
             return Step::On;
         }
         self.looked = self.held.len();
-        if ended || text.len() > self.rules.hold {
+        if ended || text.len() > self.rules.hold + COMMENTARY.len() {
             self.looked = self.at;
             self.mode = match self.rules.thoughts {
                 Thoughts::Held => Mode::Held,
@@ -98,6 +99,9 @@ impl Machine {
         let mut at = self.looked.max(start);
         while let Some(step) = memchr::memchr2(b'<', b'[', &self.held.as_bytes()[at..]) {
             at += step;
+            if at - self.at > self.rules.hold {
+                break;
+            }
             match closing(&self.held[at..]) {
                 Scan::Done((), length) => match self.ends_thoughts(at, at + length, ended) {
                     Some(true) => {

@@ -194,7 +194,12 @@ impl Machine {
             .find(|c: char| !c.is_alphanumeric() && !"_-.:".contains(c))
             .unwrap_or(name.len());
         let name = &name[..end];
-        self.rules.tools.may_begin(name) || (form == Form::Calls && "print".starts_with(name))
+        let called = name
+            .rfind('.')
+            .is_some_and(|at| ".call".starts_with(&name[at..]));
+        called
+            || self.rules.tools.may_begin(name)
+            || (form == Form::Calls && "print".starts_with(name))
     }
 
     /// A call of a strong form inside a block.
@@ -261,7 +266,7 @@ impl Place {
 }
 
 /// At most `limit` bytes of `text`, up to a character's end.
-fn boundary(text: &str, limit: usize) -> usize {
+pub(super) fn boundary(text: &str, limit: usize) -> usize {
     if text.len() <= limit {
         return text.len();
     }

@@ -4,7 +4,7 @@ use memchr::{memchr, memchr2};
 
 use super::super::read::{self, Mark, mark};
 use super::super::scan::Scan;
-use super::candidate::{Asked, Eval, Seized};
+use super::candidate::{Asked, Eval, Seized, boundary};
 use super::tail::Tail;
 use super::think::{closing, opening};
 use super::{Code, Ends, Machine, Mode, Sink, Step};
@@ -193,7 +193,8 @@ impl Machine {
         }
         if self.rules.patterns.knows_harmony()
             && (rest.starts_with("<|start|>") || rest.starts_with("<|channel|>"))
-            && let Scan::Done(header, length) = read::header(rest)
+            && let Scan::Done(header, length) =
+                read::header(&rest[..boundary(rest, self.rules.hold)])
             && (header.recipient.is_none() || header.channel == "analysis")
         {
             self.text_before(at, out);
@@ -260,9 +261,13 @@ impl Machine {
             self.mode = Mode::Think(Ends::Tag);
             return Looked::Done;
         }
+        let limit = from + self.rules.hold;
         let mut end = from;
         while let Some(step) = memchr2(b'<', b'[', &self.held.as_bytes()[end..]) {
             end += step;
+            if end > limit {
+                break;
+            }
             match closing(&self.held[end..]) {
                 Scan::Done((), length) => {
                     self.text(at, out);
@@ -279,7 +284,7 @@ impl Machine {
                 Scan::More | Scan::No => end += 1,
             }
         }
-        if ended || self.held.len() - from > self.rules.hold {
+        if ended || self.held.len() > limit {
             Looked::Text(length)
         } else {
             Looked::More

@@ -150,9 +150,13 @@ impl Machine {
 
     /// Behind a call inside thoughts: a draft if they end later, else the end of them.
     pub(super) fn draft(&mut self, from: usize, ends: Ends, ended: bool, out: Sink<'_>) -> Step {
+        let limit = from + self.rules.hold;
         let mut at = self.looked.max(from);
         while let Some(step) = memchr2(b'<', b'[', &self.held.as_bytes()[at..]) {
             at += step;
+            if at > limit {
+                break;
+            }
             match ends.at(&self.held[at..]) {
                 // The end of a message does not make a draft of what is in it.
                 Scan::Done((), length) if ends == Ends::Tag => {
@@ -168,12 +172,17 @@ impl Machine {
             at += 1;
         }
         self.looked = self.held.len();
-        if !ended && self.held.len() - from <= self.rules.hold {
-            return Step::Wait;
-        }
-        if !ended {
+        if self.held.len() > limit {
+            // Too long to be held: thoughts, whatever stands in them.
+            self.looked = limit;
+            while !self.held.is_char_boundary(self.looked) {
+                self.looked += 1;
+            }
             self.mode = Mode::Think(ends);
             return Step::On;
+        }
+        if !ended {
+            return Step::Wait;
         }
         self.reason_trimmed(from, out);
         if ends == Ends::Field {

@@ -153,7 +153,10 @@ fn offered(candidate: &Candidate<'_>, text: &str) -> Result<(), Verdict> {
     let whole = length < name.len();
     let name = &name[..length];
     if !whole && !candidate.ended {
-        return if candidate.tools.may_begin(name) || "print".starts_with(name) {
+        let called = name.rfind('.').is_some_and(|at| {
+            ".call".starts_with(&name[at..]) && candidate.tool(&name[..at]).is_ok()
+        });
+        return if called || candidate.tools.may_begin(name) || "print".starts_with(name) {
             Err(Verdict::More)
         } else {
             Err(Verdict::no(Reason::NotACall, reach))

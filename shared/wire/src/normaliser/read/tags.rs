@@ -62,7 +62,6 @@ const MARKS: &[(&str, Mark)] = &[
     ("[EOS]", Mark::Turn),
 ];
 
-
 /// The mark at the start of `text`. Bars may be full-width, blanks U+2581, a suffix may
 /// follow the name (`</tool_call:x>`), and the whole may be escaped as in HTML.
 pub(in super::super) fn mark(text: &str) -> Scan<Mark> {
