@@ -6,6 +6,7 @@
 //! the last word on the arguments.
 
 mod alias;
+mod answer;
 mod builtin;
 #[cfg(test)]
 #[expect(
@@ -28,16 +29,19 @@ mod read;
 mod row;
 mod scan;
 mod schema;
+mod shown;
 mod tools;
 mod value;
 mod verdict;
 
 pub use alias::Alias;
+pub use answer::{Manner, Normaliser};
 pub use builtin::{BUILTINS, Builtin};
 pub use machine::{HOLD, Machine, Piece, Rules, Seen, Thoughts};
 pub use pattern::{Form, LONGEST_REGEX, NameFrom, Pattern, PatternError, Strength, check};
 pub use patterns::Patterns;
 pub use schema::Schema;
+pub use shown::{Reveal, Shown};
 pub use tools::{Tool, Tools};
 pub use value::Value;
 pub use verdict::{Called, Reason};

@@ -255,6 +255,29 @@ impl Machine {
         (self.at, self.looked) = (0, 0);
     }
 
+    /// The text breaks off: what is held leaves as what it is, and nothing is a call that
+    /// only the end would make one.
+    pub fn abandon(&mut self, out: Sink<'_>) {
+        let end = self.held.len();
+        self.tail = None;
+        match self.mode {
+            Mode::Think(_) | Mode::Draft { .. } => self.reason(end, out),
+            Mode::Begin | Mode::Held | Mode::Glued | Mode::Content => self.text(end, out),
+        }
+        self.forget();
+    }
+
+    /// Whether the rest of the text can only pass: there are no tools, and thoughts have
+    /// not begun at its beginning.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.wrote
+            && self.held.is_empty()
+            && self.mode == Mode::Content
+            && !self.calls_for_tools()
+            && !self.harmony
+    }
+
     /// Calls that have left.
     #[must_use]
     pub fn calls(&self) -> usize {

@@ -71,7 +71,7 @@ fn whole(outbound: &Outbound, reply: &Value) -> Completed {
     let replies = [(Bytes::from(reply.to_string()), false)];
     let completed = outbound
         .answer
-        .completed(&replies, &options(), &outbound.names);
+        .completed(&replies, &options(), &outbound.names, None);
     completed.unwrap().unwrap()
 }
 
@@ -83,7 +83,7 @@ fn choice(outbound: &Outbound, reply: &Value) -> Value {
 fn streamed(outbound: &Outbound, output: &Value) -> String {
     let mut translation = outbound
         .answer
-        .translation(options(), ToolNames::default())
+        .translation(options(), ToolNames::default(), None)
         .unwrap();
     let mut out = BytesMut::new();
     translation.push(output.to_string().as_bytes(), &mut out);
@@ -173,7 +173,7 @@ fn a_fault_in_a_reply_is_told() {
     let replies = [(Bytes::from(output.to_string()), false)];
     let failed = outbound
         .answer
-        .completed(&replies, &options(), &outbound.names);
+        .completed(&replies, &options(), &outbound.names, None);
     assert!(
         matches!(failed, Err(Failed::Stream(StreamFault::Upstream(_)))),
         "{failed:?}"
@@ -231,7 +231,9 @@ fn thinking_is_kept_alike_from_a_stream_and_a_whole_reply() {
         json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 2}}),
     );
     event(json!({"type": "message_stop"}));
-    let translation = outbound.answer.translation(options(), ToolNames::default());
+    let translation = outbound
+        .answer
+        .translation(options(), ToolNames::default(), None);
     let mut translation = translation.unwrap();
     let mut out = BytesMut::new();
     translation.push(stream.as_bytes(), &mut out);
@@ -239,7 +241,7 @@ fn thinking_is_kept_alike_from_a_stream_and_a_whole_reply() {
     let replies = [(Bytes::from(stream), true)];
     let completed = outbound
         .answer
-        .completed(&replies, &options(), &outbound.names);
+        .completed(&replies, &options(), &outbound.names, None);
     assert_eq!(completed.unwrap().unwrap().thinking, expected);
 }
 

@@ -18,13 +18,16 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::chat_writer::WriterOptions;
 use super::error::{ErrorBody, UpstreamError};
 use super::finish;
+use super::normalised::{Change, Normalised};
 use super::raw::present;
 use super::repair::read_mended;
 use super::situation::Situation;
 use crate::edit::{member_span, span_of};
 use crate::hub::StreamFault;
+use crate::normaliser::{Manner, Normaliser};
 use crate::sse::{Frame, Reader};
 use crate::usage::Usage;
 use chunk::ChoiceEnd;
@@ -108,6 +111,8 @@ struct Watch {
     finished: u128,
     says_why: bool,
     end: Option<End>,
+    /// What makes calls of text; boxed, because most streams need none.
+    normalised: Option<Box<Normalised>>,
 }
 
 impl StreamEditor {
@@ -123,6 +128,21 @@ impl StreamEditor {
                 ..Watch::default()
             },
         }
+    }
+
+    /// The same with text that is a tool call made into one, and reasoning shown as
+    /// `manner` says. `options` tell what added chunks say of the answer.
+    #[must_use]
+    pub fn normalising(mut self, manner: Manner, options: WriterOptions) -> Self {
+        self.watch.normalised = Some(Box::new(Normalised::new(manner, options)));
+        self
+    }
+
+    /// What was made of the answer's text, where something was looked for.
+    #[must_use]
+    pub fn normaliser(&self) -> Option<&Normaliser> {
+        let normalised = self.watch.normalised.as_ref();
+        normalised.map(|normalised| normalised.normaliser())
     }
 
     /// The stream as it is edited but for the model's name, and how it ended.
@@ -152,8 +172,10 @@ impl StreamEditor {
         let watch = &mut self.watch;
         self.reader.finish(|frame| watch.frame(&frame, true, out));
         if watch.end.is_none() && watch.is_finished() {
-            out.put_slice(DONE);
-            watch.end = Some(End::Complete);
+            watch.done(out);
+        }
+        if watch.end.is_none() {
+            watch.fault(StreamFault::Truncated, out);
         }
         let end = &mut watch.end;
         end.get_or_insert(End::Fault(StreamFault::Truncated))
@@ -209,13 +231,12 @@ impl Watch {
                 out.put_slice(text);
                 out.put_slice(b"\n\n");
             }
-            Frame::TooLong => self.fault(StreamFault::TooLong),
+            Frame::TooLong => self.fault(StreamFault::TooLong, out),
             Frame::Event { is_error, data } => {
                 let data = data.trim_ascii();
                 if data.is_empty() {
                 } else if data.starts_with(b"[DONE]") {
-                    out.put_slice(DONE);
-                    self.end = Some(End::Complete);
+                    self.done(out);
                 } else {
                     self.event(data, *is_error, at_end, out);
                 }
@@ -223,7 +244,18 @@ impl Watch {
         }
     }
 
-    fn fault(&mut self, fault: StreamFault) {
+    fn done(&mut self, out: &mut BytesMut) {
+        if let Some(normalised) = &mut self.normalised {
+            normalised.end(None, out);
+        }
+        out.put_slice(DONE);
+        self.end = Some(End::Complete);
+    }
+
+    fn fault(&mut self, fault: StreamFault, out: &mut BytesMut) {
+        if let Some(normalised) = &mut self.normalised {
+            normalised.end(Some(&fault), out);
+        }
         self.end = Some(End::Fault(fault));
     }
 
@@ -233,14 +265,14 @@ impl Watch {
         match chunk {
             // Half an event is what a cut leaves behind, not nonsense.
             Err(_) if at_end => {}
-            _ if is_error => self.fault(StreamFault::Upstream(UpstreamError::read(data))),
+            _ if is_error => self.fault(StreamFault::Upstream(UpstreamError::read(data)), out),
             Ok(Some(chunk)) => match chunk.error(data) {
-                Some(error) => self.fault(StreamFault::Upstream(error)),
+                Some(error) => self.fault(StreamFault::Upstream(error), out),
                 None => self.chunk(data, &chunk, out),
             },
             // No client could read what is no object.
             Ok(None) => {}
-            Err(err) => self.fault(StreamFault::BadEvent(err.to_string())),
+            Err(err) => self.fault(StreamFault::BadEvent(err.to_string()), out),
         }
     }
 
@@ -253,15 +285,32 @@ impl Watch {
         }
         let choices = &chunk.choices;
         self.seen |= choices.seen;
-        let mut mends = Vec::new();
+        let mut mends: Vec<(Range<usize>, &[u8])> = Vec::new();
         for end in &choices.ends {
             match self.choice_end(end) {
                 Ok(None) => {}
                 Ok(Some((raw, text))) => mends.push((span_of(data, raw), text)),
-                Err(fault) => return self.fault(fault),
+                Err(fault) => return self.fault(fault, out),
             }
         }
         self.answer_bytes += choices.answer_bytes;
+        let change = match &mut self.normalised {
+            Some(normalised) if choices.count > 0 && (choices.thinks || !normalised.is_idle()) => {
+                normalised.chunk(data, out)
+            }
+            Some(_) | None => Change::default(),
+        };
+        if change.gone {
+            return;
+        }
+        // Of two who edit one member the normaliser has the last word.
+        mends.retain(|(span, _)| !change.edits.iter().any(|(other, _)| other == span));
+        mends.extend(
+            change
+                .edits
+                .iter()
+                .map(|(span, text)| (span.clone(), &text[..])),
+        );
         let mut usage_member = None;
         if let (true, Some(raw)) = (self.hide_usage, chunk.usage) {
             let read = Usage::read(raw.get());
