@@ -74,6 +74,7 @@ struct Caller {
     kept: Option<Kept>,
     normaliser: Option<Box<Normaliser>>,
     reveal: Reveal,
+    comment: bool,
     end: Option<End>,
 }
 
@@ -133,6 +134,7 @@ impl Translation {
                 kept,
                 normaliser: None,
                 reveal: Reveal::default(),
+                comment: false,
                 end: None,
             },
         }
@@ -143,6 +145,7 @@ impl Translation {
     #[must_use]
     pub fn normalising(mut self, manner: Manner) -> Self {
         self.caller.reveal = Reveal::new(manner.shown);
+        self.caller.comment = manner.comment;
         self.caller.normaliser = Some(Box::new(Normaliser::new(manner.rules)));
         self
     }
@@ -230,7 +233,17 @@ impl Caller {
         let Some(mut normaliser) = self.normaliser.take() else {
             return self.event(&event, out);
         };
-        normaliser.event(event, &mut |event| self.event(&event, out));
+        let comment = self.comment && event == Event::End && self.end.is_none();
+        let mut last = None;
+        normaliser.event(event, &mut |event| match event {
+            // Behind what the normaliser still has to say.
+            Event::End if comment => last = Some(Event::End),
+            event => self.event(&event, out),
+        });
+        if let Some(last) = last {
+            openai::put_comment(&normaliser, out);
+            self.event(&last, out);
+        }
         self.normaliser = Some(normaliser);
     }
 

@@ -39,6 +39,7 @@ pub use event_reader::{EventReader, read_reply_events};
 pub use hub_request::read_chat;
 pub(crate) use hub_request::{Fields, LeftOut, Place, text};
 pub use normalised::normalised_reply;
+pub(crate) use normalised::put_comment;
 pub use replay::replay;
 pub use reply::{Reply, ReplyFault};
 pub use request::{BadRequest, CallForm, Defaults, Request, StreamOptions, Target};

@@ -20,6 +20,8 @@ pub struct Manner {
     pub shown: Shown,
     /// How many answers the caller asked for.
     pub choices: u64,
+    /// Whether a comment at the end of a stream tells how many calls were repaired.
+    pub comment: bool,
 }
 
 /// Most choices that are looked at; no server gives so many.

@@ -34,6 +34,7 @@ pub(super) struct Normalised {
     /// Answers that the caller asked for: with one, the normaliser can be left out once
     /// nothing more can become of it.
     choices: u64,
+    comment: bool,
 }
 
 /// What becomes of a chunk.
@@ -149,6 +150,7 @@ impl Normalised {
             writer: ChatWriter::new(options),
             begun: false,
             choices: manner.choices,
+            comment: manner.comment,
         }
     }
 
@@ -365,6 +367,9 @@ impl Normalised {
                 event => self.writer.write(&event, &ToolNames::default(), out),
             }
         }
+        if self.comment && fault.is_none() {
+            put_comment(&self.normaliser, out);
+        }
     }
 
     fn event(&mut self, event: Event<'_>, told: &mut Told) {
@@ -398,6 +403,14 @@ impl Told {
             [Event::Text { text, .. }] => Some((first, text)),
             _ => None,
         }
+    }
+}
+
+/// Tells in a comment how many calls were repaired, when some were.
+pub(crate) fn put_comment(normaliser: &Normaliser, out: &mut BytesMut) {
+    let repaired = normaliser.found();
+    if repaired > 0 {
+        out.extend_from_slice(format!(": x-tool-calls-repaired: {repaired}\n\n").as_bytes());
     }
 }
 

@@ -10,6 +10,7 @@ mod calls;
 mod diagnose;
 mod messages;
 mod notes;
+mod offered;
 mod outline;
 
 use std::ops::Range;
@@ -21,9 +22,11 @@ use thiserror::Error;
 
 use super::raw::{Object, present, value};
 use crate::edit::{Edits, Segments, key_span, member_span, span_of};
+use crate::normaliser::Tools;
 use crate::provider::Call;
 pub use calls::CallForm;
 use messages::Messages;
+use offered::Offered;
 use outline::Outline;
 
 /// A body above this size, in bytes, is parsed by its outline.
@@ -125,6 +128,8 @@ pub struct Request {
     top_p: Sent,
     /// Where `encoding_format` says base64.
     base64_at: Option<Range<usize>>,
+    offered: Offered,
+    choices: Option<u64>,
 }
 
 /// A member as the caller sent it.
@@ -161,6 +166,16 @@ struct Body<'a> {
     prompt: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     encoding_format: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    tools: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    functions: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    tool_choice: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    function_call: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    n: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -247,7 +262,29 @@ impl Request {
             base64_at: at(parsed
                 .encoding_format
                 .filter(|raw| raw.get() == "\"base64\"")),
+            offered: if Offered::is_none(parsed.tool_choice, parsed.function_call) {
+                Offered::default()
+            } else {
+                Offered {
+                    tools: at(value(parsed.tools)),
+                    functions: at(value(parsed.functions)),
+                }
+            },
+            choices: parsed.n.and_then(|raw| raw.get().parse().ok()),
         })
+    }
+
+    /// The tools that a model may call, none when the caller wants no calls. `body` is
+    /// the body that was read.
+    #[must_use]
+    pub fn tools(&self, body: &[u8]) -> Tools {
+        self.offered.read(body)
+    }
+
+    /// How many answers the caller wants.
+    #[must_use]
+    pub fn choices(&self) -> u64 {
+        self.choices.unwrap_or(1)
     }
 
     /// The request as `target` gets it. `body` is the body that was read.
