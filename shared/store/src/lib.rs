@@ -45,5 +45,6 @@ pub use store::{BUSY_TIMEOUT, Store};
 pub use tool_alias::{ToolAlias, ToolAliasDraft, ToolAliasRow};
 pub use tool_pattern::{ToolPattern, ToolPatternDraft, ToolPatternRow};
 pub use virtual_model::{
-    RouteTarget, Routing, RoutingRow, Strategy, VirtualModel, VirtualModelDraft, VirtualModelRow,
+    ReasoningForm, Repair, RepairRow, RouteTarget, Routing, RoutingRow, Strategy, Thinking,
+    VirtualModel, VirtualModelDraft, VirtualModelRow,
 };

@@ -323,6 +323,53 @@ fn tool_aliases() {
 }
 
 #[test]
+fn repair_of_virtual_models() {
+    assert_refused(
+        VirtualModelDraft::for_update,
+        &[
+            (
+                json!({"repair_tool_calls": "yes"}),
+                "repair_tool_calls",
+                "true, false",
+            ),
+            (
+                json!({"repair_arguments": 2}),
+                "repair_arguments",
+                "true, false",
+            ),
+            (
+                json!({"repair_history": null}),
+                "repair_history",
+                "true, false",
+            ),
+            (
+                json!({"reasoning_form": "text"}),
+                "reasoning_form",
+                "field, inline",
+            ),
+            (json!({"thinking": "yes"}), "thinking", "tagged, held, open"),
+            (
+                json!({"repaired_comment": "x"}),
+                "repaired_comment",
+                "true, false",
+            ),
+            (
+                json!({"keep_tool_text_bytes": 1023}),
+                "keep_tool_text_bytes",
+                "from 1024 to 16777216",
+            ),
+            (
+                json!({"keep_tool_text_bytes": 16_777_217}),
+                "keep_tool_text_bytes",
+                "from 1024 to 16777216",
+            ),
+        ],
+    );
+    let good = json!({"keep_tool_text_bytes": null, "thinking": "held", "reasoning_form": ""});
+    VirtualModelDraft::for_update(&good).unwrap();
+}
+
+#[test]
 fn settings() {
     assert_refused(
         SettingsDraft::validate,
