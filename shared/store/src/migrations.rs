@@ -235,6 +235,12 @@ mod tests {
             let found = found.query_map([], |row| row.get::<_, String>(0)).unwrap();
             found.map(Result::unwrap).collect::<Vec<_>>()
         };
+        let patterns = |connection: &Connection| {
+            let query = "SELECT pattern_name || ' ' || pattern_type FROM tool_patterns ORDER BY id";
+            let mut found = connection.prepare(query).unwrap();
+            let found = found.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            found.map(Result::unwrap).collect::<Vec<_>>()
+        };
         let mut newest = Connection::open_in_memory().unwrap();
         run(Path::new(":memory:"), &mut newest).unwrap();
         for earlier in 1..NEWEST {
@@ -243,6 +249,7 @@ mod tests {
             steps().to_version(&mut connection, earlier).unwrap();
             run(Path::new(":memory:"), &mut connection).unwrap();
             assert_eq!(columns(&connection), columns(&newest), "from {earlier}");
+            assert_eq!(patterns(&connection), patterns(&newest), "from {earlier}");
         }
     }
 }
