@@ -160,13 +160,19 @@ impl Order {
     pub(super) fn lane(&self, errand: &Errand<'_>) -> Lane {
         let edited = || {
             let name = errand.target.name.clone();
-            Lane::Edited(StreamEditor::new(name, !errand.form.usage))
+            let editor = StreamEditor::new(name, !errand.form.usage);
+            Lane::Edited(match errand.manner() {
+                Some(manner) => editor.normalising(manner, errand.writer()),
+                None => editor,
+            })
         };
         if self.outbound.answer == AnswerForm::Edited {
             return edited();
         }
         let names = self.outbound.names.clone();
-        let translation = self.outbound.answer.translation(errand.writer(), names);
+        let manner = errand.manner();
+        let answer = &self.outbound.answer;
+        let translation = answer.translation(errand.writer(), names, manner.as_ref());
         translation.map_or_else(edited, |translation| {
             Lane::Translated(Box::new(translation))
         })
@@ -186,9 +192,10 @@ impl Order {
         if outbound.answer == AnswerForm::Edited {
             return Ok(None);
         }
-        let completed = outbound
-            .answer
-            .completed(replies, &errand.writer(), &outbound.names);
+        let manner = errand.manner();
+        let answer = &outbound.answer;
+        let completed =
+            answer.completed(replies, &errand.writer(), &outbound.names, manner.as_ref());
         completed.map_err(|failed| match failed {
             Failed::Reply(fault) => relay::reply_fault(&fault, &self.target),
             Failed::Stream(fault) => relay::stream_fault(&fault, &self.target),

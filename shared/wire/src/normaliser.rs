@@ -30,6 +30,7 @@ mod row;
 mod scan;
 mod schema;
 mod shown;
+mod tally;
 mod tools;
 mod value;
 mod verdict;
@@ -42,6 +43,7 @@ pub use pattern::{Form, LONGEST_REGEX, NameFrom, Pattern, PatternError, Strength
 pub use patterns::Patterns;
 pub use schema::Schema;
 pub use shown::{Reveal, Shown};
+pub use tally::Tally;
 pub use tools::{Tool, Tools};
 pub use value::Value;
 pub use verdict::{Called, Reason};

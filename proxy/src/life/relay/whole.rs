@@ -4,7 +4,8 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use store::route::ReplyForm;
-use wire::dialect::openai::{Reply, collect, replay};
+use wire::dialect::openai::{Reply, collect, normalised_reply, replay};
+use wire::normaliser::Normaliser;
 use wire::provider::Call;
 
 use super::super::account::Account;
@@ -28,6 +29,7 @@ pub(in super::super) fn complete(
     replies: Vec<(Bytes, bool)>,
 ) -> Result<Box<Whole>, Fault> {
     if let Some(done) = order.completed(errand, &replies)? {
+        tell_repaired(&mut header, done.normaliser.as_ref())?;
         if let Some(thread) = order.thread() {
             for (call, thinking) in done.thinking {
                 errand.gateway.thoughts.keep(thread, call, thinking);
@@ -44,6 +46,7 @@ pub(in super::super) fn complete(
             body: done.body,
             streams: errand.form.stream,
             times: Times::default(),
+            normaliser: done.normaliser,
         }));
     }
     let (body, is_stream) = replies.into_iter().next().unwrap_or_default();
@@ -52,6 +55,16 @@ pub(in super::super) fn complete(
     } else {
         body
     };
+    let mut normaliser = None;
+    let body = match errand.manner() {
+        Some(manner) if manner.may_change(&body) => {
+            let shown = manner.shown;
+            let found = normaliser.insert(Normaliser::whole(manner.rules));
+            normalised_reply(&body, found, shown, &errand.writer().id).unwrap_or(body)
+        }
+        Some(_) | None => body,
+    };
+    tell_repaired(&mut header, normaliser.as_ref())?;
     let reply = Reply::read(&body, &errand.target.name).map_err(|f| reply_fault(&f, target))?;
     Ok(Box::new(Whole {
         header,
@@ -61,7 +74,22 @@ pub(in super::super) fn complete(
         body: reply.body.to_bytes(),
         streams: errand.form.stream,
         times: Times::default(),
+        normaliser,
     }))
+}
+
+/// Says how many calls of the answer were text.
+fn tell_repaired(
+    header: &mut ResponseHeader,
+    normaliser: Option<&Normaliser>,
+) -> Result<(), Fault> {
+    let repaired = normaliser.map_or(0, Normaliser::found);
+    if repaired == 0 {
+        return Ok(());
+    }
+    header
+        .insert_header("x-tool-calls-repaired", repaired)
+        .map_err(|err| Fault::internal(format!("the response header: {err}")))
 }
 
 /// Sends a whole answer, as a stream when the caller wants one.
@@ -78,6 +106,7 @@ pub(in super::super) async fn relay(
     let status = header.status.as_u16();
     account.saw(whole.usage, whole.answer_bytes);
     account.took(whole.times);
+    account.normalised(whole.normaliser.as_ref());
     let internal = |err: Box<pingora::Error>| Fault::internal(err.to_string());
     reply::tell_attempts(&mut header, account.attempts()).map_err(internal)?;
     let sending = if form.stream {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use super::machine::{Machine, Piece, Rules, Seen, Thoughts};
 use super::shown::Shown;
+use super::tally::{Tally, tally};
 use super::verdict::Called;
 use crate::hub::{Event, Finish};
 
@@ -22,6 +23,20 @@ pub struct Manner {
     pub choices: u64,
     /// Whether a comment at the end of a stream tells how many calls were repaired.
     pub comment: bool,
+}
+
+impl Manner {
+    /// Whether a whole reply can come out otherwise than it is: a glance that spares most
+    /// replies to requests without tools the reading.
+    #[must_use]
+    pub fn may_change(&self, reply: &[u8]) -> bool {
+        const SIGNS: [&[u8]; 5] = [b"think", b"THINK", b"analysis", b"<|", b"\"reasoning"];
+        !self.rules.tools.is_empty()
+            || self.rules.thoughts == Thoughts::Open
+            || SIGNS
+                .iter()
+                .any(|sign| memchr::memmem::find(reply, sign).is_some())
+    }
 }
 
 /// Most choices that are looked at; no server gives so many.
@@ -167,6 +182,12 @@ impl Normaliser {
     pub fn seen(&self) -> impl Iterator<Item = &Seen> {
         let choices = self.choices.iter().flatten();
         choices.flat_map(|own| own.thoughts.seen().iter().chain(own.text.seen()))
+    }
+
+    /// What was seen, counted pattern by pattern.
+    #[must_use]
+    pub fn tally(&self) -> Vec<Tally> {
+        tally(&self.rules.patterns, self.seen())
     }
 
     /// Whether nothing more can become of the answer than that it passes.

@@ -161,6 +161,9 @@ pub struct Machine {
     tail: Option<Tail>,
     calls: usize,
     repaired: usize,
+    /// Up to here no closing tag of thoughts begins, in bytes of the text, as far as one
+    /// was looked for.
+    unclosed: usize,
     /// Bytes read in vain.
     vain: usize,
     /// What was spent on the candidate that is held.
@@ -204,6 +207,7 @@ impl Machine {
             tail: None,
             calls: 0,
             repaired: 0,
+            unclosed: 0,
             vain: 0,
             spent: 0,
             again: 0,

@@ -15,7 +15,28 @@ pub struct Patterns {
     weak: Box<[Vec<u16>; 256]>,
     /// Bytes at which something may begin, wherever they stand.
     triggers: Box<[bool; 256]>,
+    /// The beginnings of strong rows by their first byte; an empty one where a row may
+    /// begin with anything behind that byte.
+    prefixes: Box<[Vec<Box<[u8]>>; 256]>,
+    /// The second bytes of those beginnings, a bit each.
+    seconds: Box<[[u64; 4]; 256]>,
 }
+
+/// Beginnings that the machine itself looks for: tags of thoughts, headers, marks that
+/// end a turn, escaped tags.
+const OWN: [&[u8]; 11] = [
+    b"&lt;",
+    b"<think",
+    b"<seed:think",
+    b"<mm:think",
+    b"[THINK]",
+    b"<|",
+    b"</s>",
+    b"<e",
+    b"[EOS]",
+    b"<\xef",
+    b"[/",
+];
 
 impl Patterns {
     /// The set of `patterns`, and those that cannot be used, by their ids, with the
@@ -38,6 +59,8 @@ impl Patterns {
             strong: Box::new(std::array::from_fn(|_| Vec::new())),
             weak: Box::new(std::array::from_fn(|_| Vec::new())),
             triggers: Box::new([false; 256]),
+            prefixes: Box::new(std::array::from_fn(|_| Vec::new())),
+            seconds: Box::new([[0; 4]; 256]),
         };
         for (at, row) in set.rows.iter().enumerate() {
             let strong = is_strong(row);
@@ -57,7 +80,54 @@ impl Patterns {
         for byte in *b"`\n&<[" {
             set.triggers[usize::from(byte)] = true;
         }
+        let strong = set.rows.iter().filter(|row| is_strong(row));
+        let strong: Vec<_> = strong.map(|row| (row.prefixes(), row)).collect();
+        let mut found: Vec<(u8, Vec<u8>)> = Vec::new();
+        for (prefixes, row) in strong {
+            let prefixes = prefixes.filter(|all| all.iter().all(|prefix| !prefix.is_empty()));
+            match prefixes {
+                Some(prefixes) => {
+                    found.extend(prefixes.into_iter().map(|prefix| (prefix[0], prefix)));
+                }
+                None => {
+                    let bytes = (0..=u8::MAX).filter(|byte| row.may_begin(*byte));
+                    found.extend(bytes.map(|byte| (byte, vec![byte])));
+                }
+            }
+        }
+        found.extend(OWN.iter().map(|prefix| (prefix[0], prefix.to_vec())));
+        for (byte, prefix) in found {
+            set.add_prefix(byte, prefix.into_boxed_slice());
+        }
         (set, refused)
+    }
+
+    fn add_prefix(&mut self, byte: u8, prefix: Box<[u8]>) {
+        let seconds = &mut self.seconds[usize::from(byte)];
+        match prefix.get(1) {
+            Some(second) => seconds[usize::from(second >> 6)] |= 1 << (second & 63),
+            None => *seconds = [u64::MAX; 4],
+        }
+        let all = &mut self.prefixes[usize::from(byte)];
+        if !all.iter().any(|known| prefix.starts_with(known)) {
+            all.retain(|known| !known.starts_with(&prefix));
+            all.push(prefix);
+        }
+    }
+
+    /// Whether something strong, or that the machine looks for itself, may begin `text`.
+    pub(super) fn may_begin(&self, text: &[u8]) -> bool {
+        let Some(&first) = text.first() else {
+            return false;
+        };
+        if let Some(&second) = text.get(1)
+            && self.seconds[usize::from(first)][usize::from(second >> 6)] >> (second & 63) & 1 == 0
+        {
+            return false;
+        }
+        self.prefixes[usize::from(first)]
+            .iter()
+            .any(|prefix| text.starts_with(prefix) || prefix.starts_with(text))
     }
 
     /// The set of the built-in patterns that are on, known by their place in

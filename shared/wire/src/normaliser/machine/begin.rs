@@ -170,7 +170,7 @@ impl Machine {
             match row.opening(rest, before, ended) {
                 Opening::Found(_) => return Some(true),
                 Opening::More => more = true,
-                Opening::No => {}
+                Opening::No(_) => {}
             }
         }
         if more && !ended { None } else { Some(false) }

@@ -3,7 +3,7 @@
 use super::super::escaped;
 use super::super::pattern::Form;
 use super::super::read::{Candidate, is_strong};
-use super::super::row::Opening;
+use super::super::row::{Opening, Row};
 use super::super::verdict::{Found, Reason, Refused, Verdict};
 use super::Machine;
 
@@ -46,8 +46,8 @@ impl Machine {
         if !self.calls_for_tools() || self.exhausted(at) {
             return Eval::No;
         }
-        let mut refused = Vec::new();
-        let eval = self.judged(at, ended, asked, &mut refused);
+        let (mut refused, mut wasted) = (Vec::new(), 0);
+        let eval = self.judged(at, ended, asked, &mut refused, &mut wasted);
         match &eval {
             Eval::More => {
                 self.spent += self.held.len() - at;
@@ -66,6 +66,7 @@ impl Machine {
             Eval::No => {}
         }
         self.spent = 0;
+        self.vain += wasted;
         for (row, Refused { reason, reach }) in refused {
             if reach > GLANCE {
                 self.vain += reach;
@@ -82,6 +83,7 @@ impl Machine {
         ended: bool,
         asked: Asked,
         refused: &mut Vec<(usize, Refused)>,
+        wasted: &mut usize,
     ) -> Eval {
         let rest = &self.held[at..];
         let limit = boundary(rest, self.rules.hold);
@@ -101,7 +103,7 @@ impl Machine {
         let eval = match text.strip_prefix("&lt;") {
             Some(_) => {
                 let (plain, places) = escaped::read(text, place.ended);
-                match self.tried(&plain, place, refused) {
+                match self.tried(&plain, place, refused, wasted) {
                     Eval::Found(mut seized) => {
                         seized.found.length = places.of(seized.found.length);
                         for range in &mut seized.found.left {
@@ -113,7 +115,7 @@ impl Machine {
                 }
             }
             None if !ended && "&lt;".starts_with(text) => Eval::More,
-            None => self.tried(text, place, refused),
+            None => self.tried(text, place, refused, wasted),
         };
         if eval == Eval::More && !whole {
             refused.push((
@@ -133,7 +135,13 @@ impl Machine {
     }
 
     /// The first row that makes something of `text`.
-    fn tried(&self, text: &str, place: Place, refused: &mut Vec<(usize, Refused)>) -> Eval {
+    fn tried(
+        &self,
+        text: &str,
+        place: Place,
+        refused: &mut Vec<(usize, Refused)>,
+        wasted: &mut usize,
+    ) -> Eval {
         let Some(first) = text.bytes().next() else {
             return Eval::More;
         };
@@ -148,8 +156,11 @@ impl Machine {
             if place.asked == Asked::InThoughts && form == Form::CodeBlock {
                 continue;
             }
-            let opening = match row.opening(text, place.before, place.ended) {
-                Opening::No => continue,
+            let opening = match opening(row, text, place) {
+                Opening::No(read) => {
+                    *wasted += read.saturating_sub(GLANCE);
+                    continue;
+                }
                 Opening::More if !strong && !self.may_name(form, text) => continue,
                 Opening::More => return Eval::More,
                 Opening::Found(opening) => opening,
@@ -216,7 +227,7 @@ impl Machine {
                 continue;
             }
             let opening = match row.opening(text, Some(b'\n'), ended) {
-                Opening::No => continue,
+                Opening::No(_) => continue,
                 Opening::More => return Verdict::More,
                 Opening::Found(opening) => opening,
             };
@@ -264,6 +275,22 @@ impl Place {
         }
     }
 }
+
+/// What a row's expression makes of `text`. An opening that a reader goes on from is
+/// short.
+fn opening(row: &Row, text: &str, place: Place) -> Opening {
+    if row.pattern.form.is_whole() || text.len() <= LONGEST_OPENING {
+        return row.opening(text, place.before, place.ended);
+    }
+    let text = &text[..boundary(text, LONGEST_OPENING)];
+    match row.opening(text, place.before, false) {
+        Opening::More => Opening::No(LONGEST_OPENING),
+        other => other,
+    }
+}
+
+/// Longest opening in bytes.
+const LONGEST_OPENING: usize = 1024;
 
 /// At most `limit` bytes of `text`, up to a character's end.
 pub(super) fn boundary(text: &str, limit: usize) -> usize {

@@ -9,6 +9,13 @@ use super::tail::Tail;
 use super::think::{closing, opening};
 use super::{Code, Ends, Machine, Mode, Sink, Step};
 
+/// Whether only blanks stand between a colon and a place, or the start of the text.
+fn is_behind_colon(text: &[u8], at: usize) -> bool {
+    let before = text[..at].iter().rev();
+    let mut before = before.skip_while(|byte| matches!(byte, b' ' | b'\t'));
+    before.next().is_none_or(|byte| *byte == b':')
+}
+
 /// What a look at one place came to.
 enum Looked {
     /// Nothing begins here; so many bytes are text.
@@ -55,14 +62,20 @@ impl Machine {
             if line {
                 match byte {
                     b' ' | b'\t' | b'\r' | b'\n' => {}
-                    _ if set.begins_lines(byte) || !set.is_plain(byte) => return at,
+                    b'`' => return at,
+                    _ if set.begins_lines(byte) => return at,
+                    _ if !set.is_plain(byte) && set.may_begin(&text[at..]) => return at,
                     _ => line = false,
                 }
             } else if !set.is_plain(byte) {
-                if byte != b'\n' {
-                    return at;
+                match byte {
+                    b'\n' => line = true,
+                    b'`' => return at,
+                    // A tag may stand behind a colon.
+                    b'<' if is_behind_colon(text, at) => return at,
+                    _ if set.may_begin(&text[at..]) => return at,
+                    _ => {}
                 }
-                line = true;
             }
             at += 1;
         }
@@ -262,7 +275,7 @@ impl Machine {
             return Looked::Done;
         }
         let limit = from + self.rules.hold;
-        let mut end = from;
+        let mut end = from.max(self.unclosed.saturating_sub(self.before));
         while let Some(step) = memchr2(b'<', b'[', &self.held.as_bytes()[end..]) {
             end += step;
             if end > limit {
@@ -281,7 +294,10 @@ impl Machine {
                     return Looked::Done;
                 }
                 Scan::More if !ended => return Looked::More,
-                Scan::More | Scan::No => end += 1,
+                Scan::More | Scan::No => {
+                    end += 1;
+                    self.unclosed = self.before + end;
+                }
             }
         }
         if ended || self.held.len() > limit {

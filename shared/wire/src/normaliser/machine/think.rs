@@ -102,7 +102,8 @@ impl Machine {
                 Scan::More if !ended => return self.hold_thoughts(at, out),
                 Scan::More | Scan::No => {}
             }
-            if self.calls_for_tools() {
+            if self.calls_for_tools() && self.rules.patterns.may_begin(&self.held.as_bytes()[at..])
+            {
                 match self.evaluate(at, ended, Asked::InThoughts) {
                     Eval::Found(_) => {
                         self.mode = Mode::Draft { from: at, ends };
