@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use store::{Problem, Snapshot, ToolAlias, ToolPattern};
+use store::{Problem, Snapshot, ToolPattern};
 use wire::normaliser::{Alias, Patterns};
 
 /// What answers are normalised with, the same for all virtual models.
@@ -10,9 +10,8 @@ use wire::normaliser::{Alias, Patterns};
 pub(crate) struct Repairs {
     pub(crate) patterns: Arc<Patterns>,
     pub(crate) aliases: Arc<[Alias]>,
-    /// The rows that they were made of.
+    /// The rows that the patterns were made of.
     rows: Vec<Arc<ToolPattern>>,
-    others: Vec<Arc<ToolAlias>>,
 }
 
 impl Repairs {
@@ -20,8 +19,7 @@ impl Repairs {
     /// has made of the same rows is kept.
     pub(super) fn new(snapshot: &Snapshot, before: Option<&Self>) -> (Self, Vec<Problem>) {
         let rows = snapshot.tool_patterns.clone();
-        let others = snapshot.tool_aliases.clone();
-        let on = others.iter().filter(|alias| alias.enabled);
+        let on = snapshot.tool_aliases.iter().filter(|alias| alias.enabled);
         let aliases = on.map(|alias| alias.alias()).collect();
         if let Some(before) = before.filter(|before| before.rows == rows) {
             let patterns = Arc::clone(&before.patterns);
@@ -29,7 +27,6 @@ impl Repairs {
                 patterns,
                 aliases,
                 rows,
-                others,
             };
             return (repairs, Vec::new());
         }
@@ -48,7 +45,6 @@ impl Repairs {
             patterns: Arc::new(patterns),
             aliases,
             rows,
-            others,
         };
         (repairs, problems)
     }
