@@ -20,6 +20,7 @@ mod cases;
 mod json;
 #[cfg(any(test, feature = "laws"))]
 pub mod laws;
+mod mend;
 mod number;
 mod pattern;
 mod python;
@@ -32,6 +33,7 @@ mod value;
 
 pub use alias::Alias;
 pub use builtin::{BUILTINS, Builtin};
+pub use mend::{Mended, Mender};
 pub use pattern::{Form, LONGEST_REGEX, NameFrom, Pattern, PatternError, Strength, check};
 pub use schema::Schema;
 pub use tools::{Tool, Tools};
