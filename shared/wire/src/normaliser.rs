@@ -21,6 +21,7 @@ mod json;
 #[cfg(any(test, feature = "laws"))]
 pub mod laws;
 mod mend;
+mod native;
 mod number;
 mod pattern;
 mod python;
@@ -34,6 +35,7 @@ mod value;
 pub use alias::Alias;
 pub use builtin::{BUILTINS, Builtin};
 pub use mend::{Mended, Mender};
+pub use native::Native;
 pub use pattern::{Form, LONGEST_REGEX, NameFrom, Pattern, PatternError, Strength, check};
 pub use schema::Schema;
 pub use tools::{Tool, Tools};

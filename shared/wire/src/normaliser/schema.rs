@@ -149,8 +149,15 @@ impl Schema {
         self.graph.get_or_init(|| Graph::new(&self.text))
     }
 
+    /// Whether the arguments have to have this key.
+    pub(super) fn requires(&self, key: &str) -> bool {
+        let graph = self.graph();
+        let required = &graph.node(graph.root).required;
+        required.iter().any(|name| **name == *key)
+    }
+
     /// Whether the arguments may have this key.
-    fn knows(&self, key: &str) -> bool {
+    pub(super) fn knows(&self, key: &str) -> bool {
         let graph = self.graph();
         let required = &graph.node(graph.root).required;
         graph.property(graph.root, key).is_some() || required.iter().any(|name| **name == *key)
