@@ -14,6 +14,7 @@ mod event_reader;
 mod finish;
 mod hub_request;
 mod lenient;
+mod pieces;
 mod raw;
 mod repair;
 mod replay;
