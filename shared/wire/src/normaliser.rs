@@ -36,6 +36,7 @@ pub use alias::Alias;
 pub use builtin::{BUILTINS, Builtin};
 pub use mend::{Mended, Mender};
 pub use native::Native;
+pub(crate) use native::{CallMender, was_done};
 pub use pattern::{Form, LONGEST_REGEX, NameFrom, Pattern, PatternError, Strength, check};
 pub use schema::Schema;
 pub use tools::{Tool, Tools};

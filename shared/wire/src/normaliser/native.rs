@@ -3,7 +3,7 @@
 //! A name becomes the one that is offered ([`Tools::find`]); one that means no tool stays.
 //! Calls are numbered 0, 1, 2 in order of appearance and no two of a choice have one id:
 //! one that comes again is left out, and the writer makes one, as it does where there is
-//! none. Arguments go through a [`Mender`]: strict JSON passes as it comes; damaged
+//! none. Arguments go through a [`super::Mender`]: strict JSON passes as it comes; damaged
 //! arguments wait until the choice ends and leave mended, or, where they cannot be mended,
 //! as they came. An answer that was cut, by its limit or by a filter, gets no brackets
 //! added.
@@ -17,16 +17,16 @@
 //! `tools` have the names that the upstream was given, where those are others than the
 //! caller's; the writer turns them back.
 
+mod call;
 mod fitted;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::alias::Alias;
-use super::mend::{Mended, Mender};
 use super::tools::Tools;
 use crate::hub::{Event, Finish};
-use fitted::fitted;
+pub(crate) use call::CallMender;
 
 /// Choices beyond this number are not looked at; no server gives so many.
 const MOST_CHOICES: usize = 129;
@@ -56,22 +56,7 @@ struct Choice {
 struct Call {
     /// The number that the events name it by.
     theirs: u32,
-    /// Its tool's name, when it is one that is offered.
-    tool: Option<String>,
-    mender: Mender,
-    /// What is ready and has not left.
-    kept: String,
-    sent: Sent,
-    repaired: bool,
-}
-
-/// What has left of a call's arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sent {
-    Nothing,
-    /// The bracket that every object begins with.
-    Bracket,
-    More,
+    mender: CallMender,
 }
 
 impl Native {
@@ -181,16 +166,10 @@ impl Native {
             return None;
         }
         let number = u32::try_from(choice.calls.len()).ok()?;
-        let tool = self.tools.find(name).map(|tool| tool.name.clone());
-        let called = tool.clone().unwrap_or_else(|| name.to_owned());
-        choice.calls.push(Call {
-            theirs,
-            tool,
-            mender: Mender::new(),
-            kept: String::new(),
-            sent: Sent::Nothing,
-            repaired: called != name,
-        });
+        let mut mender = CallMender::default();
+        let called = mender.name(name, &self.tools);
+        let called = called.unwrap_or_else(|| name.to_owned());
+        choice.calls.push(Call { theirs, mender });
         let id_is_good = choice.ids.insert(id.to_owned());
         Some((number, id_is_good, called))
     }
@@ -204,7 +183,7 @@ impl Native {
     fn arguments(&mut self, choice: u32, at: usize, text: &str, each: &mut dyn FnMut(Event<'_>)) {
         let choices = self.choices.get_mut(choice as usize);
         if let Some(call) = choices.and_then(|choice| choice.calls.get_mut(at)) {
-            call.mender.push(text, &mut call.kept);
+            call.mender.push(text);
             if !self.whole {
                 call.tell(choice, at, each);
             }
@@ -223,23 +202,9 @@ impl Native {
             return;
         };
         for (at, mut call) in std::mem::take(choice).calls.into_iter().enumerate() {
-            let mended = if done {
-                call.mender.finish(&mut call.kept)
-            } else {
-                call.mender.cut(&mut call.kept)
-            };
-            match mended {
-                Mended::Unchanged => {}
-                Mended::Repaired => call.repaired = true,
-                Mended::Broken => self.broken += 1,
-            }
-            if mended != Mended::Broken
-                && let Some(text) = call.fitted(&self.tools, &self.aliases)
-            {
-                call.kept = text;
-                call.repaired = true;
-            }
-            self.repaired += u32::from(call.repaired);
+            let broken = call.mender.close(done, &self.tools, &self.aliases);
+            self.broken += u32::from(broken);
+            self.repaired += u32::from(call.mender.is_repaired());
             call.tell(number, at, each);
         }
     }
@@ -248,38 +213,19 @@ impl Native {
 impl Call {
     /// Tells the arguments that are ready.
     fn tell(&mut self, choice: u32, at: usize, each: &mut dyn FnMut(Event<'_>)) {
-        if self.kept.is_empty() {
-            return;
-        }
-        self.sent = match (self.sent, self.kept.as_str()) {
-            (Sent::Nothing, "{") => Sent::Bracket,
-            (Sent::Nothing | Sent::Bracket | Sent::More, _) => Sent::More,
-        };
-        each(Event::Arguments {
-            choice,
-            call: u32::try_from(at).unwrap_or(u32::MAX),
-            text: self.kept.as_str().into(),
-        });
-        self.kept.clear();
-    }
-
-    /// What is to leave in the place of what is kept, so that all of the arguments fit
-    /// the tool's schema.
-    fn fitted(&self, tools: &Tools, aliases: &[Alias]) -> Option<String> {
-        let tool = tools.exact(self.tool.as_deref()?)?;
-        match self.sent {
-            Sent::Nothing => fitted(tool, aliases, &self.kept),
-            Sent::Bracket => {
-                let text = fitted(tool, aliases, &format!("{{{}", self.kept))?;
-                text.strip_prefix('{').map(str::to_owned)
-            }
-            Sent::More => None,
+        let ready = self.mender.ready();
+        if !ready.is_empty() {
+            each(Event::Arguments {
+                choice,
+                call: u32::try_from(at).unwrap_or(u32::MAX),
+                text: ready.into(),
+            });
         }
     }
 }
 
-/// Whether the model itself came to the end.
-fn was_done(reason: Finish) -> bool {
+/// Whether the model itself came to the end of an answer that ended so.
+pub(crate) fn was_done(reason: Finish) -> bool {
     match reason {
         Finish::Stop | Finish::ToolCalls => true,
         Finish::Length | Finish::ContentFilter => false,
