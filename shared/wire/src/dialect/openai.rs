@@ -42,4 +42,4 @@ pub use replay::replay;
 pub use reply::{Reply, ReplyFault};
 pub use request::{BadRequest, CallForm, Defaults, Request, StreamOptions, Target};
 pub use situation::Situation;
-pub use stream::{End, StreamEditor};
+pub use stream::{End, NativeCalls, StreamEditor};
