@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use store::{ReasoningForm, Thinking};
-use wire::normaliser::{HOLD, Manner, Rules, Shown, Thoughts, Tools};
+use wire::normaliser::{HOLD, Manner, Rules, Shown, Thoughts};
 use wire::provider::Call;
 
 use super::send::Errand;
@@ -17,17 +17,20 @@ impl Errand<'_> {
         }
         let model = &self.target.model;
         let repair = &model.repair;
-        let tools = self.tools.get_or_init(|| {
-            Arc::new(if repair.tool_calls {
-                self.accepted.request.tools(&self.accepted.body)
-            } else {
-                Tools::default()
-            })
+        let offered = self.tools.get_or_init(|| {
+            let accepted = self.accepted;
+            Arc::new(accepted.request.tools(&accepted.body))
         });
+        let tools = if repair.tool_calls {
+            Arc::clone(offered)
+        } else {
+            Arc::default()
+        };
+        let mends = repair.arguments && !offered.is_empty();
         Some(Manner {
             rules: Rules {
                 patterns: Arc::clone(&self.repairs.patterns),
-                tools: Arc::clone(tools),
+                tools,
                 aliases: Arc::clone(&self.repairs.aliases),
                 thoughts: match repair.thinking {
                     Thinking::Tagged => Thoughts::Tagged,
@@ -36,6 +39,7 @@ impl Errand<'_> {
                 },
                 hold: repair.keep_text_bytes.map_or(HOLD, |bytes| bytes as usize),
             },
+            native: mends.then(|| Arc::clone(offered)),
             shown: match (model.show_reasoning, repair.reasoning_form) {
                 (false, _) => Shown::Hidden,
                 (true, ReasoningForm::Inline) => Shown::Inline,

@@ -8,8 +8,9 @@ use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType};
 use store::route::{self, Known, Said};
-use wire::dialect::openai::StreamEditor;
+use wire::dialect::openai::{NativeCalls, StreamEditor};
 use wire::edit::Segments;
+use wire::normaliser::Manner;
 use wire::outbound::{AnswerForm, Completed, Failed, Inbound, LocalModel, Outbound};
 use wire::provider::{Call, Format};
 
@@ -135,6 +136,13 @@ fn own_headers(
     checked.collect()
 }
 
+/// What mends the tool calls of an answer that is edited.
+pub(super) fn native_calls(errand: &Errand<'_>, manner: &Manner) -> Option<NativeCalls> {
+    let tools = Arc::clone(manner.native.as_ref()?);
+    let aliases = Arc::clone(&manner.rules.aliases);
+    Some(NativeCalls::new(tools, aliases, errand.writer().id))
+}
+
 impl Order {
     /// The request in its upstream's terms.
     pub(super) fn outbound(&self) -> &Outbound {
@@ -161,10 +169,14 @@ impl Order {
         let edited = || {
             let name = errand.target.name.clone();
             let editor = StreamEditor::new(name, !errand.form.usage);
-            Lane::Edited(match errand.manner() {
-                Some(manner) => editor.normalising(manner, errand.writer()),
+            let Some(manner) = errand.manner() else {
+                return Lane::Edited(editor);
+            };
+            let editor = match native_calls(errand, &manner) {
+                Some(native) => editor.with_native(native),
                 None => editor,
-            })
+            };
+            Lane::Edited(editor.normalising(manner, errand.writer()))
         };
         if self.outbound.answer == AnswerForm::Edited {
             return edited();

@@ -20,6 +20,8 @@ mod json;
 #[cfg(any(test, feature = "laws"))]
 pub mod laws;
 mod machine;
+mod mend;
+mod native;
 mod number;
 mod pattern;
 mod patterns;
@@ -39,6 +41,9 @@ pub use alias::Alias;
 pub use answer::{Manner, Normaliser};
 pub use builtin::{BUILTINS, Builtin};
 pub use machine::{HOLD, Machine, Piece, Rules, Seen, Thoughts};
+pub use mend::{Mended, Mender};
+pub use native::Native;
+pub(crate) use native::{CallMender, was_done};
 pub use pattern::{Form, LONGEST_REGEX, NameFrom, Pattern, PatternError, Strength, check};
 pub use patterns::Patterns;
 pub use schema::Schema;

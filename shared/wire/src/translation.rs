@@ -12,7 +12,7 @@ use bytes::BytesMut;
 pub use crate::dialect::openai::End;
 use crate::dialect::{anthropic, ollama, openai, runpod};
 use crate::hub::{Answer, Event, StreamFault, Thinking, ToolNames};
-use crate::normaliser::{Manner, Normaliser, Reveal};
+use crate::normaliser::{Manner, Native, Normaliser, Reveal};
 use crate::usage::Usage;
 pub(crate) use kept::Kept;
 
@@ -72,6 +72,7 @@ struct Caller {
     answer_bytes: u64,
     says_why: bool,
     kept: Option<Kept>,
+    native: Option<Native>,
     normaliser: Option<Box<Normaliser>>,
     reveal: Reveal,
     comment: bool,
@@ -132,6 +133,7 @@ impl Translation {
                 answer_bytes: 0,
                 says_why: false,
                 kept,
+                native: None,
                 normaliser: None,
                 reveal: Reveal::default(),
                 comment: false,
@@ -146,6 +148,7 @@ impl Translation {
     pub fn normalising(mut self, manner: Manner) -> Self {
         self.caller.reveal = Reveal::new(manner.shown);
         self.caller.comment = manner.comment;
+        self.caller.native = manner.native();
         self.caller.normaliser = Some(Box::new(Normaliser::new(manner.rules)));
         self
     }
@@ -230,6 +233,16 @@ impl Translation {
 impl Caller {
     /// Takes an event as the upstream's reader tells it.
     fn take(&mut self, event: Event<'_>, out: &mut BytesMut) {
+        match self.native.take() {
+            Some(mut native) => {
+                native.event(event, &mut |event| self.normalise(event, out));
+                self.native = Some(native);
+            }
+            None => self.normalise(event, out),
+        }
+    }
+
+    fn normalise(&mut self, event: Event<'_>, out: &mut BytesMut) {
         let Some(mut normaliser) = self.normaliser.take() else {
             return self.event(&event, out);
         };

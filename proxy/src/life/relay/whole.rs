@@ -11,7 +11,7 @@ use wire::provider::Call;
 use super::super::account::Account;
 use super::super::reply;
 use super::super::send::{Errand, Times, Whole, local};
-use super::super::translate::Order;
+use super::super::translate::{Order, native_calls};
 use super::{reply_fault, stream_fault, stream_header};
 use crate::fault::Fault;
 use crate::live::Target;
@@ -29,7 +29,7 @@ pub(in super::super) fn complete(
     replies: Vec<(Bytes, bool)>,
 ) -> Result<Box<Whole>, Fault> {
     if let Some(done) = order.completed(errand, &replies)? {
-        tell_repaired(&mut header, done.normaliser.as_ref())?;
+        tell_repaired(&mut header, done.normaliser.as_ref(), done.repaired)?;
         if let Some(thread) = order.thread() {
             for (call, thinking) in done.thinking {
                 errand.gateway.thoughts.keep(thread, call, thinking);
@@ -55,35 +55,39 @@ pub(in super::super) fn complete(
     } else {
         body
     };
+    let manner = errand.manner();
+    let mut native = manner.as_ref().and_then(|m| native_calls(errand, m));
+    let reply = Reply::mended(&body, &errand.target.name, native.as_mut());
+    let reply = reply.map_err(|fault| reply_fault(&fault, target))?;
+    let mut body = reply.body.to_bytes();
     let mut normaliser = None;
-    let body = match errand.manner() {
-        Some(manner) if manner.may_change(&body) => {
-            let shown = manner.shown;
-            let found = normaliser.insert(Normaliser::whole(manner.rules));
-            normalised_reply(&body, found, shown, &errand.writer().id).unwrap_or(body)
-        }
-        Some(_) | None => body,
-    };
-    tell_repaired(&mut header, normaliser.as_ref())?;
-    let reply = Reply::read(&body, &errand.target.name).map_err(|f| reply_fault(&f, target))?;
+    if let Some(manner) = manner.filter(|manner| manner.may_change(&body)) {
+        let shown = manner.shown;
+        let found = normaliser.insert(Normaliser::whole(manner.rules));
+        let normalised = normalised_reply(&body, found, shown, &errand.writer().id);
+        body = normalised.unwrap_or(body);
+    }
+    let mended = native.map_or(0, |native| native.repaired());
+    tell_repaired(&mut header, normaliser.as_ref(), mended)?;
     Ok(Box::new(Whole {
         header,
         usage: reply.usage,
         answer_bytes: reply.answer_bytes,
         empty: errand.call != Call::Embeddings && reply.answer_bytes == 0 && !reply.says_why,
-        body: reply.body.to_bytes(),
+        body,
         streams: errand.form.stream,
         times: Times::default(),
         normaliser,
     }))
 }
 
-/// Says how many calls of the answer were text.
+/// Says how many calls of the answer were text, or were mended.
 fn tell_repaired(
     header: &mut ResponseHeader,
     normaliser: Option<&Normaliser>,
+    mended: u32,
 ) -> Result<(), Fault> {
-    let repaired = normaliser.map_or(0, Normaliser::found);
+    let repaired = normaliser.map_or(0, Normaliser::found) + mended as usize;
     if repaired == 0 {
         return Ok(());
     }

@@ -5,10 +5,13 @@
 //! that breaks off has no calls that only its end would make: what is held leaves as text.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::machine::{Machine, Piece, Rules, Seen, Thoughts};
+use super::native::Native;
 use super::shown::Shown;
 use super::tally::{Tally, tally};
+use super::tools::Tools;
 use super::verdict::Called;
 use crate::hub::{Event, Finish};
 
@@ -17,6 +20,9 @@ use crate::hub::{Event, Finish};
 pub struct Manner {
     /// The engine's rules.
     pub rules: Rules,
+    /// The tools that calls which the upstream gives as such are mended for; `None` leaves
+    /// them as they come.
+    pub native: Option<Arc<Tools>>,
     /// What becomes of reasoning.
     pub shown: Shown,
     /// How many answers the caller asked for.
@@ -26,6 +32,26 @@ pub struct Manner {
 }
 
 impl Manner {
+    /// What mends the calls of a stream that the upstream gives as such.
+    #[must_use]
+    pub fn native(&self) -> Option<Native> {
+        let tools = self.native.as_ref()?;
+        Some(Native::new(
+            Arc::clone(tools),
+            Arc::clone(&self.rules.aliases),
+        ))
+    }
+
+    /// The same for a whole reply.
+    #[must_use]
+    pub fn native_whole(&self) -> Option<Native> {
+        let tools = self.native.as_ref()?;
+        Some(Native::whole(
+            Arc::clone(tools),
+            Arc::clone(&self.rules.aliases),
+        ))
+    }
+
     /// Whether a whole reply can come out otherwise than it is: a glance that spares most
     /// replies to requests without tools the reading.
     #[must_use]

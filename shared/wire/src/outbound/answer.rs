@@ -69,6 +69,8 @@ pub struct Completed {
     pub thinking: Vec<(String, Vec<crate::hub::Thinking>)>,
     /// What was made of its text, where something was looked for.
     pub normaliser: Option<Normaliser>,
+    /// Calls that the upstream gave as such and that were mended.
+    pub repaired: u32,
 }
 
 impl Dialect {
@@ -179,8 +181,10 @@ impl AnswerForm {
         let keeps = dialect == Dialect::Anthropic && echoes.is_none();
         let manner = manner.filter(|_| echoes.is_none());
         let mut normaliser = manner.map(|manner| Normaliser::whole(manner.rules.clone()));
+        let mut repaired = 0;
         for (body, is_stream) in replies {
             let mut answer = Answer::default();
+            let mut native = manner.and_then(Manner::native_whole);
             let mut reveal = Reveal::new(manner.map(|manner| manner.shown).unwrap_or_default());
             let mut each = |event: Event<'_>| {
                 if keeps {
@@ -191,10 +195,15 @@ impl AnswerForm {
                 }
                 reveal.event(event, &mut |event| answer.add(&event));
             };
-            dialect.read(body, *is_stream, &mut |event| match &mut normaliser {
+            let mut normalise = |event: Event<'_>| match &mut normaliser {
                 Some(normaliser) => normaliser.event(event, &mut each),
                 None => each(event),
+            };
+            dialect.read(body, *is_stream, &mut |event| match &mut native {
+                Some(native) => native.event(event, &mut normalise),
+                None => normalise(event),
             });
+            repaired += native.map_or(0, |native| native.repaired());
             match answer.end {
                 // Of a whole reply there are no events that the caller should read of.
                 Some(Err(StreamFault::BadEvent(why))) if !is_stream => {
@@ -233,6 +242,7 @@ impl AnswerForm {
             says_why: answers.iter().any(Answer::says_why),
             thinking: kept.take(),
             normaliser,
+            repaired,
         }))
     }
 }
@@ -256,6 +266,7 @@ impl Completed {
             says_why: true,
             thinking: Vec::new(),
             normaliser: None,
+            repaired: 0,
         }
     }
 }

@@ -7,11 +7,13 @@
 //! way the stream is watched: usage, the first token, whether it is complete. Exactly
 //! one end, also when the upstream cuts the stream: `[DONE]` after a complete answer,
 //! an error event and nothing behind it otherwise. The verdict is the one of
-//! [`super::EventReader`]. Deliberately not here: tool calls, which leave as they
-//! came.
+//! [`super::EventReader`]. Tool calls leave as they came, unless they are
+//! to be mended ([`StreamEditor::with_native`]).
 
+mod calls;
 mod chunk;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -26,10 +28,11 @@ use super::raw::present;
 use super::repair::read_mended;
 use super::situation::Situation;
 use crate::edit::{member_span, span_of};
-use crate::hub::StreamFault;
-use crate::normaliser::{Manner, Normaliser};
+use crate::hub::{Finish, StreamFault};
+use crate::normaliser::{Manner, Normaliser, was_done};
 use crate::sse::{Frame, Reader};
 use crate::usage::Usage;
+pub use calls::NativeCalls;
 use chunk::ChoiceEnd;
 pub(super) use chunk::{Chunk, Says, word};
 
@@ -110,6 +113,7 @@ struct Watch {
     seen: u128,
     finished: u128,
     says_why: bool,
+    native: Option<Box<NativeCalls>>,
     end: Option<End>,
     /// What makes calls of text; boxed, because most streams need none.
     normalised: Option<Box<Normalised>>,
@@ -145,6 +149,19 @@ impl StreamEditor {
         normalised.map(|normalised| normalised.normaliser())
     }
 
+    /// The same, with the tool calls mended on their way.
+    #[must_use]
+    pub fn with_native(mut self, native: NativeCalls) -> Self {
+        self.watch.native = Some(Box::new(native));
+        self
+    }
+
+    /// What became of the tool calls, when they are mended.
+    #[must_use]
+    pub fn native(&self) -> Option<&NativeCalls> {
+        self.watch.native.as_deref()
+    }
+
     /// The stream as it is edited but for the model's name, and how it ended.
     pub(super) fn mended(stream: &[u8]) -> (BytesMut, End) {
         let mut editor = Self {
@@ -177,6 +194,7 @@ impl StreamEditor {
         if watch.end.is_none() {
             watch.fault(StreamFault::Truncated, out);
         }
+        watch.end_calls(false, out);
         let end = &mut watch.end;
         end.get_or_insert(End::Fault(StreamFault::Truncated))
             .clone()
@@ -242,9 +260,20 @@ impl Watch {
                 }
             }
         }
+        if self.end.is_some() {
+            self.end_calls(false, out);
+        }
+    }
+
+    /// Nothing more comes of any call: what was kept of them goes out.
+    fn end_calls(&mut self, done: bool, out: &mut BytesMut) {
+        if let Some(native) = &mut self.native {
+            native.end(done, out);
+        }
     }
 
     fn done(&mut self, out: &mut BytesMut) {
+        self.end_calls(true, out);
         if let Some(normalised) = &mut self.normalised {
             normalised.end(None, out);
         }
@@ -285,11 +314,16 @@ impl Watch {
         }
         let choices = &chunk.choices;
         self.seen |= choices.seen;
-        let mut mends: Vec<(Range<usize>, &[u8])> = Vec::new();
+        let mut mends: Vec<(Range<usize>, Cow<'_, [u8]>)> = Vec::new();
+        let mut ended = Vec::new();
         for end in &choices.ends {
             match self.choice_end(end) {
-                Ok(None) => {}
-                Ok(Some((raw, text))) => mends.push((span_of(data, raw), text)),
+                Ok(Ended { reason, mend }) => {
+                    let mend = mend.map(|(raw, text)| (span_of(data, raw), text.into()));
+                    mends.extend(mend);
+                    let choice = end.bit.trailing_zeros();
+                    ended.extend(reason.map(|reason| (choice, was_done(reason))));
+                }
                 Err(fault) => return self.fault(fault, out),
             }
         }
@@ -305,12 +339,10 @@ impl Watch {
         }
         // Of two who edit one member the normaliser has the last word.
         mends.retain(|(span, _)| !change.edits.iter().any(|(other, _)| other == span));
-        mends.extend(
-            change
-                .edits
-                .iter()
-                .map(|(span, text)| (span.clone(), &text[..])),
-        );
+        let changed: Vec<Range<usize>> =
+            change.edits.iter().map(|(span, _)| span.clone()).collect();
+        let edits = change.edits.into_iter();
+        mends.extend(edits.map(|(span, text)| (span, Vec::from(text).into())));
         let mut usage_member = None;
         if let (true, Some(raw)) = (self.hide_usage, chunk.usage) {
             let read = Usage::read(raw.get());
@@ -324,7 +356,19 @@ impl Watch {
             }
         }
         if !choices.is_list {
-            mends.push(empty_choices(data));
+            let (span, text) = empty_choices(data);
+            mends.push((span, text.into()));
+        }
+        if let Some(native) = &mut self.native {
+            let edits = native.chunk(data, &ended, self.model.as_ref(), out);
+            // What has left the chunk is not to be mended in it.
+            let there = |span: &Range<usize>| {
+                !changed
+                    .iter()
+                    .any(|gone| gone.start <= span.start && span.end <= gone.end)
+            };
+            let edits = edits.into_iter().filter(|(span, _)| there(span));
+            mends.extend(edits.map(|(span, text)| (span, Vec::from(text).into())));
         }
         let model = chunk.model.zip(self.model.as_ref());
         let mut edits = [
@@ -342,18 +386,16 @@ impl Watch {
             }
             put_edited(data, edits.into_iter().flatten(), out);
         } else {
-            mends.extend(edits.into_iter().flatten());
+            let edits = edits.into_iter().flatten();
+            mends.extend(edits.map(|(span, text)| (span, text.into())));
             mends.sort_by_key(|(span, _)| span.start);
             put_edited(data, mends.into_iter(), out);
         }
         out.put_slice(b"\n\n");
     }
 
-    /// Takes what is said of a choice's end, and says what to write in its place.
-    fn choice_end<'a>(
-        &mut self,
-        end: &ChoiceEnd<'a>,
-    ) -> Result<Option<(&'a RawValue, &'static [u8])>, StreamFault> {
+    /// Takes what is said of a choice's end, and says why it ended.
+    fn choice_end<'a>(&mut self, end: &ChoiceEnd<'a>) -> Result<Ended<'a>, StreamFault> {
         let raw = match end.says {
             Says::Error(raw) => {
                 let error = UpstreamError::read(raw.get().as_bytes());
@@ -367,13 +409,27 @@ impl Watch {
         let word = word(raw);
         // Some servers write "" until the end, and the first reason holds.
         if word.is_empty() || self.finished & end.bit != 0 {
-            return Ok(Some((raw, b"null")));
+            return Ok(Ended {
+                reason: None,
+                mend: Some((raw, b"null")),
+            });
         }
         let reason = finish::read(&word).map_err(StreamFault::Upstream)?;
         self.finished |= end.bit;
         self.says_why |= reason.explains_emptiness();
-        Ok((!finish::is_openais(&word)).then(|| (raw, finish::json(reason))))
+        Ok(Ended {
+            reason: Some(reason),
+            mend: (!finish::is_openais(&word)).then(|| (raw, finish::json(reason))),
+        })
     }
+}
+
+/// What is said of a choice's end.
+struct Ended<'a> {
+    /// Why it ended, when it ended with this.
+    reason: Option<Finish>,
+    /// What to write in the place of the word.
+    mend: Option<(&'a RawValue, &'static [u8])>,
 }
 
 /// The edit that gives `data`, a JSON object, a list of choices with nothing in it.
@@ -398,15 +454,15 @@ fn empty_choices(data: &[u8]) -> (Range<usize>, &'static [u8]) {
 }
 
 /// Writes `data` with `edits`, which are in order, on one line.
-fn put_edited<'t>(
+fn put_edited<T: AsRef<[u8]>>(
     data: &[u8],
-    edits: impl Iterator<Item = (Range<usize>, &'t [u8])>,
+    edits: impl Iterator<Item = (Range<usize>, T)>,
     out: &mut BytesMut,
 ) {
     let mut at = 0;
     for (span, text) in edits {
         put_line(data.get(at..span.start).unwrap_or_default(), out);
-        out.put_slice(text);
+        out.put_slice(text.as_ref());
         at = span.end;
     }
     put_line(&data[at..], out);
