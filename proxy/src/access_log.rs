@@ -182,6 +182,7 @@ mod tests {
                 execution_ms: None,
             },
             reason: Some("line one\nline two".to_owned()),
+            patterns: Vec::new(),
             ended: SystemTime::UNIX_EPOCH,
         }
     }

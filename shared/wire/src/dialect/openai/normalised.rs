@@ -239,7 +239,10 @@ impl Normalised {
         }
         let thought = thought.as_deref().unwrap_or_default();
         let said = said.as_deref().unwrap_or_default();
+        // Only where the chunk has a place for it.
+        let has_place = delta.content.is_some_and(|raw| raw.get().starts_with('"'));
         let left = told.in_place(thought);
+        let left = left.filter(|(_, text)| has_place || text.is_empty());
         if left.is_none() {
             told.events
                 .iter()
