@@ -1,7 +1,8 @@
 //! The corpus of tool calls through the gateway: what the engine makes of each case, its
 //! callers get, streamed and not, edited and translated.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -41,24 +42,31 @@ struct Got {
     finish: String,
 }
 
+/// The copy in the tree, and the corpus that lies beside it, if it does.
 fn cases() -> Vec<Case> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/wire/cases/tool-calls");
-    let other = std::env::var_os("TOOL_CALL_CORPUS").map(PathBuf::from);
-    let mut cases = Vec::new();
-    for folder in std::iter::once(own).chain(other) {
-        for file in std::fs::read_dir(folder).unwrap() {
-            let path = file.unwrap().path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "jsonl")
-            {
-                let table = std::fs::read_to_string(path).unwrap();
-                cases.extend(
-                    table
-                        .lines()
-                        .map(|line| serde_json::from_str::<Case>(line).unwrap()),
-                );
-            }
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders = vec![tree.join("shared/wire/cases/tool-calls")];
+    let beside = std::fs::read_dir(tree.join("../shared/corpus/tool-calls"));
+    let beside = beside.into_iter().flatten().flatten();
+    folders.extend(
+        beside
+            .map(|entry| entry.path())
+            .filter(|path| path.is_dir()),
+    );
+    let mut cases: Vec<Case> = Vec::new();
+    let mut seen = HashSet::new();
+    for file in folders
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
+    {
+        let path = file.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "jsonl")
+        {
+            let table = std::fs::read_to_string(path).unwrap();
+            let new = table.lines().filter(|line| seen.insert((*line).to_owned()));
+            cases.extend(new.map(|line| serde_json::from_str::<Case>(line).unwrap()));
         }
     }
     assert!(cases.len() >= 415, "{} cases", cases.len());

@@ -251,7 +251,19 @@ impl Caller {
         normaliser.event(event, &mut |event| match event {
             // Behind what the normaliser still has to say.
             Event::End if comment => last = Some(Event::End),
-            event => self.event(&event, out),
+            event @ (Event::Start { .. }
+            | Event::Text { .. }
+            | Event::Reasoning { .. }
+            | Event::Signature { .. }
+            | Event::Redacted { .. }
+            | Event::Refusal { .. }
+            | Event::Call { .. }
+            | Event::Arguments { .. }
+            | Event::Finish { .. }
+            | Event::Usage(_)
+            | Event::KeepAlive
+            | Event::End
+            | Event::Fault(_)) => self.event(&event, out),
         });
         if let Some(last) = last {
             openai::put_comment(&normaliser, out);

@@ -17,6 +17,43 @@ pub(super) fn rows<T: DeserializeOwned>(table: &str) -> Vec<T> {
     rows
 }
 
+/// The lines of the corpus of tool calls: of the copy in the tree, and of the corpus that
+/// lies beside it, if it does. Lines that are there twice come once.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only the tests read it, which is too large to be part of them"
+)]
+pub(super) fn corpus() -> Vec<String> {
+    let tree = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![tree.join("cases/tool-calls")];
+    let beside = std::fs::read_dir(tree.join("../../../shared/corpus/tool-calls"));
+    let beside = beside.into_iter().flatten().flatten();
+    folders.extend(
+        beside
+            .map(|entry| entry.path())
+            .filter(|path| path.is_dir()),
+    );
+    let mut lines = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for folder in folders {
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            if path
+                .extension()
+                .is_none_or(|extension| extension != "jsonl")
+            {
+                continue;
+            }
+            let table = std::fs::read_to_string(path).unwrap();
+            let new = table.lines().filter(|line| !line.trim().is_empty());
+            let new = new.filter(|line| seen.insert((*line).to_owned()));
+            lines.extend(new.map(str::to_owned));
+        }
+    }
+    assert!(lines.len() >= 415, "{} cases", lines.len());
+    lines
+}
+
 /// A value that a row holds, which is strict JSON.
 pub(super) fn value(raw: &RawValue) -> Value {
     let read = json::value(&format!("{} ", raw.get()));

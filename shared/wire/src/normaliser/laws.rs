@@ -18,6 +18,7 @@ use super::value::Value;
 pub fn check(text: &str) {
     check_readers(text);
     machine::check(text);
+    machine::check_own_pattern(text);
 }
 
 /// Checks the laws of the readers alone.

@@ -20,6 +20,9 @@ mod content;
 )]
 mod corpus;
 mod tail;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+mod tests;
 mod think;
 
 use std::ops::Range;

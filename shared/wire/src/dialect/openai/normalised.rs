@@ -351,7 +351,18 @@ impl Normalised {
                 now = *reason;
                 false
             }
-            _ => true,
+            Event::Start { .. }
+            | Event::Text { .. }
+            | Event::Reasoning { .. }
+            | Event::Signature { .. }
+            | Event::Redacted { .. }
+            | Event::Refusal { .. }
+            | Event::Call { .. }
+            | Event::Arguments { .. }
+            | Event::Usage(_)
+            | Event::KeepAlive
+            | Event::End
+            | Event::Fault(_) => true,
         });
         now
     }
@@ -365,9 +376,8 @@ impl Normalised {
         };
         self.event(event, &mut told);
         for event in told.events {
-            match event {
-                Event::End | Event::Fault(_) => {}
-                event => self.writer.write(&event, &ToolNames::default(), out),
+            if !matches!(event, Event::End | Event::Fault(_)) {
+                self.writer.write(&event, &ToolNames::default(), out);
             }
         }
         if self.comment && fault.is_none() {
@@ -378,7 +388,7 @@ impl Normalised {
     fn event(&mut self, event: Event<'_>, told: &mut Told) {
         let reveal = &mut self.reveal;
         self.normaliser.event(event, &mut |event| {
-            reveal.event(event, &mut |event| told.take(event))
+            reveal.event(event, &mut |event| told.take(event));
         });
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::normaliser::{HOLD, Machine, Patterns, Piece, Rules, Thoughts, Tools};
+use crate::normaliser::{
+    Form, HOLD, Machine, NameFrom, Pattern, Patterns, Piece, Rules, Strength, Thoughts, Tools,
+};
 
 /// Tools of every kind: with required parameters, without any, with text alone.
 const TOOLS: [(&str, &str); 4] = [
@@ -101,6 +103,33 @@ pub(super) fn check_with(patterns: &Arc<Patterns>, text: &str) {
     }
 }
 
+/// The same with a pattern whose expression the text itself begins with.
+pub(super) fn check_own_pattern(text: &str) {
+    let Some((regex, text)) = text.split_once('\n') else {
+        return;
+    };
+    if regex.len() > 64 {
+        return;
+    }
+    let whole = Form::ALL.into_iter().filter(|form| form.is_whole());
+    let form = whole.cycle().nth(text.len()).unwrap_or(Form::Bracket);
+    let (patterns, _) = Patterns::new([Pattern {
+        id: 1,
+        name: "own".to_owned(),
+        form,
+        regex: regex.to_owned(),
+        strength: Strength::ALL[regex.len() % 2],
+        tool: NameFrom {
+            tool: Some("f".to_owned()),
+            ..NameFrom::default()
+        },
+        tool_names: [].into(),
+        parameters: [("1".to_owned(), "a".to_owned())].into(),
+        priority: 1,
+    }]);
+    check_with(&Arc::new(patterns), text);
+}
+
 fn check_out(text: &str, out: &Out, thoughts: Thoughts) {
     // Of thoughts the white space round them does not leave.
     if out.calls.is_empty() && out.reasoning.is_empty() && thoughts != Thoughts::Open {
@@ -139,7 +168,8 @@ fn is_part(part: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{check, check_own_pattern};
+    use crate::normaliser::cases::corpus;
 
     /// Pieces that texts near to calls are made of.
     const PIECES: [&str; 88] = [
@@ -242,10 +272,35 @@ mod tests {
             state ^= state << 17;
             usize::try_from(state >> 16).unwrap_or_default() % below
         };
-        let texts = std::env::var("LAW_TEXTS").ok().and_then(|n| n.parse().ok());
-        for _ in 0..texts.unwrap_or(1_500) {
+        for _ in 0..1_500 {
             let text: String = (0..draw(12)).map(|_| PIECES[draw(PIECES.len())]).collect();
             check(&text);
+        }
+    }
+
+    #[test]
+    fn the_laws_hold_for_patterns_of_an_operator() {
+        let regexes = [
+            r"\[EXECUTE:(\w+):([^\]]+)\]",
+            r"run (.*?) end",
+            r"(?m)^do (.+)$",
+            r"<x>(.*)</x>",
+            r"\{[^}]*\}",
+            r"a(b|bc|bcd)",
+            r"(\w+)!",
+        ];
+        let texts = [
+            "say [EXECUTE:read:x] and [EXECUTE:f:é😀] or [EXECUTE:",
+            "run one end run two end run",
+            "do this\nnot do that\ndo more",
+            "<x>1</x> and <x>2</x>",
+            "a {\"a\": {\"b\": 1}} abcd abc ab a",
+            "no! yes! <think>x!</think> `code!` é!",
+        ];
+        for regex in regexes {
+            for text in texts {
+                check_own_pattern(&format!("{regex}\n{text}"));
+            }
         }
     }
 
@@ -255,29 +310,25 @@ mod tests {
         struct Case {
             text: String,
         }
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/tool-calls");
         let mut number = 0;
-        for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let table = std::fs::read_to_string(file.path()).unwrap_or_default();
-            for case in table.lines() {
-                let Ok(case) = serde_json::from_str::<Case>(case) else {
-                    continue;
-                };
-                if case.text.len() > 600 {
-                    continue;
-                }
-                number += 1;
-                let text = renamed(&case.text);
-                check(&text);
-                let places = (0..text.len()).filter(|at| text.is_char_boundary(*at));
-                for at in places.skip(number % 61).step_by(61) {
-                    let (before, after) = text.split_at(at);
-                    let piece = PIECES[(at + number) % PIECES.len()];
-                    check(&format!("{before}{piece}{after}"));
-                    let shorter: String = after.chars().skip(1).collect();
-                    check(&format!("{before}{shorter}"));
-                    check(before);
-                }
+        for line in corpus() {
+            let Ok(case) = serde_json::from_str::<Case>(&line) else {
+                continue;
+            };
+            if case.text.len() > 600 {
+                continue;
+            }
+            number += 1;
+            let text = renamed(&case.text);
+            check(&text);
+            let places = (0..text.len()).filter(|at| text.is_char_boundary(*at));
+            for at in places.skip(number % 61).step_by(61) {
+                let (before, after) = text.split_at(at);
+                let piece = PIECES[(at + number) % PIECES.len()];
+                check(&format!("{before}{piece}{after}"));
+                let shorter: String = after.chars().skip(1).collect();
+                check(&format!("{before}{shorter}"));
+                check(before);
             }
         }
         assert!(number > 300, "{number} cases");

@@ -111,7 +111,7 @@ impl Machine {
                         }
                         Eval::Found(seized)
                     }
-                    other => other,
+                    other @ (Eval::More | Eval::No) => other,
                 }
             }
             None if !ended && "&lt;".starts_with(text) => Eval::More,
@@ -199,7 +199,19 @@ impl Machine {
         let name = match form {
             Form::Tag => &text[1..],
             Form::Calls | Form::Arguments if text.starts_with(char::is_alphabetic) => text,
-            _ => return true,
+            Form::Fence
+            | Form::Inline
+            | Form::Xml
+            | Form::Bracket
+            | Form::Action
+            | Form::Calls
+            | Form::Arguments
+            | Form::Parameters
+            | Form::Pairs
+            | Form::Gemma
+            | Form::CodeBlock
+            | Form::Harmony
+            | Form::React => return true,
         };
         let end = name
             .find(|c: char| !c.is_alphanumeric() && !"_-.:".contains(c))
@@ -244,7 +256,7 @@ impl Machine {
             };
             match candidate.read() {
                 Verdict::No(refused) => why = Verdict::No(refused),
-                other => return other,
+                sure @ (Verdict::Found(_) | Verdict::More) => return sure,
             }
         }
         why
@@ -271,7 +283,18 @@ impl Place {
         match form {
             Form::CodeBlock => true,
             Form::Tag => self.line || self.colon,
-            _ => self.line,
+            Form::Fence
+            | Form::Inline
+            | Form::Xml
+            | Form::Bracket
+            | Form::Action
+            | Form::Calls
+            | Form::Arguments
+            | Form::Parameters
+            | Form::Pairs
+            | Form::Gemma
+            | Form::Harmony
+            | Form::React => self.line,
         }
     }
 }
@@ -285,7 +308,7 @@ fn opening(row: &Row, text: &str, place: Place) -> Opening {
     let text = &text[..boundary(text, LONGEST_OPENING)];
     match row.opening(text, place.before, false) {
         Opening::More => Opening::No(LONGEST_OPENING),
-        other => other,
+        sure @ (Opening::Found(_) | Opening::No(_)) => sure,
     }
 }
 

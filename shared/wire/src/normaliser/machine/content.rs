@@ -94,7 +94,7 @@ impl Machine {
                     let line = self.begins_line(at);
                     self.next(self.held.as_bytes(), at, line)
                 }
-                Code::Block(_) => self.find(at, &[b'`']),
+                Code::Block(_) => self.find(at, b"`"),
                 Code::Inline(_) => self.find(at, b"`\n"),
             };
             if at == self.held.len() {

@@ -1,13 +1,12 @@
-//! Every case of the corpus, whole and in pieces: `cases/tool-calls`, and beside them any
-//! folder that `TOOL_CALL_CORPUS` names.
+//! Every case of the corpus, whole and in pieces.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{Machine, Piece, Rules, Thoughts};
+use crate::normaliser::cases::corpus;
 use crate::normaliser::{HOLD, Patterns, Tools};
 
 #[derive(Deserialize)]
@@ -51,29 +50,10 @@ impl Out {
     }
 }
 
-fn folders() -> Vec<PathBuf> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/tool-calls");
-    let other = std::env::var_os("TOOL_CALL_CORPUS").map(PathBuf::from);
-    std::iter::once(own).chain(other).collect()
-}
-
 fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for folder in folders() {
-        let mut files: Vec<_> = std::fs::read_dir(&folder)
-            .unwrap_or_else(|err| panic!("{}: {err}", folder.display()))
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|ext| ext == "jsonl"))
-            .collect();
-        files.sort();
-        for file in files {
-            let text = std::fs::read_to_string(&file).unwrap();
-            let lines = text.lines().filter(|line| !line.trim().is_empty());
-            cases.extend(lines.map(|line| serde_json::from_str::<Case>(line).unwrap()));
-        }
-    }
-    assert!(cases.len() >= 415, "{} cases", cases.len());
-    cases
+    let lines = corpus();
+    let read = |line: &String| serde_json::from_str::<Case>(line).unwrap();
+    lines.iter().map(read).collect()
 }
 
 fn rules(case: &Case, patterns: &Arc<Patterns>) -> Rules {

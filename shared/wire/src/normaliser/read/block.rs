@@ -96,7 +96,7 @@ fn body(candidate: &Candidate<'_>, from: usize, close: &str, plain: bool) -> Ver
                     return Verdict::no(Reason::NotACall, at);
                 }
             }
-            other => return other,
+            unsure @ (Verdict::More | Verdict::No(_)) => return unsure,
         }
     }
 }
@@ -119,9 +119,9 @@ fn item(candidate: &Candidate<'_>, rest: &str, plain: bool) -> Verdict {
                 reason: Reason::NotACall,
                 ..
             }) => Verdict::No(refused),
-            other => other,
+            other @ (Verdict::Found(_) | Verdict::More | Verdict::No(_)) => other,
         },
-        other => other,
+        sure @ (Verdict::Found(_) | Verdict::More) => sure,
     }
 }
 

@@ -124,7 +124,7 @@ fn fenced(candidate: &Candidate<'_>, tool: &Tool, text: &str) -> Verdict {
                 None => Verdict::no(Reason::NotACall, end),
             }
         }
-        other => other.moved(start),
+        unsure @ (Verdict::More | Verdict::No(_)) => unsure.moved(start),
     }
 }
 

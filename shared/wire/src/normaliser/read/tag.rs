@@ -114,7 +114,7 @@ fn inside(candidate: &Candidate<'_>, tool: &Tool, name: &str, text: &str) -> Ver
                 Verdict::No(refused) if refused.reason == Reason::NotACall => {
                     plain(candidate, tool, text, &close)
                 }
-                other => other.moved(start),
+                other @ (Verdict::Found(_) | Verdict::More | Verdict::No(_)) => other.moved(start),
             };
         }
         Some(_) => {}

@@ -113,8 +113,7 @@ fn unprefixed(text: &str) -> Option<(usize, &str)> {
 /// Whether `text` starts with `written` in one of its spellings.
 fn spelled(written: &str, text: &str) -> Scan<()> {
     let mut at = 0;
-    let mut letters = written.chars().peekable();
-    while let Some(letter) = letters.next() {
+    for letter in written.chars() {
         let rest = &text[at..];
         if rest.is_empty() {
             return Scan::More;

@@ -18,8 +18,22 @@ pub(super) fn read(candidate: &Candidate<'_>) -> Verdict {
     let raw = match candidate.pattern().form {
         Form::Action => group(&groups, 1),
         Form::Xml => groups.iter().skip(1).rev().find_map(|group| *group),
-        _ if groups.len() > 2 => group(&groups, 2),
-        _ => group(&groups, 1),
+        Form::Fence
+        | Form::Inline
+        | Form::Bracket
+        | Form::Calls
+        | Form::Arguments
+        | Form::Parameters
+        | Form::Pairs
+        | Form::Gemma
+        | Form::CodeBlock
+        | Form::Tag
+        | Form::Harmony
+        | Form::React => match (groups.len(), candidate.pattern().tool.group) {
+            (2, Some(1)) => None,
+            (2, _) => group(&groups, 1),
+            _ => group(&groups, 2),
+        },
     };
     let raw = raw.unwrap_or_default();
     let at = offset(text, raw);
@@ -53,7 +67,7 @@ fn group<'t>(groups: &[Option<&'t str>], number: usize) -> Option<&'t str> {
 
 fn offset(text: &str, part: &str) -> usize {
     let (text, part) = (text.as_ptr() as usize, part.as_ptr() as usize);
-    part.checked_sub(text).unwrap_or_default()
+    part.saturating_sub(text)
 }
 
 fn call(
