@@ -47,4 +47,5 @@ mod stop;
 mod store_faults;
 mod tap;
 mod tls;
+mod tool_calls;
 mod upstream_faults;
