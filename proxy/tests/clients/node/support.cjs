@@ -31,6 +31,7 @@ module.exports = {
   user,
   collect,
   text,
+  direct,
   gatewayOnly: { skip: direct ? 'a provider alone does not do this' : false },
   chatModel: process.env.CHAT_MODEL ?? 'sim-model',
   completionModel: process.env.COMPLETION_MODEL ?? 'sim-model',
