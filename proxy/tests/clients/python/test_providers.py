@@ -11,7 +11,7 @@ import os
 import openai
 import pytest
 
-from conftest import user
+from conftest import DIRECT, user
 
 
 def names(variable):
@@ -84,6 +84,28 @@ def test_a_tool_call_whole_and_streamed(client, model):
         [call] = stream.get_final_completion().choices[0].message.tool_calls
     assert call.function.name == "get_weather"
     assert json.loads(call.function.arguments) == {"city": "Paris"}
+
+
+@each_model
+@pytest.mark.skipif(DIRECT, reason="a provider alone does not do this")
+def test_a_call_that_the_model_writes_as_text(client, model):
+    written = '<tool_call>{"name": "get_weather", "arguments": {"city": "Paris"}}</tool_call>'
+    request = {
+        "model": model,
+        "messages": user(f"{written}[[sim: tools=0 repeat=7]]"),
+        "tools": [WEATHER],
+    }
+    whole = client.chat.completions.create(**request).choices[0]
+    with client.chat.completions.stream(**request) as stream:
+        for _ in stream:
+            pass
+        streamed = stream.get_final_completion().choices[0]
+    for choice in (whole, streamed):
+        assert choice.finish_reason == "tool_calls"
+        assert not choice.message.content
+        [call] = choice.message.tool_calls
+        assert call.function.name == "get_weather"
+        assert json.loads(call.function.arguments) == {"city": "Paris"}
 
 
 @each_model

@@ -73,7 +73,7 @@ def ask(client, model, messages, **options):
 
 
 @pytest.mark.parametrize("pieces", [1, 7, 0])
-@pytest.mark.parametrize("written", [ONE, DAMAGED])
+@pytest.mark.parametrize("written", [ONE, DAMAGED], ids=["good", "damaged"])
 def test_a_streamed_call_comes_as_one(client, chat_model, written, pieces):
     text, [call], finishes = received(ask(client, chat_model, says(written, pieces), stream=True))
     assert (text, finishes) == ("", ["tool_calls"])
