@@ -20,7 +20,7 @@ use store::{CircuitRow, Endpoint, Problem, Snapshot, VirtualModel};
 use crate::upstream::{Limits, Timeouts, Upstream};
 pub(crate) use head::Head;
 use queue::Queue;
-pub(crate) use target::Target;
+pub(crate) use target::{Road, Target};
 
 /// One revision of the configuration.
 #[derive(Debug)]

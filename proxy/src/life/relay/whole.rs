@@ -4,7 +4,7 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use store::route::ReplyForm;
-use wire::dialect::openai::{Reply, collect, replay};
+use wire::dialect::openai::{Reply, coded, collect, replay};
 use wire::provider::Call;
 
 use super::super::account::Account;
@@ -52,6 +52,8 @@ pub(in super::super) fn complete(
     } else {
         body
     };
+    let wants_base64 = errand.call == Call::Embeddings && errand.accepted.request.wants_base64();
+    let body = if wants_base64 { coded(&body) } else { body };
     let reply = Reply::read(&body, &errand.target.name).map_err(|f| reply_fault(&f, target))?;
     Ok(Box::new(Whole {
         header,

@@ -3,6 +3,7 @@
 //! Source: OpenAI's published API description, and the references of the servers
 //! that follow it for where they deviate.
 
+pub(crate) mod base64;
 mod chat_request;
 mod chat_writer;
 mod collect;
@@ -21,6 +22,7 @@ mod reply;
 mod request;
 mod situation;
 mod stream;
+mod vectors;
 
 pub use crate::hub::StreamFault;
 pub use chat_request::{ChatTarget, write_chat};
@@ -42,3 +44,5 @@ pub use reply::{Reply, ReplyFault};
 pub use request::{BadRequest, CallForm, Defaults, Request, StreamOptions, Target};
 pub use situation::Situation;
 pub use stream::{End, StreamEditor};
+pub use vectors::coded;
+pub(crate) use vectors::put_vector;

@@ -29,7 +29,10 @@ pub enum AnswerForm {
         base64: bool,
     },
     /// Embeddings in OpenAI's form inside a job's output.
-    JobEmbeddings,
+    JobEmbeddings {
+        /// The caller wants them as base64.
+        base64: bool,
+    },
 }
 
 /// The dialect of an answer that is translated.
@@ -114,7 +117,7 @@ impl AnswerForm {
     #[must_use]
     pub fn translation(&self, options: WriterOptions, names: ToolNames) -> Option<Translation> {
         let (dialect, to) = match self {
-            Self::Edited | Self::Embeddings { .. } | Self::JobEmbeddings => return None,
+            Self::Edited | Self::Embeddings { .. } | Self::JobEmbeddings { .. } => return None,
             Self::Chat(dialect) => (dialect, StreamTo::Chat(ChatWriter::new(options))),
             Self::Completion(dialect, echoes) => {
                 let echo = echoes.first().cloned().flatten();
@@ -147,11 +150,12 @@ impl AnswerForm {
                     .map_err(Failed::Reply)?;
                 return Ok(Some(Completed::embeddings(reply.body, reply.usage)));
             }
-            Self::JobEmbeddings => {
+            Self::JobEmbeddings { base64 } => {
                 let text = std::str::from_utf8(&first).unwrap_or_default();
                 let list = runpod::read_embeddings_output(text).ok_or_else(|| {
                     Failed::Reply(ReplyFault::NotJson("it holds no embeddings".to_owned()))
                 })?;
+                let list = if *base64 { openai::coded(&list) } else { list };
                 let reply = openai::Reply::read(&list, &options.model).map_err(Failed::Reply)?;
                 return Ok(Some(Completed::embeddings(
                     reply.body.to_bytes(),
