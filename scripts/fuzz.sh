@@ -87,6 +87,9 @@ sed -n 's/^.*"schema": \(.*\), "arguments": \(.*\), "fitted": .*$/\1\n\2/p' \
     "$cases/normaliser/fit.jsonl" |
     awk -v out="$seeds/normaliser-readers/schema-" '{ print > (out int((NR + 1) / 2)) }'
 
+mkdir -p "$seeds/openai-native"
+awk -v out="$seeds/openai-native/" '{ print > (out (++n)) }' "$cases"/openai-history.jsonl
+
 # The seeds of a target.
 seeds_of() {
     case $1 in
@@ -96,6 +99,7 @@ seeds_of() {
     openai_reply) say openai-reply ;;
     openai_request) say openai-request openai-completion ;;
     openai_hub_request) say openai-request ;;
+    openai_native) say openai-native openai-stream openai-reply openai-request ;;
     openai_completion) say openai-completion ;;
     anthropic_events) say anthropic-stream ;;
     anthropic_reply) say anthropic-reply ;;

@@ -9,6 +9,7 @@ mod endpoints;
 mod explain;
 mod session;
 mod settings;
+mod tool_aliases;
 mod tool_patterns;
 mod virtual_models;
 
@@ -22,6 +23,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     settings::routes(cfg);
     // Before the endpoints: `/endpoints/patterns` is no endpoint's id.
     tool_patterns::routes(cfg);
+    tool_aliases::routes(cfg);
     endpoints::routes(cfg);
     virtual_models::routes(cfg);
     circuits::routes(cfg);

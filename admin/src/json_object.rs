@@ -30,7 +30,21 @@ pub(crate) struct JsonObject(pub(crate) Value);
 #[derive(Debug)]
 pub(crate) struct JsonText(pub(crate) Vec<u8>);
 
+/// Any JSON in the body, for a route that also takes a list.
+#[derive(Debug)]
+pub(crate) struct JsonValue(pub(crate) Value);
+
 impl FromRequest for JsonObject {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let text = JsonText::from_request(req, payload);
+        Box::pin(async move { object(&text.await?.0).map(Self) })
+    }
+}
+
+impl FromRequest for JsonValue {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
@@ -86,17 +100,20 @@ fn declares_json(req: &HttpRequest) -> bool {
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
+fn object(body: &[u8]) -> Result<Value, ApiError> {
+    match parse(body)? {
+        object @ Value::Object(_) => Ok(object),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            let why = "the body is JSON but not an object";
+            Err(ApiError::BadRequest(why.to_owned()))
+        }
+    }
+}
+
 fn parse(body: &[u8]) -> Result<Value, ApiError> {
     if body.is_empty() {
         return Err(ApiError::BadRequest("the body is empty".to_owned()));
     }
-    match serde_json::from_slice(body) {
-        Ok(object @ Value::Object(_)) => Ok(object),
-        Ok(
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_),
-        ) => Err(ApiError::BadRequest(
-            "the body is JSON but not an object".to_owned(),
-        )),
-        Err(err) => Err(ApiError::BadRequest(format!("the body is not JSON: {err}"))),
-    }
+    serde_json::from_slice(body)
+        .map_err(|err| ApiError::BadRequest(format!("the body is not JSON: {err}")))
 }

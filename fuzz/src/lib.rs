@@ -14,6 +14,7 @@ pub mod json;
 pub mod lines;
 pub mod made;
 pub mod messages;
+pub mod native;
 pub mod requests;
 pub mod stream;
 pub mod told;

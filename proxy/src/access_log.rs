@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 use store::config::LogFormat;
-use store::{Attempt, CallRecord};
+use store::{Attempt, CallRecord, PatternCount};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -17,6 +17,8 @@ pub(crate) struct Entry {
     pub(crate) record: CallRecord,
     /// Why it failed, in words for the operator.
     pub(crate) reason: Option<String>,
+    /// What became of candidates for tool calls, for the store alone.
+    pub(crate) patterns: Vec<PatternCount>,
     pub(crate) ended: SystemTime,
 }
 
@@ -180,6 +182,7 @@ mod tests {
                 execution_ms: None,
             },
             reason: Some("line one\nline two".to_owned()),
+            patterns: Vec::new(),
             ended: SystemTime::UNIX_EPOCH,
         }
     }

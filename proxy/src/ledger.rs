@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use store::{CallRecord, Store, StoreError};
+use store::{CallRecord, PatternCount, Store, StoreError};
 
 use crate::access_log::{AccessLog, Entry};
 
@@ -132,6 +132,8 @@ struct Drain<'a> {
     counts: &'a Counts,
     /// Logged and not yet written.
     waiting: VecDeque<CallRecord>,
+    /// Counts of tool patterns that are not in the store yet.
+    patterns: Vec<PatternCount>,
     stopping: bool,
 }
 
@@ -149,6 +151,7 @@ fn write_all(
         stopped,
         counts,
         waiting: VecDeque::new(),
+        patterns: Vec::new(),
         stopping: false,
     };
     while !drain.stopping {
@@ -165,6 +168,7 @@ fn write_all(
         while !drain.waiting.is_empty() {
             drain.write();
         }
+        drain.write_patterns();
     }
 }
 
@@ -175,6 +179,9 @@ impl Drain<'_> {
 
     fn take(&mut self, entry: Entry) {
         self.log.add(&entry);
+        if self.patterns.len() < QUEUE {
+            self.patterns.extend(entry.patterns);
+        }
         self.waiting.push_back(entry.record);
     }
 
@@ -213,6 +220,19 @@ impl Drain<'_> {
         self.counts
             .written
             .fetch_add(size as u64, Ordering::Relaxed);
+    }
+
+    /// Counts are added up in the store; those that it does not take wait.
+    fn write_patterns(&mut self) {
+        if self.patterns.is_empty() {
+            return;
+        }
+        match self.store.count_tool_patterns(&self.patterns) {
+            Ok(()) => self.patterns.clear(),
+            Err(err) => {
+                tracing::warn!(counts = self.patterns.len(), error = %err, "counts of tool patterns cannot be written; they wait and are tried again");
+            }
+        }
     }
 
     /// One row that the store refuses for what is in it must not hold up the others.

@@ -8,6 +8,7 @@
 mod accept;
 mod account;
 mod detached;
+mod manner;
 mod plan;
 mod relay;
 pub(crate) mod reply;
@@ -15,7 +16,7 @@ mod resolve;
 mod send;
 mod translate;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pingora::protocols::http::ServerSession;
 use pingora_proxy::Session;
@@ -84,6 +85,8 @@ async fn begin(
         id: &id,
         started: account.started(),
         created: account.started_at(),
+        repairs: &live.repairs,
+        tools: OnceLock::new(),
     };
     let answer = Box::pin(send::send(&errand, caller, &candidates, account)).await?;
     Ok(Begun { form, answer })

@@ -6,6 +6,7 @@
 
 mod head;
 mod queue;
+mod repairs;
 mod target;
 pub(crate) mod watch;
 
@@ -20,6 +21,7 @@ use store::{CircuitRow, Endpoint, Problem, Snapshot, VirtualModel};
 use crate::upstream::{Limits, Timeouts, Upstream};
 pub(crate) use head::Head;
 use queue::Queue;
+pub(crate) use repairs::Repairs;
 pub(crate) use target::{Road, Target};
 
 /// One revision of the configuration.
@@ -30,6 +32,8 @@ pub(crate) struct Live {
     targets: HashMap<i64, Arc<Target>>,
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     queue: Option<Queue>,
+    /// What answers are normalised with.
+    pub(crate) repairs: Arc<Repairs>,
     /// The body of `GET /v1/models`.
     pub(crate) model_list: Bytes,
     /// Everything that is not as the operator will want it.
@@ -107,8 +111,12 @@ impl Live {
             }
             None => None,
         };
+        let known = before.map(|live| live.repairs.as_ref());
+        let (repairs, unsearchable) = Repairs::new(&snapshot, known);
+        problems.extend(unsearchable);
         Self {
             model_list: model_list(&snapshot),
+            repairs: Arc::new(repairs),
             queue,
             snapshot,
             targets,

@@ -76,6 +76,9 @@ pub struct Script {
     pub empty: Option<Empty>,
     /// `echo`: the answer's text is the request body as received.
     pub echo: bool,
+    /// `repeat`: the answer's text is the user's without the script, in pieces of at most
+    /// so many bytes, 0 for one piece; what stands before a U+001E is its reasoning.
+    pub repeat: Option<usize>,
 
     /// `first_ms`: silence between the header and the first byte of the body.
     pub first: Duration,

@@ -236,7 +236,7 @@ impl Service {
             return Arc::clone(reply);
         }
         let reply = Arc::new(reply::to_call(voice.flavor, call, &facts, script, body));
-        if canned.len() < CANNED && !script.echo {
+        if canned.len() < CANNED && !script.echo && script.repeat.is_none() {
             canned.insert(key, Arc::clone(&reply));
         }
         reply

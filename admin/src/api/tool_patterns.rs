@@ -1,8 +1,14 @@
-//! Patterns that find tool calls in a model's text: list, create, change, delete.
+//! Patterns that find tool calls in a model's text: list, create, change, delete; and all
+//! of them at once ([`exchange`]).
+
+mod exchange;
+
+use std::collections::{BTreeMap, HashMap};
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
-use store::{Store, ToolPatternDraft, ToolPatternRow};
+use serde::Serialize;
+use store::{Store, StoreError, ToolPatternDraft, ToolPatternRow};
 
 use super::{created, done};
 use crate::admin::Admin;
@@ -17,7 +23,12 @@ const PATHS: [&str; 3] = [
     "/endpoints/patterns",
 ];
 
+/// The days that the counts of a listed pattern are of, today being the first.
+const COUNTED_DAYS: u32 = 30;
+
 pub(super) fn routes(cfg: &mut ServiceConfig) {
+    // Before the patterns: `export` and `import` are no pattern's id.
+    exchange::routes(cfg);
     for path in PATHS {
         cfg.service(
             resource(path, "GET, POST")
@@ -32,8 +43,44 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
     }
 }
 
-async fn list(admin: Data<Admin>) -> Result<Json<Vec<ToolPatternRow>>, ApiError> {
-    Ok(Json(admin.on_store(Store::tool_patterns).await?))
+/// A pattern with what became of its candidates.
+#[derive(Serialize)]
+struct Counted {
+    #[serde(flatten)]
+    row: ToolPatternRow,
+    counts: Counts,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    days: u32,
+    hits: u64,
+    repairs: u64,
+    refusals: u64,
+    refusal_reasons: BTreeMap<String, u64>,
+}
+
+async fn list(admin: Data<Admin>) -> Result<Json<Vec<Counted>>, ApiError> {
+    Ok(Json(admin.on_store(counted).await?))
+}
+
+fn counted(store: &Store) -> Result<Vec<Counted>, StoreError> {
+    let totals = store.tool_pattern_counts(COUNTED_DAYS)?.into_iter();
+    let mut totals: HashMap<_, _> = totals.map(|total| (total.pattern_id, total)).collect();
+    let counted = |row: ToolPatternRow| {
+        let total = totals.remove(&row.id).unwrap_or_default();
+        Counted {
+            row,
+            counts: Counts {
+                days: COUNTED_DAYS,
+                hits: total.hits,
+                repairs: total.repairs,
+                refusals: total.refusals,
+                refusal_reasons: total.refusal_reasons,
+            },
+        }
+    };
+    Ok(store.tool_patterns()?.into_iter().map(counted).collect())
 }
 
 async fn create(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, ApiError> {

@@ -18,6 +18,7 @@ mod program;
 mod session;
 mod settings;
 mod store_faults;
+mod tool_aliases;
 mod tool_patterns;
 mod upstream;
 mod virtual_models;

@@ -40,6 +40,13 @@ async fn a_created_model_is_listed_with_every_column() {
         "inline_system": true,
         "keep_alive": "10m",
         "num_ctx": 32768,
+        "repair_tool_calls": false,
+        "repair_arguments": 0,
+        "repair_history": true,
+        "reasoning_form": "inline",
+        "thinking": "held",
+        "repaired_comment": true,
+        "keep_tool_text_bytes": 65536,
         "routing": {
             "strategy": "fastest",
             "targets": [{ "virtual_model_id": spare, "weight": 2 }],
@@ -83,6 +90,13 @@ async fn a_created_model_is_listed_with_every_column() {
                 "inline_system": 1,
                 "keep_alive": "10m",
                 "num_ctx": 32768,
+                "repair_tool_calls": 0,
+                "repair_arguments": 0,
+                "repair_history": 1,
+                "reasoning_form": "inline",
+                "thinking": "held",
+                "repaired_comment": 1,
+                "keep_tool_text_bytes": 65536,
                 "routing": {
                     "strategy": "fastest",
                     "targets": [{ "virtual_model_id": spare, "weight": 2 }],
@@ -173,6 +187,7 @@ async fn every_bad_field_is_named() {
         "color": "red",
         "keep_alive": "a while",
         "queue_priority": "soon",
+        "thinking": "deeply",
         "routing": { "strategy": "best", "targets": [7] },
     });
     for (status, body) in [
@@ -201,6 +216,7 @@ async fn every_bad_field_is_named() {
                 "routing.targets",
                 "system_prompt",
                 "temperature",
+                "thinking",
                 "top_p"
             ],
             "{body}"

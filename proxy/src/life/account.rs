@@ -6,7 +6,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use store::route::ai_queue::NO_ROW;
 use store::route::{ReplyForm, short};
-use store::{Attempt, CallKind, CallRecord, Outcome};
+use store::{Attempt, CallKind, CallRecord, Outcome, PatternCount};
+use wire::normaliser::Normaliser;
 use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
 
@@ -32,6 +33,8 @@ pub(super) struct Account {
     /// Milliseconds, once the call has ended for its caller.
     latency_ms: Option<u64>,
     private: Option<String>,
+    /// What became of candidates for tool calls.
+    patterns: Vec<PatternCount>,
     /// `None` once it has been handed over.
     record: Option<CallRecord>,
     id: String,
@@ -58,6 +61,7 @@ impl Account {
             reached_upstream: false,
             latency_ms: None,
             private: None,
+            patterns: Vec::new(),
             record: Some(CallRecord {
                 kind,
                 request_id: id.clone(),
@@ -184,6 +188,26 @@ impl Account {
         self.answer_bytes = answer_bytes;
     }
 
+    /// What the normaliser has seen in the answer.
+    pub(super) fn normalised(&mut self, normaliser: Option<&Normaliser>) {
+        let at = self.started_at();
+        let tallies = normaliser.into_iter().flat_map(Normaliser::tally);
+        let counts = tallies.map(|tally| PatternCount {
+            pattern_id: tally.pattern,
+            pattern_name: tally.name,
+            at,
+            hits: tally.hits,
+            repairs: tally.repairs,
+            refusals: tally.refusals,
+            reasons: tally
+                .reasons
+                .into_iter()
+                .map(|(reason, count)| (reason.to_owned(), count))
+                .collect(),
+        });
+        self.patterns.extend(counts);
+    }
+
     /// What the upstream tells of its own times.
     pub(super) fn took(&mut self, times: Times) {
         if let Some(record) = &mut self.record {
@@ -228,6 +252,7 @@ impl Account {
             reached_upstream: self.reached_upstream,
             latency_ms: Some(millis(self.started)),
             private: self.private.take(),
+            patterns: std::mem::take(&mut self.patterns),
             record: self.record.take(),
             id: self.id.clone(),
         })
@@ -251,6 +276,7 @@ impl Account {
         self.ledger.push(Entry {
             record,
             reason: self.private.take(),
+            patterns: std::mem::take(&mut self.patterns),
             ended: SystemTime::now(),
         });
     }

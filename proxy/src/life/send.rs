@@ -16,6 +16,7 @@ mod refusal;
 mod source;
 
 use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -23,6 +24,7 @@ use pingora::ErrorType;
 use pingora::protocols::http::ServerSession;
 use store::route::ReplyForm;
 use wire::dialect::openai::WriterOptions;
+use wire::normaliser::Tools;
 use wire::provider::Call;
 
 use super::accept::Accepted;
@@ -31,7 +33,7 @@ use super::plan::Candidates;
 use super::{relay, reply};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
-use crate::live::Target;
+use crate::live::{Repairs, Target};
 pub(super) use attempt::{AFTER_FINISH, Answer, LAST_BYTES, Streaming, Whole};
 pub(super) use attempts::judge;
 pub(super) use exchange::{Outgoing, Sent};
@@ -51,6 +53,10 @@ pub(super) struct Errand<'e> {
     pub(super) started: Instant,
     /// The same in unix seconds.
     pub(super) created: i64,
+    /// What its answer is normalised with.
+    pub(super) repairs: &'e Repairs,
+    /// The tools that it offers, read when the first candidate is asked.
+    pub(super) tools: OnceLock<Arc<Tools>>,
 }
 
 impl Errand<'_> {

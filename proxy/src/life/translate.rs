@@ -8,8 +8,9 @@ use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType};
 use store::route::{self, Known, Said};
-use wire::dialect::openai::StreamEditor;
+use wire::dialect::openai::{NativeCalls, StreamEditor};
 use wire::edit::Segments;
+use wire::normaliser::Manner;
 use wire::outbound::{AnswerForm, Completed, Failed, Inbound, LocalModel, Outbound};
 use wire::provider::{Call, Format};
 
@@ -135,6 +136,13 @@ fn own_headers(
     checked.collect()
 }
 
+/// What mends the tool calls of an answer that is edited.
+pub(super) fn native_calls(errand: &Errand<'_>, manner: &Manner) -> Option<NativeCalls> {
+    let tools = Arc::clone(manner.native.as_ref()?);
+    let aliases = Arc::clone(&manner.rules.aliases);
+    Some(NativeCalls::new(tools, aliases, errand.writer().id))
+}
+
 impl Order {
     /// The request in its upstream's terms.
     pub(super) fn outbound(&self) -> &Outbound {
@@ -160,13 +168,23 @@ impl Order {
     pub(super) fn lane(&self, errand: &Errand<'_>) -> Lane {
         let edited = || {
             let name = errand.target.name.clone();
-            Lane::Edited(StreamEditor::new(name, !errand.form.usage))
+            let editor = StreamEditor::new(name, !errand.form.usage);
+            let Some(manner) = errand.manner() else {
+                return Lane::Edited(editor);
+            };
+            let editor = match native_calls(errand, &manner) {
+                Some(native) => editor.with_native(native),
+                None => editor,
+            };
+            Lane::Edited(editor.normalising(manner, errand.writer()))
         };
         if self.outbound.answer == AnswerForm::Edited {
             return edited();
         }
         let names = self.outbound.names.clone();
-        let translation = self.outbound.answer.translation(errand.writer(), names);
+        let manner = errand.manner();
+        let answer = &self.outbound.answer;
+        let translation = answer.translation(errand.writer(), names, manner.as_ref());
         translation.map_or_else(edited, |translation| {
             Lane::Translated(Box::new(translation))
         })
@@ -186,9 +204,10 @@ impl Order {
         if outbound.answer == AnswerForm::Edited {
             return Ok(None);
         }
-        let completed = outbound
-            .answer
-            .completed(replies, &errand.writer(), &outbound.names);
+        let manner = errand.manner();
+        let answer = &outbound.answer;
+        let completed =
+            answer.completed(replies, &errand.writer(), &outbound.names, manner.as_ref());
         completed.map_err(|failed| match failed {
             Failed::Reply(fault) => relay::reply_fault(&fault, &self.target),
             Failed::Stream(fault) => relay::stream_fault(&fault, &self.target),

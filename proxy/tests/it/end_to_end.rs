@@ -250,7 +250,7 @@ async fn the_official_node_client_works_with_every_type() {
     run(Suite {
         arguments: &["node", "providers.test.cjs"],
         kinds: &TYPES,
-        calls: 44,
+        calls: 40,
     })
     .await;
 }

@@ -15,6 +15,7 @@ mod chaos;
 mod circuits;
 mod configuration;
 mod connections;
+mod corpus;
 mod crowd;
 mod cuts;
 mod end_to_end;

@@ -15,12 +15,16 @@ mod error;
 mod field_errors;
 mod input;
 mod migrations;
+mod pattern_count;
+mod pattern_export;
+mod pattern_import;
 mod problem;
 pub mod route;
 mod secret;
 mod setting;
 mod snapshot;
 mod store;
+mod tool_alias;
 mod tool_pattern;
 mod virtual_model;
 
@@ -30,12 +34,17 @@ pub use custom_headers::{CustomHeaders, is_secret_name};
 pub use endpoint::{Endpoint, EndpointDraft, EndpointRow};
 pub use error::StoreError;
 pub use field_errors::FieldErrors;
+pub use pattern_count::{PatternCount, PatternTotals};
+pub use pattern_export::{ExportedAlias, ExportedPattern, PatternExport};
+pub use pattern_import::{ImportCounts, ImportMode, ImportReport, PatternImport};
 pub use problem::Problem;
 pub use secret::{MASK, Secret};
 pub use setting::{DEFAULT_MODEL, HEALTH_CHECK_INTERVAL, SettingsDraft, setting_keys};
 pub use snapshot::Snapshot;
 pub use store::{BUSY_TIMEOUT, Store};
-pub use tool_pattern::{PatternType, ToolPattern, ToolPatternDraft, ToolPatternRow};
+pub use tool_alias::{ToolAlias, ToolAliasDraft, ToolAliasRow};
+pub use tool_pattern::{ToolPattern, ToolPatternDraft, ToolPatternRow};
 pub use virtual_model::{
-    RouteTarget, Routing, RoutingRow, Strategy, VirtualModel, VirtualModelDraft, VirtualModelRow,
+    ReasoningForm, Repair, RepairRow, RouteTarget, Routing, RoutingRow, Strategy, Thinking,
+    VirtualModel, VirtualModelDraft, VirtualModelRow,
 };

@@ -6,6 +6,7 @@
 
 mod original;
 mod seeds;
+mod tool_calls;
 
 use std::path::Path;
 
@@ -71,7 +72,8 @@ const ROUTING: &str = "
     );
 ";
 
-/// Tables whose every change moves the revision, and routing's since step 4.
+/// Tables whose every change moves the revision; routing's since step 4, aliases since
+/// step 5.
 const CONFIGURATION: [&str; 4] = ["endpoints", "virtual_models", "settings", "tool_patterns"];
 
 /// Makes every change of `table` move the revision.
@@ -111,11 +113,20 @@ fn steps() -> Migrations<'static> {
             Ok::<_, HookError>(())
         })
         .comment("routing, circuits, options of providers, attempts of calls"),
+        M::up_with_hook(
+            tool_calls::TABLES,
+            |transaction: &rusqlite::Transaction<'_>| {
+                tool_calls::seed(transaction)?;
+                watch(transaction, "tool_aliases")?;
+                Ok::<_, HookError>(())
+            },
+        )
+        .comment("built-in tool patterns, aliases, counts, repair of virtual models"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 4;
+pub(crate) const NEWEST: i64 = 5;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -224,6 +235,12 @@ mod tests {
             let found = found.query_map([], |row| row.get::<_, String>(0)).unwrap();
             found.map(Result::unwrap).collect::<Vec<_>>()
         };
+        let patterns = |connection: &Connection| {
+            let query = "SELECT pattern_name || ' ' || pattern_type FROM tool_patterns ORDER BY id";
+            let mut found = connection.prepare(query).unwrap();
+            let found = found.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            found.map(Result::unwrap).collect::<Vec<_>>()
+        };
         let mut newest = Connection::open_in_memory().unwrap();
         run(Path::new(":memory:"), &mut newest).unwrap();
         for earlier in 1..NEWEST {
@@ -232,6 +249,7 @@ mod tests {
             steps().to_version(&mut connection, earlier).unwrap();
             run(Path::new(":memory:"), &mut connection).unwrap();
             assert_eq!(columns(&connection), columns(&newest), "from {earlier}");
+            assert_eq!(patterns(&connection), patterns(&newest), "from {earlier}");
         }
     }
 }

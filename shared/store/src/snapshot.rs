@@ -10,6 +10,7 @@ use crate::config::stored_interval;
 use crate::endpoint::{Endpoint, StoredEndpoint};
 use crate::problem::Problem;
 use crate::setting::{DEFAULT_MODEL, HEALTH_CHECK_INTERVAL};
+use crate::tool_alias::{StoredToolAlias, ToolAlias};
 use crate::tool_pattern::{StoredToolPattern, ToolPattern};
 use crate::virtual_model::{StoredVirtualModel, VirtualModel};
 
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub health_check_interval: Option<Duration>,
     /// Every usable tool pattern, disabled ones too, highest priority first.
     pub tool_patterns: Vec<Arc<ToolPattern>>,
+    /// Every usable tool alias, disabled ones too, by tool and parameter.
+    pub tool_aliases: Vec<Arc<ToolAlias>>,
     /// Rows left out, and values that are doubtful.
     pub problems: Vec<Problem>,
     /// The endpoints and virtual models left out, as [`Problem::subject`] names them.
@@ -43,6 +46,7 @@ pub(crate) struct StoredConfiguration {
     pub(crate) endpoints: Vec<StoredEndpoint>,
     pub(crate) models: Vec<StoredVirtualModel>,
     pub(crate) tool_patterns: Vec<StoredToolPattern>,
+    pub(crate) tool_aliases: Vec<StoredToolAlias>,
     pub(crate) default_model: Option<String>,
     pub(crate) health_check_interval: Option<String>,
 }
@@ -65,6 +69,9 @@ impl StoredConfiguration {
         snapshot.take_models(models, &ids);
         for stored in self.tool_patterns {
             snapshot.take_tool_pattern(stored);
+        }
+        for stored in self.tool_aliases {
+            snapshot.take_tool_alias(stored);
         }
         if let Some(name) = self.default_model.filter(|name| !name.trim().is_empty()) {
             snapshot.take_default_model(name);
@@ -155,6 +162,17 @@ impl Snapshot {
         match stored.judge() {
             Ok(pattern) => self.tool_patterns.push(Arc::new(pattern)),
             // Takes nothing else down: the other patterns and all calls go on.
+            Err(faults) => {
+                let faults = faults.join("; ");
+                self.note(&subject, format!("left out: {faults}"));
+            }
+        }
+    }
+
+    fn take_tool_alias(&mut self, stored: StoredToolAlias) {
+        let subject = stored.subject();
+        match stored.judge() {
+            Ok(alias) => self.tool_aliases.push(Arc::new(alias)),
             Err(faults) => {
                 let faults = faults.join("; ");
                 self.note(&subject, format!("left out: {faults}"));

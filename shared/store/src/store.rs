@@ -12,8 +12,11 @@ mod circuits;
 mod endpoints;
 mod file;
 mod identity;
+mod pattern_counts;
+mod pattern_import;
 mod routing;
 mod settings;
+mod tool_aliases;
 mod tool_patterns;
 mod virtual_models;
 
@@ -196,6 +199,7 @@ fn read_configuration(connection: &Connection) -> rusqlite::Result<StoredConfigu
         endpoints: endpoints::read_all(connection, "id")?,
         models: virtual_models::read_all(connection)?,
         tool_patterns: tool_patterns::read_all(connection)?,
+        tool_aliases: tool_aliases::read_all(connection)?,
         default_model: settings::read_one(connection, DEFAULT_MODEL)?,
         health_check_interval: settings::read_one(connection, HEALTH_CHECK_INTERVAL)?,
     })

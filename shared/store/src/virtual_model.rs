@@ -1,6 +1,7 @@
 //! A virtual model: the name clients ask for, and what it stands for.
 
 mod draft;
+mod repair;
 mod routing;
 
 use std::fmt;
@@ -10,6 +11,8 @@ use serde::Serialize;
 
 pub use draft::VirtualModelDraft;
 use draft::{MAX_NUM_CTX, MAX_TEMPERATURE, MAX_TOKENS, MAX_TOP_P};
+pub(crate) use repair::RepairDraft;
+pub use repair::{ReasoningForm, Repair, RepairRow, Thinking};
 pub use routing::{RouteTarget, Routing, RoutingRow, Strategy};
 pub(crate) use routing::{RoutingDraft, parse_targets};
 
@@ -67,6 +70,8 @@ pub struct VirtualModel {
     pub keep_alive: Option<String>,
     /// The largest context Ollama is asked for, in tokens.
     pub num_ctx: Option<u32>,
+    /// What is repaired in answers and requests, and how reasoning is shown.
+    pub repair: Repair,
     /// Who else may serve it.
     pub routing: Routing,
     /// Unix seconds.
@@ -128,6 +133,9 @@ pub struct VirtualModelRow {
     pub keep_alive: Option<String>,
     /// The largest context Ollama is asked for, in tokens.
     pub num_ctx: Option<i64>,
+    /// What is repaired in answers and requests, and how reasoning is shown.
+    #[serde(flatten)]
+    pub repair: RepairRow,
     /// Who else may serve it.
     pub routing: RoutingRow,
     /// The endpoint's name; `None` when the endpoint does not exist.
@@ -193,6 +201,16 @@ impl VirtualModel {
             inline_system,
             keep_alive,
             num_ctx,
+            repair:
+                Repair {
+                    tool_calls: _,
+                    arguments: _,
+                    history,
+                    reasoning_form: _,
+                    thinking: _,
+                    comment: _,
+                    keep_text_bytes: _,
+                },
             routing: _,
             created_at: _,
             updated_at: _,
@@ -209,6 +227,7 @@ impl VirtualModel {
             && *inline_system == other.inline_system
             && *keep_alive == other.keep_alive
             && *num_ctx == other.num_ctx
+            && *history == other.repair.history
     }
 }
 
@@ -216,7 +235,7 @@ impl VirtualModel {
 pub(crate) struct StoredVirtualModel {
     pub(crate) row: VirtualModelRow,
     faults: Vec<String>,
-    /// What is wrong with its routing, which it can do without.
+    /// What is wrong with its routing and repair, which it can do without.
     doubts: Vec<String>,
 }
 
@@ -224,7 +243,9 @@ impl StoredVirtualModel {
     /// Reads a row of `virtual_models` joined with its endpoint and its routing.
     pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let mut columns = Columns::new(row);
-        let (routing, doubts) = RoutingRow::read(&mut columns);
+        let (routing, mut doubts) = RoutingRow::read(&mut columns);
+        let (repair, more) = RepairRow::read(&mut columns);
+        doubts.extend(more);
         let row = VirtualModelRow {
             id: columns.id()?,
             name: columns.text("name").unwrap_or_default(),
@@ -251,6 +272,7 @@ impl StoredVirtualModel {
             inline_system: i64::from(columns.flag("inline_system", false)),
             keep_alive: columns.text("keep_alive"),
             num_ctx: columns.whole("num_ctx"),
+            repair,
             routing,
             endpoint_name: columns.text("endpoint_name"),
             endpoint_url: columns.text("endpoint_url"),
@@ -341,6 +363,7 @@ impl StoredVirtualModel {
             }
             good
         });
+        let repair = row.repair.judge(&mut doubts);
         let routing = row.routing.judge(&mut doubts);
         let model = VirtualModel {
             id: row.id,
@@ -366,6 +389,7 @@ impl StoredVirtualModel {
             inline_system: row.inline_system != 0,
             keep_alive,
             num_ctx,
+            repair,
             routing,
             created_at: row.created_at,
             updated_at: row.updated_at,

@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 use store::{EndpointDraft, Secret, Store, StoreError, ToolPatternDraft, VirtualModelDraft};
 use tempfile::TempDir;
+use wire::normaliser::BUILTINS;
 
 const KEY: &str = "sk-test-000000001234";
 
@@ -277,60 +278,6 @@ fn the_revision_also_moves_for_another_program() {
 }
 
 #[test]
-fn a_new_store_has_the_ten_patterns_all_usable_and_action_off() {
-    let (_folder, store) = fresh();
-    let rows = store.tool_patterns().unwrap();
-    assert_eq!(rows.len(), 10);
-    assert_eq!(
-        (rows[0].pattern_name.as_str(), rows[0].priority),
-        ("fence_json", 100)
-    );
-    for row in &rows {
-        assert_eq!(
-            row.enabled == 0,
-            row.pattern_name == "action",
-            "{}",
-            row.pattern_name
-        );
-    }
-    let snapshot = store.snapshot().unwrap();
-    assert_eq!(snapshot.problems, []);
-    assert_eq!(snapshot.tool_patterns.len(), 10);
-
-    store.delete_tool_pattern(rows[0].id).unwrap();
-    let path = store.path().to_path_buf();
-    drop(store);
-    assert_eq!(
-        Store::open(&path).unwrap().tool_patterns().unwrap().len(),
-        9
-    );
-}
-
-#[test]
-fn a_capture_group_must_exist_in_the_regex_the_row_will_have() {
-    let (_folder, store) = fresh();
-    let value = json!({"pattern_name": "p", "regex_pattern": "(a)(b)", "tool_name_group": 2});
-    let draft = ToolPatternDraft::for_create(&value).unwrap();
-    let id = store.create_tool_pattern(&draft).unwrap();
-    for bad in [
-        json!({"tool_name_group": 3}),
-        json!({"regex_pattern": "(a)"}),
-    ] {
-        let error = change_pattern(&store, id, &bad).unwrap_err();
-        assert!(
-            error.to_string().contains("tool_name_group"),
-            "{bad}: {error}"
-        );
-    }
-    change_pattern(
-        &store,
-        id,
-        &json!({"regex_pattern": "a", "tool_name_group": null}),
-    )
-    .unwrap();
-}
-
-#[test]
 fn bad_rows_are_left_out_and_the_rest_keeps_working() {
     let (_folder, store) = fresh();
     let good = add_endpoint(&store, "good");
@@ -351,7 +298,7 @@ fn bad_rows_are_left_out_and_the_rest_keeps_working() {
         .unwrap();
     let snapshot = store.snapshot().unwrap();
     assert_eq!(snapshot.models.keys().collect::<Vec<_>>(), ["works"]);
-    assert_eq!(snapshot.tool_patterns.len(), 8);
+    assert_eq!(snapshot.tool_patterns.len(), BUILTINS.len() - 2);
     assert_eq!(snapshot.default_model, None);
     let text = snapshot
         .problems
@@ -363,8 +310,8 @@ fn bad_rows_are_left_out_and_the_rest_keeps_working() {
         "endpoint 2 \"bad\": left out: url has the scheme ftp",
         "\"lost\": left out: its endpoint 2 cannot be used",
         "\"doubtful\": left out: max_tokens is not a number",
-        "\"tool_use\": left out: regex_pattern is not a regular expression: unclosed group",
-        "\"tool_call\": left out: parameter_mapping must be a JSON object of strings",
+        "\"tool_use\": left out: regex_pattern: the regular expression is not one: unclosed group",
+        "\"tool_call\": left out: parameter_mapping: must be a JSON object of strings",
         "setting default_model: there is no usable virtual model \"lost\"",
     ] {
         assert!(text.contains(expected), "{expected}\nis not in\n{text}");

@@ -10,10 +10,12 @@ use serde_json::json;
 use store::{RouteTarget, Store, StoreError, Strategy, VirtualModelDraft};
 use tempfile::TempDir;
 use wire::dialect::runpod::Worker;
+use wire::normaliser::BUILTINS;
 
 const VA: &str = include_str!("originals/va.sql");
 const VS: &str = include_str!("originals/vs.sql");
 const VL: &str = include_str!("originals/vl.sql");
+const PATTERNS: &str = include_str!("originals/patterns.sql");
 
 fn original(sql: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -156,16 +158,74 @@ fn usage_of_the_original_is_still_there() {
 }
 
 #[test]
-fn patterns_of_the_original_are_neither_added_to_nor_changed() {
+fn an_operators_pattern_stays_and_what_he_deleted_does_not_come_back() {
     let (_folder, path) = original(VA);
-    let names: Vec<_> = Store::open(&path)
-        .unwrap()
-        .tool_patterns()
-        .unwrap()
-        .into_iter()
-        .map(|row| row.pattern_name)
-        .collect();
-    assert_eq!(names, ["mine"]);
+    let store = Store::open(&path).unwrap();
+    let rows = store.tool_patterns().unwrap();
+    let mine = rows.iter().find(|row| row.pattern_name == "mine").unwrap();
+    assert_eq!((mine.id, mine.pattern_type.as_str()), (1, "fence"));
+    assert_eq!((mine.strength.as_str(), &mine.builtin), ("strong", &None));
+    // It has held a pattern, so the ten were there once.
+    assert_eq!(rows.len(), 1 + BUILTINS.len() - 10);
+    assert!(rows.iter().all(|row| row.pattern_name != "fence_json"));
+}
+
+#[test]
+fn a_table_that_never_held_a_pattern_gets_all() {
+    let (_folder, path) = original(VS);
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.tool_patterns().unwrap().len(), BUILTINS.len());
+}
+
+/// As the newest server seeds them: all thirteen enabled, `action` too.
+#[test]
+fn seeded_patterns_of_the_original_become_the_built_in_ones() {
+    let sql = format!(
+        "{VL}{PATTERNS}\
+         UPDATE tool_patterns SET enabled = 0 WHERE pattern_name = 'tool_use';\
+         UPDATE tool_patterns SET parameter_mapping = '{{\"path\":\"filePath\"}}' \
+             WHERE pattern_name = 'qwen_xml_named_params';\
+         UPDATE tool_patterns SET regex_pattern = '(' WHERE pattern_name = 'tool_code';"
+    );
+    let (_folder, path) = original(&sql);
+    let store = Store::open(&path).unwrap();
+    let rows = store.tool_patterns().unwrap();
+    // Two that somebody changed are left beside the built-in ones.
+    assert_eq!(rows.len(), BUILTINS.len() + 2);
+    for row in &rows {
+        let own = ["qwen_xml_named_params", "tool_code"].contains(&row.pattern_name.as_str());
+        assert_eq!(row.builtin.is_none(), own, "{}", row.pattern_name);
+        let off = ["action", "tool_use"].contains(&row.pattern_name.as_str());
+        assert_eq!(row.enabled == 0, off, "{}", row.pattern_name);
+    }
+    let named = |name: &str| rows.iter().find(|row| row.pattern_name == name).unwrap();
+    assert_eq!(named("fence_json").id, 1, "it keeps its id");
+    assert_eq!(named("tool_code_builtin").pattern_type, "calls");
+
+    // The bad one takes nothing else down.
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.tool_patterns.len(), rows.len() - 1);
+    let text: Vec<_> = snapshot.problems.iter().map(ToString::to_string).collect();
+    let expected = "\"tool_code\": left out: regex_pattern: the regular expression is not one: \
+                    unclosed group, at line 1, column 1";
+    assert!(text.iter().any(|line| line.contains(expected)), "{text:?}");
+}
+
+/// Whatever is deleted or changed later stays so at every start.
+#[test]
+fn seeding_happens_once() {
+    let (_folder, path) = original(&format!("{VS}{PATTERNS}"));
+    let store = Store::open(&path).unwrap();
+    let first = store.tool_patterns().unwrap().remove(0);
+    store.delete_tool_pattern(first.id).unwrap();
+    let alias = store.tool_aliases().unwrap().remove(0);
+    store.delete_tool_alias(alias.id).unwrap();
+    let (rows, revision) = (store.tool_patterns().unwrap(), store.revision().unwrap());
+    drop(store);
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.tool_patterns().unwrap(), rows);
+    assert_eq!(store.tool_aliases().unwrap().len(), 1);
+    assert_eq!(store.revision().unwrap(), revision);
 }
 
 #[test]

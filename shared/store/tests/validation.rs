@@ -4,7 +4,8 @@
 
 use serde_json::{Value, json};
 use store::{
-    EndpointDraft, FieldErrors, SettingsDraft, Store, ToolPatternDraft, VirtualModelDraft,
+    EndpointDraft, FieldErrors, SettingsDraft, Store, ToolAliasDraft, ToolPatternDraft,
+    VirtualModelDraft,
 };
 
 type Cases<'a> = &'a [(Value, &'a str, &'a str)];
@@ -195,7 +196,7 @@ fn tool_patterns() {
             (
                 json!({"pattern_type": "json"}),
                 "pattern_type",
-                "fence, inline, xml, bracket, action",
+                "fence, inline, xml, bracket, action, calls, arguments,",
             ),
             (
                 json!({"regex_pattern": ""}),
@@ -220,7 +221,17 @@ fn tool_patterns() {
             (
                 json!({"regex_pattern": "(\\w{900}){900}"}),
                 "regex_pattern",
-                "when compiled",
+                "the regular expression",
+            ),
+            (
+                json!({"regex_pattern": "a*"}),
+                "regex_pattern",
+                "matches an empty text",
+            ),
+            (
+                json!({"strength": "sure"}),
+                "strength",
+                "must be strong or weak",
             ),
             (
                 json!({"regex_pattern": "x".repeat(4097)}),
@@ -240,8 +251,122 @@ fn tool_patterns() {
             ),
         ],
     );
+    let new = |with: Value| {
+        let mut value = json!({"pattern_name": "p", "regex_pattern": "<(a)>"});
+        let fields = with.as_object().unwrap().clone();
+        value.as_object_mut().unwrap().extend(fields);
+        value
+    };
+    assert_refused(
+        ToolPatternDraft::for_create,
+        &[
+            (json!({}), "pattern_name", "is required"),
+            (json!({}), "regex_pattern", "is required"),
+            (
+                new(json!({"pattern_type": "arguments"})),
+                "tool_name_group",
+                "set tool_name or tool_name_group",
+            ),
+            (
+                new(json!({"pattern_type": "calls", "tool_name_group": 2})),
+                "tool_name_group",
+                "group 2, but the regular expression has 1",
+            ),
+            (
+                new(json!({"parameter_mapping": {"2": "command"}})),
+                "parameter_mapping",
+                "group 2, but the regular expression has 1",
+            ),
+        ],
+    );
+    for good in [
+        json!({"pattern_type": "arguments", "tool_name": "read"}),
+        json!({"pattern_type": "arguments", "tool_name_group": 1, "strength": "weak"}),
+        json!({"pattern_type": "calls", "parameter_mapping": {"2": "command"}}),
+        json!({"parameter_mapping": {"1": "command", "file_path": "filePath"}}),
+    ] {
+        ToolPatternDraft::for_create(&new(good)).unwrap();
+    }
     ToolPatternDraft::for_update(&json!({"tool_name_mapping": {"a": "b"}})).unwrap();
     ToolPatternDraft::for_update(&json!({"parameter_mapping": "{\"a\":\"b\"}"})).unwrap();
+}
+
+#[test]
+fn tool_aliases() {
+    assert_refused(
+        ToolAliasDraft::for_create,
+        &[
+            (json!({}), "tool_name", "is required"),
+            (json!({}), "parameter", "is required"),
+            (
+                json!({"tool_name": "t", "parameter": "p"}),
+                "aliases",
+                "must not be empty without a fill",
+            ),
+            (json!({"aliases": {"a": 1}}), "aliases", "list of strings"),
+            (json!({"aliases": ["a", 1]}), "aliases", "list of strings"),
+            (json!({"aliases": "a, b"}), "aliases", "list of strings"),
+            (json!({"aliases": [" "]}), "aliases", "1 to 200"),
+            (json!({"aliases": vec!["a"; 101]}), "aliases", "at most 100"),
+            (json!({"fill": 1}), "fill", "must be a string"),
+            (json!({"enabled": "on"}), "enabled", "true, false"),
+            (json!({"tool": "t"}), "tool", "not a known field"),
+        ],
+    );
+    for good in [
+        json!({"tool_name": "t", "parameter": "p", "aliases": ["a"]}),
+        json!({"tool_name": "t", "parameter": "p", "aliases": "[\"a\"]", "fill": null}),
+        json!({"tool_name": "t", "parameter": "p", "fill": " x"}),
+    ] {
+        ToolAliasDraft::for_create(&good).unwrap();
+    }
+}
+
+#[test]
+fn repair_of_virtual_models() {
+    assert_refused(
+        VirtualModelDraft::for_update,
+        &[
+            (
+                json!({"repair_tool_calls": "yes"}),
+                "repair_tool_calls",
+                "true, false",
+            ),
+            (
+                json!({"repair_arguments": 2}),
+                "repair_arguments",
+                "true, false",
+            ),
+            (
+                json!({"repair_history": null}),
+                "repair_history",
+                "true, false",
+            ),
+            (
+                json!({"reasoning_form": "text"}),
+                "reasoning_form",
+                "field, inline",
+            ),
+            (json!({"thinking": "yes"}), "thinking", "tagged, held, open"),
+            (
+                json!({"repaired_comment": "x"}),
+                "repaired_comment",
+                "true, false",
+            ),
+            (
+                json!({"keep_tool_text_bytes": 1023}),
+                "keep_tool_text_bytes",
+                "from 1024 to 16777216",
+            ),
+            (
+                json!({"keep_tool_text_bytes": 16_777_217}),
+                "keep_tool_text_bytes",
+                "from 1024 to 16777216",
+            ),
+        ],
+    );
+    let good = json!({"keep_tool_text_bytes": null, "thinking": "held", "reasoning_form": ""});
+    VirtualModelDraft::for_update(&good).unwrap();
 }
 
 #[test]

@@ -48,6 +48,9 @@ pub struct Candidate<'c> {
     pub defaults: &'c Defaults,
     /// The upstream is not to be asked for a stream.
     pub whole: bool,
+    /// Tool calls and results of the conversation are mended where a strict server
+    /// would refuse them.
+    pub repair_history: bool,
     /// Anthropic: places cache marks where the caller placed none.
     pub auto_cache: bool,
     /// Anthropic: system messages after the first turn stay where they are.
@@ -160,6 +163,26 @@ const DEFAULT_MAX_TOKENS: u64 = 8192;
 /// # Errors
 /// When the request is wrong, or its candidate's dialect cannot say it.
 pub fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
+    let request = inbound.request;
+    if candidate.repair_history
+        && let Some((body, request, notes)) = request.mended(inbound.body)
+    {
+        let mended = Inbound {
+            call: inbound.call,
+            body: &body,
+            request: &request,
+        };
+        let mut out = sent(&mended, candidate)?;
+        out.notes.extend(notes);
+        return Ok(out);
+    }
+    match request.refusal() {
+        Some(refusal) => Err(Unsaid::Bad(refusal.clone())),
+        None => sent(inbound, candidate),
+    }
+}
+
+fn sent(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
     let mut out = written(inbound, candidate)?;
     out.streams = streams(inbound, candidate).1 && out.bodies.len() == 1;
     Ok(out)

@@ -12,6 +12,7 @@ use bytes::BytesMut;
 pub use crate::dialect::openai::End;
 use crate::dialect::{anthropic, ollama, openai, runpod};
 use crate::hub::{Answer, Event, StreamFault, Thinking, ToolNames};
+use crate::normaliser::{Manner, Native, Normaliser, Reveal};
 use crate::usage::Usage;
 pub(crate) use kept::Kept;
 
@@ -71,6 +72,10 @@ struct Caller {
     answer_bytes: u64,
     says_why: bool,
     kept: Option<Kept>,
+    native: Option<Native>,
+    normaliser: Option<Box<Normaliser>>,
+    reveal: Reveal,
+    comment: bool,
     end: Option<End>,
 }
 
@@ -128,15 +133,36 @@ impl Translation {
                 answer_bytes: 0,
                 says_why: false,
                 kept,
+                native: None,
+                normaliser: None,
+                reveal: Reveal::default(),
+                comment: false,
                 end: None,
             },
         }
     }
 
+    /// The same with text that is a tool call made into one, and reasoning shown as
+    /// `manner` says.
+    #[must_use]
+    pub fn normalising(mut self, manner: Manner) -> Self {
+        self.caller.reveal = Reveal::new(manner.shown);
+        self.caller.comment = manner.comment;
+        self.caller.native = manner.native();
+        self.caller.normaliser = Some(Box::new(Normaliser::new(manner.rules)));
+        self
+    }
+
+    /// What was made of the answer's text, where something was looked for.
+    #[must_use]
+    pub fn normaliser(&self) -> Option<&Normaliser> {
+        self.caller.normaliser.as_deref()
+    }
+
     /// Takes upstream bytes and appends what the caller gets to `out`.
     pub fn push(&mut self, bytes: &[u8], out: &mut BytesMut) {
         let caller = &mut self.caller;
-        let each = &mut |event: Event<'_>| caller.event(&event, out);
+        let each = &mut |event: Event<'_>| caller.take(event, out);
         self.from.push(bytes, each);
     }
 
@@ -145,7 +171,7 @@ impl Translation {
     /// [`StreamFault::public`].
     pub fn finish(&mut self, cleanly: bool, out: &mut BytesMut) -> End {
         let caller = &mut self.caller;
-        let each = &mut |event: Event<'_>| caller.event(&event, out);
+        let each = &mut |event: Event<'_>| caller.take(event, out);
         self.from.finish(cleanly, each);
         let end = &mut self.caller.end;
         end.get_or_insert(End::Fault(StreamFault::Truncated))
@@ -156,7 +182,7 @@ impl Translation {
     /// gave none, and appends the stream of it.
     pub fn replay(&mut self, from: WholeFrom, body: &[u8], out: &mut BytesMut) -> End {
         let caller = &mut self.caller;
-        read_whole(from, body, &mut |event| caller.event(&event, out));
+        read_whole(from, body, &mut |event| caller.take(event, out));
         let end = &mut self.caller.end;
         end.get_or_insert(End::Fault(StreamFault::Truncated))
             .clone()
@@ -205,6 +231,35 @@ impl Translation {
 }
 
 impl Caller {
+    /// Takes an event as the upstream's reader tells it.
+    fn take(&mut self, event: Event<'_>, out: &mut BytesMut) {
+        match self.native.take() {
+            Some(mut native) => {
+                native.event(event, &mut |event| self.normalise(event, out));
+                self.native = Some(native);
+            }
+            None => self.normalise(event, out),
+        }
+    }
+
+    fn normalise(&mut self, event: Event<'_>, out: &mut BytesMut) {
+        let Some(mut normaliser) = self.normaliser.take() else {
+            return self.event(&event, out);
+        };
+        let comment = self.comment && event == Event::End && self.end.is_none();
+        let mut last = None;
+        normaliser.event(event, &mut |event| match event {
+            // Behind what the normaliser still has to say.
+            Event::End if comment => last = Some(Event::End),
+            event => self.event(&event, out),
+        });
+        if let Some(last) = last {
+            openai::put_comment(&normaliser, out);
+            self.event(&last, out);
+        }
+        self.normaliser = Some(normaliser);
+    }
+
     fn event(&mut self, event: &Event<'_>, out: &mut BytesMut) {
         if self.end.is_some() {
             return;
@@ -224,9 +279,15 @@ impl Caller {
             | Event::Redacted { .. }
             | Event::KeepAlive => {}
         }
-        match &mut self.to {
-            StreamTo::Chat(writer) => writer.write(event, &self.names, out),
+        let (to, names) = (&mut self.to, &self.names);
+        let mut write = |event: &Event<'_>| match to {
+            StreamTo::Chat(writer) => writer.write(event, names, out),
             StreamTo::Completion(writer) => writer.write(event, out),
+        };
+        if self.reveal.shows_all() {
+            write(event);
+        } else {
+            self.reveal.event(event.clone(), &mut |event| write(&event));
         }
         if let Some(kept) = &mut self.kept {
             let writer = match &self.to {

@@ -55,7 +55,9 @@ pub(super) fn answer(
         calls,
         ..Answer::default()
     };
-    if script.reasoning || facts.thinks {
+    if let Some(bytes) = script.repeat {
+        answer.reasoning = repeated(facts, bytes).0;
+    } else if script.reasoning || facts.thinks {
         answer.reasoning = ["Let ", "me ", "think."].map(str::to_owned).to_vec();
     }
     if answer.calls.is_empty() {
@@ -162,6 +164,9 @@ fn pieces(flavor: Flavor, facts: &Facts, script: &Script, body: &[u8]) -> Vec<St
     if script.echo {
         return words(&String::from_utf8_lossy(body));
     }
+    if let Some(bytes) = script.repeat {
+        return repeated(facts, bytes).1;
+    }
     if let Some(text) = &script.say {
         return words(text);
     }
@@ -192,6 +197,28 @@ fn filler(index: usize, script: &Script) -> String {
 
 fn words(text: &str) -> Vec<String> {
     text.split_inclusive(' ').map(str::to_owned).collect()
+}
+
+/// The reasoning and the text that the user has written, in pieces.
+fn repeated(facts: &Facts, bytes: usize) -> (Vec<String>, Vec<String>) {
+    let text = facts.user_text.as_deref().unwrap_or_default();
+    let text = text.rfind("[[sim:").map_or(text, |script| &text[..script]);
+    let (reasoning, text) = text.split_once('\u{1e}').unwrap_or(("", text));
+    (pieces_of(reasoning, bytes), pieces_of(text, bytes))
+}
+
+/// A text in pieces of at most so many bytes, but whole characters; 0 for one piece.
+fn pieces_of(text: &str, bytes: usize) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    for letter in text.chars() {
+        match pieces.last_mut() {
+            Some(piece) if bytes == 0 || piece.len() + letter.len_utf8() <= bytes => {
+                piece.push(letter);
+            }
+            Some(_) | None => pieces.push(letter.to_string()),
+        }
+    }
+    pieces
 }
 
 fn without_script(text: &str) -> String {

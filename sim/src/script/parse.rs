@@ -62,6 +62,7 @@ fn set(script: &mut Script, key: &str, value: &str) -> Result<(), &'static str> 
         "usage" => script.usage = usage(value)?,
         "empty" => script.empty = Some(empty(value)?),
         "echo" => script.echo = switch(value)?,
+        "repeat" => script.repeat = Some(number(value)?),
         "first_ms" => script.first = millis(value)?,
         "gap_ms" => script.gap = millis(value)?,
         "burst" => script.burst = switch(value)?,

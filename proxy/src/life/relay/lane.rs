@@ -4,6 +4,7 @@
 use bytes::BytesMut;
 use wire::dialect::openai::{End, StreamEditor};
 use wire::hub::Thinking;
+use wire::normaliser::Normaliser;
 use wire::translation::Translation;
 use wire::usage::Usage;
 
@@ -74,6 +75,14 @@ impl Lane {
         match self {
             Self::Edited(_) => Vec::new(),
             Self::Translated(translation) => translation.take_thinking(),
+        }
+    }
+
+    /// What was made of the answer's text, where something was looked for.
+    pub(in super::super) fn normaliser(&self) -> Option<&Normaliser> {
+        match self {
+            Self::Edited(editor) => editor.normaliser(),
+            Self::Translated(translation) => translation.normaliser(),
         }
     }
 

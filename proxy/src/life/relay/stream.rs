@@ -42,6 +42,7 @@ pub(in super::super) async fn relay(
     account: &mut Account,
 ) -> Result<(), Fault> {
     let outcome = pass_on(gateway, caller, &mut streaming, account).await;
+    account.normalised(streaming.lane.normaliser());
     if let Some(mut pass) = streaming.pass.take() {
         match &outcome {
             Ok(()) => pass.succeeded(),

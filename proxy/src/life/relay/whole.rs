@@ -4,13 +4,14 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use store::route::ReplyForm;
-use wire::dialect::openai::{Reply, coded, collect, replay};
+use wire::dialect::openai::{Reply, coded, collect, normalised_reply, replay};
+use wire::normaliser::Normaliser;
 use wire::provider::Call;
 
 use super::super::account::Account;
 use super::super::reply;
 use super::super::send::{Errand, Times, Whole, local};
-use super::super::translate::Order;
+use super::super::translate::{Order, native_calls};
 use super::{reply_fault, stream_fault, stream_header};
 use crate::fault::Fault;
 use crate::live::Target;
@@ -28,6 +29,7 @@ pub(in super::super) fn complete(
     replies: Vec<(Bytes, bool)>,
 ) -> Result<Box<Whole>, Fault> {
     if let Some(done) = order.completed(errand, &replies)? {
+        tell_repaired(&mut header, done.normaliser.as_ref(), done.repaired)?;
         if let Some(thread) = order.thread() {
             for (call, thinking) in done.thinking {
                 errand.gateway.thoughts.keep(thread, call, thinking);
@@ -44,6 +46,7 @@ pub(in super::super) fn complete(
             body: done.body,
             streams: errand.form.stream,
             times: Times::default(),
+            normaliser: done.normaliser,
         }));
     }
     let (body, is_stream) = replies.into_iter().next().unwrap_or_default();
@@ -54,16 +57,45 @@ pub(in super::super) fn complete(
     };
     let wants_base64 = errand.call == Call::Embeddings && errand.accepted.request.wants_base64();
     let body = if wants_base64 { coded(&body) } else { body };
-    let reply = Reply::read(&body, &errand.target.name).map_err(|f| reply_fault(&f, target))?;
+    let manner = errand.manner();
+    let mut native = manner.as_ref().and_then(|m| native_calls(errand, m));
+    let reply = Reply::mended(&body, &errand.target.name, native.as_mut());
+    let reply = reply.map_err(|fault| reply_fault(&fault, target))?;
+    let mut body = reply.body.to_bytes();
+    let mut normaliser = None;
+    if let Some(manner) = manner.filter(|manner| manner.may_change(&body)) {
+        let shown = manner.shown;
+        let found = normaliser.insert(Normaliser::whole(manner.rules));
+        let normalised = normalised_reply(&body, found, shown, &errand.writer().id);
+        body = normalised.unwrap_or(body);
+    }
+    let mended = native.map_or(0, |native| native.repaired());
+    tell_repaired(&mut header, normaliser.as_ref(), mended)?;
     Ok(Box::new(Whole {
         header,
         usage: reply.usage,
         answer_bytes: reply.answer_bytes,
         empty: errand.call != Call::Embeddings && reply.answer_bytes == 0 && !reply.says_why,
-        body: reply.body.to_bytes(),
+        body,
         streams: errand.form.stream,
         times: Times::default(),
+        normaliser,
     }))
+}
+
+/// Says how many calls of the answer were text, or were mended.
+fn tell_repaired(
+    header: &mut ResponseHeader,
+    normaliser: Option<&Normaliser>,
+    mended: u32,
+) -> Result<(), Fault> {
+    let repaired = normaliser.map_or(0, Normaliser::found) + mended as usize;
+    if repaired == 0 {
+        return Ok(());
+    }
+    header
+        .insert_header("x-tool-calls-repaired", repaired)
+        .map_err(|err| Fault::internal(format!("the response header: {err}")))
 }
 
 /// Sends a whole answer, as a stream when the caller wants one.
@@ -80,6 +112,7 @@ pub(in super::super) async fn relay(
     let status = header.status.as_u16();
     account.saw(whole.usage, whole.answer_bytes);
     account.took(whole.times);
+    account.normalised(whole.normaliser.as_ref());
     let internal = |err: Box<pingora::Error>| Fault::internal(err.to_string());
     reply::tell_attempts(&mut header, account.attempts()).map_err(internal)?;
     let sending = if form.stream {

@@ -12,6 +12,7 @@ use store::route::Refused;
 use wire::dialect::openai::End;
 use wire::dialect::runpod::Worker;
 use wire::edit::Segments;
+use wire::normaliser::Normaliser;
 use wire::outbound::Context;
 use wire::provider::Call;
 use wire::usage::Usage;
@@ -63,6 +64,8 @@ pub(in super::super) struct Whole {
     /// The caller gets it as a stream, which begins only now.
     pub(in super::super) streams: bool,
     pub(in super::super) times: Times,
+    /// What was made of its text, where something was looked for.
+    pub(in super::super) normaliser: Option<Normaliser>,
 }
 
 impl Streaming {

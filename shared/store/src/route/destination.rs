@@ -85,6 +85,7 @@ impl Destination<'_> {
             model_json: self.actual,
             defaults: self.defaults,
             whole,
+            repair_history: model.repair.history,
             auto_cache: model.auto_cache,
             inline_system: model.inline_system,
             recall: known.recall,

@@ -5,10 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::assignments::Assignments;
 use super::{Failure, Store};
 use crate::error::StoreError;
-use crate::field_errors::FieldErrors;
-use crate::tool_pattern::{
-    StoredToolPattern, ToolPatternDraft, ToolPatternRow, check_group, check_regex,
-};
+use crate::tool_pattern::{StoredToolPattern, ToolPatternDraft, ToolPatternRow, mapping_text};
 
 const WHAT: &str = "tool pattern";
 
@@ -35,14 +32,12 @@ impl Store {
     /// Writes a new tool pattern and gives its id.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`], [`StoreError::Invalid`] when the capture group does not
-    /// exist, or when the file cannot be written.
+    /// [`StoreError::Duplicate`], or when the file cannot be written.
     pub fn create_tool_pattern(&self, draft: &ToolPatternDraft) -> Result<i64, StoreError> {
         self.write(|connection| {
             if let Some(name) = &draft.pattern_name {
                 refuse_duplicate(connection, name)?;
             }
-            require_group(draft, None)?;
             Ok(assignments(draft).insert(connection, "tool_patterns")?)
         })
     }
@@ -51,7 +46,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Missing`], [`StoreError::Duplicate`], [`StoreError::Invalid`] when the
-    /// capture group does not exist, or when the file cannot be written.
+    /// row would be none that can be used, or when the file cannot be written.
     pub fn update_tool_pattern(&self, id: i64, draft: &ToolPatternDraft) -> Result<(), StoreError> {
         self.write(|connection| {
             let stored = read_one(connection, id)?.row;
@@ -59,7 +54,12 @@ impl Store {
             if let Some(name) = renamed.filter(|name| **name != stored.pattern_name) {
                 refuse_duplicate(connection, name)?;
             }
-            require_group(draft, Some(&stored))?;
+            if draft.is_about_matching() {
+                draft
+                    .applied_to(Some(&stored))
+                    .judge()
+                    .map_err(StoreError::from)?;
+            }
             Ok(assignments(draft).update(connection, "tool_patterns", id)?)
         })
     }
@@ -113,34 +113,13 @@ fn refuse_duplicate(connection: &Connection, name: &str) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Checks the capture group against the regular expression the row will have.
-fn require_group(
-    draft: &ToolPatternDraft,
-    stored: Option<&ToolPatternRow>,
-) -> Result<(), StoreError> {
-    if draft.tool_name_group.is_none() && draft.regex_pattern.is_none() {
-        return Ok(());
-    }
-    let group = draft
-        .tool_name_group
-        .unwrap_or_else(|| stored.and_then(|row| row.tool_name_group));
-    let regex = draft
-        .regex_pattern
-        .as_deref()
-        .or_else(|| stored.map(|row| row.regex_pattern.as_str()));
-    if let (Some(group), Some(regex)) = (group, regex)
-        && let Err(why) = check_regex(regex).and_then(|groups| check_group(group, groups))
-    {
-        return Err(FieldErrors::one("tool_name_group", why).into());
-    }
-    Ok(())
-}
-
-fn assignments(draft: &ToolPatternDraft) -> Assignments {
+/// The columns that the draft sets.
+pub(super) fn assignments(draft: &ToolPatternDraft) -> Assignments {
     let ToolPatternDraft {
         pattern_name,
         pattern_type,
         regex_pattern,
+        strength,
         tool_name,
         tool_name_group,
         tool_name_json_path,
@@ -148,21 +127,32 @@ fn assignments(draft: &ToolPatternDraft) -> Assignments {
         parameter_mapping,
         enabled,
         priority,
+        builtin,
     } = draft;
-    let json = |mapping: &_| serde_json::to_string(mapping).unwrap_or_else(|_| "{}".to_owned());
     let mut row = Assignments::default();
     row.set_given("pattern_name", pattern_name.clone());
     row.set_given(
         "pattern_type",
-        pattern_type.map(|kind| kind.id().to_owned()),
+        pattern_type.map(|form| form.id().to_owned()),
     );
     row.set_given("regex_pattern", regex_pattern.clone());
+    row.set_given(
+        "strength",
+        strength.map(|strength| strength.id().to_owned()),
+    );
     row.set_given("tool_name", tool_name.clone());
     row.set_given("tool_name_group", *tool_name_group);
     row.set_given("tool_name_json_path", tool_name_json_path.clone());
-    row.set_given("tool_name_mapping", tool_name_mapping.as_ref().map(json));
-    row.set_given("parameter_mapping", parameter_mapping.as_ref().map(json));
+    row.set_given(
+        "tool_name_mapping",
+        tool_name_mapping.as_ref().map(mapping_text),
+    );
+    row.set_given(
+        "parameter_mapping",
+        parameter_mapping.as_ref().map(mapping_text),
+    );
     row.set_given("enabled", *enabled);
     row.set_given("priority", *priority);
+    row.set_given("builtin", builtin.clone());
     row
 }

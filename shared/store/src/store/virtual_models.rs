@@ -7,7 +7,7 @@ use super::{Failure, Store, routing};
 use crate::custom_headers;
 use crate::error::StoreError;
 use crate::field_errors::FieldErrors;
-use crate::virtual_model::{StoredVirtualModel, VirtualModelDraft, VirtualModelRow};
+use crate::virtual_model::{RepairDraft, StoredVirtualModel, VirtualModelDraft, VirtualModelRow};
 
 const WHAT: &str = "virtual model";
 
@@ -192,6 +192,7 @@ fn assignments(draft: &VirtualModelDraft) -> Assignments {
         inline_system,
         keep_alive,
         num_ctx,
+        repair,
         routing: _,
     } = draft;
     let mut row = Assignments::default();
@@ -223,5 +224,31 @@ fn assignments(draft: &VirtualModelDraft) -> Assignments {
     row.set_given("inline_system", *inline_system);
     row.set_given("keep_alive", keep_alive.clone());
     row.set_given("num_ctx", *num_ctx);
+    assign_repair(&mut row, repair);
     row
+}
+
+fn assign_repair(row: &mut Assignments, draft: &RepairDraft) {
+    let RepairDraft {
+        tool_calls,
+        arguments,
+        history,
+        reasoning_form,
+        thinking,
+        comment,
+        keep_text_bytes,
+    } = draft;
+    row.set_given("repair_tool_calls", *tool_calls);
+    row.set_given("repair_arguments", *arguments);
+    row.set_given("repair_history", *history);
+    row.set_given(
+        "reasoning_form",
+        reasoning_form.map(|form| form.id().to_owned()),
+    );
+    row.set_given(
+        "thinking",
+        thinking.map(|thinking| thinking.id().to_owned()),
+    );
+    row.set_given("repaired_comment", *comment);
+    row.set_given("keep_tool_text_bytes", *keep_text_bytes);
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::repair::RepairDraft;
 use super::routing::RoutingDraft;
 use crate::config::QueuePriority;
 use crate::custom_headers::CustomHeaders;
@@ -50,6 +51,7 @@ pub struct VirtualModelDraft {
     pub(crate) inline_system: Option<bool>,
     pub(crate) keep_alive: Option<Option<String>>,
     pub(crate) num_ctx: Option<Option<i64>>,
+    pub(crate) repair: RepairDraft,
     pub(crate) routing: Option<RoutingDraft>,
 }
 
@@ -127,6 +129,7 @@ impl VirtualModelDraft {
             inline_system: input.flag("inline_system"),
             keep_alive: keep_alive(input),
             num_ctx: input.whole("num_ctx", 1, MAX_NUM_CTX),
+            repair: RepairDraft::read(input),
             routing: input
                 .object("routing", RoutingDraft::read)
                 .map(|routing| routing.unwrap_or_else(RoutingDraft::cleared)),

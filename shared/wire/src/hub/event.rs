@@ -95,6 +95,62 @@ pub enum Event<'a> {
     Fault(StreamFault),
 }
 
+impl Event<'_> {
+    /// The same with texts of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Event<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Self::Start { id, model, created } => Event::Start {
+                id: own(id),
+                model: own(model),
+                created,
+            },
+            Self::Text { choice, text } => Event::Text {
+                choice,
+                text: own(text),
+            },
+            Self::Reasoning { choice, text } => Event::Reasoning {
+                choice,
+                text: own(text),
+            },
+            Self::Signature { choice, signature } => Event::Signature {
+                choice,
+                signature: own(signature),
+            },
+            Self::Redacted { choice, data } => Event::Redacted {
+                choice,
+                data: own(data),
+            },
+            Self::Refusal { choice, text } => Event::Refusal {
+                choice,
+                text: own(text),
+            },
+            Self::Call {
+                choice,
+                call,
+                id,
+                name,
+            } => Event::Call {
+                choice,
+                call,
+                id: own(id),
+                name: own(name),
+            },
+            Self::Arguments { choice, call, text } => Event::Arguments {
+                choice,
+                call,
+                text: own(text),
+            },
+            Self::Finish { choice, reason } => Event::Finish { choice, reason },
+            Self::Usage(usage) => Event::Usage(usage),
+            Self::KeepAlive => Event::KeepAlive,
+            Self::End => Event::End,
+            Self::Fault(fault) => Event::Fault(fault),
+        }
+    }
+}
+
 /// Why an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {

@@ -120,7 +120,7 @@ pub const BUILTINS: &[Builtin] = &[
         "inline_json",
         90,
         Calls,
-        r"\{|\[\s*\{",
+        r#"\{\s*["']|\[\s*\{"#,
         "JSON alone on the last lines: Llama 3, xLAM, models without a template",
     ),
     Builtin::weak(
@@ -141,7 +141,7 @@ pub const BUILTINS: &[Builtin] = &[
         "tool_call_nested_xml",
         96,
         Parameters,
-        r"<(?:seed:)?tool_call>\s*<function=([^<>\s]{1,128})\s*>",
+        r"<(?:seed:)?tool_call>\s*<function=([^<>\s]+)\s*>",
         "Qwen3-Coder, Qwen3.5, Nemotron 3, Step 3.5, MiMo, Seed-OSS",
     )
     .named(),
@@ -149,7 +149,7 @@ pub const BUILTINS: &[Builtin] = &[
         "function_parameters",
         95,
         Parameters,
-        r"<function=([^<>\s]{1,128})\s*>",
+        r"<function=([^<>\s]+)\s*>",
         "Qwen3-Coder without its wrapper",
     )
     .named(),
@@ -157,7 +157,7 @@ pub const BUILTINS: &[Builtin] = &[
         "function_json",
         94,
         Arguments,
-        r"<function=([^<>\s]{1,128})\s*>\s*",
+        r"<function=([^<>\s]+)\s*>\s*",
         "Llama 3 with JSON in its function tag",
     )
     .named(),
@@ -165,7 +165,7 @@ pub const BUILTINS: &[Builtin] = &[
         "tool_name",
         93,
         Parameters,
-        r"<tool_call>\s*<tool_name>\s*([^<>\s]{1,128})\s*</tool_name>",
+        r"<tool_call>\s*<tool_name>\s*([^<>\s]+)\s*</tool_name>",
         "Qwen with the name in a tag of its own",
     )
     .named(),
@@ -173,7 +173,7 @@ pub const BUILTINS: &[Builtin] = &[
         "glm",
         88,
         Pairs,
-        r"(?:<tool_calls(?::[A-Za-z0-9_]+)?>\s*)?<tool_call(?::[A-Za-z0-9_]+)?>\s*([A-Za-z0-9_.\-]{1,128})(?:\s|\\n)*(?:<tool_sep(?::[A-Za-z0-9_]+)?>)?",
+        r"(?:<tool_calls(?::[A-Za-z0-9_]+)?>\s*)?<tool_call(?::[A-Za-z0-9_]+)?>\s*([A-Za-z0-9_.\-]+)(?:\s|\\n)*(?:<tool_sep(?::[A-Za-z0-9_]+)?>)?",
         "GLM-4.5 and later, Hunyuan 3, Ling 3: keys and values in tags of their own",
     )
     .named(),
@@ -181,7 +181,7 @@ pub const BUILTINS: &[Builtin] = &[
         "tool_call_bare_param",
         87,
         Parameters,
-        r"<tool_call>\s*([A-Za-z0-9_.\-]{1,128})\s*",
+        r"<tool_call>\s*([A-Za-z0-9_.\-]+)\s*",
         "Qwen3-Coder with the name as plain text",
     )
     .named(),
@@ -196,7 +196,7 @@ pub const BUILTINS: &[Builtin] = &[
         "tool_use",
         80,
         Arguments,
-        r#"<tool_use(?:\s+code)?\s+name\s*=\s*"([^"<>]{1,128})"\s*>\s*"#,
+        r#"<tool_use(?:\s+code)?\s+name\s*=\s*"([^"<>]+)"\s*>\s*"#,
         "a tool_use tag with the name in it",
     )
     .named(),
@@ -218,14 +218,14 @@ pub const BUILTINS: &[Builtin] = &[
         "tool_call",
         80,
         Calls,
-        r"(?:<tool_call>\s*)+",
+        r"<tool_call>\s*(?:<tool_call>\s*)?",
         "Hermes, Qwen2.5, Qwen3, Granite 4, Ernie 4.5, xLAM and many more",
     ),
     Builtin::strong(
         "bracket_tool",
         70,
         Arguments,
-        r"\[tool\]\s*([A-Za-z0-9_.\-]{1,128})\s*\[/tool\]\s*",
+        r"\[tool\]\s*([A-Za-z0-9_.\-]+)\s*\[/tool\]\s*",
         "the name between [tool] marks, JSON behind them",
     )
     .named(),
@@ -233,14 +233,14 @@ pub const BUILTINS: &[Builtin] = &[
         "mistral",
         82,
         Calls,
-        r"(?:\[TOOL_CALLS\]\s*)+",
+        r"\[TOOL_CALLS\]\s*(?:\[TOOL_CALLS\]\s*)?",
         "Mistral 7B, Nemo, Mixtral: a list behind [TOOL_CALLS]",
     ),
     Builtin::strong(
         "mistral_named",
         81,
         Arguments,
-        r"(?:\[TOOL_CALLS\]\s*)+([A-Za-z0-9_.\-]{1,128})\s*(?:\[CALL_ID\]\s*[A-Za-z0-9_\-]*\s*)?(?:\[ARGS\])?\s*",
+        r"\[TOOL_CALLS\]\s*(?:\[TOOL_CALLS\]\s*)?([A-Za-z0-9_.\-]+)\s*(?:\[CALL_ID\]\s*[A-Za-z0-9_\-]*\s*)?(?:\[ARGS\])?\s*",
         "Mistral Small 3, Devstral, Magistral: name and JSON behind [TOOL_CALLS]",
     )
     .named(),
@@ -248,7 +248,7 @@ pub const BUILTINS: &[Builtin] = &[
         "mistral_stripped",
         54,
         Arguments,
-        r"([A-Za-z_][A-Za-z0-9_.\-]{0,127})\s?(?:\[CALL_ID\]\s*[A-Za-z0-9_\-]*\s*)?(?:\[ARGS\]\s*)?",
+        r"([A-Za-z_][A-Za-z0-9_.\-]*)\s?(?:\[CALL_ID\]\s*[A-Za-z0-9_\-]*\s*)?(?:\[ARGS\]\s*)?",
         "the same without its special token: name and JSON alone",
     )
     .named(),
@@ -256,7 +256,7 @@ pub const BUILTINS: &[Builtin] = &[
         "deepseek",
         84,
         Arguments,
-        r"(?:<[｜|]tool[▁_]calls[▁_]begin[｜|]>\s*)*<[｜|]tool[▁_]call[▁_]begin[｜|]>\s*(?:function\s*<[｜|]tool[▁_]sep[｜|]>\s*)?([A-Za-z0-9_.\-]{1,128})\s*(?:<[｜|]tool[▁_]sep[｜|]>)?\s*(?:```)?(?:json)?\s*",
+        r"(?:<[｜|]tool[▁_]calls[▁_]begin[｜|]>\s*){0,4}<[｜|]tool[▁_]call[▁_]begin[｜|]>\s*(?:function\s*<[｜|]tool[▁_]sep[｜|]>\s*)?([A-Za-z0-9_.\-]+)\s*(?:<[｜|]tool[▁_]sep[｜|]>)?\s*(?:```)?(?:json)?\s*",
         "DeepSeek V3, R1 and V3.1",
     )
     .named(),
@@ -264,7 +264,7 @@ pub const BUILTINS: &[Builtin] = &[
         "step3",
         86,
         Parameters,
-        r#"(?:<[｜|]tool[▁_]calls[▁_]begin[｜|]>\s*)*(?:<[｜|]tool[▁_]call[▁_]begin[｜|]>\s*function\s*<[｜|]tool[▁_]sep[｜|]>\s*)?<steptml:invoke\s+name\s*=\s*"([^"<>]{1,128})"\s*>"#,
+        r#"(?:<[｜|]tool[▁_]calls[▁_]begin[｜|]>\s*){0,4}(?:<[｜|]tool[▁_]call[▁_]begin[｜|]>\s*function\s*<[｜|]tool[▁_]sep[｜|]>\s*)?<steptml:invoke\s+name\s*=\s*"([^"<>]+)"\s*>"#,
         "Step 3",
     )
     .named(),
@@ -272,7 +272,7 @@ pub const BUILTINS: &[Builtin] = &[
         "dsml",
         83,
         Parameters,
-        r#"(?:<[｜|]+DSML[｜|]+(?:function_calls|tool_calls)>\s*)?<[｜|]+DSML[｜|]+invoke\s+name\s*=\s*"([^"<>]{1,128})"\s*>"#,
+        r#"(?:<[｜|]+DSML[｜|]+(?:function_calls|tool_calls)>\s*)?<[｜|]+DSML[｜|]+invoke\s+name\s*=\s*"([^"<>]+)"\s*>"#,
         "DeepSeek V3.2 and V4",
     )
     .named(),
@@ -280,7 +280,7 @@ pub const BUILTINS: &[Builtin] = &[
         "kimi_k2",
         78,
         Arguments,
-        r"(?:<\|tool_calls_section_begin\|>\s*)*<\|tool_call_begin\|>\s*([A-Za-z0-9_.:\-]{1,160})\s*<\|tool_call_argument_begin\|>\s*",
+        r"(?:<\|tool_calls_section_begin\|>\s*){0,4}<\|tool_call_begin\|>\s*([A-Za-z0-9_.:\-]+)\s*<\|tool_call_argument_begin\|>\s*",
         "Kimi K2, K2 Thinking, K2.5",
     )
     .named(),
@@ -288,7 +288,7 @@ pub const BUILTINS: &[Builtin] = &[
         "kimi_stripped",
         77,
         Arguments,
-        r"([A-Za-z_][A-Za-z0-9_.\-]{0,127}(?::[0-9]+)?)\s*<\|tool_call_argument_begin\|>\s*",
+        r"([A-Za-z_][A-Za-z0-9_.\-]*(?::[0-9]+)?)\s*<\|tool_call_argument_begin\|>\s*",
         "the same without its first tokens",
     )
     .named(),
@@ -296,14 +296,14 @@ pub const BUILTINS: &[Builtin] = &[
         "tool_calls",
         76,
         Calls,
-        r"(?:<tool_calls>\s*)+",
+        r"<tool_calls>\s*(?:<tool_calls>\s*)?",
         "MiniMax M1, Jamba, Hunyuan A13B",
     ),
     Builtin::strong(
         "minimax_m2",
         75,
         Parameters,
-        r#"<minimax:tool_call>\s*<invoke\s+name\s*=\s*"([^"<>]{1,128})"\s*>"#,
+        r#"<minimax:tool_call>\s*<invoke\s+name\s*=\s*"([^"<>]+)"\s*>"#,
         "MiniMax M2, M2.1, M2.5",
     )
     .named(),
@@ -311,7 +311,7 @@ pub const BUILTINS: &[Builtin] = &[
         "minimax_m3",
         74,
         Parameters,
-        r#"\]<\]minimax\[>\[<tool_call>\s*\]<\]minimax\[>\[<invoke\s+name\s*=\s*"([^"<>]{1,128})"\s*>"#,
+        r#"\]<\]minimax\[>\[<tool_call>\s*\]<\]minimax\[>\[<invoke\s+name\s*=\s*"([^"<>]+)"\s*>"#,
         "MiniMax M3",
     )
     .named(),
@@ -319,7 +319,7 @@ pub const BUILTINS: &[Builtin] = &[
         "claude_invoke",
         73,
         Parameters,
-        r#"(?:<(?:[a-z]+:)?function_calls>\s*)?<(?:[a-z]+:)?invoke\s+name\s*=\s*"([^"<>]{1,128})"\s*>"#,
+        r#"(?:<(?:[a-z]+:)?function_calls>\s*)?<(?:[a-z]+:)?invoke\s+name\s*=\s*"([^"<>]+)"\s*>"#,
         "models trained on Claude's transcripts",
     )
     .named(),
@@ -341,7 +341,7 @@ pub const BUILTINS: &[Builtin] = &[
         "function_call",
         69,
         Calls,
-        r"(?:<function_call>\s*)+",
+        r"<function_call>\s*(?:<function_call>\s*)?",
         "Granite 20B and others: function_call tags",
     ),
     Builtin::strong(
@@ -404,7 +404,7 @@ pub const BUILTINS: &[Builtin] = &[
         "gemma4",
         59,
         Gemma,
-        r"<\|tool_call>\s*call:\s*([A-Za-z0-9_.\-]{1,128})\s*",
+        r"<\|tool_call>\s*call:\s*([A-Za-z0-9_.\-]+)\s*",
         "Gemma 4",
     )
     .named(),
@@ -412,7 +412,7 @@ pub const BUILTINS: &[Builtin] = &[
         "functiongemma",
         58,
         Gemma,
-        r"<start_function_call>\s*call:\s*([A-Za-z0-9_.\-]{1,128})\s*",
+        r"<start_function_call>\s*call:\s*([A-Za-z0-9_.\-]+)\s*",
         "FunctionGemma",
     )
     .named(),
@@ -427,7 +427,7 @@ pub const BUILTINS: &[Builtin] = &[
         "harmony_stripped",
         56,
         Arguments,
-        r"(?:assistant)?commentary to=([A-Za-z0-9_.\-]{1,160})\s*(?:<\|constrain\|>\s*)?(?:json|code)\s*(?:<\|message\|>)?\s*",
+        r"(?:assistant)?commentary to=([A-Za-z0-9_.\-]+)\s*(?:<\|constrain\|>\s*)?(?:json|code)\s*(?:<\|message\|>)?\s*",
         "gpt-oss without its special tokens",
     )
     .named(),
@@ -442,7 +442,7 @@ pub const BUILTINS: &[Builtin] = &[
         "xml_tool_tag",
         52,
         Tag,
-        r"<([A-Za-z_][A-Za-z0-9_.\-]{0,127})",
+        r"<([A-Za-z_][A-Za-z0-9_.\-]*)",
         "Cline, Roo and GLM 5: a tag that is named like the tool",
     )
     .named(),

@@ -1,20 +1,31 @@
-//! What holds for the readers whatever the text: the laws that the tests check on
+//! What holds for the readers and for the engine whatever the text: the laws that the tests check on
 //! texts made up of likely pieces, and the fuzz target on any.
 //!
 //! Only with the feature `laws`, which nothing but the fuzz crate switches on.
 
+mod machine;
+
 use serde::de::IgnoredAny;
 
 use super::json::{self, End};
+use super::mend::{Mended, Mender};
 use super::python;
 use super::scan::Scan;
 use super::schema::Schema;
+use super::value::Value;
 
-/// Checks every law of the readers on one text; where one is broken it panics.
+/// Checks every law on one text; where one is broken it panics.
 pub fn check(text: &str) {
+    check_readers(text);
+    machine::check(text);
+}
+
+/// Checks the laws of the readers alone.
+fn check_readers(text: &str) {
     check_json(text);
     check_closed(text);
     check_python(text);
+    check_mend(text);
     if let Some((schema, arguments)) = text.split_once('\n') {
         check_schema(schema, arguments);
     }
@@ -101,6 +112,54 @@ fn check_python(text: &str) {
             assert_eq!(python::list(part), Scan::More, "a part asks for more");
         }
     }
+}
+
+fn check_mend(text: &str) {
+    let (out, mended) = mend([text].into_iter());
+    let letters = text.split_inclusive(|_: char| true);
+    let split = mend(letters);
+    assert_eq!(split, (out.clone(), mended), "a split changes nothing");
+    if mended != Mended::Repaired {
+        assert_eq!(out, text, "what is not repaired leaves as it came");
+    }
+    if mended != Mended::Broken {
+        let strict = serde_json::from_str::<IgnoredAny>(&out);
+        assert!(strict.is_ok(), "what is not broken is JSON: {out:?}");
+    }
+    let is_container = text.trim_ascii_start().starts_with(['{', '[']);
+    if is_container && serde_json::from_str::<serde_json::Value>(text).is_ok() {
+        assert_eq!(mended, Mended::Unchanged, "JSON is not repaired");
+    }
+    let reads = |value: &Value| matches!(value, Value::Object(_) | Value::List(_));
+    let whole = json::whole(text).filter(|json| reads(&json.value));
+    match mended {
+        Mended::Repaired if is_container => {
+            let again = json::whole(&out).map(|json| (json.value, json.repaired));
+            let expected = whole.map(|json| (json.value, false));
+            assert_eq!(again, expected, "both readings are one");
+        }
+        Mended::Repaired => {
+            let again = mend([out.as_str()].into_iter());
+            assert_eq!(again.0, out, "what is mended needs nothing");
+        }
+        Mended::Unchanged => {}
+        Mended::Broken => {
+            if let Scan::Done(json, length) = json::value(text)
+                && reads(&json.value)
+                && text[length..].trim_ascii().is_empty()
+            {
+                let depth = text.matches(['{', '[']).count();
+                assert!(depth > 127, "what is complete can be mended");
+            }
+        }
+    }
+}
+
+fn mend<'t>(pieces: impl Iterator<Item = &'t str>) -> (String, Mended) {
+    let (mut mender, mut out) = (Mender::new(), String::new());
+    pieces.for_each(|piece| mender.push(piece, &mut out));
+    let mended = mender.finish(&mut out);
+    (out, mended)
 }
 
 fn check_schema(schema: &str, arguments: &str) {

@@ -56,6 +56,20 @@ pub(super) fn closed_list(text: &str) -> Option<Vec<PyCall>> {
     }
 }
 
+/// How far `text` reads as the call, or the list of calls, that it starts with.
+pub(super) fn reach(text: &str) -> usize {
+    let mut reader = Reader::new(text);
+    let found = if text.trim_start().starts_with('[') {
+        reader.calls(&mut Vec::new())
+    } else {
+        reader.call().map(|_| ())
+    };
+    match found {
+        Err(Stop::More) => text.len(),
+        Ok(()) | Err(Stop::No) => reader.at,
+    }
+}
+
 /// Longer words are no names.
 const LONGEST_NAME: usize = 256;
 

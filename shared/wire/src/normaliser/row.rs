@@ -6,8 +6,12 @@ use regex_automata::util::captures::Captures;
 use regex_automata::util::start;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
+use regex_syntax::hir::literal::Extractor;
 
 use super::pattern::{LONGEST_REGEX, Pattern, PatternError};
+
+/// Bytes of a prefix that are looked at.
+const LONGEST_PREFIX: usize = 12;
 
 /// Largest automaton of one pattern in bytes.
 const LARGEST: usize = 4 << 20;
@@ -27,8 +31,8 @@ pub(super) enum Opening {
     Found(usize),
     /// With more text it may match, or match more.
     More,
-    /// It does not match.
-    No,
+    /// It does not match, which so many bytes told.
+    No(usize),
 }
 
 impl Row {
@@ -100,7 +104,7 @@ impl Row {
             .anchored(Anchored::Yes)
             .look_behind(before);
         let Ok(mut state) = self.dfa.start_state(&config) else {
-            return Opening::No;
+            return Opening::No(0);
         };
         let mut found = None;
         for (at, &byte) in text.as_bytes().iter().enumerate() {
@@ -110,9 +114,9 @@ impl Row {
                 if self.dfa.is_match_state(state) {
                     found = Some(at);
                 } else if self.dfa.is_dead_state(state) {
-                    return found.map_or(Opening::No, Opening::Found);
+                    return found.map_or(Opening::No(at), Opening::Found);
                 } else if self.dfa.is_quit_state(state) {
-                    return Opening::No;
+                    return Opening::No(at);
                 }
             }
         }
@@ -123,7 +127,37 @@ impl Row {
         if self.dfa.is_match_state(state) {
             found = Some(text.len());
         }
-        found.map_or(Opening::No, Opening::Found)
+        found.map_or(Opening::No(text.len()), Opening::Found)
+    }
+
+    /// What every match begins with, one of these; `None` when it may be anything.
+    pub(super) fn prefixes(&self) -> Option<Vec<Vec<u8>>> {
+        let mut parser = regex_syntax::ParserBuilder::new();
+        let hir = parser.dot_matches_new_line(true).build();
+        let hir = { hir }.parse(&self.pattern.regex).ok()?;
+        let mut prefixes = Extractor::new().extract(&hir);
+        prefixes.keep_first_bytes(LONGEST_PREFIX);
+        prefixes.dedup();
+        let literals = prefixes.literals()?;
+        Some(
+            literals
+                .iter()
+                .map(|literal| literal.as_bytes().to_vec())
+                .collect(),
+        )
+    }
+
+    /// Whether a match may begin with `byte`.
+    pub(super) fn may_begin(&self, byte: u8) -> bool {
+        let before = [None, Some(b'\n'), Some(b' '), Some(b'a')];
+        before.into_iter().any(|before| {
+            let config = start::Config::new()
+                .anchored(Anchored::Yes)
+                .look_behind(before);
+            self.dfa
+                .start_state(&config)
+                .is_ok_and(|state| !self.dfa.is_dead_state(self.dfa.next_state(state, byte)))
+        })
     }
 
     /// The capture groups of a match that is all of `text`, which follows `before`; by

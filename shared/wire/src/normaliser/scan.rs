@@ -21,6 +21,15 @@ pub(super) enum Stop {
 }
 
 impl<T> Scan<T> {
+    /// The same with another value.
+    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Scan<U> {
+        match self {
+            Self::Done(thing, length) => Scan::Done(change(thing), length),
+            Self::More => Scan::More,
+            Self::No => Scan::No,
+        }
+    }
+
     /// What a reader found, and where it stood then.
     pub(super) fn of(found: Result<T, Stop>, at: usize) -> Self {
         match found {

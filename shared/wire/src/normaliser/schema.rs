@@ -52,6 +52,26 @@ pub(super) enum Problem {
     NotAnObject,
 }
 
+impl Problem {
+    /// Whether something required is not there.
+    pub(super) fn is_missing(&self) -> bool {
+        match self {
+            Self::Missing(_) => true,
+            Self::UnknownKey(_) | Self::WrongType { .. } | Self::NotAnObject => false,
+        }
+    }
+
+    /// For people.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::UnknownKey(key) => format!("'{key}' is not one of its parameters"),
+            Self::Missing(key) => format!("'{key}' is missing"),
+            Self::WrongType { key, wanted } => format!("'{key}' has to be {wanted}"),
+            Self::NotAnObject => "the arguments are no object".to_owned(),
+        }
+    }
+}
+
 /// The keys under which models wrap arguments once more.
 const WRAPPERS: [&str; 4] = ["arguments", "parameters", "input", "args"];
 
@@ -149,8 +169,15 @@ impl Schema {
         self.graph.get_or_init(|| Graph::new(&self.text))
     }
 
+    /// Whether the arguments have to have this key.
+    pub(super) fn requires(&self, key: &str) -> bool {
+        let graph = self.graph();
+        let required = &graph.node(graph.root).required;
+        required.iter().any(|name| **name == *key)
+    }
+
     /// Whether the arguments may have this key.
-    fn knows(&self, key: &str) -> bool {
+    pub(super) fn knows(&self, key: &str) -> bool {
         let graph = self.graph();
         let required = &graph.node(graph.root).required;
         graph.property(graph.root, key).is_some() || required.iter().any(|name| **name == *key)

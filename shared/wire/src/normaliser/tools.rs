@@ -85,6 +85,19 @@ impl Tools {
         self.tools.get(at)
     }
 
+    /// Whether a text that begins with `written` may name a tool, as [`Tools::find`]
+    /// understands names.
+    #[must_use]
+    pub fn may_begin(&self, written: &str) -> bool {
+        const PREFIXES: [&str; 2] = ["functions.", "default_api."];
+        if PREFIXES.iter().any(|prefix| prefix.starts_with(written)) {
+            return true;
+        }
+        let part = bare(written);
+        let part = folded(without_index(part.strip_suffix(':').unwrap_or(part)));
+        self.folded.keys().any(|name| name.starts_with(&part))
+    }
+
     /// The tool of exactly this name.
     #[must_use]
     pub fn exact(&self, name: &str) -> Option<&Tool> {
@@ -97,7 +110,8 @@ impl Tools {
     }
 }
 
-fn folded(name: &str) -> String {
+/// A name without what models get wrong: letter case, `_` and `-`.
+pub(super) fn folded(name: &str) -> String {
     name.chars()
         .filter(|letter| !matches!(letter, '_' | '-'))
         .flat_map(char::to_lowercase)

@@ -10,6 +10,7 @@ use crate::dialect::openai::{
 };
 use crate::dialect::{anthropic, ollama, runpod};
 use crate::hub::{Answer, Event, StreamFault, ToolNames};
+use crate::normaliser::{Manner, Normaliser, Reveal};
 use crate::translation::{self, Kept, StreamFrom, StreamTo, Translation, WholeFrom};
 use crate::usage::Usage;
 
@@ -69,6 +70,10 @@ pub struct Completed {
     /// The signed reasoning before each tool call; see
     /// [`Translation::take_thinking`].
     pub thinking: Vec<(String, Vec<crate::hub::Thinking>)>,
+    /// What was made of its text, where something was looked for.
+    pub normaliser: Option<Normaliser>,
+    /// Calls that the upstream gave as such and that were mended.
+    pub repaired: u32,
 }
 
 impl Dialect {
@@ -113,9 +118,14 @@ impl Dialect {
 
 impl AnswerForm {
     /// The translation of a streamed answer; `None` for one that is edited or never
-    /// streamed.
+    /// streamed. Chats are normalised as `manner` says.
     #[must_use]
-    pub fn translation(&self, options: WriterOptions, names: ToolNames) -> Option<Translation> {
+    pub fn translation(
+        &self,
+        options: WriterOptions,
+        names: ToolNames,
+        manner: Option<&Manner>,
+    ) -> Option<Translation> {
         let (dialect, to) = match self {
             Self::Edited | Self::Embeddings { .. } | Self::JobEmbeddings { .. } => return None,
             Self::Chat(dialect) => (dialect, StreamTo::Chat(ChatWriter::new(options))),
@@ -127,7 +137,11 @@ impl AnswerForm {
                 (dialect, StreamTo::Completion(writer))
             }
         };
-        Some(Translation::new(dialect.stream(), to, names))
+        let translation = Translation::new(dialect.stream(), to, names);
+        Some(match (manner, self) {
+            (Some(manner), Self::Chat(_)) => translation.normalising(manner.clone()),
+            _ => translation,
+        })
     }
 
     /// The whole answer that `replies` make, one for each request that was sent;
@@ -140,6 +154,7 @@ impl AnswerForm {
         replies: &[(Bytes, bool)],
         options: &WriterOptions,
         names: &ToolNames,
+        manner: Option<&Manner>,
     ) -> Result<Option<Completed>, Failed> {
         let first = replies.first().map(|(body, _)| body.clone());
         let first = first.unwrap_or_default();
@@ -168,17 +183,31 @@ impl AnswerForm {
         let mut answers = Vec::new();
         let mut kept = Kept::default();
         let keeps = dialect == Dialect::Anthropic && echoes.is_none();
+        let manner = manner.filter(|_| echoes.is_none());
+        let mut normaliser = manner.map(|manner| Normaliser::whole(manner.rules.clone()));
+        let mut repaired = 0;
         for (body, is_stream) in replies {
             let mut answer = Answer::default();
-            dialect.read(body, *is_stream, &mut |event| {
-                answer.add(&event);
+            let mut native = manner.and_then(Manner::native_whole);
+            let mut reveal = Reveal::new(manner.map(|manner| manner.shown).unwrap_or_default());
+            let mut each = |event: Event<'_>| {
                 if keeps {
                     kept.add(&event, |choice, call, id| {
                         openai::reply_call_id(&answer.id, &options.id, (choice, call), id)
                             .into_owned()
                     });
                 }
+                reveal.event(event, &mut |event| answer.add(&event));
+            };
+            let mut normalise = |event: Event<'_>| match &mut normaliser {
+                Some(normaliser) => normaliser.event(event, &mut each),
+                None => each(event),
+            };
+            dialect.read(body, *is_stream, &mut |event| match &mut native {
+                Some(native) => native.event(event, &mut normalise),
+                None => normalise(event),
             });
+            repaired += native.map_or(0, |native| native.repaired());
             match answer.end {
                 // Of a whole reply there are no events that the caller should read of.
                 Some(Err(StreamFault::BadEvent(why))) if !is_stream => {
@@ -216,6 +245,8 @@ impl AnswerForm {
             answer_bytes: answers.iter().map(Answer::bytes).sum(),
             says_why: answers.iter().any(Answer::says_why),
             thinking: kept.take(),
+            normaliser,
+            repaired,
         }))
     }
 }
@@ -238,6 +269,8 @@ impl Completed {
             answer_bytes: 0,
             says_why: true,
             thinking: Vec::new(),
+            normaliser: None,
+            repaired: 0,
         }
     }
 }

@@ -146,6 +146,7 @@ mod tests {
                 ..Defaults::default()
             },
             whole: false,
+            repair_history: false,
             auto_cache: false,
             inline_system: false,
             recall: &|_| None,

@@ -31,6 +31,7 @@ fn write_to(
         model_json: &Bytes::from_static(b"\"upstream\""),
         defaults: &Defaults::default(),
         whole: false,
+        repair_history: true,
         auto_cache: false,
         inline_system: false,
         recall: &|_| None,
@@ -71,7 +72,7 @@ fn whole(outbound: &Outbound, reply: &Value) -> Completed {
     let replies = [(Bytes::from(reply.to_string()), false)];
     let completed = outbound
         .answer
-        .completed(&replies, &options(), &outbound.names);
+        .completed(&replies, &options(), &outbound.names, None);
     completed.unwrap().unwrap()
 }
 
@@ -83,7 +84,7 @@ fn choice(outbound: &Outbound, reply: &Value) -> Value {
 fn streamed(outbound: &Outbound, output: &Value) -> String {
     let mut translation = outbound
         .answer
-        .translation(options(), ToolNames::default())
+        .translation(options(), ToolNames::default(), None)
         .unwrap();
     let mut out = BytesMut::new();
     translation.push(output.to_string().as_bytes(), &mut out);
@@ -173,7 +174,7 @@ fn a_fault_in_a_reply_is_told() {
     let replies = [(Bytes::from(output.to_string()), false)];
     let failed = outbound
         .answer
-        .completed(&replies, &options(), &outbound.names);
+        .completed(&replies, &options(), &outbound.names, None);
     assert!(
         matches!(failed, Err(Failed::Stream(StreamFault::Upstream(_)))),
         "{failed:?}"
@@ -231,7 +232,9 @@ fn thinking_is_kept_alike_from_a_stream_and_a_whole_reply() {
         json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 2}}),
     );
     event(json!({"type": "message_stop"}));
-    let translation = outbound.answer.translation(options(), ToolNames::default());
+    let translation = outbound
+        .answer
+        .translation(options(), ToolNames::default(), None);
     let mut translation = translation.unwrap();
     let mut out = BytesMut::new();
     translation.push(stream.as_bytes(), &mut out);
@@ -239,7 +242,7 @@ fn thinking_is_kept_alike_from_a_stream_and_a_whole_reply() {
     let replies = [(Bytes::from(stream), true)];
     let completed = outbound
         .answer
-        .completed(&replies, &options(), &outbound.names);
+        .completed(&replies, &options(), &outbound.names, None);
     assert_eq!(completed.unwrap().unwrap().thinking, expected);
 }
 
@@ -299,4 +302,40 @@ fn several_answers_are_several_requests_where_one_gives_one() {
         assert_eq!(refusal.param, "n");
     }
     assert!(ollama(json!({"n": 102, "prompt": most})).is_ok());
+}
+
+/// Every lane gets the mended conversation, and the notes say what was changed.
+#[test]
+fn a_damaged_conversation_is_mended_for_every_candidate() {
+    let body = json!({"model": "v", "messages": [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": null, "tool_calls": [
+            {"type": "function", "function": {"name": "functions.f", "arguments": "{'a': 1}"}},
+            {"id": "b", "type": "function", "function": {"name": "g", "arguments": ""}},
+        ]},
+        {"role": "tool", "content": "one"},
+        {"role": "tool", "tool_call_id": "z", "content": "other"},
+    ]});
+    let openai = "http://gpu:8000";
+    for (kind, base) in [
+        (ProviderKind::OpenAi, "https://api.openai.com"),
+        (ProviderKind::Vllm, openai),
+        (ProviderKind::Anthropic, "https://api.anthropic.com"),
+        (ProviderKind::Ollama, "http://here:11434"),
+        (ProviderKind::Runpod, "https://api.runpod.ai/v2/abc"),
+    ] {
+        let out = write_to(kind, base, Worker::Vllm, Call::Chat, &body).unwrap();
+        let sent = String::from_utf8(out.bodies[0].to_bytes().to_vec()).unwrap();
+        assert!(!sent.contains("functions.f"), "{base}: {sent}");
+        assert!(!sent.contains("'a'"), "{base}: {sent}");
+        assert!(sent.contains("No result of this call"), "{base}: {sent}");
+        assert!(
+            sent.contains("not part of this conversation"),
+            "{base}: {sent}"
+        );
+        for field in ["messages[1].tool_calls[0].id", "messages[3]"] {
+            let noted = out.notes.iter().any(|note| note.field == field);
+            assert!(noted, "{base}: {field} {:?}", out.notes);
+        }
+    }
 }

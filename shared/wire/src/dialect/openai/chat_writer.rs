@@ -98,6 +98,21 @@ impl ChatWriter {
         call_id(&self.options.id, choice, call, id)
     }
 
+    /// Goes on with an answer that has begun elsewhere, with this id and time: its chunks
+    /// need no role.
+    pub(super) fn continues(&mut self, id: &str, created: Option<i64>, choices: u64) {
+        if is_usable(id) {
+            id.clone_into(&mut self.options.id);
+        }
+        self.options.created = created.unwrap_or(self.options.created);
+        let begun = || Open {
+            has_role: true,
+            ..Open::default()
+        };
+        let choices = usize::try_from(choices).unwrap_or(MOST_CHOICES);
+        self.choices.resize_with(choices.min(MOST_CHOICES), begun);
+    }
+
     /// Appends what the caller gets for `event`. Nothing for a fault: the error
     /// event is [`crate::hub::StreamFault::public`]'s.
     pub fn write(&mut self, event: &Event<'_>, names: &ToolNames, out: &mut BytesMut) {

@@ -9,7 +9,6 @@
 
 mod choice;
 mod chunk;
-mod extent;
 
 use std::borrow::Cow;
 

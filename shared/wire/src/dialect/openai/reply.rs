@@ -7,8 +7,9 @@ use thiserror::Error;
 use super::error::UpstreamError;
 use super::finish;
 use super::repair::read_mended;
-use super::stream::{Chunk, Says, word};
+use super::stream::{Chunk, NativeCalls, Says, word};
 use crate::edit::{Edits, Segments, span_of};
+use crate::normaliser::was_done;
 use crate::usage::Usage;
 
 /// A reply with the virtual model's name in it, and what was read on the way.
@@ -43,6 +44,18 @@ impl Reply {
     /// # Errors
     /// When the body is not a JSON object or carries an error.
     pub fn read(body: &Bytes, model: &Bytes) -> Result<Self, ReplyFault> {
+        Self::mended(body, model, None)
+    }
+
+    /// The same with the tool calls mended, where `native` says how.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn mended(
+        body: &Bytes,
+        model: &Bytes,
+        native: Option<&mut NativeCalls>,
+    ) -> Result<Self, ReplyFault> {
         let body = body.slice_ref(body.trim_ascii());
         let mut mended = Vec::new();
         let (text, chunk) = read_mended::<Chunk<'_>>(&body, &mut mended);
@@ -64,6 +77,7 @@ impl Reply {
         }
         let mut edits = Edits::default();
         let mut says_why = false;
+        let mut ended = Vec::new();
         for end in &chunk.choices.ends {
             let raw = match end.says {
                 Says::Error(raw) => {
@@ -78,8 +92,14 @@ impl Reply {
             let word = word(raw);
             let reason = finish::read(&word).map_err(ReplyFault::Error)?;
             says_why |= reason.explains_emptiness();
+            ended.push((end.bit.trailing_zeros(), was_done(reason)));
             if !finish::is_openais(&word) {
                 edits.replace(span_of(text, raw), finish::json(reason));
+            }
+        }
+        if let Some(native) = native {
+            for (span, text) in native.reply(text, &ended) {
+                edits.replace(span, text);
             }
         }
         if let Some(raw) = chunk.model {

@@ -8,8 +8,10 @@
 
 mod calls;
 mod diagnose;
+mod history;
 mod messages;
 mod notes;
+mod offered;
 mod outline;
 
 use std::ops::Range;
@@ -21,9 +23,13 @@ use thiserror::Error;
 
 use super::raw::{Object, present, value};
 use crate::edit::{Edits, Segments, key_span, member_span, span_of};
+use crate::hub::Note;
+use crate::normaliser::Tools;
 use crate::provider::Call;
 pub use calls::CallForm;
+use history::History;
 use messages::Messages;
+use offered::Offered;
 use outline::Outline;
 
 /// A body above this size, in bytes, is parsed by its outline.
@@ -127,6 +133,9 @@ pub struct Request {
     top_p: Sent,
     /// Where `encoding_format` says base64.
     base64_at: Option<Range<usize>>,
+    offered: Offered,
+    choices: Option<u64>,
+    history: History,
 }
 
 /// A member as the caller sent it.
@@ -163,6 +172,16 @@ struct Body<'a> {
     prompt: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     encoding_format: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    tools: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    functions: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    tool_choice: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    function_call: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    n: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -176,8 +195,8 @@ impl Request {
     ///
     /// # Errors
     /// When it is not a JSON object, a field that the gateway reads has the wrong
-    /// type or occurs twice, the conversation or input is missing or empty, or a
-    /// tool message answers no call.
+    /// type or occurs twice, or the conversation or input is missing or empty. A tool
+    /// message that answers no call is [`Self::refusal`]'s.
     pub fn read(call: Call, body: &[u8]) -> Result<Self, BadRequest> {
         if body.trim_ascii_start().first() != Some(&b'{') {
             // A list would otherwise be read as the fields in order.
@@ -228,8 +247,16 @@ impl Request {
                 .unwrap_or(false),
             None => false,
         };
+        let mut history = History::default();
         match call {
-            Call::Chat => messages::check(parsed.messages)?,
+            Call::Chat => {
+                let refusal = messages::check(parsed.messages)?;
+                history = history::read(body, outline);
+                match refusal {
+                    Some(refusal) if !history.is_damaged() => return Err(refusal),
+                    refusal => history.refusal = refusal,
+                }
+            }
             Call::Embeddings => check_input(value(parsed.input))?,
             Call::Completions => check_prompt(value(parsed.prompt))?,
             Call::Models => {}
@@ -249,6 +276,16 @@ impl Request {
             base64_at: at(parsed
                 .encoding_format
                 .filter(|raw| raw.get() == "\"base64\"")),
+            offered: if Offered::is_none(parsed.tool_choice, parsed.function_call) {
+                Offered::default()
+            } else {
+                Offered {
+                    tools: at(value(parsed.tools)),
+                    functions: at(value(parsed.functions)),
+                }
+            },
+            choices: parsed.n.and_then(|raw| raw.get().parse().ok()),
+            history,
         })
     }
 
@@ -256,6 +293,38 @@ impl Request {
     #[must_use]
     pub fn wants_base64(&self) -> bool {
         self.base64_at.is_some()
+    }
+
+    /// The tools that a model may call, none when the caller wants no calls. `body` is
+    /// the body that was read.
+    #[must_use]
+    pub fn tools(&self, body: &[u8]) -> Tools {
+        self.offered.read(body)
+    }
+
+    /// How many answers the caller wants.
+    #[must_use]
+    pub fn choices(&self) -> u64 {
+        self.choices.unwrap_or(1)
+    }
+
+    /// Why the request is refused where its conversation is not to be mended.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&BadRequest> {
+        self.history.refusal.as_ref()
+    }
+
+    /// `body`, the body that was read, with its tool calls and results such that strict
+    /// servers take them, that body's own reading, and what was changed; `None` when
+    /// there is nothing to mend.
+    #[must_use]
+    pub fn mended(&self, body: &Bytes) -> Option<(Bytes, Self, Vec<Note>)> {
+        if !self.history.is_damaged() {
+            return None;
+        }
+        let (body, notes) = self.history.mended(body);
+        let request = Self::read(Call::Chat, &body).ok()?;
+        Some((body, request, notes))
     }
 
     /// The request as `target` gets it. `body` is the body that was read.

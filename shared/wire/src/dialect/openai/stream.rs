@@ -7,26 +7,32 @@
 //! way the stream is watched: usage, the first token, whether it is complete. Exactly
 //! one end, also when the upstream cuts the stream: `[DONE]` after a complete answer,
 //! an error event and nothing behind it otherwise. The verdict is the one of
-//! [`super::EventReader`]. Deliberately not here: tool calls, which leave as they
-//! came.
+//! [`super::EventReader`]. Tool calls leave as they came, unless they are
+//! to be mended ([`StreamEditor::with_native`]).
 
+mod calls;
 mod chunk;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::chat_writer::WriterOptions;
 use super::error::{ErrorBody, UpstreamError};
 use super::finish;
+use super::normalised::{Change, Normalised};
 use super::raw::present;
 use super::repair::read_mended;
 use super::situation::Situation;
 use crate::edit::{member_span, span_of};
-use crate::hub::StreamFault;
+use crate::hub::{Finish, StreamFault};
+use crate::normaliser::{Manner, Normaliser, was_done};
 use crate::sse::{Frame, Reader};
 use crate::usage::Usage;
+pub use calls::NativeCalls;
 use chunk::ChoiceEnd;
 pub(super) use chunk::{Chunk, Says, word};
 
@@ -107,7 +113,10 @@ struct Watch {
     seen: u128,
     finished: u128,
     says_why: bool,
+    native: Option<Box<NativeCalls>>,
     end: Option<End>,
+    /// What makes calls of text; boxed, because most streams need none.
+    normalised: Option<Box<Normalised>>,
 }
 
 impl StreamEditor {
@@ -123,6 +132,34 @@ impl StreamEditor {
                 ..Watch::default()
             },
         }
+    }
+
+    /// The same with text that is a tool call made into one, and reasoning shown as
+    /// `manner` says. `options` tell what added chunks say of the answer.
+    #[must_use]
+    pub fn normalising(mut self, manner: Manner, options: WriterOptions) -> Self {
+        self.watch.normalised = Some(Box::new(Normalised::new(manner, options)));
+        self
+    }
+
+    /// What was made of the answer's text, where something was looked for.
+    #[must_use]
+    pub fn normaliser(&self) -> Option<&Normaliser> {
+        let normalised = self.watch.normalised.as_ref();
+        normalised.map(|normalised| normalised.normaliser())
+    }
+
+    /// The same, with the tool calls mended on their way.
+    #[must_use]
+    pub fn with_native(mut self, native: NativeCalls) -> Self {
+        self.watch.native = Some(Box::new(native));
+        self
+    }
+
+    /// What became of the tool calls, when they are mended.
+    #[must_use]
+    pub fn native(&self) -> Option<&NativeCalls> {
+        self.watch.native.as_deref()
     }
 
     /// The stream as it is edited but for the model's name, and how it ended.
@@ -152,9 +189,12 @@ impl StreamEditor {
         let watch = &mut self.watch;
         self.reader.finish(|frame| watch.frame(&frame, true, out));
         if watch.end.is_none() && watch.is_finished() {
-            out.put_slice(DONE);
-            watch.end = Some(End::Complete);
+            watch.done(out);
         }
+        if watch.end.is_none() {
+            watch.fault(StreamFault::Truncated, out);
+        }
+        watch.end_calls(false, out);
         let end = &mut watch.end;
         end.get_or_insert(End::Fault(StreamFault::Truncated))
             .clone()
@@ -209,21 +249,42 @@ impl Watch {
                 out.put_slice(text);
                 out.put_slice(b"\n\n");
             }
-            Frame::TooLong => self.fault(StreamFault::TooLong),
+            Frame::TooLong => self.fault(StreamFault::TooLong, out),
             Frame::Event { is_error, data } => {
                 let data = data.trim_ascii();
                 if data.is_empty() {
                 } else if data.starts_with(b"[DONE]") {
-                    out.put_slice(DONE);
-                    self.end = Some(End::Complete);
+                    self.done(out);
                 } else {
                     self.event(data, *is_error, at_end, out);
                 }
             }
         }
+        if self.end.is_some() {
+            self.end_calls(false, out);
+        }
     }
 
-    fn fault(&mut self, fault: StreamFault) {
+    /// Nothing more comes of any call: what was kept of them goes out.
+    fn end_calls(&mut self, done: bool, out: &mut BytesMut) {
+        if let Some(native) = &mut self.native {
+            native.end(done, out);
+        }
+    }
+
+    fn done(&mut self, out: &mut BytesMut) {
+        self.end_calls(true, out);
+        if let Some(normalised) = &mut self.normalised {
+            normalised.end(None, out);
+        }
+        out.put_slice(DONE);
+        self.end = Some(End::Complete);
+    }
+
+    fn fault(&mut self, fault: StreamFault, out: &mut BytesMut) {
+        if let Some(normalised) = &mut self.normalised {
+            normalised.end(Some(&fault), out);
+        }
         self.end = Some(End::Fault(fault));
     }
 
@@ -233,14 +294,14 @@ impl Watch {
         match chunk {
             // Half an event is what a cut leaves behind, not nonsense.
             Err(_) if at_end => {}
-            _ if is_error => self.fault(StreamFault::Upstream(UpstreamError::read(data))),
+            _ if is_error => self.fault(StreamFault::Upstream(UpstreamError::read(data)), out),
             Ok(Some(chunk)) => match chunk.error(data) {
-                Some(error) => self.fault(StreamFault::Upstream(error)),
+                Some(error) => self.fault(StreamFault::Upstream(error), out),
                 None => self.chunk(data, &chunk, out),
             },
             // No client could read what is no object.
             Ok(None) => {}
-            Err(err) => self.fault(StreamFault::BadEvent(err.to_string())),
+            Err(err) => self.fault(StreamFault::BadEvent(err.to_string()), out),
         }
     }
 
@@ -253,15 +314,35 @@ impl Watch {
         }
         let choices = &chunk.choices;
         self.seen |= choices.seen;
-        let mut mends = Vec::new();
+        let mut mends: Vec<(Range<usize>, Cow<'_, [u8]>)> = Vec::new();
+        let mut ended = Vec::new();
         for end in &choices.ends {
             match self.choice_end(end) {
-                Ok(None) => {}
-                Ok(Some((raw, text))) => mends.push((span_of(data, raw), text)),
-                Err(fault) => return self.fault(fault),
+                Ok(Ended { reason, mend }) => {
+                    let mend = mend.map(|(raw, text)| (span_of(data, raw), text.into()));
+                    mends.extend(mend);
+                    let choice = end.bit.trailing_zeros();
+                    ended.extend(reason.map(|reason| (choice, was_done(reason))));
+                }
+                Err(fault) => return self.fault(fault, out),
             }
         }
         self.answer_bytes += choices.answer_bytes;
+        let change = match &mut self.normalised {
+            Some(normalised) if choices.count > 0 && (choices.thinks || !normalised.is_idle()) => {
+                normalised.chunk(data, out)
+            }
+            Some(_) | None => Change::default(),
+        };
+        if change.gone {
+            return;
+        }
+        // Of two who edit one member the normaliser has the last word.
+        mends.retain(|(span, _)| !change.edits.iter().any(|(other, _)| other == span));
+        let changed: Vec<Range<usize>> =
+            change.edits.iter().map(|(span, _)| span.clone()).collect();
+        let edits = change.edits.into_iter();
+        mends.extend(edits.map(|(span, text)| (span, Vec::from(text).into())));
         let mut usage_member = None;
         if let (true, Some(raw)) = (self.hide_usage, chunk.usage) {
             let read = Usage::read(raw.get());
@@ -275,7 +356,19 @@ impl Watch {
             }
         }
         if !choices.is_list {
-            mends.push(empty_choices(data));
+            let (span, text) = empty_choices(data);
+            mends.push((span, text.into()));
+        }
+        if let Some(native) = &mut self.native {
+            let edits = native.chunk(data, &ended, self.model.as_ref(), out);
+            // What has left the chunk is not to be mended in it.
+            let there = |span: &Range<usize>| {
+                !changed
+                    .iter()
+                    .any(|gone| gone.start <= span.start && span.end <= gone.end)
+            };
+            let edits = edits.into_iter().filter(|(span, _)| there(span));
+            mends.extend(edits.map(|(span, text)| (span, Vec::from(text).into())));
         }
         let model = chunk.model.zip(self.model.as_ref());
         let mut edits = [
@@ -293,18 +386,16 @@ impl Watch {
             }
             put_edited(data, edits.into_iter().flatten(), out);
         } else {
-            mends.extend(edits.into_iter().flatten());
+            let edits = edits.into_iter().flatten();
+            mends.extend(edits.map(|(span, text)| (span, text.into())));
             mends.sort_by_key(|(span, _)| span.start);
             put_edited(data, mends.into_iter(), out);
         }
         out.put_slice(b"\n\n");
     }
 
-    /// Takes what is said of a choice's end, and says what to write in its place.
-    fn choice_end<'a>(
-        &mut self,
-        end: &ChoiceEnd<'a>,
-    ) -> Result<Option<(&'a RawValue, &'static [u8])>, StreamFault> {
+    /// Takes what is said of a choice's end, and says why it ended.
+    fn choice_end<'a>(&mut self, end: &ChoiceEnd<'a>) -> Result<Ended<'a>, StreamFault> {
         let raw = match end.says {
             Says::Error(raw) => {
                 let error = UpstreamError::read(raw.get().as_bytes());
@@ -318,13 +409,27 @@ impl Watch {
         let word = word(raw);
         // Some servers write "" until the end, and the first reason holds.
         if word.is_empty() || self.finished & end.bit != 0 {
-            return Ok(Some((raw, b"null")));
+            return Ok(Ended {
+                reason: None,
+                mend: Some((raw, b"null")),
+            });
         }
         let reason = finish::read(&word).map_err(StreamFault::Upstream)?;
         self.finished |= end.bit;
         self.says_why |= reason.explains_emptiness();
-        Ok((!finish::is_openais(&word)).then(|| (raw, finish::json(reason))))
+        Ok(Ended {
+            reason: Some(reason),
+            mend: (!finish::is_openais(&word)).then(|| (raw, finish::json(reason))),
+        })
     }
+}
+
+/// What is said of a choice's end.
+struct Ended<'a> {
+    /// Why it ended, when it ended with this.
+    reason: Option<Finish>,
+    /// What to write in the place of the word.
+    mend: Option<(&'a RawValue, &'static [u8])>,
 }
 
 /// The edit that gives `data`, a JSON object, a list of choices with nothing in it.
@@ -349,15 +454,15 @@ fn empty_choices(data: &[u8]) -> (Range<usize>, &'static [u8]) {
 }
 
 /// Writes `data` with `edits`, which are in order, on one line.
-fn put_edited<'t>(
+fn put_edited<T: AsRef<[u8]>>(
     data: &[u8],
-    edits: impl Iterator<Item = (Range<usize>, &'t [u8])>,
+    edits: impl Iterator<Item = (Range<usize>, T)>,
     out: &mut BytesMut,
 ) {
     let mut at = 0;
     for (span, text) in edits {
         put_line(data.get(at..span.start).unwrap_or_default(), out);
-        out.put_slice(text);
+        out.put_slice(text.as_ref());
         at = span.end;
     }
     put_line(&data[at..], out);

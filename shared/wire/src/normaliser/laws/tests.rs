@@ -1,4 +1,4 @@
-use super::check;
+use super::check_readers as check;
 use crate::normaliser::cases::rows;
 
 /// Pieces that texts near to calls, values and schemas are made of.
@@ -93,6 +93,7 @@ fn the_laws_hold_for_every_case_with_one_piece_changed() {
     for table in [
         include_str!("../../../cases/normaliser/json.jsonl"),
         include_str!("../../../cases/normaliser/closed.jsonl"),
+        include_str!("../../../cases/normaliser/mend.jsonl"),
         include_str!("../../../cases/normaliser/python.jsonl"),
         include_str!("../../../cases/normaliser/python_lists.jsonl"),
     ] {

@@ -1,7 +1,13 @@
 //! The law of the other road: what is edited in place is judged as what is translated.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::dialect::openai::{Reply, ReplyFault, StreamEditor, collect};
+use crate::dialect::openai::{
+    NativeCalls, Reply, ReplyFault, StreamEditor, collect, reply_call_id,
+};
+use crate::hub::{AnsweredCall, AnsweredChoice};
+use crate::normaliser::{Native, Tools};
 
 /// Answers that are broken only in what the editor does not look at: tool calls leave
 /// as they came.
@@ -125,4 +131,55 @@ fn b12_what_is_edited_has_choices_and_one_finish_of_each() {
             }
         }
     }
+}
+
+/// The calls of an answer as a client gets them.
+fn calls(answer: &Answer) -> Vec<Vec<[String; 3]>> {
+    let choices = answer.choices.iter().zip(0u32..);
+    let of_choice = |(choice, number): (&AnsweredChoice, u32)| {
+        let calls = choice.calls.iter().zip(0u32..);
+        let call = |(call, at): (&AnsweredCall, u32)| {
+            let id = reply_call_id(&answer.id, "fallback", (number, at), &call.id);
+            [id.into_owned(), call.name.clone(), call.arguments.clone()]
+        };
+        calls.map(call).collect()
+    };
+    choices.map(of_choice).collect()
+}
+
+/// Calls that are mended in place are those that are mended on their way through the hub.
+#[test]
+fn calls_are_mended_alike_edited_and_translated() {
+    let tools = || {
+        let offered = ["get_weather", "get_time", "search"].map(|name| (name, None));
+        Arc::new(Tools::new(offered.into_iter()))
+    };
+    let mut with_calls = 0;
+    // The older form is left alone where nothing is translated.
+    let cases = cases().filter(|case| !case.name.contains("function-call"));
+    for case in cases {
+        let mut expected = Answer::default();
+        let mut native = Native::new(tools(), Arc::new([]));
+        let mut reader = case.reader();
+        let each = &mut |event: Event<'_>| {
+            native.event(event, &mut |event| expected.add(&event));
+        };
+        reader.push(case.stream, each);
+        reader.finish(true, each);
+        for step in [usize::MAX, 1, 7] {
+            let calls_of = NativeCalls::new(tools(), Arc::new([]), "fallback".to_owned());
+            let model = Bytes::from_static(b"\"virtual\"");
+            let mut editor = StreamEditor::new(model, false).with_native(calls_of);
+            let mut out = BytesMut::new();
+            let pieces = case.stream.chunks(step);
+            pieces.for_each(|piece| editor.push(piece, &mut out));
+            editor.finish(true, &mut out);
+            let got = collected(case.reader(), &out);
+            assert_eq!(calls(&got), calls(&expected), "{}", case.name);
+            let broken = editor.native().map_or(0, NativeCalls::broken);
+            assert_eq!(broken, native.broken(), "{}", case.name);
+        }
+        with_calls += usize::from(!calls(&expected).concat().is_empty());
+    }
+    assert!(with_calls > 15, "{with_calls}");
 }

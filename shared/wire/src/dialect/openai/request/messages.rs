@@ -16,7 +16,10 @@ use crate::edit::{Edits, json_string, span_of};
 /// What reading the conversation found. Its texts are not kept.
 pub(super) struct Messages {
     count: usize,
+    /// What no look at calls and results would mend.
     problem: Option<BadRequest>,
+    /// The first result that answers no call.
+    orphan: Option<BadRequest>,
 }
 
 #[derive(Deserialize)]
@@ -51,10 +54,11 @@ impl<'de> Deserialize<'de> for Messages {
                 let mut found = Messages {
                     count: 0,
                     problem: None,
+                    orphan: None,
                 };
                 while let Some(Object(message)) = seq.next_element::<Object<Message<'de>>>()? {
-                    if message.role == "tool" && found.problem.is_none() {
-                        found.problem =
+                    if message.role == "tool" && found.orphan.is_none() {
+                        found.orphan =
                             unanswered(found.count, message.tool_call_id.as_deref(), &asked);
                     }
                     let more = message.tool_calls.unwrap_or_default();
@@ -101,16 +105,21 @@ fn unanswered(index: usize, id: Option<&str>, asked: &HashSet<String>) -> Option
     }
 }
 
+/// Why the conversation is refused unless a tool message in it is mended that answers
+/// no call.
+///
 /// # Errors
-/// When the conversation is missing, empty, or a tool message answers no call.
-pub(super) fn check(messages: Option<Messages>) -> Result<(), BadRequest> {
+/// When the conversation is missing, empty, or holds too many calls.
+pub(super) fn check(messages: Option<Messages>) -> Result<Option<BadRequest>, BadRequest> {
     match messages {
         None => Err(BadRequest::field("messages", "is required")),
         Some(Messages { count: 0, .. }) => Err(BadRequest::field(
             "messages",
             "must hold at least one message",
         )),
-        Some(Messages { problem, .. }) => problem.map_or(Ok(()), Err),
+        Some(Messages {
+            problem, orphan, ..
+        }) => problem.map_or(Ok(orphan), Err),
     }
 }
 

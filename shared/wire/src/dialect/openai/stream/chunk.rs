@@ -68,6 +68,8 @@ pub(in super::super) struct Choices<'a> {
     /// How many there are.
     pub(in super::super) count: usize,
     pub(in super::super) answer_bytes: u64,
+    /// Whether there is reasoning in a field of its own.
+    pub(in super::super) thinks: bool,
     /// Bits of the choices that occur.
     pub(in super::super) seen: u128,
     /// What is said of the ends of choices, in order; of most chunks nothing.
@@ -121,7 +123,8 @@ impl<'a> Choices<'a> {
         let index = choice.index.0.or(i64::try_from(self.count).ok());
         let index = index.unwrap_or(i64::MAX);
         self.count += 1;
-        let said = choice.delta.0 + choice.message.0;
+        let said = choice.delta.weight + choice.message.weight;
+        self.thinks |= choice.delta.thinks || choice.message.thinks;
         // Together repeats the text of a chat under the older name.
         self.answer_bytes += if said == 0 { choice.text.0 } else { said };
         let is_error = |raw: &&RawValue| is_truthy(Some(raw));
@@ -165,7 +168,11 @@ impl<'a, 'de: 'a> Reading<'de> for Choices<'a> {
 
 /// What a message, or a piece of one, weighs.
 #[derive(Default)]
-struct Message(u64);
+struct Message {
+    weight: u64,
+    /// Whether reasoning is in it.
+    thinks: bool,
+}
 
 /// The members of a message.
 #[derive(Deserialize)]
@@ -184,7 +191,7 @@ enum OfMessage {
 
 impl<'de> Reading<'de> for Message {
     fn nothing() -> Self {
-        Self(0)
+        Self::default()
     }
 
     fn object<A: MapAccess<'de>>(mut object: A) -> Result<Self, A::Error> {
@@ -207,7 +214,10 @@ impl<'de> Reading<'de> for Message {
         }
         // Sound, pictures, reasoning in yet another form: something is there, but its
         // length is not one of text.
-        Ok(Self((said + reasoning).max(other.min(1))))
+        Ok(Self {
+            weight: (said + reasoning).max(other.min(1)),
+            thinks: reasoning > 0,
+        })
     }
 }
 
