@@ -68,6 +68,7 @@ pub fn check_edited(data: &[u8]) {
             ]),
             defaults: &defaults,
             only_max_tokens: draw.once_in(2),
+            only_system: draw.once_in(2),
             reasoning: draw.once_in(2),
             calls: CallForm::Any,
             float_embeddings_only: draw.once_in(2),

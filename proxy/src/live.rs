@@ -22,7 +22,7 @@ use crate::upstream::{Limits, Timeouts, Upstream};
 pub(crate) use head::Head;
 use queue::Queue;
 pub(crate) use repairs::Repairs;
-pub(crate) use target::Target;
+pub(crate) use target::{Road, Target};
 
 /// One revision of the configuration.
 #[derive(Debug)]

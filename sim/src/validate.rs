@@ -197,9 +197,10 @@ fn generation(fields: &Fields<'_>, facts: &mut Facts) -> Result<(), Refusal> {
 }
 
 fn reasoning_model(model: &str) -> bool {
-    ["o1", "o3", "o4"]
+    let is_one = ["o1", "o3", "o4", "gpt-5"]
         .iter()
-        .any(|start| model.starts_with(start))
+        .any(|start| model.starts_with(start));
+    is_one && !model.contains("-chat")
 }
 
 fn tools(fields: &Fields<'_>, facts: &mut Facts) -> Result<(), Refusal> {

@@ -39,6 +39,7 @@ impl Errand<'_> {
                 },
                 hold: repair.keep_text_bytes.map_or(HOLD, |bytes| bytes as usize),
             },
+            id: self.id.to_owned(),
             native: mends.then(|| Arc::clone(offered)),
             shown: match (model.show_reasoning, repair.reasoning_form) {
                 (false, _) => Shown::Hidden,

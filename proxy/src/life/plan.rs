@@ -18,7 +18,7 @@ use crate::live::{Live, Target};
 /// What is to be tried.
 #[derive(Debug)]
 pub(super) struct Candidates {
-    /// In order, never empty.
+    /// In order, never empty; more than may be attempted.
     pub(super) targets: Vec<Arc<Target>>,
     /// Left out for an open circuit, that which opened first first. When all others have
     /// failed their circuits may let the call through.
@@ -84,10 +84,14 @@ pub(super) fn plan(
         )
     };
     let planned = plan::plan(&live.snapshot, &target.model, call, &turn, &standing);
-    let targets: Vec<_> = planned
-        .candidates
-        .iter()
-        .filter_map(|candidate| live.by_id(candidate.model.id).map(Arc::clone))
+    let planned_for = planned.candidates.iter().map(|candidate| candidate.model);
+    // Those beyond the attempts stand behind the others, last first: they are asked when
+    // one before them cannot be put the request, which is no attempt.
+    let beyond = planned.skipped.iter().rev();
+    let beyond = beyond.filter(|skipped| skipped.reason == SkipReason::BeyondAttempts);
+    let targets: Vec<_> = planned_for
+        .chain(beyond.map(|skipped| skipped.model))
+        .filter_map(|model| live.by_id(model.id).map(Arc::clone))
         .collect();
     if targets.is_empty() {
         return Err(planned.none_left(&target.model.name).into());

@@ -11,7 +11,7 @@ pub(super) use whole::{complete, relay as whole};
 use http::Version;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
-use wire::dialect::openai::{ReplyFault, StreamFault};
+use wire::dialect::openai::{ReplyFault, Situation, StreamFault};
 
 use super::reply;
 use super::send::{Sent, refusal};
@@ -53,9 +53,30 @@ pub(super) fn stream_fault(fault: &StreamFault, target: &Target) -> Fault {
     if *fault == StreamFault::Truncated {
         out.outcome = store::Outcome::Truncated;
     }
-    out.told = matches!(fault, StreamFault::Upstream(_));
+    if let StreamFault::Upstream(error) = fault {
+        out.told = true;
+        let situation = error.situation(None);
+        out.status = situation.map_or(502, status_of);
+        // Not mended by waiting a little.
+        out.lasting = situation == Some(Situation::NoCredit);
+    }
     out.body = fault.public(&|words| target.scrub_for_caller(words));
     out
+}
+
+/// The status for a caller of what an upstream tells inside a success. What would be the
+/// request's own fault stays the upstream's: another candidate may take it.
+fn status_of(situation: Situation) -> u16 {
+    match situation {
+        Situation::RateLimited | Situation::NoCredit => 429,
+        Situation::Overloaded => 503,
+        Situation::Timeout => 504,
+        Situation::TooLong
+        | Situation::NoModel
+        | Situation::Forbidden
+        | Situation::BadRequest
+        | Situation::Failed => 502,
+    }
 }
 
 pub(super) fn reply_fault(fault: &ReplyFault, target: &Target) -> Fault {

@@ -176,7 +176,7 @@ impl Order {
                 Some(native) => editor.with_native(native),
                 None => editor,
             };
-            Lane::Edited(editor.normalising(manner, errand.writer()))
+            Lane::Edited(editor.normalising(&manner, errand.writer()))
         };
         if self.outbound.answer == AnswerForm::Edited {
             return edited();

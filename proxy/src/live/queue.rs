@@ -7,9 +7,6 @@ use store::route::ai_queue;
 use super::{Build, Target};
 use crate::upstream::Upstream;
 
-/// Longest name in bytes that is passed on.
-const LONGEST: usize = 200;
-
 /// The AI queue, which takes names that no virtual model has.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -42,7 +39,7 @@ impl Queue {
     /// A target for `name`; `None` for one that cannot stand in a header, or is no
     /// name any more by its length.
     pub(super) fn target(&self, name: &str) -> Option<Arc<Target>> {
-        if name.len() > LONGEST {
+        if !ai_queue::takes(name) {
             return None;
         }
         let model = Arc::new(ai_queue::passed_on(name));

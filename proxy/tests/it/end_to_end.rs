@@ -9,6 +9,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use store::Store;
 use tempfile::TempDir;
+use wire::provider::ProviderKind;
 
 use crate::nowhere::Nowhere;
 use crate::process::{LOOK, PATIENCE, Process, command, gateway_binary, sibling_binary};
@@ -18,7 +19,7 @@ use crate::tap::Tap;
 const KEY: &str = "sk-sim";
 
 /// The provider types, in the order in which the simulator announces them.
-const TYPES: [&str; 9] = [
+const TYPES: [&str; ProviderKind::ALL.len()] = [
     "openai",
     "vllm",
     "together",
@@ -34,8 +35,8 @@ const TYPES: [&str; 9] = [
 struct Suite<'a> {
     /// Arguments of `tests/clients/run`.
     arguments: &'a [&'a str],
-    /// The provider type of the models that are called as each of many.
-    kind: Option<&'a str>,
+    /// The provider types of the models that are called as each of many.
+    kinds: &'a [&'a str],
     /// Calls that it makes at the least.
     calls: u64,
 }
@@ -133,7 +134,11 @@ async fn run(suite: Suite<'_>) {
     let tap = Tap::to(programs.gateway.address()).await;
 
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/run");
-    let model = suite.kind.map(|kind| format!("my-{kind}"));
+    let models: Vec<_> = suite
+        .kinds
+        .iter()
+        .map(|kind| format!("my-{kind}"))
+        .collect();
     let output = tokio::process::Command::new(script)
         .args(suite.arguments)
         .env("GATEWAY_URL", tap.base())
@@ -142,7 +147,7 @@ async fn run(suite: Suite<'_>) {
         .env("COMPLETION_MODEL", "my-openai")
         .env("EMBEDDING_MODEL", "my-openai")
         .env("DEAD_MODEL", "dead")
-        .env("PROVIDER_MODELS", model.unwrap_or_default())
+        .env("PROVIDER_MODELS", models.join(","))
         .env("WITHOUT_EMBEDDINGS", "my-anthropic")
         .env("WITHOUT_CACHE", "my-ollama")
         .env_remove("CLIENTS_DIRECT")
@@ -171,7 +176,7 @@ async fn run(suite: Suite<'_>) {
             row.request_type == kind && row.outcome.as_deref() == Some("success")
         };
         let served: Vec<_> = rows.iter().filter(good).collect();
-        let lacks = suite.kind == Some("anthropic") && kind == "embedding";
+        let lacks = suite.kinds == ["anthropic"] && kind == "embedding";
         assert_eq!(served.is_empty(), lacks, "{kind}: {said}");
         for row in served {
             assert!(row.prompt_tokens > 0 && row.status == Some(200), "{row:?}");
@@ -185,7 +190,7 @@ async fn run(suite: Suite<'_>) {
 async fn suite(name: &str) {
     run(Suite {
         arguments: &[name],
-        kind: None,
+        kinds: &[],
         calls: 30,
     })
     .await;
@@ -196,7 +201,7 @@ async fn provider(kind: &str) {
     assert!(TYPES.contains(&kind));
     run(Suite {
         arguments: &["python", "test_providers.py"],
-        kind: Some(kind),
+        kinds: &[kind],
         calls: 22,
     })
     .await;
@@ -212,47 +217,40 @@ async fn the_official_node_client_gets_everything_and_every_call_leaves_one_row(
     suite("node").await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_official_python_client_works_with_openai() {
-    provider("openai").await;
+/// A test for each provider type; one without a test does not compile.
+macro_rules! each_type {
+    ($($test:ident: $kind:ident,)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                provider(ProviderKind::$kind.id()).await;
+            }
+        )*
+
+        const _: fn(ProviderKind) = |kind| match kind {
+            $(ProviderKind::$kind => {})*
+        };
+    };
+}
+
+each_type! {
+    the_official_python_client_works_with_openai: OpenAi,
+    the_official_python_client_works_with_vllm: Vllm,
+    the_official_python_client_works_with_together: Together,
+    the_official_python_client_works_with_deepinfra: DeepInfra,
+    the_official_python_client_works_with_openwebui: OpenWebui,
+    the_official_python_client_works_with_queue: Queue,
+    the_official_python_client_works_with_ollama: Ollama,
+    the_official_python_client_works_with_anthropic: Anthropic,
+    the_official_python_client_works_with_runpod: Runpod,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_official_python_client_works_with_vllm() {
-    provider("vllm").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_official_python_client_works_with_together() {
-    provider("together").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_official_python_client_works_with_deepinfra() {
-    provider("deepinfra").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_official_python_client_works_with_openwebui() {
-    provider("openwebui").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_official_python_client_works_with_queue() {
-    provider("queue").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_official_python_client_works_with_ollama() {
-    provider("ollama").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_official_python_client_works_with_anthropic() {
-    provider("anthropic").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_official_python_client_works_with_runpod() {
-    provider("runpod").await;
+async fn the_official_node_client_works_with_every_type() {
+    run(Suite {
+        arguments: &["node", "providers.test.cjs"],
+        kinds: &TYPES,
+        calls: 40,
+    })
+    .await;
 }

@@ -27,7 +27,7 @@ async fn every_reply_follows_a_continue() {
         (
             chat("status=503", &json!({"stream": true})),
             503,
-            "upstream_failed",
+            "service_unavailable_error",
         ),
     ] {
         let mut caller = scene.caller().await;

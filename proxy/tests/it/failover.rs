@@ -130,11 +130,50 @@ async fn a_type_without_the_call_is_passed_over() {
 async fn what_one_type_cannot_say_another_may() {
     // Anthropic gives one answer a call.
     let members = vec![Member::of(Flavor::Anthropic), Member::usual()];
-    let crowd = Crowd::with(members, json!({"strategy": "backup"}), &[]).await;
-    let got = crowd.chat(json!({"n": 2})).await;
-    assert_eq!(got.status, 200, "{got:?}");
-    assert_eq!(got.json()["choices"].as_array().unwrap().len(), 2);
-    assert_eq!(crowd.received(), [0, 1]);
+    // What cannot be said is no attempt.
+    for routing in [
+        json!({"strategy": "backup"}),
+        json!({"strategy": "backup", "max_attempts": 1}),
+    ] {
+        let crowd = Crowd::with(members.clone(), routing, &[]).await;
+        let got = crowd.chat(json!({"n": 2})).await;
+        assert_eq!(got.status, 200, "{got:?}");
+        assert_eq!(got.json()["choices"].as_array().unwrap().len(), 2);
+        assert_eq!(got.header("x-gateway-attempts"), "1");
+        assert_eq!(crowd.received(), [0, 1]);
+    }
+}
+
+/// One that was down is up again when the other one, which took its time, has failed: at
+/// any moment one of them was well.
+#[tokio::test]
+async fn who_has_come_back_meanwhile_is_asked_once_more() {
+    for stream in [false, true] {
+        let crowd = Crowd::of(2, json!({"strategy": "backup"}), &[]).await;
+        crowd.sims[0].down().await;
+        crowd.script(1, "gate=header");
+        crowd.sims[1].close_gate();
+        let change = async {
+            crowd.sims[1]
+                .wait_until(|served| served.requests == 1)
+                .await
+                .unwrap();
+            crowd.sims[0].up().unwrap();
+            crowd.script(0, "say=from+0");
+            // As long as it takes to start again, and no shorter than the gateway waits.
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            crowd.sims[1].down().await;
+        };
+        let (got, ()) = tokio::join!(crowd.chat(json!({"stream": stream})), change);
+        assert_eq!(got.status, 200, "{got:?}");
+        assert_eq!(text(&got), "from 0");
+        assert_eq!(got.header("x-gateway-attempts"), "3");
+        let row = crowd.ground.row().await;
+        assert_eq!(
+            (row.attempt_count, row.outcome.as_deref()),
+            (3, Some("success"))
+        );
+    }
 }
 
 #[tokio::test]

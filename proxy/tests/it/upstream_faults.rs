@@ -198,6 +198,27 @@ async fn nonsense_in_a_200_is_no_success() {
     }
 }
 
+/// Whoever is full or has had enough says so inside a success too.
+#[tokio::test]
+async fn an_error_inside_a_200_has_the_status_that_it_tells() {
+    for (flavor, script, status, code) in [
+        (Flavor::OpenAi, "status=429", 429, "rate_limit_exceeded"),
+        (Flavor::OpenAi, "status=503", 503, "server_is_overloaded"),
+        (Flavor::Anthropic, "status=429", 429, "rate_limit_exceeded"),
+        (Flavor::Anthropic, "status=529", 503, "server_is_overloaded"),
+        (Flavor::OpenAi, "status=500", 502, "upstream_stream_error"),
+    ] {
+        let scene = Scene::of(flavor).await;
+        for stream in [false, true] {
+            let script = format!("error_after=0 {script}");
+            let got = scene.chat(&script, json!({"stream": stream})).await;
+            assert_eq!(got.status, status, "{flavor:?} {script}: {got:?}");
+            let told = &got.json()["error"]["code"];
+            assert_eq!(told, code, "{flavor:?} {script}: {got:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_answer_with_nothing_in_it_is_still_an_answer() {
     let scene = Scene::start().await;

@@ -182,6 +182,8 @@ pub struct Provider {
     pub takes_stream_options: bool,
     /// Does not document `max_completion_tokens`, and might answer without a limit.
     pub only_max_tokens: bool,
+    /// Knows the role `developer`, which is OpenAI's and Azure's.
+    pub knows_developer: bool,
     /// Answers in streams; the others are asked for whole answers, which are told
     /// to the caller as a stream.
     pub streams: bool,

@@ -76,6 +76,8 @@ struct Caller {
     normaliser: Option<Box<Normaliser>>,
     reveal: Reveal,
     comment: bool,
+    /// Calls mended that the upstream gave as such.
+    mended: u32,
     end: Option<End>,
 }
 
@@ -137,6 +139,7 @@ impl Translation {
                 normaliser: None,
                 reveal: Reveal::default(),
                 comment: false,
+                mended: 0,
                 end: None,
             },
         }
@@ -145,11 +148,11 @@ impl Translation {
     /// The same with text that is a tool call made into one, and reasoning shown as
     /// `manner` says.
     #[must_use]
-    pub fn normalising(mut self, manner: Manner) -> Self {
+    pub fn normalising(mut self, manner: &Manner) -> Self {
         self.caller.reveal = Reveal::new(manner.shown);
         self.caller.comment = manner.comment;
         self.caller.native = manner.native();
-        self.caller.normaliser = Some(Box::new(Normaliser::new(manner.rules)));
+        self.caller.normaliser = Some(Box::new(Normaliser::new(manner)));
         self
     }
 
@@ -235,6 +238,7 @@ impl Caller {
     fn take(&mut self, event: Event<'_>, out: &mut BytesMut) {
         match self.native.take() {
             Some(mut native) => {
+                self.mended = native.repaired();
                 native.event(event, &mut |event| self.normalise(event, out));
                 self.native = Some(native);
             }
@@ -266,7 +270,7 @@ impl Caller {
             | Event::Fault(_)) => self.event(&event, out),
         });
         if let Some(last) = last {
-            openai::put_comment(&normaliser, out);
+            openai::put_comment(&normaliser, self.mended, out);
             self.event(&last, out);
         }
         self.normaliser = Some(normaliser);

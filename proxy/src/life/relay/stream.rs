@@ -200,7 +200,7 @@ async fn pump(
         ready,
         ..
     } = streaming;
-    let mut out = Outlet { header, ready };
+    let mut out = Outlet::new(header, ready);
     let mut rest = Rest::default();
     rest.look(lane, false);
     loop {
@@ -210,17 +210,19 @@ async fn pump(
                 Poll::Ready(piece) => piece,
                 Poll::Pending => loop {
                     out.write(caller).await?;
-                    let pause = gateway.timeouts.keep_alive.min(rest.left());
+                    let pause = out.patience(gateway.timeouts.keep_alive);
                     tokio::select! {
                         biased;
                         piece = &mut read => break piece,
                         () = hung_up(caller) => return Err(Fault::hung_up()),
-                        () = pingora::time::sleep(pause) => {}
+                        () = pingora::time::sleep(pause.min(rest.left())) => {}
                     }
                     if rest.left().is_zero() {
                         return Ok(Ended::Early);
                     }
-                    out.ready.extend_from_slice(KEEP_ALIVE);
+                    if out.patience(gateway.timeouts.keep_alive).is_zero() {
+                        out.ready.extend_from_slice(KEEP_ALIVE);
+                    }
                 },
             }
         };
@@ -273,20 +275,37 @@ struct Outlet<'s> {
     /// The response header until it has been sent.
     header: &'s mut Option<Box<ResponseHeader>>,
     ready: &'s mut BytesMut,
+    /// When the caller has last been written to. An upstream may send much that says
+    /// nothing to the caller.
+    written: Instant,
 }
 
 /// Writes and flushes what is ready.
 async fn write(streaming: &mut Streaming, caller: &mut ServerSession) -> Result<(), Fault> {
     let Streaming { header, ready, .. } = streaming;
-    Outlet { header, ready }.write(caller).await
+    Outlet::new(header, ready).write(caller).await
 }
 
-impl Outlet<'_> {
+impl<'s> Outlet<'s> {
+    fn new(header: &'s mut Option<Box<ResponseHeader>>, ready: &'s mut BytesMut) -> Self {
+        Self {
+            header,
+            ready,
+            written: Instant::now(),
+        }
+    }
+
+    /// How long the caller may still be left without a word, of `most`.
+    fn patience(&self, most: Duration) -> Duration {
+        most.saturating_sub(self.written.elapsed())
+    }
+
     /// Writes and flushes what is ready, the header before the first bytes.
     async fn write(&mut self, caller: &mut ServerSession) -> Result<(), Fault> {
         if self.ready.is_empty() {
             return Ok(());
         }
+        self.written = Instant::now();
         let gone = |_| Fault::hung_up();
         if let Some(header) = self.header.take() {
             caller.write_response_header(header).await.map_err(gone)?;

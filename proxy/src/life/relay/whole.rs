@@ -4,7 +4,7 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use store::route::ReplyForm;
-use wire::dialect::openai::{Reply, collect, normalised_reply, replay};
+use wire::dialect::openai::{Reply, coded, collect, normalised_reply, replay};
 use wire::normaliser::Normaliser;
 use wire::provider::Call;
 
@@ -55,6 +55,8 @@ pub(in super::super) fn complete(
     } else {
         body
     };
+    let wants_base64 = errand.call == Call::Embeddings && errand.accepted.request.wants_base64();
+    let body = if wants_base64 { coded(&body) } else { body };
     let manner = errand.manner();
     let mut native = manner.as_ref().and_then(|m| native_calls(errand, m));
     let reply = Reply::mended(&body, &errand.target.name, native.as_mut());
@@ -63,7 +65,7 @@ pub(in super::super) fn complete(
     let mut normaliser = None;
     if let Some(manner) = manner.filter(|manner| manner.may_change(&body)) {
         let shown = manner.shown;
-        let found = normaliser.insert(Normaliser::whole(manner.rules));
+        let found = normaliser.insert(Normaliser::whole(&manner));
         let normalised = normalised_reply(&body, found, shown, &errand.writer().id);
         body = normalised.unwrap_or(body);
     }

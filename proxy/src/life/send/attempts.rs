@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use store::Outcome;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
+use wire::provider::{Call, Format, ProviderKind};
 
 use super::attempt::{Answer, attempt};
 use super::{Account, Candidates, Errand};
 use crate::affinity::Conversation;
 use crate::fault::Fault;
-use crate::live::Target;
+use crate::live::{Road, Target};
 use crate::upstream::{Limits, Pass, Standing};
 
 /// Tries the candidates in order, then those that their circuits kept out.
@@ -36,21 +37,30 @@ pub(super) async fn run(
         empty: None,
         again: None,
         dead: Vec::new(),
+        lost: Vec::new(),
     };
     let targets = &candidates.targets;
     let mut left_out = Vec::new();
     for (n, target) in targets.iter().enumerate() {
+        if account.attempts() >= candidates.attempts {
+            break;
+        }
         let Some(pass) = target.standing.enter(candidates.last_resort) else {
             left_out.push(target);
             continue;
         };
-        let others = n + 1 < targets.len() || candidates.have_spare(account.attempts() + 1);
+        let more = account.attempts() + 1 < candidates.attempts;
+        let others =
+            more && (n + 1 < targets.len() || candidates.have_spare(account.attempts() + 1));
         if let Some(answer) = tries.once(target, pass, others, account).await? {
             return Ok(answer);
         }
     }
     left_out.extend(&candidates.spares);
     if let Some(answer) = tries.again(left_out, candidates, account).await? {
+        return Ok(answer);
+    }
+    if let Some(answer) = tries.once_more(candidates, account).await? {
         return Ok(answer);
     }
     if account.attempts() < candidates.attempts
@@ -79,7 +89,12 @@ struct Tries<'e> {
     again: Option<(Instant, Arc<Target>)>,
     /// Not to be connected to, or too slow.
     dead: Vec<Arc<Standing>>,
+    /// Who was not there, and since when: a server that restarts is back soon.
+    lost: Vec<(Instant, Arc<Target>)>,
 }
+
+/// How long ago a candidate must have been lost to be asked once more.
+const BACK_AFTER: Duration = Duration::from_millis(250);
 
 impl Tries<'_> {
     /// Asks who was kept out by an open circuit, for there is nobody else left who could
@@ -116,6 +131,39 @@ impl Tries<'_> {
         Ok(None)
     }
 
+    /// Asks those once more who were not there a while ago: the others took their time to
+    /// fail, and who restarted meanwhile can answer now.
+    ///
+    /// # Errors
+    /// When no other candidate would do better.
+    async fn once_more(
+        &mut self,
+        candidates: &Candidates,
+        account: &mut Account,
+    ) -> Result<Option<Answer>, Fault> {
+        let mut lost = std::mem::take(&mut self.lost);
+        lost.retain(|(since, target)| {
+            since.elapsed() >= BACK_AFTER && !target.standing.is_to_be_left()
+        });
+        let mut rest = lost.len();
+        for (_, target) in lost {
+            rest -= 1;
+            if account.attempts() >= candidates.attempts {
+                break;
+            }
+            let Some(pass) = target.standing.enter(true) else {
+                continue;
+            };
+            self.dead
+                .retain(|dead| !Arc::ptr_eq(dead, &target.standing));
+            let others = rest > 0 && account.attempts() + 1 < candidates.attempts;
+            if let Some(answer) = self.once(&target, pass, others, account).await? {
+                return Ok(Some(answer));
+            }
+        }
+        Ok(None)
+    }
+
     /// One attempt. `None` when the next candidate may do better.
     ///
     /// # Errors
@@ -143,6 +191,12 @@ impl Tries<'_> {
             self.note(late(), target);
             return Ok(None);
         }
+        // Who may let a call wait leaves some of its time to the next candidate.
+        let left = if others && waits(target, self.errand.call) {
+            left / 2
+        } else {
+            left
+        };
         account.attempt(target);
         let first_byte = if others {
             left.min(times.first_byte)
@@ -161,6 +215,11 @@ impl Tries<'_> {
                 let endpoint = Arc::clone(target);
                 self.empty.get_or_insert((answer.with_pass(None), endpoint));
                 Ok(None)
+            }
+            Ok(answer) if answer.is_empty() => {
+                account.attempted(millis, None);
+                pass.failed("upstream_empty_answer", None, &target.limits);
+                Ok(Some(answer.with_pass(None)))
             }
             Ok(answer) => {
                 account.attempted(millis, None);
@@ -192,6 +251,9 @@ impl Tries<'_> {
                         reason = fault.private,
                         "an attempt failed; the next candidate is asked"
                     );
+                }
+                if is_away(&fault) {
+                    self.lost.push((Instant::now(), Arc::clone(target)));
                 }
                 if fault.unsent || fault.outcome == Outcome::Timeout {
                     self.dead.push(Arc::clone(&target.standing));
@@ -238,6 +300,20 @@ impl Tries<'_> {
             (None, None) => Err(Fault::internal("a call without an attempt")),
         }
     }
+}
+
+/// Whether a call may wait there: a job for its worker, a request for its turn.
+fn waits(target: &Target, call: Call) -> bool {
+    let is_job = |road: &Road| road.way.format == Format::RunpodJob;
+    target.upstream.endpoint.provider == ProviderKind::Queue
+        || target.road(call).is_some_and(is_job)
+}
+
+/// Whether it is the fault of a server that is down, or just going down or coming up.
+fn is_away(fault: &Fault) -> bool {
+    let cut = fault.body.code.as_deref() == Some("upstream_connection_lost");
+    let is_unready = fault.status == 503 && fault.retry_after.is_none();
+    fault.outcome != Outcome::Timeout && (fault.unsent || cut || is_unready)
 }
 
 /// An answer with nothing in it, for which another candidate is asked.

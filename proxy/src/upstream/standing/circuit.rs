@@ -226,10 +226,9 @@ impl Circuit {
             self.opened_at.store(now, Ordering::Relaxed);
             record.opened_by = Some(why.to_owned());
         }
-        // What only stays open longer is no news.
-        let is_news = now >= until;
-        record.changed |= is_news;
-        is_news.then_some(opens)
+        record.changed = true;
+        // What only stays open longer is saved, but no news.
+        (now >= until).then_some(opens)
     }
 
     pub(super) fn last_error(&self) -> Option<String> {

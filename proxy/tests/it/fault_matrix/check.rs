@@ -3,7 +3,7 @@
 use serde_json::Value;
 use store::CallRow;
 
-use super::faults::{Broken, Empty, Never, Next, Spent, Told};
+use super::faults::{Broken, Empty, Never, Next, Told};
 use super::{Cell, GOOD};
 use crate::crowd::{attempts, text};
 use crate::scene::Answer;
@@ -50,10 +50,6 @@ pub(super) fn check(cell: &Cell, got: &Answer, row: &CallRow) {
         Broken(code, outcome) => {
             assert_eq!(tried, [(both[0], 200, None)], "{name}");
             broken(got, row, code, outcome, name);
-        }
-        Spent => {
-            assert_eq!(tried, [(both[0], 504, Some("upstream_timeout"))], "{name}");
-            refused(got, row, 504, Some("upstream_timeout"), name);
         }
         Empty => {
             assert_eq!(asked, both, "{name}");

@@ -48,14 +48,12 @@ pub(super) enum Meant {
     Broken(&'static str, &'static str),
     /// The next candidate is asked. Without one the answer is passed on as it is.
     Empty,
-    /// A job may take all the time that the call has: nobody else is asked.
-    Spent,
     /// It cannot happen in this form.
     Never,
 }
 
 pub(super) use How::{At, Key, Script};
-pub(super) use Meant::{Broken, Empty, Never, Next, Spent, Told};
+pub(super) use Meant::{Broken, Empty, Never, Next, Told};
 
 const fn fault(name: &'static str, how: How, stream: Meant, whole: Meant) -> Fault {
     Fault {
@@ -176,9 +174,9 @@ pub(super) static OF_JOBS: [Fault; 12] = [
         "silence in the middle",
         Script("chunks=20 hang=stream hang_after=8"),
         Broken("upstream_timeout", "timeout"),
-        Spent,
+        LATE,
     ),
-    both("no first word", Script("hang=stream hang_after=0"), Spent),
+    both("no first word", Script("hang=stream hang_after=0"), LATE),
     both("end before the first word", Script("cut=between"), LOST),
     both(
         "reset before the first word",

@@ -9,6 +9,14 @@ use crate::virtual_model::{Repair, Routing, VirtualModel};
 /// The id of what has no row: no row has it.
 pub const NO_ROW: i64 = 0;
 
+/// Longest name in bytes that is passed on.
+const LONGEST: usize = 200;
+
+/// Whether `name` may be passed on: a longer one is no name any more.
+pub fn takes(name: &str) -> bool {
+    name.len() <= LONGEST
+}
+
 /// The endpoint that `USE_AI_QUEUE` adds, at `url`.
 pub fn endpoint(url: &str) -> Endpoint {
     Endpoint {

@@ -8,7 +8,6 @@
 //!
 //! Source: the API reference in Ollama's repository, and its server's types.
 
-mod base64;
 mod context;
 mod embed;
 mod generate;

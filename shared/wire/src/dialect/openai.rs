@@ -3,6 +3,7 @@
 //! Source: OpenAI's published API description, and the references of the servers
 //! that follow it for where they deviate.
 
+pub(crate) mod base64;
 mod chat_request;
 mod chat_writer;
 mod collect;
@@ -23,6 +24,7 @@ mod reply;
 mod request;
 mod situation;
 mod stream;
+mod vectors;
 
 pub use crate::hub::StreamFault;
 pub use chat_request::{ChatTarget, write_chat};
@@ -46,3 +48,5 @@ pub use reply::{Reply, ReplyFault};
 pub use request::{BadRequest, CallForm, Defaults, Request, StreamOptions, Target};
 pub use situation::Situation;
 pub use stream::{End, NativeCalls, StreamEditor};
+pub use vectors::coded;
+pub(crate) use vectors::put_vector;

@@ -20,6 +20,8 @@ use crate::hub::{Event, Finish};
 pub struct Manner {
     /// The engine's rules.
     pub rules: Rules,
+    /// What tells this answer from all others: the ids of its calls are made of it.
+    pub id: String,
     /// The tools that calls which the upstream gives as such are mended for; `None` leaves
     /// them as they come.
     pub native: Option<Arc<Tools>>,
@@ -72,11 +74,14 @@ const MOST_CHOICES: usize = 129;
 #[derive(Debug)]
 pub struct Normaliser {
     rules: Rules,
+    id: String,
     choices: Vec<Option<Box<Choice>>>,
 }
 
 #[derive(Debug)]
 struct Choice {
+    /// What ids of calls begin with.
+    id: String,
     text: Machine,
     thoughts: Machine,
     /// Whether text has begun, so that the field of reasoning has ended.
@@ -107,20 +112,22 @@ type Each<'e> = &'e mut dyn FnMut(Event<'_>);
 impl Normaliser {
     /// For a stream.
     #[must_use]
-    pub fn new(rules: Rules) -> Self {
+    pub fn new(manner: &Manner) -> Self {
         Self {
-            rules,
+            rules: manner.rules.clone(),
+            id: short(&manner.id),
             choices: Vec::new(),
         }
     }
 
     /// For a whole reply, whose beginning can wait for its end.
     #[must_use]
-    pub fn whole(mut rules: Rules) -> Self {
-        if rules.thoughts == Thoughts::Tagged {
-            rules.thoughts = Thoughts::Held;
+    pub fn whole(manner: &Manner) -> Self {
+        let mut whole = Self::new(manner);
+        if whole.rules.thoughts == Thoughts::Tagged {
+            whole.rules.thoughts = Thoughts::Held;
         }
-        Self::new(rules)
+        whole
     }
 
     /// Takes the next event.
@@ -230,8 +237,8 @@ impl Normaliser {
         if self.choices.len() <= at {
             self.choices.resize_with(at + 1, || None);
         }
-        let rules = &self.rules;
-        let own = self.choices[at].get_or_insert_with(|| Box::new(Choice::new(rules)));
+        let (rules, id) = (&self.rules, &self.id);
+        let own = self.choices[at].get_or_insert_with(|| Box::new(Choice::new(rules, id)));
         (!own.finished).then_some(own)
     }
 
@@ -245,8 +252,9 @@ impl Normaliser {
 }
 
 impl Choice {
-    fn new(rules: &Rules) -> Self {
+    fn new(rules: &Rules, id: &str) -> Self {
         Self {
+            id: id.to_owned(),
             text: Machine::new(rules.clone()),
             thoughts: Machine::for_reasoning(rules.clone()),
             answered: false,
@@ -319,7 +327,7 @@ impl Choice {
         each(Event::Call {
             choice,
             call,
-            id: Cow::Borrowed(""),
+            id: format!("call_{}{choice:02x}{call:03x}", self.id).into(),
             name: called.name.as_str().into(),
         });
         each(Event::Arguments {
@@ -431,6 +439,14 @@ impl NativeCall {
         let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
         self.name == called.name && read(&self.arguments) == read(&called.arguments)
     }
+}
+
+/// Letters and digits of `id`, the last ones, so that a call's id stays below the 40
+/// characters that OpenAI takes.
+fn short(id: &str) -> String {
+    let plain = id.chars().filter(char::is_ascii_alphanumeric);
+    let plain: Vec<char> = plain.collect();
+    plain[plain.len().saturating_sub(24)..].iter().collect()
 }
 
 /// Pieces that are told when the machine is done with them.

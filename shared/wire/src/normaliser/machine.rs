@@ -15,7 +15,6 @@ mod content;
 #[cfg(test)]
 #[expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a case that cannot be read fails the test"
 )]
 mod corpus;
@@ -169,6 +168,8 @@ pub struct Machine {
     unclosed: usize,
     /// Bytes read in vain.
     vain: usize,
+    /// Whether nothing more is tried because of them.
+    gave_up: bool,
     /// What was spent on the candidate that is held.
     spent: usize,
     /// Before the held text is longer, it is not looked at again.
@@ -212,6 +213,7 @@ impl Machine {
             repaired: 0,
             unclosed: 0,
             vain: 0,
+            gave_up: false,
             spent: 0,
             again: 0,
             seen: Vec::new(),

@@ -30,7 +30,10 @@ pub enum AnswerForm {
         base64: bool,
     },
     /// Embeddings in OpenAI's form inside a job's output.
-    JobEmbeddings,
+    JobEmbeddings {
+        /// The caller wants them as base64.
+        base64: bool,
+    },
 }
 
 /// The dialect of an answer that is translated.
@@ -124,7 +127,7 @@ impl AnswerForm {
         manner: Option<&Manner>,
     ) -> Option<Translation> {
         let (dialect, to) = match self {
-            Self::Edited | Self::Embeddings { .. } | Self::JobEmbeddings => return None,
+            Self::Edited | Self::Embeddings { .. } | Self::JobEmbeddings { .. } => return None,
             Self::Chat(dialect) => (dialect, StreamTo::Chat(ChatWriter::new(options))),
             Self::Completion(dialect, echoes) => {
                 let echo = echoes.first().cloned().flatten();
@@ -136,7 +139,7 @@ impl AnswerForm {
         };
         let translation = Translation::new(dialect.stream(), to, names);
         Some(match (manner, self) {
-            (Some(manner), Self::Chat(_)) => translation.normalising(manner.clone()),
+            (Some(manner), Self::Chat(_)) => translation.normalising(manner),
             _ => translation,
         })
     }
@@ -162,11 +165,12 @@ impl AnswerForm {
                     .map_err(Failed::Reply)?;
                 return Ok(Some(Completed::embeddings(reply.body, reply.usage)));
             }
-            Self::JobEmbeddings => {
+            Self::JobEmbeddings { base64 } => {
                 let text = std::str::from_utf8(&first).unwrap_or_default();
                 let list = runpod::read_embeddings_output(text).ok_or_else(|| {
                     Failed::Reply(ReplyFault::NotJson("it holds no embeddings".to_owned()))
                 })?;
+                let list = if *base64 { openai::coded(&list) } else { list };
                 let reply = openai::Reply::read(&list, &options.model).map_err(Failed::Reply)?;
                 return Ok(Some(Completed::embeddings(
                     reply.body.to_bytes(),
@@ -180,7 +184,7 @@ impl AnswerForm {
         let mut kept = Kept::default();
         let keeps = dialect == Dialect::Anthropic && echoes.is_none();
         let manner = manner.filter(|_| echoes.is_none());
-        let mut normaliser = manner.map(|manner| Normaliser::whole(manner.rules.clone()));
+        let mut normaliser = manner.map(Normaliser::whole);
         let mut repaired = 0;
         for (body, is_stream) in replies {
             let mut answer = Answer::default();

@@ -51,6 +51,7 @@ fn edit_target<'c>(inbound: &Inbound<'_>, candidate: &Candidate<'c>) -> openai::
         stream_options,
         defaults: candidate.defaults,
         only_max_tokens: provider.only_max_tokens || is_ollama,
+        only_system: !provider.knows_developer,
         reasoning: provider.id == ProviderKind::OpenAi.id() && reasons(candidate.model),
         calls: if is_ollama {
             CallForm::FullArguments
@@ -63,9 +64,20 @@ fn edit_target<'c>(inbound: &Inbound<'_>, candidate: &Candidate<'c>) -> openai::
     }
 }
 
-/// Whether the name is of one of OpenAI's reasoning models: `o` and a digit.
+/// Whether the name is of one of OpenAI's reasoning models: `o` and a digit, or `gpt-5`
+/// and later, but for those that only chat (`gpt-5-chat-latest`, `gpt-5.1-chat`).
 fn reasons(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
+    if let Some(version) = name.strip_prefix("gpt-") {
+        let digits = version.len()
+            - version
+                .trim_start_matches(|c: char| c.is_ascii_digit())
+                .len();
+        let major = version
+            .get(..digits)
+            .and_then(|digits| digits.parse::<u32>().ok());
+        return major.is_some_and(|major| major >= 5) && !version.contains("-chat");
+    }
     matches!(name.as_bytes(), [b'o', digit, ..] if digit.is_ascii_digit())
 }
 
@@ -104,9 +116,19 @@ mod tests {
     const BODY: &str = r#"{"model":"v","messages":[{"role":"assistant","tool_calls":[{"id":"call_1","function":{"name":"f","arguments":""}}]},{"role":"tool","tool_call_id":"call_1","content":"x"}]}"#;
 
     fn sent(kind: ProviderKind, url: &str, model: &str, worker: Worker) -> String {
+        sent_of(BODY, kind, url, model, worker)
+    }
+
+    fn sent_of(
+        body: &'static str,
+        kind: ProviderKind,
+        url: &str,
+        model: &str,
+        worker: Worker,
+    ) -> String {
         let provider = kind.provider();
         let way = provider.way(&BaseUrl::parse(url).unwrap(), Call::Chat);
-        let body = Bytes::from_static(BODY.as_bytes());
+        let body = Bytes::from_static(body.as_bytes());
         let request = Request::read(Call::Chat, &body).unwrap();
         let inbound = Inbound {
             call: Call::Chat,
@@ -183,6 +205,14 @@ mod tests {
             (ProviderKind::OpenAi, "o3-mini", true),
             (ProviderKind::OpenAi, "openai/o1", true),
             (ProviderKind::OpenAi, "olmo-7b", false),
+            (ProviderKind::OpenAi, "gpt-5", true),
+            (ProviderKind::OpenAi, "gpt-5-mini-2025-08-07", true),
+            (ProviderKind::OpenAi, "openai/gpt-5.2", true),
+            (ProviderKind::OpenAi, "gpt-5-chat-latest", false),
+            (ProviderKind::OpenAi, "gpt-5.1-chat-latest", false),
+            (ProviderKind::OpenAi, "gpt-4o", false),
+            (ProviderKind::OpenAi, "gpt-3.5-turbo", false),
+            (ProviderKind::OpenAi, "gpt-oss-20b", false),
             (ProviderKind::Vllm, "o3-mini", false),
         ] {
             let sent = sent(kind, "http://here", model, Worker::Auto);
@@ -190,6 +220,36 @@ mod tests {
             assert_eq!(own, is_one, "{model}: {sent}");
             assert_eq!(sent.contains("temperature"), !is_one, "{model}: {sent}");
             assert_eq!(sent.contains(r#""max_tokens""#), !is_one, "{model}: {sent}");
+        }
+    }
+
+    /// What each vendor is sent of a caller's newer names.
+    #[test]
+    fn b22_b31_every_vendor_gets_the_names_that_it_knows() {
+        const NEWER: &str = r#"{"model":"v","messages":[{"role":"developer","content":"Be brief."},{"role":"user","content":"developer"}],"max_completion_tokens":7}"#;
+        let (limit, role) = (r#""max_tokens":7"#, r#"{"role":"developer","#);
+        for kind in ProviderKind::ALL {
+            let (only_max_tokens, knows_developer) = match kind {
+                ProviderKind::OpenAi => (false, true),
+                ProviderKind::Together | ProviderKind::DeepInfra => (true, false),
+                ProviderKind::Vllm | ProviderKind::OpenWebui | ProviderKind::Queue => {
+                    (false, false)
+                }
+                // What is behind a worker that is not known may be Ollama.
+                ProviderKind::Runpod => (true, false),
+                // Translated, not edited.
+                ProviderKind::Ollama | ProviderKind::Anthropic => continue,
+            };
+            let url = "https://api.runpod.ai/v2/x";
+            let sent = sent_of(NEWER, kind, url, "m", Worker::Auto);
+            assert_eq!(sent.contains(limit), only_max_tokens, "{kind:?}: {sent}");
+            assert_eq!(sent.contains(role), knows_developer, "{kind:?}: {sent}");
+            let system = sent.contains(r#"{"role":"system","content":"Be brief."}"#);
+            assert_eq!(system, !knows_developer, "{kind:?}: {sent}");
+            assert!(
+                sent.contains(r#""content":"developer""#),
+                "{kind:?}: {sent}"
+            );
         }
     }
 

@@ -68,7 +68,9 @@ pub(super) fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<
             let echo = asked.and_then(|asked| asked.echo);
             AnswerForm::Completion(dialect, vec![echo])
         }
-        Call::Embeddings => AnswerForm::JobEmbeddings,
+        Call::Embeddings => AnswerForm::JobEmbeddings {
+            base64: inbound.request.wants_base64(),
+        },
         Call::Chat | Call::Models => AnswerForm::Chat(dialect),
     };
     Ok(Outbound {

@@ -18,6 +18,7 @@ const OPENAI_LIKE: Provider = Provider {
     models: line("/models", Format::OpenAi),
     takes_stream_options: true,
     only_max_tokens: false,
+    knows_developer: false,
     streams: true,
     float_embeddings_only: false,
     auth: Auth::Bearer,
@@ -26,6 +27,7 @@ const OPENAI_LIKE: Provider = Provider {
 pub(super) static OPENAI: Provider = Provider {
     id: "openai",
     label: "OpenAI compatible",
+    knows_developer: true,
     ..OPENAI_LIKE
 };
 pub(super) static VLLM: Provider = Provider {
@@ -37,6 +39,7 @@ pub(super) static TOGETHER: Provider = Provider {
     id: "together",
     label: "Together AI",
     takes_stream_options: false,
+    only_max_tokens: true,
     ..OPENAI_LIKE
 };
 /// Nothing is known of legacy completions there: they go as chat.
@@ -53,6 +56,7 @@ pub(super) static DEEPINFRA: Provider = Provider {
     roots: &["/v1/openai", "/v1"],
     versioned_base: false,
     prefix: "/v1/openai",
+    only_max_tokens: true,
     float_embeddings_only: true,
     ..OPENAI_LIKE
 };

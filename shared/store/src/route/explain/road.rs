@@ -104,6 +104,9 @@ impl Road<'_> {
     /// The AI queue for `name`, if it takes it.
     fn queue(&self, name: &str) -> Option<Pair> {
         let url = self.settings.queue_url.as_deref()?;
+        if !ai_queue::takes(name) {
+            return None;
+        }
         let (model, endpoint) = (ai_queue::passed_on(name), ai_queue::endpoint(url));
         self.is_usable(&model, &endpoint)
             .then(|| (Arc::new(model), Arc::new(endpoint)))

@@ -4,11 +4,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::base64;
 use super::line::count;
 use super::options::{KeepAlive, Target};
 use super::request::to_json;
-use crate::dialect::openai::{ReplyFault, UpstreamError};
+use crate::dialect::openai::{ReplyFault, UpstreamError, put_vector};
 use crate::hub::Refusal;
 use crate::usage::Usage;
 
@@ -131,10 +130,7 @@ pub fn read_embeddings(
         let head = format!(r#"{{"object":"embedding","index":{index},"embedding":"#);
         out.extend_from_slice(head.as_bytes());
         if base64 {
-            let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
-            out.push(b'"');
-            base64::encode(&bytes, &mut out);
-            out.push(b'"');
+            put_vector(&numbers, &mut out);
         } else {
             out.extend_from_slice(vector.get().as_bytes());
         }

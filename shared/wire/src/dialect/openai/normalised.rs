@@ -142,9 +142,9 @@ fn reasoning<'a>(
 
 impl Normalised {
     /// For an answer that has not begun. `options` tell what added chunks say of it.
-    pub(super) fn new(manner: Manner, options: WriterOptions) -> Self {
+    pub(super) fn new(manner: &Manner, options: WriterOptions) -> Self {
         Self {
-            normaliser: Normaliser::new(manner.rules),
+            normaliser: Normaliser::new(manner),
             shown: manner.shown,
             reveal: Reveal::new(manner.shown),
             writer: ChatWriter::new(options),
@@ -368,7 +368,9 @@ impl Normalised {
     }
 
     /// The stream has ended: what was held of choices that did not finish is appended.
-    pub(super) fn end(&mut self, fault: Option<&StreamFault>, out: &mut BytesMut) {
+    ///
+    /// `mended` is how many calls were mended that the upstream gave as such.
+    pub(super) fn end(&mut self, fault: Option<&StreamFault>, mended: u32, out: &mut BytesMut) {
         let mut told = Told::default();
         let event = match fault {
             Some(fault) => Event::Fault(fault.clone()),
@@ -381,7 +383,7 @@ impl Normalised {
             }
         }
         if self.comment && fault.is_none() {
-            put_comment(&self.normaliser, out);
+            put_comment(&self.normaliser, mended, out);
         }
     }
 
@@ -420,8 +422,8 @@ impl Told {
 }
 
 /// Tells in a comment how many calls were repaired, when some were.
-pub(crate) fn put_comment(normaliser: &Normaliser, out: &mut BytesMut) {
-    let repaired = normaliser.found();
+pub(crate) fn put_comment(normaliser: &Normaliser, mended: u32, out: &mut BytesMut) {
+    let repaired = normaliser.found() + mended as usize;
     if repaired > 0 {
         out.extend_from_slice(format!(": x-tool-calls-repaired: {repaired}\n\n").as_bytes());
     }

@@ -102,13 +102,15 @@ pub struct Target<'t> {
     pub defaults: &'t Defaults,
     /// The upstream knows only `max_tokens`: `max_completion_tokens` gets that name.
     pub only_max_tokens: bool,
+    /// The upstream does not know the role `developer`: it is sent as `system`.
+    pub only_system: bool,
     /// One of OpenAI's reasoning models, which refuse `max_tokens` and any sampling:
     /// defaults for them are none.
     pub reasoning: bool,
     /// The form of the tool calls in the conversation.
     pub calls: CallForm,
     /// The upstream refuses `encoding_format: base64`, which the official clients
-    /// send unasked; they read floats as well.
+    /// send unasked: it is asked for floats, and the caller gets them as base64.
     pub float_embeddings_only: bool,
 }
 
@@ -287,6 +289,12 @@ impl Request {
         })
     }
 
+    /// Whether the caller of embeddings wants them as base64.
+    #[must_use]
+    pub fn wants_base64(&self) -> bool {
+        self.base64_at.is_some()
+    }
+
     /// The tools that a model may call, none when the caller wants no calls. `body` is
     /// the body that was read.
     #[must_use]
@@ -344,6 +352,9 @@ impl Request {
         for (span, text) in calls::edits(body, self.call_form(target)) {
             edits.replace(span, text);
         }
+        for span in self.foreign_roles(body, target) {
+            edits.replace(span, "\"system\"");
+        }
         if let (true, Some(prompt)) = (self.chat, &defaults.system_prompt) {
             messages::lead_with(&mut edits, body, prompt);
         }
@@ -355,6 +366,14 @@ impl Request {
 
     fn refuses_sampling(&self, target: &Target<'_>) -> bool {
         target.reasoning && self.chat
+    }
+
+    fn foreign_roles(&self, body: &Bytes, target: &Target<'_>) -> Vec<Range<usize>> {
+        if self.chat && target.only_system {
+            messages::developer_roles(body)
+        } else {
+            Vec::new()
+        }
     }
 
     fn call_form(&self, target: &Target<'_>) -> CallForm {

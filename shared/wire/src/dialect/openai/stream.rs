@@ -137,7 +137,7 @@ impl StreamEditor {
     /// The same with text that is a tool call made into one, and reasoning shown as
     /// `manner` says. `options` tell what added chunks say of the answer.
     #[must_use]
-    pub fn normalising(mut self, manner: Manner, options: WriterOptions) -> Self {
+    pub fn normalising(mut self, manner: &Manner, options: WriterOptions) -> Self {
         self.watch.normalised = Some(Box::new(Normalised::new(manner, options)));
         self
     }
@@ -275,7 +275,8 @@ impl Watch {
     fn done(&mut self, out: &mut BytesMut) {
         self.end_calls(true, out);
         if let Some(normalised) = &mut self.normalised {
-            normalised.end(None, out);
+            let mended = self.native.as_ref().map_or(0, |native| native.repaired());
+            normalised.end(None, mended, out);
         }
         out.put_slice(DONE);
         self.end = Some(End::Complete);
@@ -283,7 +284,7 @@ impl Watch {
 
     fn fault(&mut self, fault: StreamFault, out: &mut BytesMut) {
         if let Some(normalised) = &mut self.normalised {
-            normalised.end(Some(&fault), out);
+            normalised.end(Some(&fault), 0, out);
         }
         self.end = Some(End::Fault(fault));
     }

@@ -43,7 +43,18 @@ const GLANCE: usize = 64;
 impl Machine {
     /// What begins at `at`.
     pub(super) fn evaluate(&mut self, at: usize, ended: bool, asked: Asked) -> Eval {
-        if !self.calls_for_tools() || self.exhausted(at) {
+        if !self.calls_for_tools() {
+            return Eval::No;
+        }
+        if self.exhausted(at) {
+            if !self.gave_up {
+                self.gave_up = true;
+                let mut rows = self.rules.patterns.at(self.held.as_bytes()[at], true);
+                if let Some(row) = rows.next() {
+                    drop(rows);
+                    self.note(row, at..at, Err(Reason::Exhausted));
+                }
+            }
             return Eval::No;
         }
         let (mut refused, mut wasted) = (Vec::new(), 0);

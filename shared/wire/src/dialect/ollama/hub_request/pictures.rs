@@ -1,6 +1,6 @@
 //! `images`: base64 without a media type, which other dialects want to know.
 
-use crate::dialect::ollama::base64;
+use crate::dialect::openai::base64;
 use crate::dialect::openai::{BadRequest, Fields, Place, text};
 use crate::hub::{Part, Source};
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::super::base64;
+use crate::dialect::openai::base64;
 use crate::hub::{Chat, Message, Note, Part, Refusal, Role, Source, Thinking};
 
 #[derive(Serialize)]

@@ -34,6 +34,10 @@ pub(super) fn read(
     chat.user = user.or(id);
     chat.service_tier = fields.text("service_tier")?;
     chat.cache = cache_mark(fields, &Place::Body)?;
+    if fields.take("web_search_options")?.is_some() {
+        let wrong = "asks for a web search, which this model's server cannot make: leave it out";
+        return Err(fields.wrong("web_search_options", wrong));
+    }
     no_sound(fields)
 }
 

@@ -185,6 +185,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "audio",
         "asks for sound",
     ),
+    (
+        r#"{"messages":[{"role":"user"}],"web_search_options":{}}"#,
+        "web_search_options",
+        "asks for a web search",
+    ),
 ];
 
 #[test]

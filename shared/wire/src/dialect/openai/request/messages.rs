@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ops::Range;
 
 use bytes::Bytes;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
@@ -120,6 +121,32 @@ pub(super) fn check(messages: Option<Messages>) -> Result<Option<BadRequest>, Ba
             problem, orphan, ..
         }) => problem.map_or(Ok(orphan), Err),
     }
+}
+
+/// Where the role of a message in `body`, which has been read without error, is
+/// `developer`.
+pub(super) fn developer_roles(body: &[u8]) -> Vec<Range<usize>> {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        messages: Vec<Message<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Message<'a> {
+        #[serde(borrow)]
+        role: &'a RawValue,
+    }
+    const ROLE: &[u8] = b"\"developer\"";
+    // Most conversations have no such message and are not read again.
+    if memchr::memmem::find(body, ROLE).is_none() {
+        return Vec::new();
+    }
+    let Ok(Body { messages }) = serde_json::from_slice(body) else {
+        return Vec::new();
+    };
+    let roles = messages.into_iter().map(|message| message.role);
+    let foreign = roles.filter(|role| role.get().as_bytes() == ROLE);
+    foreign.map(|role| span_of(body, role)).collect()
 }
 
 /// Puts `prompt` before the conversation in `body`, which has been read without

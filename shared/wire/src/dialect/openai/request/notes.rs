@@ -40,9 +40,14 @@ impl Request {
                 "messages",
                 "tool calls get the form that the endpoint takes",
             );
+        } else if !self.foreign_roles(body, target).is_empty() {
+            adapted(
+                "messages",
+                "the endpoint knows no role 'developer': it is sent as 'system'",
+            );
         }
         if target.float_embeddings_only && self.base64_at.is_some() {
-            let why = "the endpoint refuses base64; clients read float as well";
+            let why = "the endpoint refuses base64: its numbers are turned into it here";
             adapted("encoding_format", why);
         }
         notes
@@ -97,7 +102,11 @@ mod tests {
     use super::*;
     use crate::provider::Call;
 
-    const BODIES: [(Call, &str); 7] = [
+    const BODIES: [(Call, &str); 8] = [
+        (
+            Call::Chat,
+            r#"{"model":"m","messages":[{"role":"developer","content":"x"},{"role":"user","content":"x"}]}"#,
+        ),
         (
             Call::Chat,
             r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#,
@@ -165,6 +174,7 @@ mod tests {
                             &Defaults::default()
                         },
                         only_max_tokens: bits & 4 == 0,
+                        only_system: bits & 4 == 0,
                         reasoning: bits & 8 == 0,
                         calls: CallForm::Any,
                         float_embeddings_only: bits & 4 == 0,

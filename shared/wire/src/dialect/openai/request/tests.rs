@@ -234,6 +234,7 @@ fn plain<'t>(model: &'t Bytes, defaults: &'t Defaults) -> Target<'t> {
         stream_options: StreamOptions::Keep,
         defaults,
         only_max_tokens: false,
+        only_system: false,
         reasoning: false,
         calls: CallForm::Any,
         float_embeddings_only: false,

@@ -3,7 +3,7 @@
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Appends the base64 of `bytes`, padded.
-pub(super) fn encode(bytes: &[u8], into: &mut Vec<u8>) {
+pub(crate) fn encode(bytes: &[u8], into: &mut Vec<u8>) {
     into.reserve(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
         let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
@@ -19,7 +19,7 @@ pub(super) fn encode(bytes: &[u8], into: &mut Vec<u8>) {
 }
 
 /// Whether `text` is base64 without line breaks, padded or not.
-pub(super) fn is_base64(text: &[u8]) -> bool {
+pub(crate) fn is_base64(text: &[u8]) -> bool {
     let padding = text.iter().rev().take_while(|b| **b == b'=').count();
     let digits = &text[..text.len() - padding];
     let is_digit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
@@ -27,7 +27,7 @@ pub(super) fn is_base64(text: &[u8]) -> bool {
 }
 
 /// The bytes of `text`, padded or not; `None` when it is not base64.
-pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let padding = text
         .iter()
         .rev()
