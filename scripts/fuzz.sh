@@ -79,6 +79,8 @@ awk -v out="$seeds/addresses/" '/^[a-z]/ { for (i = 1; i < 3; i++) print $i > (o
     "$cases/provider-urls.txt" "$cases/runpod/addresses.txt"
 mkdir -p "$seeds/normaliser-readers"
 # The rows as they are, which are JSON, and the texts, schemas and arguments in them.
+awk -v out="$seeds/normaliser-readers/corpus-" '{ file = out (++n); print > file; close(file) }' \
+    "$cases"/tool-calls/*.jsonl
 awk -v out="$seeds/normaliser-readers/" '{ print > (out (++n)) }' "$cases"/normaliser/*.jsonl
 sed -n 's/^{"note": "[^"]*", "text": "\(.*\)", "\(name\|value\|all\|names\|outcome\)": .*$/\1/p' \
     "$cases"/normaliser/{json,closed,python,python_lists}.jsonl | sed 's/\\"/"/g' |

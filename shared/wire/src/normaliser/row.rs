@@ -1,11 +1,10 @@
 //! A pattern that is ready to be searched for.
 
 use regex_automata::dfa::{Automaton, StartKind, dense};
-use regex_automata::meta::{self, Regex};
-use regex_automata::util::captures::Captures;
+use regex::{Regex, RegexBuilder};
 use regex_automata::util::start;
 use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input, MatchKind};
+use regex_automata::{Anchored, MatchKind};
 use regex_syntax::hir::literal::Extractor;
 
 use super::pattern::{LONGEST_REGEX, Pattern, PatternError};
@@ -49,11 +48,12 @@ impl Row {
         {
             return Err(PatternError::Regex(position(&error)));
         }
-        let regex = Regex::builder()
-            .syntax(syntax())
-            .configure(meta::Config::new().nfa_size_limit(Some(LARGEST)))
-            .build(text)
-            .map_err(|error| PatternError::Regex(format!("cannot be built: {error}")))?;
+        // What it matches is known by then; the groups of it are asked for.
+        let regex = RegexBuilder::new(&format!(r"\A(?:{text})"))
+            .dot_matches_new_line(true)
+            .size_limit(LARGEST)
+            .build()
+            .map_err(|error| PatternError::Regex(too_large(&error)))?;
         let dfa = dense::Builder::new()
             .syntax(syntax())
             .configure(
@@ -163,12 +163,11 @@ impl Row {
     /// The capture groups of a match that is all of `text`, which follows `before`; by
     /// number, the whole match first.
     pub(super) fn groups<'t>(&self, text: &'t str) -> Vec<Option<&'t str>> {
-        let mut captures: Captures = self.regex.create_captures();
-        let input = Input::new(text).anchored(Anchored::Yes);
-        self.regex.captures(input, &mut captures);
-        (0..self.regex.captures_len())
-            .map(|group| captures.get_group(group).map(|span| &text[span.range()]))
-            .collect()
+        let Some(captures) = self.regex.captures(text) else {
+            return Vec::new();
+        };
+        let groups = captures.iter();
+        groups.map(|group| group.map(|found| found.as_str())).collect()
     }
 }
 
@@ -188,6 +187,15 @@ fn position(error: &regex_syntax::Error) -> String {
     )
 }
 
+fn too_large(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(limit) => format!(
+            "needs more than {limit} bytes when compiled; use smaller repetitions"
+        ),
+        other => format!("cannot be compiled: {other}"),
+    }
+}
+
 fn unsearchable(error: &dense::BuildError) -> String {
     if error.is_size_limit_exceeded() {
         return format!(
@@ -195,5 +203,7 @@ fn unsearchable(error: &dense::BuildError) -> String {
              (?-u:\\w) where Unicode is not needed"
         );
     }
-    format!("cannot be searched for in a stream: {error}; write \\b as (?-u:\\b)")
+    "cannot be searched for in a stream as it is; a word boundary has to be written as \
+     (?-u:\\b)"
+        .to_owned()
 }
