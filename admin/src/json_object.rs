@@ -100,7 +100,8 @@ fn declares_json(req: &HttpRequest) -> bool {
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn object(body: &[u8]) -> Result<Value, ApiError> {
+/// The object that a body holds.
+pub(crate) fn object(body: &[u8]) -> Result<Value, ApiError> {
     match parse(body)? {
         object @ Value::Object(_) => Ok(object),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {

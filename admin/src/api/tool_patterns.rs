@@ -1,7 +1,8 @@
 //! Patterns that find tool calls in a model's text: list, create, change, delete; and all
-//! of them at once ([`exchange`]).
+//! of them at once ([`exchange`]), or tried out ([`test`]).
 
 mod exchange;
+mod test;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,8 +28,9 @@ const PATHS: [&str; 3] = [
 const COUNTED_DAYS: u32 = 30;
 
 pub(super) fn routes(cfg: &mut ServiceConfig) {
-    // Before the patterns: `export` and `import` are no pattern's id.
+    // Before the patterns: `export`, `import` and `test` are no pattern's id.
     exchange::routes(cfg);
+    test::routes(cfg);
     for path in PATHS {
         cfg.service(
             resource(path, "GET, POST")

@@ -19,6 +19,7 @@ mod session;
 mod settings;
 mod store_faults;
 mod tool_aliases;
+mod tool_pattern_test;
 mod tool_patterns;
 mod upstream;
 mod virtual_models;

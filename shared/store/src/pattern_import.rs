@@ -122,14 +122,16 @@ fn mode(input: &mut Input<'_>) -> ImportMode {
     }
 }
 
-fn patterns(value: &Value, errors: &mut FieldErrors) -> Option<Vec<ToolPatternDraft>> {
+/// The rows of a list of patterns, each with a name of its own.
+pub(crate) fn patterns(value: &Value, errors: &mut FieldErrors) -> Option<Vec<ToolPatternDraft>> {
     let drafts = rows(value, "patterns", errors, ToolPatternDraft::for_import)?;
     let names = drafts.iter().map(|draft| &draft.pattern_name);
     refuse_twice(names, "patterns", "pattern_name", errors);
     Some(drafts)
 }
 
-fn aliases(value: &Value, errors: &mut FieldErrors) -> Option<Vec<ToolAliasDraft>> {
+/// The same of aliases, by tool and parameter.
+pub(crate) fn aliases(value: &Value, errors: &mut FieldErrors) -> Option<Vec<ToolAliasDraft>> {
     let drafts = rows(value, "aliases", errors, ToolAliasDraft::for_import)?;
     let names = drafts
         .iter()

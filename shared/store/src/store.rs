@@ -14,6 +14,7 @@ mod file;
 mod identity;
 mod pattern_counts;
 mod pattern_import;
+mod pattern_trial;
 mod routing;
 mod settings;
 mod tool_aliases;

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use serde_json::{Value, json};
-use store::{Store, StoreError, ToolAliasDraft, ToolPatternDraft};
+use store::{PatternTrial, Store, StoreError, ToolAliasDraft, ToolPatternDraft};
 use tempfile::TempDir;
 use wire::normaliser::{Alias, BUILTINS};
 
@@ -259,4 +259,29 @@ fn an_alias_that_cannot_be_read_is_left_out_alone() {
     let problem = snapshot.problems[0].to_string();
     let expected = "tool alias 1 \"bash.command\": left out: aliases must be a JSON list";
     assert!(problem.starts_with(expected), "{problem}");
+}
+
+#[test]
+fn a_trial_names_stored_tool_patterns_that_cannot_be_used_unless_one_takes_their_place() {
+    let (_folder, store) = fresh();
+    let row = store.tool_patterns().unwrap().remove(0);
+    let other = rusqlite::Connection::open(store.path()).unwrap();
+    let spoil = format!(
+        "UPDATE tool_patterns SET regex_pattern = 'a(' WHERE id = {}",
+        row.id
+    );
+    other.execute_batch(&spoil).unwrap();
+    let refused = |patterns: Value, only: bool| {
+        let question = json!({ "text": "", "tools": [], "patterns": patterns, "only": only });
+        let body = question.to_string();
+        let trial = PatternTrial::read(&question, body.as_bytes()).unwrap();
+        store.trial_rules(trial).unwrap().refused
+    };
+    let named = refused(json!([]), false);
+    assert_eq!(named.len(), 1);
+    assert_eq!((&named[0].name, named[0].id), (&row.pattern_name, row.id));
+    assert!(named[0].why.contains("column 2"), "{}", named[0].why);
+    let mended = json!([{ "pattern_name": row.pattern_name, "regex_pattern": "a" }]);
+    assert_eq!(refused(mended, false), []);
+    assert_eq!(refused(json!([]), true), []);
 }

@@ -34,6 +34,7 @@ mod schema;
 mod shown;
 mod tally;
 mod tools;
+mod trial;
 mod value;
 mod verdict;
 
@@ -50,5 +51,6 @@ pub use schema::Schema;
 pub use shown::{Reveal, Shown};
 pub use tally::Tally;
 pub use tools::{Tool, Tools};
+pub use trial::{Field, Match, Near, Outcome, Sample, Trial, trial};
 pub use value::Value;
 pub use verdict::{Called, Reason};

@@ -57,6 +57,8 @@ pub enum Reason {
     Cut,
     /// Other text follows on its heels, where only a call at the end of the answer counts.
     NotAlone,
+    /// It stands in thoughts that go on behind it.
+    Draft,
     /// It is longer than may be held back.
     TooLong,
     /// Too much was read in vain before it.
@@ -74,6 +76,7 @@ impl Reason {
             Self::Unsuited(_) => "unsuited",
             Self::Cut => "cut",
             Self::NotAlone => "not_alone",
+            Self::Draft => "draft",
             Self::TooLong => "too_long",
             Self::Exhausted => "exhausted",
         }
@@ -89,6 +92,7 @@ impl Reason {
             Self::Unsuited(why) => format!("the arguments do not suit the tool's schema: {why}"),
             Self::Cut => "the text ends inside the call".to_owned(),
             Self::NotAlone => "other text follows, and this form counts only at the end".to_owned(),
+            Self::Draft => "it stands in thoughts that go on behind it".to_owned(),
             Self::TooLong => "it is longer than may be held back".to_owned(),
             Self::Exhausted => "too much was read in vain before it".to_owned(),
         }

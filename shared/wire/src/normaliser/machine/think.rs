@@ -4,7 +4,7 @@ use memchr::memchr2;
 
 use super::super::scan::Scan;
 use super::candidate::{Asked, Eval};
-use super::{Ends, Machine, Mode, Piece, Rules, Sink, Step};
+use super::{Ends, Machine, Mode, Piece, Rules, Seen, Sink, Step};
 
 /// Opening tags, and how long a suffix may be (`<think:x>`).
 const OPENINGS: [&str; 6] = [
@@ -216,7 +216,12 @@ impl Machine {
             self.reason(end, out);
         } else {
             calls.into_iter().for_each(|call| self.call(call, out));
-            self.seen.append(&mut inner.seen);
+            // What the inner machine saw begins where it was set going.
+            let by = self.before + from;
+            self.seen.extend(inner.seen.into_iter().map(|seen| Seen {
+                span: seen.span.start + by..seen.span.end + by,
+                ..seen
+            }));
         }
         self.at = self.held.len();
         self.looked = self.at;
