@@ -1,7 +1,7 @@
 //! A pattern that is ready to be searched for.
 
-use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex::{Regex, RegexBuilder};
+use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::start;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, MatchKind};
@@ -167,7 +167,9 @@ impl Row {
             return Vec::new();
         };
         let groups = captures.iter();
-        groups.map(|group| group.map(|found| found.as_str())).collect()
+        groups
+            .map(|group| group.map(|found| found.as_str()))
+            .collect()
     }
 }
 
@@ -189,9 +191,9 @@ fn position(error: &regex_syntax::Error) -> String {
 
 fn too_large(error: &regex::Error) -> String {
     match error {
-        regex::Error::CompiledTooBig(limit) => format!(
-            "needs more than {limit} bytes when compiled; use smaller repetitions"
-        ),
+        regex::Error::CompiledTooBig(limit) => {
+            format!("needs more than {limit} bytes when compiled; use smaller repetitions")
+        }
         other => format!("cannot be compiled: {other}"),
     }
 }

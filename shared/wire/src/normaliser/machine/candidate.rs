@@ -68,6 +68,8 @@ impl Machine {
                 }
                 return eval;
             }
+            // Drafts are none, and weak ones have to wait for the end.
+            Eval::Found(seized) if seized.weak || asked == Asked::InThoughts => {}
             Eval::Found(seized) => {
                 let repaired = seized.found.calls.iter().filter(|call| call.repaired);
                 let outcome = (seized.found.calls.len(), repaired.count());
@@ -82,9 +84,17 @@ impl Machine {
             if reach > GLANCE {
                 self.vain += reach;
             }
-            self.note(row, at..at + reach, Err(reason));
+            if self.is_near(row, &reason) {
+                self.note(row, at..at + reach, Err(reason));
+            }
         }
         eval
+    }
+
+    /// Whether a refusal is worth a note: that a word of prose is no tool is not.
+    fn is_near(&self, row: usize, reason: &Reason) -> bool {
+        let weak = !is_strong(self.rules.patterns.row(row));
+        !(weak && matches!(reason, Reason::NotACall | Reason::UnknownTool(_)))
     }
 
     /// The same, with the rows that were refused.

@@ -160,6 +160,11 @@ impl Machine {
     /// The answer has ended: what waited for that are calls.
     fn accept(&mut self, tail: Tail, out: Sink<'_>) {
         for unit in tail.waiting {
+            if let Some(row) = unit.weak {
+                let repaired = unit.calls.iter().filter(|call| call.repaired);
+                let outcome = (unit.calls.len(), repaired.count());
+                self.note(row, unit.span.clone(), Ok(outcome));
+            }
             for call in unit.calls {
                 self.call(call, out);
             }
