@@ -166,6 +166,8 @@ pub struct Machine {
     /// Up to here no closing tag of thoughts begins, in bytes of the text, as far as one
     /// was looked for.
     unclosed: usize,
+    /// The call inside thoughts behind which the machine is: its pattern and its bytes.
+    drafted: Option<(usize, Range<usize>)>,
     /// Bytes read in vain.
     vain: usize,
     /// Whether nothing more is tried because of them.
@@ -212,6 +214,7 @@ impl Machine {
             calls: 0,
             repaired: 0,
             unclosed: 0,
+            drafted: None,
             vain: 0,
             gave_up: false,
             spent: 0,
@@ -256,6 +259,7 @@ impl Machine {
     /// it is reasoning.
     pub fn release(&mut self, out: Sink<'_>) {
         if let Mode::Draft { ends, .. } = self.mode {
+            self.note_draft();
             self.mode = Mode::Think(ends);
         }
         let end = self.held.len();
@@ -353,6 +357,9 @@ impl Machine {
         if let Mode::Draft { from, .. } = &mut self.mode {
             *from = from.saturating_sub(gone);
         }
+        if let Some((_, span)) = &mut self.drafted {
+            *span = span.start.saturating_sub(gone)..span.end.saturating_sub(gone);
+        }
         if self.held.is_empty() && self.held.capacity() > 4096 {
             self.held = String::new();
         }
@@ -429,6 +436,13 @@ impl Machine {
         if self.seen.len() < MOST_SEEN {
             let span = span.start + self.before..span.end + self.before;
             self.seen.push(Seen { row, span, outcome });
+        }
+    }
+
+    /// The call inside thoughts was a draft.
+    fn note_draft(&mut self) {
+        if let Some((row, span)) = self.drafted.take() {
+            self.note(row, span, Err(Reason::Draft));
         }
     }
 

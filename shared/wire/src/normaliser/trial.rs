@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::machine::{Machine, Piece, Rules, Seen};
+use super::machine::{Machine, Piece, Rules};
 use super::verdict::{Called, Reason};
 
 /// The answer that is tried, all of it.
@@ -112,7 +112,9 @@ pub fn trial(rules: &Rules, sample: &Sample) -> Trial {
         (Field::Reasoning, &run.thoughts),
         (Field::Text, &run.answer),
     ] {
-        for seen in settled(machine.seen(), machine.calls()) {
+        let mut notes = machine.seen().to_vec();
+        notes.sort_by_key(|note| note.span.start);
+        for seen in notes {
             let span = within(sample.field(field), &seen.span);
             let row = seen.row;
             match seen.outcome {
@@ -185,37 +187,6 @@ impl Run {
         cut(&sample.text, &mut |piece| answer.push(piece, &mut out));
         answer.finish(&mut out);
     }
-}
-
-/// The last word on each place of a field out of which so many calls came.
-fn settled(seen: &[Seen], calls: usize) -> Vec<Seen> {
-    let mut notes: Vec<Seen> = Vec::new();
-    for seen in seen {
-        // A call that turns out not to be alone is noted as a call before that is known,
-        // one in thoughts again when the thoughts have ended.
-        let known = notes
-            .iter_mut()
-            .find(|note| note.row == seen.row && note.span.start == seen.span.start);
-        match known {
-            Some(known) => known.clone_from(seen),
-            None => notes.push(seen.clone()),
-        }
-    }
-    notes.sort_by_key(|note| note.span.start);
-    // Calls that did not leave were drafts: thoughts, which come before all calls.
-    let found = notes.iter().filter_map(|note| note.outcome.as_ref().ok());
-    let found: usize = found.map(|(calls, _)| calls).sum();
-    let mut drafts = found.saturating_sub(calls);
-    for note in &mut notes {
-        if let Ok((calls, _)) = note.outcome
-            && calls > 0
-            && calls <= drafts
-        {
-            drafts -= calls;
-            note.outcome = Err(Reason::Draft);
-        }
-    }
-    notes
 }
 
 /// The characters of `text` that `span` reaches into. What was read of an escaped text is

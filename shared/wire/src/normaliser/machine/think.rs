@@ -105,7 +105,9 @@ impl Machine {
             if self.calls_for_tools() && self.rules.patterns.may_begin(&self.held.as_bytes()[at..])
             {
                 match self.evaluate(at, ended, Asked::InThoughts) {
-                    Eval::Found(_) => {
+                    Eval::Found(seized) => {
+                        let span = at..at + seized.found.length;
+                        self.drafted = Some((seized.row, span));
                         self.mode = Mode::Draft { from: at, ends };
                         self.looked = at;
                         return Step::On;
@@ -161,6 +163,7 @@ impl Machine {
             match ends.at(&self.held[at..]) {
                 // The end of a message does not make a draft of what is in it.
                 Scan::Done((), length) if ends == Ends::Tag => {
+                    self.note_draft();
                     self.end_thoughts(at, at + length, out);
                     return Step::On;
                 }
@@ -175,6 +178,7 @@ impl Machine {
         self.looked = self.held.len();
         if self.held.len() > limit {
             // Too long to be held: thoughts, whatever stands in them.
+            self.note_draft();
             self.looked = limit;
             while !self.held.is_char_boundary(self.looked) {
                 self.looked += 1;
@@ -212,6 +216,7 @@ impl Machine {
         inner.push(&self.held[from..], &mut each);
         inner.finish(&mut each);
         if other {
+            self.note_draft();
             let end = self.held.len();
             self.reason(end, out);
         } else {
