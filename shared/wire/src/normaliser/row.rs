@@ -190,12 +190,10 @@ fn position(error: &regex_syntax::Error) -> String {
 }
 
 fn too_large(error: &regex::Error) -> String {
-    match error {
-        regex::Error::CompiledTooBig(limit) => {
-            format!("needs more than {limit} bytes when compiled; use smaller repetitions")
-        }
-        other => format!("cannot be compiled: {other}"),
+    if let regex::Error::CompiledTooBig(limit) = error {
+        return format!("needs more than {limit} bytes when compiled; use smaller repetitions");
     }
+    format!("cannot be compiled: {error}")
 }
 
 fn unsearchable(error: &dense::BuildError) -> String {
