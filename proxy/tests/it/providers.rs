@@ -59,9 +59,11 @@ async fn direct(sim: &Sim) -> Answer {
 }
 
 /// What the caller gets of what this provider said: byte for byte the same, but for the
-/// model's name and, from Together, its own word for an answer at its end.
+/// model's name, the name of reasoning, and, from Together, its own word for an answer at
+/// its end.
 fn mended(flavor: Flavor, text: &str) -> String {
     let renamed = text.replace(r#""model":"sim-model""#, &format!(r#""model":"{MODEL}""#));
+    let renamed = renamed.replace(r#""reasoning":"#, r#""reasoning_content":"#);
     if flavor != Flavor::Together {
         return renamed;
     }

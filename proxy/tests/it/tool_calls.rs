@@ -99,10 +99,6 @@ async fn reasoning_is_shown_told_as_text_or_hidden() {
                 .map(str::to_owned)
                 .collect();
             assert_eq!(shown, reasoning);
-            assert_eq!(
-                stream.body.contains("It is late"),
-                !reasoning.is_empty() || content.len() > 20
-            );
         }
     }
 }

@@ -319,7 +319,7 @@ pub const BUILTINS: &[Builtin] = &[
         "claude_invoke",
         73,
         Parameters,
-        r#"(?:<(?:[a-z]+:)?function_calls>\s*)?<(?:[a-z]+:)?invoke\s+name\s*=\s*"([^"<>]+)"\s*>"#,
+        r#"(?:<(?:\x61ntml:)?function_calls>\s*)?<(?:\x61ntml:)?invoke\s+name\s*=\s*"([^"<>]+)"\s*>"#,
         "models trained on Claude's transcripts",
     )
     .named(),

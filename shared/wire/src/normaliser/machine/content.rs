@@ -59,6 +59,12 @@ impl Machine {
     fn next(&self, text: &[u8], mut at: usize, mut line: bool) -> usize {
         let set = &self.rules.patterns;
         while let Some(&byte) = text.get(at) {
+            if !line && set.is_plain(byte) {
+                let rest = &text[at..];
+                let plain = rest.iter().position(|byte| !set.is_plain(*byte));
+                at += plain.unwrap_or(rest.len());
+                continue;
+            }
             if line {
                 match byte {
                     b' ' | b'\t' | b'\r' | b'\n' => {}
@@ -67,7 +73,7 @@ impl Machine {
                     _ if !set.is_plain(byte) && set.may_begin(&text[at..]) => return at,
                     _ => line = false,
                 }
-            } else if !set.is_plain(byte) {
+            } else {
                 match byte {
                     b'\n' => line = true,
                     b'`' => return at,

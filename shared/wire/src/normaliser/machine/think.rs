@@ -135,9 +135,20 @@ impl Machine {
     }
 
     /// Thoughts up to `to` leave without the white space at their end, which stays until
-    /// more follows.
+    /// more follows; what has a field of its own leaves as it is.
     fn reason_trimmed(&mut self, to: usize, out: Sink<'_>) {
-        let end = self.at + self.held[self.at..to].trim_end().len();
+        let end = match self.mode {
+            Mode::Think(Ends::Field)
+            | Mode::Draft {
+                ends: Ends::Field, ..
+            } => to,
+            Mode::Begin
+            | Mode::Held
+            | Mode::Glued
+            | Mode::Content
+            | Mode::Think(_)
+            | Mode::Draft { .. } => self.at + self.held[self.at..to].trim_end().len(),
+        };
         if end > self.at {
             self.reason(end, out);
         }
