@@ -91,7 +91,7 @@ const MOST_SEEN: usize = 256;
 
 /// Text that is read in vain, beyond which nothing more is tried: so many bytes, and so
 /// many times the text.
-const VAIN: (usize, usize) = (1 << 20, 8);
+const VAIN: (usize, usize) = (256 << 10, 3);
 
 /// What the machine is in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,6 +20,50 @@ pub struct Patterns {
     prefixes: Box<[Vec<Box<[u8]>>; 256]>,
     /// The second bytes of those beginnings, a bit each.
     seconds: Box<[[u64; 4]; 256]>,
+    /// What each row's matches begin with.
+    leads: Vec<Lead>,
+    harmony: bool,
+}
+
+/// The first bytes of a text, at most eight, and which of them count.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lead {
+    bytes: u64,
+    mask: u64,
+}
+
+impl Lead {
+    /// The beginning of `text`.
+    pub(super) fn of(text: &[u8]) -> Self {
+        let mut bytes = [0; 8];
+        let length = text.len().min(8);
+        bytes[..length].copy_from_slice(&text[..length]);
+        let mask = match 8 - length {
+            8 => 0,
+            missing => u64::MAX >> (8 * missing),
+        };
+        Self {
+            bytes: u64::from_le_bytes(bytes),
+            mask,
+        }
+    }
+
+    /// What all of `prefixes` begin with.
+    fn common(prefixes: Option<&[Vec<u8>]>) -> Self {
+        let Some([first, others @ ..]) = prefixes else {
+            return Self::default();
+        };
+        let length = others.iter().fold(first.len(), |length, other| {
+            let same = first.iter().zip(other).take_while(|(a, b)| a == b);
+            length.min(same.count())
+        });
+        Self::of(&first[..length])
+    }
+
+    /// Whether the two agree as far as both go.
+    fn agrees(self, other: Self) -> bool {
+        (self.bytes ^ other.bytes) & self.mask & other.mask == 0
+    }
 }
 
 /// Beginnings that the machine itself looks for: tags of thoughts, headers, marks that
@@ -61,7 +105,11 @@ impl Patterns {
             triggers: Box::new([false; 256]),
             prefixes: Box::new(std::array::from_fn(|_| Vec::new())),
             seconds: Box::new([[0; 4]; 256]),
+            leads: Vec::new(),
+            harmony: false,
         };
+        set.harmony = set.rows.iter().any(|row| row.pattern.form == Form::Harmony);
+        let mut seconds = Vec::new();
         for (at, row) in set.rows.iter().enumerate() {
             let strong = is_strong(row);
             for byte in 0..=u8::MAX {
@@ -72,6 +120,7 @@ impl Patterns {
                 if strong {
                     set.strong[usize::from(byte)].push(at);
                     set.triggers[usize::from(byte)] = true;
+                    seconds.push((byte, row.seconds(byte)));
                 } else {
                     set.weak[usize::from(byte)].push(at);
                 }
@@ -80,10 +129,13 @@ impl Patterns {
         for byte in *b"`\n&<[" {
             set.triggers[usize::from(byte)] = true;
         }
-        let strong = set.rows.iter().filter(|row| is_strong(row));
-        let strong: Vec<_> = strong.map(|row| (row.prefixes(), row)).collect();
         let mut found: Vec<(u8, Vec<u8>)> = Vec::new();
-        for (prefixes, row) in strong {
+        for row in &set.rows {
+            let prefixes = row.prefixes();
+            set.leads.push(Lead::common(prefixes.as_deref()));
+            if !is_strong(row) {
+                continue;
+            }
             let prefixes = prefixes.filter(|all| all.iter().all(|prefix| !prefix.is_empty()));
             match prefixes {
                 Some(prefixes) => {
@@ -95,7 +147,17 @@ impl Patterns {
                 }
             }
         }
-        found.extend(OWN.iter().map(|prefix| (prefix[0], prefix.to_vec())));
+        for prefix in OWN {
+            let mut second = [0; 4];
+            second[usize::from(prefix[1] >> 6)] |= 1 << (prefix[1] & 63);
+            seconds.push((prefix[0], second));
+            found.push((prefix[0], prefix.to_vec()));
+        }
+        for (byte, more) in seconds {
+            for (all, more) in set.seconds[usize::from(byte)].iter_mut().zip(more) {
+                *all |= more;
+            }
+        }
         for (byte, prefix) in found {
             set.add_prefix(byte, prefix.into_boxed_slice());
         }
@@ -103,11 +165,6 @@ impl Patterns {
     }
 
     fn add_prefix(&mut self, byte: u8, prefix: Box<[u8]>) {
-        let seconds = &mut self.seconds[usize::from(byte)];
-        match prefix.get(1) {
-            Some(second) => seconds[usize::from(second >> 6)] |= 1 << (second & 63),
-            None => *seconds = [u64::MAX; 4],
-        }
         let all = &mut self.prefixes[usize::from(byte)];
         if !all.iter().any(|known| prefix.starts_with(known)) {
             all.retain(|known| !known.starts_with(&prefix));
@@ -182,8 +239,11 @@ impl Patterns {
 
     /// Whether an answer may begin with a message of gpt-oss without its tokens.
     pub(super) fn knows_harmony(&self) -> bool {
-        self.rows
-            .iter()
-            .any(|row| row.pattern.form == Form::Harmony)
+        self.harmony
+    }
+
+    /// Whether a match of the row at a place of the set may begin with `lead`.
+    pub(super) fn may_lead(&self, at: usize, lead: Lead) -> bool {
+        self.leads.get(at).is_none_or(|row| row.agrees(lead))
     }
 }

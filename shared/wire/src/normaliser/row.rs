@@ -2,6 +2,7 @@
 
 use regex::{Regex, RegexBuilder};
 use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, MatchKind};
@@ -149,15 +150,37 @@ impl Row {
 
     /// Whether a match may begin with `byte`.
     pub(super) fn may_begin(&self, byte: u8) -> bool {
-        let before = [None, Some(b'\n'), Some(b' '), Some(b'a')];
-        before.into_iter().any(|before| {
+        self.behind(byte).next().is_some()
+    }
+
+    /// The bytes that may follow when a match begins with `byte`, a bit each.
+    pub(super) fn seconds(&self, byte: u8) -> [u64; 4] {
+        let mut seconds = [0; 4];
+        for state in self.behind(byte) {
+            for second in 0..=u8::MAX {
+                if !self.dfa.is_dead_state(self.dfa.next_state(state, second)) {
+                    seconds[usize::from(second >> 6)] |= 1 << (second & 63);
+                }
+            }
+        }
+        seconds
+    }
+
+    /// Where the automaton is behind `byte`, whatever stands before that, if it goes on.
+    fn behind(&self, byte: u8) -> impl Iterator<Item = StateID> {
+        let mut known: Vec<StateID> = Vec::new();
+        for before in [None, Some(b'\n'), Some(b' '), Some(b'a')] {
             let config = start::Config::new()
                 .anchored(Anchored::Yes)
                 .look_behind(before);
-            self.dfa
-                .start_state(&config)
-                .is_ok_and(|state| !self.dfa.is_dead_state(self.dfa.next_state(state, byte)))
-        })
+            if let Ok(state) = self.dfa.start_state(&config) {
+                let state = self.dfa.next_state(state, byte);
+                if !self.dfa.is_dead_state(state) && !known.contains(&state) {
+                    known.push(state);
+                }
+            }
+        }
+        known.into_iter()
     }
 
     /// The capture groups of a match that is all of `text`, which follows `before`; by

@@ -2,6 +2,7 @@
 
 use super::super::escaped;
 use super::super::pattern::Form;
+use super::super::patterns::Lead;
 use super::super::read::{Candidate, is_strong};
 use super::super::row::{Opening, Row};
 use super::super::verdict::{Found, Reason, Refused, Verdict};
@@ -122,19 +123,7 @@ impl Machine {
             asked,
         };
         let eval = match text.strip_prefix("&lt;") {
-            Some(_) => {
-                let (plain, places) = escaped::read(text, place.ended);
-                match self.tried(&plain, place, refused, wasted) {
-                    Eval::Found(mut seized) => {
-                        seized.found.length = places.of(seized.found.length);
-                        for range in &mut seized.found.left {
-                            *range = places.of(range.start)..places.of(range.end);
-                        }
-                        Eval::Found(seized)
-                    }
-                    other @ (Eval::More | Eval::No) => other,
-                }
-            }
+            Some(_) => self.unescaped(text, place, refused, wasted),
             None if !ended && "&lt;".starts_with(text) => Eval::More,
             None => self.tried(text, place, refused, wasted),
         };
@@ -155,6 +144,40 @@ impl Machine {
         eval
     }
 
+    /// The same of a text whose marks are escaped, of which no more is decoded than it
+    /// takes.
+    fn unescaped(
+        &self,
+        text: &str,
+        place: Place,
+        refused: &mut Vec<(usize, Refused)>,
+        wasted: &mut usize,
+    ) -> Eval {
+        let mut limit = GLANCE;
+        loop {
+            let length = boundary(text, limit);
+            let whole = length == text.len();
+            let ended = place.ended && whole;
+            let (plain, places) = escaped::read(&text[..length], ended);
+            let before = refused.len();
+            match self.tried(&plain, Place { ended, ..place }, refused, wasted) {
+                Eval::Found(mut seized) => {
+                    seized.found.length = places.of(seized.found.length);
+                    for range in &mut seized.found.left {
+                        *range = places.of(range.start)..places.of(range.end);
+                    }
+                    return Eval::Found(seized);
+                }
+                Eval::No => return Eval::No,
+                Eval::More if whole => return Eval::More,
+                Eval::More => {
+                    refused.truncate(before);
+                    limit = limit.saturating_mul(4);
+                }
+            }
+        }
+    }
+
     /// The first row that makes something of `text`.
     fn tried(
         &self,
@@ -167,7 +190,11 @@ impl Machine {
             return Eval::More;
         };
         let set = &self.rules.patterns;
+        let lead = Lead::of(text.as_bytes());
         for at in set.at(first, place.line || place.colon || first == b'`') {
+            if !set.may_lead(at, lead) {
+                continue;
+            }
             let row = set.row(at);
             let form = row.pattern.form;
             let strong = is_strong(row);

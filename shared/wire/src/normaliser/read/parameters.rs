@@ -220,6 +220,12 @@ fn call(text: &str) -> Scan<()> {
         "<steptml:invoke ",
         "<minimax:tool_call>",
     ];
+    if !matches!(
+        text.as_bytes().get(1),
+        None | Some(b'f' | b'i' | b't' | b's' | b'a' | b'm')
+    ) {
+        return Scan::No;
+    }
     let mut more = false;
     for opening in OPENINGS {
         match exactly(text, opening) {

@@ -119,7 +119,7 @@ fn spelled(written: &str, text: &str) -> Scan<()> {
             return Scan::More;
         }
         // A suffix: `</tool_call:opensource>`.
-        if letter == '>' && rest.starts_with(':') {
+        if letter == '>' && rest.as_bytes().first() == Some(&b':') {
             let suffix = rest[1..]
                 .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
                 .map_or(rest.len(), |length| length + 1);
@@ -129,18 +129,21 @@ fn spelled(written: &str, text: &str) -> Scan<()> {
             at += suffix;
         }
         let rest = &text[at..];
+        if letter.is_ascii() && rest.as_bytes().first() == Some(&(letter as u8)) {
+            at += 1;
+            continue;
+        }
         let spellings: &[&str] = match letter {
             '<' => &["<", "&lt;"],
             '>' => &[">", "&gt;"],
             '|' => &["|", "｜"],
             '_' => &["_", "▁"],
-            _ => {
-                if rest.starts_with(letter) {
-                    at += letter.len_utf8();
-                    continue;
-                }
-                return Scan::No;
+            _ if letter.is_ascii() => return Scan::No,
+            _ if rest.starts_with(letter) => {
+                at += letter.len_utf8();
+                continue;
             }
+            _ => return Scan::No,
         };
         match spellings
             .iter()
