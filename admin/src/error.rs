@@ -120,6 +120,8 @@ impl From<StoreError> for ApiError {
             | StoreError::Corrupt { .. }
             | StoreError::Full { .. }
             | StoreError::TooNew { .. }
+            | StoreError::Spool { .. }
+            | StoreError::SpoolMoved { .. }
             | StoreError::Sqlite { .. } => Self::Store(err),
         }
     }
@@ -190,6 +192,8 @@ fn store_status(err: &StoreError) -> StatusCode {
         StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
         StoreError::Corrupt { .. }
         | StoreError::TooNew { .. }
+        | StoreError::Spool { .. }
+        | StoreError::SpoolMoved { .. }
         | StoreError::Sqlite { .. }
         | StoreError::Duplicate { .. }
         | StoreError::Missing { .. }

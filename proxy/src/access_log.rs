@@ -83,8 +83,8 @@ impl AccessLog {
             r.status,
             r.outcome.as_str(),
             r.stream,
-            r.prompt_tokens,
-            r.completion_tokens,
+            r.usage.prompt_tokens,
+            r.usage.completion_tokens,
             r.latency_ms,
         );
         if let Some(ttft) = r.ttft_ms {
@@ -121,8 +121,8 @@ impl AccessLog {
             ("status", json!(r.status)),
             ("outcome", json!(r.outcome.as_str())),
             ("stream", json!(r.stream)),
-            ("prompt_tokens", json!(r.prompt_tokens)),
-            ("completion_tokens", json!(r.completion_tokens)),
+            ("prompt_tokens", json!(r.usage.prompt_tokens)),
+            ("completion_tokens", json!(r.usage.completion_tokens)),
             ("ms", json!(r.latency_ms)),
             ("ttft_ms", json!(r.ttft_ms)),
             ("code", json!(r.error_code)),
@@ -155,31 +155,25 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
     use super::*;
     use store::{CallKind, Outcome};
+    use wire::usage::Usage;
 
     fn entry() -> Entry {
         Entry {
             record: CallRecord {
-                kind: CallKind::Chat,
-                request_id: "req_1".to_owned(),
                 virtual_model: "a\nb \"c\"".to_owned(),
                 endpoint_id: Some(1),
-                endpoint_name: None,
-                prompt_tokens: 3,
-                completion_tokens: 4,
-                total_tokens: 7,
-                cached_input_tokens: 0,
-                cache_creation_tokens: 0,
-                estimated: false,
+                usage: Usage {
+                    prompt_tokens: 3,
+                    completion_tokens: 4,
+                    ..Usage::default()
+                },
                 status: 502,
                 outcome: Outcome::UpstreamError,
                 stream: true,
                 latency_ms: 12,
                 ttft_ms: Some(5),
                 error_code: Some("upstream_failed".to_owned()),
-                started_at: 0,
-                attempts: Vec::new(),
-                queue_ms: None,
-                execution_ms: None,
+                ..CallRecord::begun(CallKind::Chat, "req_1".to_owned(), 0)
             },
             reason: Some("line one\nline two".to_owned()),
             patterns: Vec::new(),
@@ -206,6 +200,7 @@ mod tests {
             status: if code.is_some() { 502 } else { 200 },
             code: code.map(str::to_owned),
             ms: 7,
+            ..Attempt::default()
         };
         let mut entry = entry();
         entry.record.attempts = vec![attempt("a", Some("upstream_failed"))];

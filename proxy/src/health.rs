@@ -15,8 +15,17 @@ pub(crate) fn report(gateway: &Gateway) -> Value {
     let counts = gateway.ledger.counts();
     let count = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
     let lost = count(&counts.lost);
+    let spool = gateway.ledger.spool();
+    let spool_fails = counts.spool_fails.load(Ordering::Relaxed);
+    let store_fails = counts.store_fails.load(Ordering::Relaxed);
+    let refused_rows = count(&counts.refused);
     let refused = gateway.current.refused();
-    let degraded = trouble.is_some() || refused.is_some() || lost > 0 || !live.problems.is_empty();
+    let degraded = trouble.is_some() || refused.is_some() 
+        || lost > 0
+        || refused_rows > 0
+        || spool_fails
+        || store_fails
+        || !live.problems.is_empty();
     let endpoints: Vec<Value> = live
         .snapshot
         .endpoints
@@ -53,8 +62,17 @@ pub(crate) fn report(gateway: &Gateway) -> Value {
         "usage": {
             "queued": count(&counts.queued),
             "written": count(&counts.written),
+            "recovered": count(&counts.recovered),
+            "refused": refused_rows,
             "lost": lost,
+            "unlogged": count(&counts.unlogged),
             "write_failures": count(&counts.failures),
+            "store_takes_records": !store_fails,
+            "spool": {
+                "state": if spool_fails { "failing" } else { "ok" },
+                "bytes": spool.held(),
+                "limit_bytes": spool.limit(),
+            },
         },
         "configuration_problems": live.problems.len(),
         "models": live.snapshot.offered().len(),

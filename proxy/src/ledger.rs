@@ -1,37 +1,42 @@
 //! Finished calls on their way into the store.
 //!
-//! A call costs the request path one push into a bounded queue; a thread of its
-//! own writes batches, and the access log with them. A full queue never delays a
-//! request: the loss is counted and logged. Rows survive a store that is locked or
-//! full for a while: the batch is kept and tried again until it is written, and the
-//! log goes on meanwhile.
+//! A call costs the request path one write into the spool, before the last byte of its
+//! reply leaves, and one push into a bounded queue for the access log. From then on it
+//! survives the end of the program at any moment. A thread of its own takes the spool over
+//! into the store and writes the log. While the store is locked, full or read-only the
+//! spool grows, up to its limit; where the spool itself cannot be written, records wait in
+//! memory. What is lost beyond that is counted, logged and told by `/health`.
 
-use std::collections::VecDeque;
+mod drain;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use store::{CallRecord, PatternCount, Store, StoreError};
+use store::{Spool, Store};
 
 use crate::access_log::{AccessLog, Entry};
+use drain::{Drain, Keep};
 
-/// Records that may wait, twice: in the queue and, logged, for the store. At a
-/// kilobyte each at most this bounds both at 64 MB.
+/// Entries that may wait in the queue, and records that may wait in memory. At a kilobyte
+/// each at most this bounds both at 64 MB.
 const QUEUE: usize = 32 * 1024;
-/// Records written in one transaction.
-const BATCH: usize = 1024;
-/// How long the first record of a batch waits for more.
-const GATHER: Duration = Duration::from_millis(100);
-/// How long to wait before a failed batch is tried again.
-const RETRY: Duration = Duration::from_millis(500);
 
 /// The request path's side.
 #[derive(Clone, Debug)]
 pub(crate) struct Ledger {
-    queue: SyncSender<Entry>,
+    spool: Arc<Spool>,
+    queue: SyncSender<Queued>,
     counts: Arc<Counts>,
+}
+
+/// An entry in the queue.
+#[derive(Debug)]
+struct Queued {
+    entry: Entry,
+    /// Whether its record is in the spool.
+    spooled: bool,
 }
 
 /// What happened to records so far.
@@ -39,14 +44,25 @@ pub(crate) struct Ledger {
 pub(crate) struct Counts {
     begun: AtomicU64,
     ended: AtomicU64,
-    /// Pushed into the queue.
+    /// Handed over by calls that have ended, and not lost.
     pub(crate) queued: AtomicU64,
     /// In the store.
     pub(crate) written: AtomicU64,
-    /// Lost because the queue was full, or the store did not take them at the end.
+    /// Lost because neither spool nor memory had room, or the store did not take them at
+    /// the end.
     pub(crate) lost: AtomicU64,
-    /// Batches that could not be written at once.
+    /// Put aside because the store does not take what is in them.
+    pub(crate) refused: AtomicU64,
+    /// Taken over from spools that an earlier program had left.
+    pub(crate) recovered: AtomicU64,
+    /// In the store or the spool, but with no line in the access log.
+    pub(crate) unlogged: AtomicU64,
+    /// How often the store did not take records at once.
     pub(crate) failures: AtomicU64,
+    /// Whether the last record could not be written into the spool.
+    pub(crate) spool_fails: AtomicBool,
+    /// Whether the store did not take the last records.
+    pub(crate) store_fails: AtomicBool,
 }
 
 impl Counts {
@@ -57,27 +73,49 @@ impl Counts {
     }
 }
 
-/// Ends the writer and waits until everything queued is written.
+/// Ends the writer and waits until everything is written.
 #[derive(Debug)]
 pub(crate) struct Writer {
     stop: SyncSender<()>,
     thread: JoinHandle<()>,
 }
 
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Bytes of the spool.
+    pub(crate) spool: u64,
+    /// Days of single calls; `None` for ever.
+    pub(crate) days: Option<u32>,
+    /// Bytes of the store beyond which the oldest single calls go.
+    pub(crate) store: u64,
+}
+
 impl Ledger {
-    /// Starts the writer thread over `store` and `log`.
+    /// Starts the thread that writes into `store` and `log`.
     ///
     /// # Errors
-    /// When the thread cannot be started.
-    pub(crate) fn start(store: Store, log: AccessLog) -> std::io::Result<(Self, Writer)> {
+    /// When the spool's folder cannot be used or the thread cannot be started.
+    pub(crate) fn start(
+        store: Store,
+        log: AccessLog,
+        limits: Limits,
+    ) -> std::io::Result<(Self, Writer)> {
+        let (spool, reader) = Spool::open(&Spool::folder_of(store.path()), limits.spool)?;
         let (queue, entries) = sync_channel(QUEUE);
         let (stop, stopped) = sync_channel(1);
         let counts = Arc::new(Counts::default());
         let own = Arc::clone(&counts);
+        let keep = Keep::new(limits);
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || write_all(&store, log, &entries, &stopped, &own))?;
-        Ok((Self { queue, counts }, Writer { stop, thread }))
+            .spawn(move || Drain::new(store, log, reader, own, keep).run(&entries, &stopped))?;
+        let ledger = Self {
+            spool,
+            queue,
+            counts,
+        };
+        Ok((ledger, Writer { stop, thread }))
     }
 
     /// A call begins; [`Self::push`] ends it.
@@ -85,170 +123,62 @@ impl Ledger {
         self.counts.begun.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Queues one call. Never waits.
+    /// Takes one call. Never waits for the store or a disk.
     pub(crate) fn push(&self, entry: Entry) {
-        self.counts.ended.fetch_add(1, Ordering::Relaxed);
-        match self.queue.try_send(entry) {
-            Ok(()) => {
-                self.counts.queued.fetch_add(1, Ordering::Relaxed);
+        let counts = &self.counts;
+        let spooled = self.spool.write(&entry.record);
+        if let Err(error) = &spooled
+            && !counts.spool_fails.swap(true, Ordering::Relaxed)
+        {
+            tracing::error!(%error, "usage records cannot be spooled; they wait in memory, where the end of this program would lose them");
+        } else if spooled.is_ok() && counts.spool_fails.load(Ordering::Relaxed) {
+            counts.spool_fails.store(false, Ordering::Relaxed);
+            tracing::info!("usage records are spooled again");
+        }
+        let spooled = spooled.is_ok();
+        match self.queue.try_send(Queued { entry, spooled }) {
+            Ok(()) => drop(counts.queued.fetch_add(1, Ordering::Relaxed)),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) if spooled => {
+                counts.queued.fetch_add(1, Ordering::Relaxed);
+                let unlogged = counts.unlogged.fetch_add(1, Ordering::Relaxed) + 1;
+                if unlogged.is_power_of_two() {
+                    tracing::warn!(unlogged, "calls without a line in the access log: the log is not written as fast as calls end");
+                }
             }
-            Err(TrySendError::Full(entry) | TrySendError::Disconnected(entry)) => {
-                let lost = self.counts.lost.fetch_add(1, Ordering::Relaxed) + 1;
+            Err(TrySendError::Full(lost) | TrySendError::Disconnected(lost)) => {
+                let count = counts.lost.fetch_add(1, Ordering::Relaxed) + 1;
                 // Each doubling, so that a long outage does not fill the log.
-                if lost.is_power_of_two() {
+                if count.is_power_of_two() {
                     tracing::error!(
-                        lost,
-                        request_id = %entry.record.request_id,
-                        "usage record lost: the queue to the store is full; see the store errors before this line"
+                        lost = count,
+                        request_id = %lost.entry.record.request_id,
+                        "usage record lost: neither the spool nor memory has room; see the errors before this line"
                     );
                 }
             }
         }
+        // Whoever waits for open calls may end the program now.
+        counts.ended.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The counters, for `/health`.
     pub(crate) fn counts(&self) -> &Counts {
         &self.counts
     }
+
+    /// The spool, for `/health`.
+    pub(crate) fn spool(&self) -> &Spool {
+        &self.spool
+    }
 }
 
 impl Writer {
-    /// Writes what is queued and ends. Call it after the last request.
+    /// Writes what there is and ends. Call it after the last request.
     pub(crate) fn finish(self) {
         // A writer that has drained its queue after the last sender went is done.
         let _ = self.stop.send(());
         if self.thread.join().is_err() {
-            tracing::error!("the ledger thread failed; queued usage records are lost");
+            tracing::error!("the ledger thread failed; usage records stay in the spool");
         }
-    }
-}
-
-/// The writer thread's side.
-struct Drain<'a> {
-    store: &'a Store,
-    log: AccessLog,
-    entries: &'a Receiver<Entry>,
-    stopped: &'a Receiver<()>,
-    counts: &'a Counts,
-    /// Logged and not yet written.
-    waiting: VecDeque<CallRecord>,
-    /// Counts of tool patterns that are not in the store yet.
-    patterns: Vec<PatternCount>,
-    stopping: bool,
-}
-
-fn write_all(
-    store: &Store,
-    log: AccessLog,
-    entries: &Receiver<Entry>,
-    stopped: &Receiver<()>,
-    counts: &Counts,
-) {
-    let mut drain = Drain {
-        store,
-        log,
-        entries,
-        stopped,
-        counts,
-        waiting: VecDeque::new(),
-        patterns: Vec::new(),
-        stopping: false,
-    };
-    while !drain.stopping {
-        match entries.recv_timeout(GATHER) {
-            Ok(entry) => {
-                drain.take(entry);
-                // Records that come together are written together.
-                std::thread::park_timeout(GATHER);
-            }
-            Err(RecvTimeoutError::Timeout) => drain.look_whether_to_stop(),
-            Err(RecvTimeoutError::Disconnected) => drain.stopping = true,
-        }
-        drain.take_all();
-        while !drain.waiting.is_empty() {
-            drain.write();
-        }
-        drain.write_patterns();
-    }
-}
-
-impl Drain<'_> {
-    fn look_whether_to_stop(&mut self) {
-        self.stopping |= self.stopped.try_recv().is_ok();
-    }
-
-    fn take(&mut self, entry: Entry) {
-        self.log.add(&entry);
-        if self.patterns.len() < QUEUE {
-            self.patterns.extend(entry.patterns);
-        }
-        self.waiting.push_back(entry.record);
-    }
-
-    /// Empties the queue, as long as there is room: the access log goes on while
-    /// the store does not take rows.
-    fn take_all(&mut self) {
-        while self.waiting.len() < QUEUE
-            && let Ok(entry) = self.entries.try_recv()
-        {
-            self.take(entry);
-        }
-        self.log.flush();
-    }
-
-    /// Writes one batch, however long the store needs. Once the program stops, one
-    /// failure is the end.
-    fn write(&mut self) {
-        let size = self.waiting.len().min(BATCH);
-        let batch: Vec<CallRecord> = self.waiting.drain(..size).collect();
-        while let Err(err) = self.store.record_calls(&batch) {
-            let failures = self.counts.failures.fetch_add(1, Ordering::Relaxed) + 1;
-            self.look_whether_to_stop();
-            if self.stopping {
-                self.lose(batch.len() + self.waiting.len(), &err);
-                return self.waiting.clear();
-            }
-            if failures.is_power_of_two() {
-                tracing::error!(records = size, error = %err, "usage records cannot be written; they wait and are tried again");
-            }
-            if matches!(err, StoreError::Sqlite { .. }) {
-                return self.write_singly(&batch);
-            }
-            std::thread::park_timeout(RETRY);
-            self.take_all();
-        }
-        self.counts
-            .written
-            .fetch_add(size as u64, Ordering::Relaxed);
-    }
-
-    /// Counts are added up in the store; those that it does not take wait.
-    fn write_patterns(&mut self) {
-        if self.patterns.is_empty() {
-            return;
-        }
-        match self.store.count_tool_patterns(&self.patterns) {
-            Ok(()) => self.patterns.clear(),
-            Err(err) => {
-                tracing::warn!(counts = self.patterns.len(), error = %err, "counts of tool patterns cannot be written; they wait and are tried again");
-            }
-        }
-    }
-
-    /// One row that the store refuses for what is in it must not hold up the others.
-    fn write_singly(&self, batch: &[CallRecord]) {
-        for record in batch {
-            match self.store.record_calls(std::slice::from_ref(record)) {
-                Ok(()) => drop(self.counts.written.fetch_add(1, Ordering::Relaxed)),
-                Err(err) => self.lose(1, &err),
-            }
-        }
-    }
-
-    fn lose(&self, records: usize, err: &StoreError) {
-        self.counts
-            .lost
-            .fetch_add(records as u64, Ordering::Relaxed);
-        tracing::error!(records, error = %err, "usage records lost: the store does not take them");
     }
 }

@@ -132,8 +132,8 @@ async fn close(
         return Caller::There;
     };
     account.failed(fault);
+    account.seal();
     if fault.hung_up {
-        account.close();
         return Caller::Gone;
     }
     let told = Box::pin(answer(caller, fault, &account));
@@ -143,10 +143,8 @@ async fn close(
             request_id = account.id(),
             "the caller was gone before it could be told"
         );
-        account.close();
         return Caller::Gone;
     }
-    account.close();
     Box::pin(reply::drain(caller)).await;
     Caller::There
 }

@@ -18,6 +18,7 @@ use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use pingora::services::listening::Service;
 use store::config::process::{self, Problems, Program, Surroundings};
+use store::Spool;
 use store::config::{Config, LogFormat};
 use tokio::net::TcpSocket;
 use tracing_subscriber::EnvFilter;
@@ -25,7 +26,7 @@ use tracing_subscriber::EnvFilter;
 use crate::access_log::AccessLog;
 use crate::closing::Closing;
 use crate::gateway::Gateway;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Limits};
 use crate::listener::Listener;
 use crate::live::watch::Current;
 use crate::live::{Build, Live};
@@ -72,8 +73,19 @@ pub(crate) fn run() -> Result<(), Problems> {
     let saved = store.circuits().map_err(|err| vec![err.to_string()])?;
     let live = Live::build(snapshot, &build, None, &saved);
     let current = Arc::new(Current::new(live));
-    let (ledger, writer) = Ledger::start(store.clone(), AccessLog::new(config.log_format))
-        .map_err(|err| vec![format!("the ledger thread cannot be started: {err}")])?;
+    let kept = Limits {
+        spool: config.spool_max_bytes,
+        days: config.usage_days,
+        store: config.usage_max_bytes,
+    };
+    let (ledger, writer) = Ledger::start(store.clone(), AccessLog::new(config.log_format), kept)
+        .map_err(|err| {
+            vec![format!(
+                "usage records cannot be spooled in {}: {err}; make its folder writable for \
+                 the user this program runs as",
+                Spool::folder_of(store.path()).display()
+            )]
+        })?;
     let (following, unfollow) = sync_channel(0);
     let follower = std::thread::Builder::new().name("configuration".to_owned());
     let (shared, own_build) = (Arc::clone(&current), build.clone());

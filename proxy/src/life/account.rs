@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use store::route::ai_queue::NO_ROW;
 use store::route::{ReplyForm, short};
 use store::{Attempt, CallKind, CallRecord, Outcome, PatternCount};
+use wire::dialect::openai::total_usage;
 use wire::normaliser::Normaliser;
 use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
@@ -37,6 +38,14 @@ pub(super) struct Account {
     patterns: Vec<PatternCount>,
     /// `None` once it has been handed over.
     record: Option<CallRecord>,
+    /// How many candidates have been asked.
+    attempts: usize,
+    /// The attempt that the answer is from.
+    answering: Option<usize>,
+    /// Milliseconds in which candidates were waited for until their answers began.
+    upstream_ms: Option<u64>,
+    /// Since when the answer streams.
+    streaming: Option<Instant>,
     id: String,
 }
 
@@ -63,30 +72,15 @@ impl Account {
             private: None,
             patterns: Vec::new(),
             record: Some(CallRecord {
-                kind,
-                request_id: id.clone(),
-                virtual_model: String::new(),
-                endpoint_id: None,
-                endpoint_name: None,
-                prompt_tokens: 0,
-                completion_tokens: 0,
-                total_tokens: 0,
-                cached_input_tokens: 0,
-                cache_creation_tokens: 0,
-                estimated: false,
-                status: 0,
-                // What holds if the call is dropped before it says otherwise: only
-                // the end of the program does that.
-                outcome: Outcome::InternalError,
-                stream: false,
-                latency_ms: 0,
-                ttft_ms: None,
+                // What holds if the call is dropped before it says otherwise: only the end
+                // of the program does that.
                 error_code: Some(DROPPED.to_owned()),
-                started_at,
-                attempts: Vec::new(),
-                queue_ms: None,
-                execution_ms: None,
+                ..CallRecord::begun(kind, id.clone(), started_at)
             }),
+            attempts: 0,
+            answering: None,
+            upstream_ms: None,
+            streaming: None,
             id,
         })
     }
@@ -111,6 +105,7 @@ impl Account {
     pub(super) fn resolved(&mut self, target: &Target) {
         if let Some(record) = &mut self.record {
             record.virtual_model.clone_from(&target.model.name);
+            record.virtual_model_id = Some(target.model.id).filter(|id| *id != NO_ROW);
             record.endpoint_id = Some(target.upstream.endpoint.id).filter(|id| *id != NO_ROW);
             record.endpoint_name = Some(target.upstream.endpoint.name.clone());
         }
@@ -132,12 +127,14 @@ impl Account {
             record.attempts.reserve_exact(1);
             record.attempts.push(Attempt {
                 endpoint: target.upstream.endpoint.name.clone(),
+                endpoint_id: record.endpoint_id,
                 virtual_model: target.model.name.clone(),
+                virtual_model_id: Some(target.model.id).filter(|id| *id != NO_ROW),
                 model: target.model.actual_model.clone(),
-                status: 0,
-                code: None,
-                ms: 0,
+                ..Attempt::default()
             });
+            self.attempts = record.attempts.len();
+            self.answering = self.attempts.checked_sub(1);
         }
     }
 
@@ -145,6 +142,8 @@ impl Account {
     pub(super) fn not_asked(&mut self) {
         if let Some(record) = &mut self.record {
             record.attempts.pop();
+            self.attempts = record.attempts.len();
+            self.answering = self.attempts.checked_sub(1);
             self.reached_upstream = !record.attempts.is_empty();
         }
     }
@@ -154,11 +153,28 @@ impl Account {
         if let Some(record) = &mut self.record {
             record.endpoint_id = Some(target.upstream.endpoint.id).filter(|id| *id != NO_ROW);
             record.endpoint_name = Some(target.upstream.endpoint.name.clone());
+            let id = target.model.id;
+            let is_it = |attempt: &Attempt| attempt.virtual_model_id == Some(id);
+            self.answering = record.attempts.iter().position(is_it);
         }
+    }
+
+    /// What the last attempt spent although its answer is not taken.
+    pub(super) fn spent(&mut self, usage: Option<Usage>) {
+        let record = self.record.as_mut();
+        if let Some(attempt) = record.and_then(|record| record.attempts.last_mut()) {
+            attempt.usage = usage;
+        }
+    }
+
+    /// The answer streams from now on.
+    pub(super) fn streams(&mut self) {
+        self.streaming = Some(Instant::now());
     }
 
     /// What became of the last attempt.
     pub(super) fn attempted(&mut self, millis: u64, fault: Option<&Fault>) {
+        self.upstream_ms = Some(self.upstream_ms.unwrap_or(0).saturating_add(millis));
         let record = self.record.as_mut();
         if let Some(attempt) = record.and_then(|record| record.attempts.last_mut()) {
             attempt.ms = millis;
@@ -169,9 +185,7 @@ impl Account {
 
     /// How many candidates have been asked.
     pub(super) fn attempts(&self) -> usize {
-        self.record
-            .as_ref()
-            .map_or(0, |record| record.attempts.len())
+        self.attempts
     }
 
     /// The first token of the answer has arrived.
@@ -254,13 +268,30 @@ impl Account {
             private: self.private.take(),
             patterns: std::mem::take(&mut self.patterns),
             record: self.record.take(),
+            attempts: self.attempts,
+            answering: self.answering,
+            upstream_ms: self.waited_for(),
+            streaming: None,
             id: self.id.clone(),
         })
     }
 
-    /// Closes the record: one row, one access log line.
+    /// Closes the record: one row, one access log line. Done before the last byte of the
+    /// reply leaves, so that whoever has the reply has a row; what happens afterwards to
+    /// the call is not in it.
+    pub(super) fn seal(&mut self) {
+        self.hand_over();
+    }
+
+    /// Closes the record if it is not closed yet.
     pub(super) fn close(mut self: Box<Self>) {
         self.hand_over();
+    }
+
+    /// Milliseconds in which an endpoint was waited for.
+    fn waited_for(&self) -> Option<u64> {
+        let waited = self.upstream_ms?;
+        Some(waited.saturating_add(self.streaming.map_or(0, millis)))
     }
 
     fn hand_over(&mut self) {
@@ -268,6 +299,7 @@ impl Account {
             return;
         };
         record.latency_ms = self.latency_ms.unwrap_or_else(|| millis(self.started));
+        record.upstream_ms = self.waited_for().map(|waited| waited.min(record.latency_ms));
         self.count_tokens(&mut record);
         // An attempt without a verdict was dropped half way.
         if let Some(attempt) = record.attempts.last_mut().filter(|last| last.status == 0) {
@@ -310,13 +342,21 @@ impl Account {
                     ..Usage::default()
                 }
             }
-            None => return,
+            None => return sum_up(record),
         };
-        record.prompt_tokens = usage.prompt_tokens;
-        record.completion_tokens = usage.completion_tokens;
-        record.total_tokens = usage.total_tokens;
-        record.cached_input_tokens = usage.cached_tokens;
-        record.cache_creation_tokens = usage.cache_write_tokens;
+        match self.answering.and_then(|at| record.attempts.get_mut(at)) {
+            Some(attempt) => attempt.usage = Some(usage),
+            None => record.usage = usage,
+        }
+        sum_up(record);
+    }
+}
+
+/// What all attempts together have spent.
+fn sum_up(record: &mut CallRecord) {
+    let spent = record.attempts.iter().filter_map(|attempt| attempt.usage);
+    if let Some(sum) = spent.fold(None, |sum, usage| total_usage(sum, Some(usage))) {
+        record.usage = sum;
     }
 }
 

@@ -1,9 +1,12 @@
 //! One finished call, as the gateway reports it and as the usage tables keep it.
 
 use serde::{Deserialize, Serialize};
+use wire::usage::Usage;
+
+use crate::money::Cost;
 
 /// Which API was called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallKind {
     /// Chat completions, and whatever is translated to them.
@@ -23,10 +26,18 @@ impl CallKind {
             Self::Embedding => "embedding",
         }
     }
+
+    /// The kind of that text; a chat for any that is unknown.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        let all = [Self::Chat, Self::Completion, Self::Embedding];
+        let found = all.into_iter().find(|kind| kind.as_str() == text);
+        found.unwrap_or(Self::Chat)
+    }
 }
 
 /// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The caller has the whole answer.
@@ -73,15 +84,28 @@ impl Outcome {
             Self::InternalError => "internal_error",
         }
     }
+
+    /// The outcome of that text.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == text)
+    }
 }
 
 /// One try of a call with one candidate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Attempt {
     /// The endpoint's name.
     pub endpoint: String,
+    /// The endpoint's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint_id: Option<i64>,
     /// The virtual model it was tried as.
     pub virtual_model: String,
+    /// That virtual model's id, which its prices are known by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_model_id: Option<i64>,
     /// The model's name at that endpoint.
     pub model: String,
     /// The HTTP status it answered with; 0 when it answered with none.
@@ -90,11 +114,45 @@ pub struct Attempt {
     pub code: Option<String>,
     /// Milliseconds it took.
     pub ms: u64,
+    /// The tokens it spent; `None` when it spent none that anybody knows of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// What that cost in nano-dollars, once written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+}
+
+/// What the cache of answers did for a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheUse {
+    /// It had no answer.
+    Miss,
+    /// It had the answer, which would have taken these tokens.
+    Hit(Usage),
+}
+
+/// Tokens and what they cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Priced {
+    pub(crate) usage: Usage,
+    pub(crate) cost: Cost,
+}
+
+impl Priced {
+    /// Whether the provider's own figure differs from ours by more than a hundredth.
+    pub(crate) fn is_disputed(&self) -> bool {
+        let (Some(reported), Some(ours)) = (self.usage.cost, self.cost.total()) else {
+            return false;
+        };
+        let reported = i128::from(reported);
+        (reported - i128::from(ours)).abs() * 100 > reported.max(i128::from(ours))
+    }
 }
 
 /// A finished call, ready to be written. Costs are not in it: the store computes them from
-/// the virtual model's prices at the moment of writing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// the prices that held when it began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRecord {
     /// Which API was called.
     pub kind: CallKind,
@@ -102,22 +160,26 @@ pub struct CallRecord {
     pub request_id: String,
     /// The virtual model's name, as resolved; what the caller asked for when nothing was.
     pub virtual_model: String,
+    /// The virtual model's id, if one was resolved.
+    #[serde(default)]
+    pub virtual_model_id: Option<i64>,
     /// The endpoint that served the call, if one was chosen.
     pub endpoint_id: Option<i64>,
     /// That endpoint's name.
     pub endpoint_name: Option<String>,
-    /// Tokens of the prompt, cached ones included.
-    pub prompt_tokens: u64,
-    /// Tokens of the answer, reasoning included.
-    pub completion_tokens: u64,
-    /// The endpoint's own total; prompt plus completion is written when this is 0.
-    pub total_tokens: u64,
-    /// Prompt tokens read from the provider's cache.
-    pub cached_input_tokens: u64,
-    /// Prompt tokens written to the provider's cache.
-    pub cache_creation_tokens: u64,
+    /// The caller's key.
+    #[serde(default)]
+    pub key_id: Option<i64>,
+    /// That key's label.
+    #[serde(default)]
+    pub key_label: Option<String>,
+    /// The tokens of all attempts together.
+    pub usage: Usage,
     /// Whether the counts are the gateway's guess instead of the endpoint's.
     pub estimated: bool,
+    /// What the cache of answers did; `None` when it was not asked.
+    #[serde(default)]
+    pub cache: Option<CacheUse>,
     /// The HTTP status the caller got.
     pub status: u16,
     /// How the call ended.
@@ -128,6 +190,10 @@ pub struct CallRecord {
     pub latency_ms: u64,
     /// Milliseconds to the first byte of the answer, if there was one.
     pub ttft_ms: Option<u64>,
+    /// Milliseconds of `latency_ms` in which an endpoint was waited for; the rest is the
+    /// gateway's own. `None` when none was asked.
+    #[serde(default)]
+    pub upstream_ms: Option<u64>,
     /// The error code the caller was given.
     pub error_code: Option<String>,
     /// When the request was accepted, unix seconds.
@@ -138,6 +204,38 @@ pub struct CallRecord {
     pub queue_ms: Option<u64>,
     /// Milliseconds the endpoint says a worker worked on it.
     pub execution_ms: Option<u64>,
+}
+
+impl CallRecord {
+    /// The record of a call that begins at `started_at`, unix seconds: nothing is known of
+    /// it, and if it stays so, the gateway itself has failed.
+    #[must_use]
+    pub fn begun(kind: CallKind, request_id: String, started_at: i64) -> Self {
+        Self {
+            kind,
+            request_id,
+            virtual_model: String::new(),
+            virtual_model_id: None,
+            endpoint_id: None,
+            endpoint_name: None,
+            key_id: None,
+            key_label: None,
+            usage: Usage::default(),
+            estimated: false,
+            cache: None,
+            status: 0,
+            outcome: Outcome::InternalError,
+            stream: false,
+            latency_ms: 0,
+            ttft_ms: None,
+            upstream_ms: None,
+            error_code: None,
+            started_at,
+            attempts: Vec::new(),
+            queue_ms: None,
+            execution_ms: None,
+        }
+    }
 }
 
 /// One row of `request_usage` or `embedding_usage`, with the original's column names.
@@ -165,14 +263,37 @@ pub struct CallRow {
     pub cached_input_tokens: i64,
     /// Prompt tokens written to the provider's cache.
     pub cache_creation_tokens: i64,
-    /// Dollars for uncached prompt and completion; cached tokens are not in it.
+    /// All token counts; `None` in rows the original wrote.
+    pub usage: Option<Usage>,
+    /// Nano-dollars for everything; `None` when a price is unknown.
+    pub cost_nanos: Option<i64>,
+    /// Nano-dollars that the provider says it cost.
+    pub provider_cost_nanos: Option<i64>,
+    /// Whether those two differ by more than a hundredth.
+    pub cost_disputed: bool,
+    /// Dollars for uncached prompt and completion, as far as priced.
     pub cost_estimate: f64,
-    /// Dollars for the whole prompt at the input price.
+    /// Dollars for the uncached prompt.
     pub cost_in: f64,
     /// Dollars for the completion.
     pub cost_out: f64,
-    /// Dollars for cached tokens; to be added to `cost_estimate` for the whole.
+    /// Dollars for tokens read from or written to caches; to be added to `cost_estimate`
+    /// for the whole.
     pub cached_cost_estimate: f64,
+    /// Nano-dollars that an answer from the cache has saved.
+    pub saved_nanos: Option<i64>,
+    /// 1 when the answer came from the cache of answers.
+    pub cache_hit: i64,
+    /// 1 when that cache was asked.
+    pub cache_attempted: i64,
+    /// The caller's key.
+    pub inbound_api_key_id: Option<i64>,
+    /// That key's label.
+    pub inbound_api_key_label: Option<String>,
+    /// Milliseconds in which an endpoint was waited for.
+    pub upstream_ms: Option<i64>,
+    /// Completion tokens a second, from the first token of a stream to its end.
+    pub tokens_per_second: Option<f64>,
     /// Milliseconds from accepting the request to its end.
     pub response_time_ms: i64,
     /// Milliseconds to the first byte of the answer.

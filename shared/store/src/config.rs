@@ -102,6 +102,12 @@ pub struct Config {
     pub circuit_cooldown: Duration,
     /// The largest request body, in bytes.
     pub max_body_bytes: u64,
+    /// Bytes that usage records may take on disk while the store does not take them.
+    pub spool_max_bytes: u64,
+    /// Days for which single calls are kept; `None` for ever.
+    pub usage_days: Option<u32>,
+    /// Bytes of the store beyond which the oldest single calls go.
+    pub usage_max_bytes: u64,
     /// Worker threads.
     pub threads: usize,
     /// How log lines are written.
@@ -219,6 +225,9 @@ impl Config {
         let circuit_failure_window = sources.required("CIRCUIT_FAILURE_WINDOW");
         let circuit_cooldown = sources.required("CIRCUIT_COOLDOWN_SECONDS");
         let max_body_mb = sources.required::<value::Megabytes>("MAX_BODY_MB");
+        let spool_max_mb = sources.required::<value::Megabytes>("SPOOL_MAX_MB");
+        let usage_days = sources.required::<value::Days>("USAGE_DAYS");
+        let usage_max_mb = sources.required::<value::Storage>("USAGE_MAX_MB");
         let threads = sources.optional::<value::Threads>("THREADS");
         let log_format = sources.required("LOG_FORMAT");
         let log_filter = sources.required("RUST_LOG");
@@ -248,6 +257,9 @@ impl Config {
             circuit_failure_window: circuit_failure_window?,
             circuit_cooldown: circuit_cooldown?,
             max_body_bytes: max_body_mb?.bytes(),
+            spool_max_bytes: spool_max_mb?.bytes(),
+            usage_days: usage_days?.0,
+            usage_max_bytes: usage_max_mb?.bytes(),
             threads: threads.map_or_else(value::cores, |threads| threads.0),
             log_format: log_format?,
             log_filter: log_filter?,

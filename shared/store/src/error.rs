@@ -72,6 +72,26 @@ pub enum StoreError {
         /// The database file.
         path: PathBuf,
     },
+    /// A usage spool file cannot be read, or what it holds not be put aside.
+    #[error("the usage spool beside the database fails: {reason}; records stay in it")]
+    Spool {
+        /// What the file system says.
+        reason: String,
+    },
+    /// A spool file was taken over by somebody else meanwhile.
+    #[error(
+        "the usage spool {spool} was to be taken over from byte {expected} on, but byte \
+         {found} is what the database has: another program works on the same spool; see that \
+         only one gateway uses this folder's files"
+    )]
+    SpoolMoved {
+        /// The spool file's name.
+        spool: String,
+        /// Where this program is.
+        expected: u64,
+        /// Where the database is.
+        found: u64,
+    },
     /// The file was written by a newer version of this program.
     #[error(
         "the database {} has schema version {found}, this program knows up to {known}: \

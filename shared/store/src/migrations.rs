@@ -7,6 +7,7 @@
 mod original;
 mod seeds;
 mod tool_calls;
+mod usage;
 
 use std::path::Path;
 
@@ -122,11 +123,16 @@ fn steps() -> Migrations<'static> {
             },
         )
         .comment("built-in tool patterns, aliases, counts, repair of virtual models"),
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            usage::run(transaction)?;
+            Ok::<_, HookError>(())
+        })
+        .comment("exact costs, dated prices, roll-ups, spool"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 5;
+pub(crate) const NEWEST: i64 = 6;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

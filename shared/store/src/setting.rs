@@ -1,6 +1,6 @@
 //! Settings an operator changes at run time: which keys there are and what they may hold.
 //!
-//! They are `default_model` and those of the process settings that have a stored key
+//! They are `default_model`, `display_timezone` and those of the process settings that have a stored key
 //! ([`crate::config::SETTINGS`]). Whether the admin asks for a login is deliberately not
 //! among them: a row in a file must not open it.
 
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::config::{SETTINGS, Setting};
 use crate::field_errors::FieldErrors;
+use crate::zone::{DISPLAY_TIMEZONE, Zone};
 
 /// The virtual model that stands for `default` and for a missing model name.
 pub const DEFAULT_MODEL: &str = "default_model";
@@ -19,7 +20,7 @@ pub const HEALTH_CHECK_INTERVAL: &str = "health_check_interval";
 
 /// Whether this program knows the stored key.
 pub(crate) fn is_known(key: &str) -> bool {
-    key == DEFAULT_MODEL || stored(key).is_some()
+    key == DEFAULT_MODEL || key == DISPLAY_TIMEZONE || stored(key).is_some()
 }
 
 /// Every stored key, sorted.
@@ -28,7 +29,7 @@ pub fn setting_keys() -> Vec<&'static str> {
         .iter()
         .filter_map(|setting| setting.stored)
         .collect();
-    keys.push(DEFAULT_MODEL);
+    keys.extend([DEFAULT_MODEL, DISPLAY_TIMEZONE]);
     keys.sort_unstable();
     keys
 }
@@ -97,6 +98,7 @@ fn text(key: &str, value: &Value) -> Result<Option<String>, String> {
         Some(setting) => setting
             .check(&text)
             .map_err(|accepted| format!("must be {accepted}"))?,
+        None if key == DISPLAY_TIMEZONE => drop(Zone::of(Some(&text))?),
         None if text.chars().count() > 200 => {
             return Err("must be at most 200 characters long".to_owned());
         }

@@ -36,12 +36,16 @@ pub struct VirtualModel {
     pub description: Option<String>,
     /// Dollars per million prompt tokens.
     pub cost_per_1m_tokens_in: Option<f64>,
-    /// Dollars per million completion tokens; the input price when `None`.
+    /// Dollars per million completion tokens.
     pub cost_per_1m_tokens_out: Option<f64>,
-    /// Dollars per million cached prompt tokens.
+    /// Dollars per million prompt tokens read from the provider's cache.
     pub cost_per_1m_tokens_in_cached: Option<f64>,
-    /// Dollars per million cached completion tokens; no formula uses it.
+    /// Dollars per million completion tokens read from the provider's cache.
     pub cost_per_1m_tokens_out_cached: Option<f64>,
+    /// Dollars per million prompt tokens written to the provider's cache for five minutes.
+    pub cost_per_1m_tokens_cache_write: Option<f64>,
+    /// Dollars per million prompt tokens written to the provider's cache for an hour.
+    pub cost_per_1m_tokens_cache_write_1h: Option<f64>,
     /// Ask the endpoint without a stream; the caller still gets one.
     pub disable_streaming: bool,
     /// Answer with one JSON body even when a stream was asked for.
@@ -101,6 +105,10 @@ pub struct VirtualModelRow {
     pub cost_per_1m_tokens_in_cached: Option<f64>,
     /// Dollars per million cached completion tokens.
     pub cost_per_1m_tokens_out_cached: Option<f64>,
+    /// Dollars per million prompt tokens written to a cache for five minutes.
+    pub cost_per_1m_tokens_cache_write: Option<f64>,
+    /// Dollars per million prompt tokens written to a cache for an hour.
+    pub cost_per_1m_tokens_cache_write_1h: Option<f64>,
     /// 1: the endpoint is asked without a stream.
     pub disable_streaming: i64,
     /// 1: the caller gets one JSON body.
@@ -187,6 +195,8 @@ impl VirtualModel {
             cost_per_1m_tokens_out: _,
             cost_per_1m_tokens_in_cached: _,
             cost_per_1m_tokens_out_cached: _,
+            cost_per_1m_tokens_cache_write: _,
+            cost_per_1m_tokens_cache_write_1h: _,
             disable_streaming,
             force_non_streaming: _,
             custom_headers,
@@ -256,6 +266,8 @@ impl StoredVirtualModel {
             cost_per_1m_tokens_out: columns.real("cost_per_1m_tokens_out"),
             cost_per_1m_tokens_in_cached: columns.real("cost_per_1m_tokens_in_cached"),
             cost_per_1m_tokens_out_cached: columns.real("cost_per_1m_tokens_out_cached"),
+            cost_per_1m_tokens_cache_write: columns.real("cost_per_1m_tokens_cache_write"),
+            cost_per_1m_tokens_cache_write_1h: columns.real("cost_per_1m_tokens_cache_write_1h"),
             disable_streaming: i64::from(columns.flag("disable_streaming", false)),
             force_non_streaming: i64::from(columns.flag("force_non_streaming", false)),
             custom_headers: columns.text("custom_headers"),
@@ -338,6 +350,16 @@ impl StoredVirtualModel {
             row.cost_per_1m_tokens_out_cached,
             f64::MAX,
         );
+        let price_write = within(
+            "cost_per_1m_tokens_cache_write",
+            row.cost_per_1m_tokens_cache_write,
+            f64::MAX,
+        );
+        let price_write_1h = within(
+            "cost_per_1m_tokens_cache_write_1h",
+            row.cost_per_1m_tokens_cache_write_1h,
+            f64::MAX,
+        );
         let mut whole = |field: &str, value: Option<i64>, max: i64| {
             let good = value
                 .filter(|limit| (1..=max).contains(limit))
@@ -375,6 +397,8 @@ impl StoredVirtualModel {
             cost_per_1m_tokens_out: price_out,
             cost_per_1m_tokens_in_cached: price_in_cached,
             cost_per_1m_tokens_out_cached: price_out_cached,
+            cost_per_1m_tokens_cache_write: price_write,
+            cost_per_1m_tokens_cache_write_1h: price_write_1h,
             disable_streaming: row.disable_streaming != 0,
             force_non_streaming: row.force_non_streaming != 0,
             custom_headers,

@@ -5,6 +5,7 @@
 use serde_json::json;
 use store::{Attempt, CallKind, CallRecord, EndpointDraft, Outcome, Store, VirtualModelDraft};
 use tempfile::TempDir;
+use wire::usage::Usage;
 
 fn with_model() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -16,6 +17,7 @@ fn with_model() -> (TempDir, Store) {
     let value = json!({
         "name": "m", "endpoint_id": id, "actual_model": "a", "cost_per_1m_tokens_in": 3,
         "cost_per_1m_tokens_out": 15, "cost_per_1m_tokens_in_cached": 0.3,
+        "cost_per_1m_tokens_cache_write": 3.75,
     });
     store
         .create_virtual_model(&VirtualModelDraft::for_create(&value).unwrap())
@@ -25,27 +27,22 @@ fn with_model() -> (TempDir, Store) {
 
 fn call(kind: CallKind, request_id: &str, started_at: i64) -> CallRecord {
     CallRecord {
-        kind,
-        request_id: request_id.to_owned(),
         virtual_model: "m".to_owned(),
         endpoint_id: Some(1),
         endpoint_name: Some("e".to_owned()),
-        prompt_tokens: 1000,
-        completion_tokens: 200,
-        total_tokens: 0,
-        cached_input_tokens: 300,
-        cache_creation_tokens: 100,
-        estimated: false,
+        usage: Usage {
+            prompt_tokens: 1000,
+            completion_tokens: 200,
+            cached_tokens: 300,
+            cache_write_tokens: 100,
+            ..Usage::default()
+        },
         status: 200,
         outcome: Outcome::Success,
         stream: true,
         latency_ms: 1234,
         ttft_ms: Some(56),
-        error_code: None,
-        started_at,
-        attempts: Vec::new(),
-        queue_ms: None,
-        execution_ms: None,
+        ..CallRecord::begun(kind, request_id.to_owned(), started_at)
     }
 }
 
@@ -61,9 +58,9 @@ fn a_call_reads_back_whole_with_its_cost() {
         assert!((found - dollars).abs() < 1e-12, "{field}: {found}");
     };
     close("cost_estimate", 0.0048);
-    close("cost_in", 0.003);
+    close("cost_in", 0.0018);
     close("cost_out", 0.003);
-    close("cached_cost_estimate", 0.00012);
+    close("cached_cost_estimate", 0.000_465);
     for (field, expected) in [
         ("request_type", json!("chat")),
         ("request_id", json!("r1")),
@@ -83,9 +80,12 @@ fn a_call_reads_back_whole_with_its_cost() {
         ("estimated", json!(0)),
         ("error_code", json!(null)),
         ("created_at", json!(100)),
+        ("cost_nanos", json!(1_800_000 + 3_000_000 + 90_000 + 375_000)),
+        ("provider_cost_nanos", json!(null)),
     ] {
         assert_eq!(row[field], expected, "{field}");
     }
+    close("tokens_per_second", 200.0 * 1000.0 / f64::from(1234 - 56));
 }
 
 /// Every value differs from its neighbours, so that none can be in another's column.
@@ -123,8 +123,8 @@ fn an_embedding_reads_back_whole_with_its_cost() {
         assert_eq!(row[field], expected, "{field}");
     }
     for (field, dollars) in [
-        ("cost_estimate", 0.006),
-        ("cost_in", 0.003),
+        ("cost_estimate", 0.0048),
+        ("cost_in", 0.0018),
         ("cost_out", 0.003),
     ] {
         let found = row[field].as_f64().unwrap();
@@ -142,6 +142,7 @@ fn attempts_and_the_endpoints_own_times_read_back_from_both_tables() {
         status,
         code: code.map(str::to_owned),
         ms: 12,
+        ..Attempt::default()
     };
     let attempts = vec![
         attempt("e", 0, Some("upstream_unreachable")),
@@ -194,7 +195,7 @@ fn both_tables_come_out_together_newest_first() {
         .collect();
     assert_eq!(ids, ["third", "second"]);
     assert_eq!(rows[0].request_type, "embedding");
-    assert!((rows[0].cost_estimate - 0.006).abs() < 1e-12);
+    assert!((rows[0].cost_estimate - 0.0048).abs() < 1e-12);
     assert_eq!(rows[1].request_type, "completion");
     assert_eq!(store.count_calls().unwrap(), 3);
 }

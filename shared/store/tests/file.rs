@@ -191,27 +191,10 @@ fn a_locked_file_is_reported_as_busy_and_nothing_is_written() {
 
 fn call() -> CallRecord {
     CallRecord {
-        kind: CallKind::Chat,
-        request_id: "r".to_owned(),
         virtual_model: "m".to_owned(),
-        endpoint_id: None,
-        endpoint_name: None,
-        prompt_tokens: 1,
-        completion_tokens: 1,
-        total_tokens: 2,
-        cached_input_tokens: 0,
-        cache_creation_tokens: 0,
-        estimated: false,
         status: 200,
         outcome: Outcome::Success,
-        stream: false,
-        latency_ms: 1,
-        ttft_ms: None,
-        error_code: None,
-        started_at: 1,
-        attempts: Vec::new(),
-        queue_ms: None,
-        execution_ms: None,
+        ..CallRecord::begun(CallKind::Chat, "r".to_owned(), 1)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Token counts as an upstream declares them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Tokens of one call, in the terms of OpenAI's `usage` object: cached and
 /// cache-written tokens are parts of `prompt_tokens`, reasoning tokens are a part
 /// of `completion_tokens`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Usage {
     /// Tokens of the prompt, cached ones included.
     pub prompt_tokens: u64,
@@ -17,8 +18,22 @@ pub struct Usage {
     pub cached_tokens: u64,
     /// Prompt tokens written to the provider's cache.
     pub cache_write_tokens: u64,
+    /// Of these, written for an hour instead of five minutes.
+    pub cache_write_1h_tokens: u64,
     /// Completion tokens spent on reasoning.
     pub reasoning_tokens: u64,
+    /// Completion tokens read from the provider's cache.
+    pub cached_completion_tokens: u64,
+    /// Prompt tokens of sound.
+    pub audio_prompt_tokens: u64,
+    /// Completion tokens of sound.
+    pub audio_completion_tokens: u64,
+    /// Prompt tokens of pictures.
+    pub image_prompt_tokens: u64,
+    /// Completion tokens of pictures.
+    pub image_completion_tokens: u64,
+    /// What the provider says the call cost, in nano-dollars.
+    pub cost: Option<u64>,
 }
 
 /// The fields that OpenAI-family servers use. Sources: the vendors' API references
@@ -148,6 +163,7 @@ impl Usage {
                 .or_else(|| details.and_then(|d| d.cache_write_tokens))
                 .unwrap_or(0),
             reasoning_tokens,
+            ..Self::default()
         })
     }
 }

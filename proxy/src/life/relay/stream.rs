@@ -41,6 +41,7 @@ pub(in super::super) async fn relay(
     mut streaming: Box<Streaming>,
     account: &mut Account,
 ) -> Result<(), Fault> {
+    account.streams();
     let outcome = pass_on(gateway, caller, &mut streaming, account).await;
     account.normalised(streaming.lane.normaliser());
     if let Some(mut pass) = streaming.pass.take() {
@@ -106,19 +107,27 @@ async fn pass_on(
     }
     let end = streaming.lane.finish(cleanly, &mut streaming.ready);
     saw(streaming, account);
-    write(streaming, caller).await?;
     match end {
         End::Complete => {
+            account.succeeded(status);
+            // A job that goes on tells its times only later.
+            if streaming.source.is_over() {
+                account.normalised(streaming.lane.normaliser());
+                account.seal();
+            }
+            write(streaming, caller).await?;
             let last = caller.write_response_body(bytes::Bytes::new(), true);
             match pingora::time::timeout(gateway.timeouts.silence, last).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Err(Fault::hung_up()),
             }
-            account.succeeded(status);
             remember(gateway, streaming, account);
             Ok(())
         }
-        End::Fault(fault) => Err(stream_fault(&fault, &streaming.target)),
+        End::Fault(fault) => {
+            write(streaming, caller).await?;
+            Err(stream_fault(&fault, &streaming.target))
+        }
     }
 }
 

@@ -115,17 +115,21 @@ pub(in super::super) async fn relay(
     account.normalised(whole.normaliser.as_ref());
     let internal = |err: Box<pingora::Error>| Fault::internal(err.to_string());
     reply::tell_attempts(&mut header, account.attempts()).map_err(internal)?;
-    let sending = if form.stream {
+    let events = if form.stream {
         account.first_token();
-        let events = replay(&whole.body, form.usage)
-            .ok_or_else(|| Fault::internal("a reply that was read is no object"))?;
+        let events = replay(&whole.body, form.usage);
+        Some(events.ok_or_else(|| Fault::internal("a reply that was read is no object"))?)
+    } else {
+        None
+    };
+    account.succeeded(status);
+    account.seal();
+    let sending = if let Some(events) = events {
         Box::pin(send_events(caller, header, events)).await
     } else {
         reply::send_json(caller, header, whole.body).await
     };
-    sending.map_err(|_| Fault::hung_up())?;
-    account.succeeded(status);
-    Ok(())
+    sending.map_err(|_| Fault::hung_up())
 }
 
 /// Sends ready-made events as a stream, which may have begun with comments.

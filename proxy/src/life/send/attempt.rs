@@ -85,6 +85,14 @@ impl Answer {
         }
     }
 
+    /// The tokens that the upstream has declared so far.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::Stream(streaming) => streaming.lane.usage(),
+            Self::Whole(whole) => whole.usage,
+        }
+    }
+
     /// The answer with what tells the circuit of its end, and the milliseconds that it
     /// took to begin; of a whole answer the end is now.
     pub(super) fn with_pass(mut self, pass: Option<(Pass, u64)>) -> Self {

@@ -211,6 +211,7 @@ impl Tries<'_> {
         match outcome {
             Ok(answer) if answer.is_empty() && others => {
                 account.attempted(millis, Some(&empty()));
+                account.spent(answer.usage());
                 pass.failed("upstream_empty_answer", None, &target.limits);
                 let endpoint = Arc::clone(target);
                 self.empty.get_or_insert((answer.with_pass(None), endpoint));

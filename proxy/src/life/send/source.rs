@@ -46,6 +46,14 @@ impl Source {
         }
     }
 
+    /// Whether nothing more can become known of it once its answer is complete.
+    pub(in super::super) fn is_over(&self) -> bool {
+        match self {
+            Self::Http(_) => true,
+            Self::Job(job) => job.is_over(),
+        }
+    }
+
     /// What is known of times by now.
     pub(in super::super) fn times(&self) -> Times {
         match self {

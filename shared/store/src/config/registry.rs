@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::value::{Failures, HttpUrl, Megabytes, OrZero, Parse, Threads};
+use super::value::{Days, Failures, HttpUrl, Megabytes, OrZero, Parse, Storage, Threads};
 use super::{ConfigProblem, LogFormat, QueuePriority};
 use crate::secret::Secret;
 use crate::setting::HEALTH_CHECK_INTERVAL;
@@ -158,6 +158,24 @@ pub static SETTINGS: &[Setting] = &[
         "Seconds for which it is left alone before it is tried again.",
     ),
     setting::<Megabytes>("MAX_BODY_MB", Some("64"), "Largest request body, in MiB."),
+    setting::<Megabytes>(
+        "SPOOL_MAX_MB",
+        Some("256"),
+        "MiB that usage records may take on disk while the store does not take them.",
+    ),
+    stored::<Days>(
+        "USAGE_DAYS",
+        "usage_days",
+        "90",
+        "Days for which single calls are kept, 0 for ever; their sums by hour and day are \
+         always kept.",
+    ),
+    stored::<Storage>(
+        "USAGE_MAX_MB",
+        "usage_max_mb",
+        "1024",
+        "MiB of the store beyond which the oldest single calls go.",
+    ),
     setting::<Threads>("THREADS", None, "Worker threads; empty for one a core."),
     setting::<LogFormat>("LOG_FORMAT", Some("text"), "Log lines as text or json."),
     setting::<String>(

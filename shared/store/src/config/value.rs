@@ -28,6 +28,19 @@ impl Megabytes {
     }
 }
 
+/// A size on disk in MiB, from 1 to 2^20.
+pub(super) struct Storage(u64);
+
+impl Storage {
+    /// The same in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0 * 1024 * 1024
+    }
+}
+
+/// A number of days; `None`, written 0, for ever.
+pub(super) struct Days(pub(super) Option<u32>);
+
 /// A time that may be zero.
 pub(super) struct OrZero(pub(super) Duration);
 
@@ -112,6 +125,26 @@ impl Parse for Megabytes {
     fn parse(text: &str) -> Option<Self> {
         let number = text.parse().ok()?;
         (1..=4096).contains(&number).then_some(Self(number))
+    }
+}
+
+impl Parse for Storage {
+    const ACCEPTED: &'static str = "a whole number of MiB from 1 to 1048576";
+
+    fn parse(text: &str) -> Option<Self> {
+        let number = text.parse().ok()?;
+        (1..=1 << 20).contains(&number).then_some(Self(number))
+    }
+}
+
+impl Parse for Days {
+    const ACCEPTED: &'static str = "a whole number of days from 1 to 36500, or 0 for ever";
+
+    fn parse(text: &str) -> Option<Self> {
+        let number = text.parse().ok()?;
+        (0..=36_500)
+            .contains(&number)
+            .then(|| Self(Some(number).filter(|days| *days > 0)))
     }
 }
 

@@ -256,7 +256,7 @@ fn adopt_price_per_1k(connection: &Connection, side: &str) -> rusqlite::Result<(
     ))
 }
 
-fn columns_of(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+pub(super) fn columns_of(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     connection
         .prepare("SELECT name FROM pragma_table_info(?)")?
         .query_map([table], |row| row.get(0))?

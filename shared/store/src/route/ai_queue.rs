@@ -50,6 +50,8 @@ pub fn passed_on(name: &str) -> VirtualModel {
         cost_per_1m_tokens_out: None,
         cost_per_1m_tokens_in_cached: None,
         cost_per_1m_tokens_out_cached: None,
+        cost_per_1m_tokens_cache_write: None,
+        cost_per_1m_tokens_cache_write_1h: None,
         disable_streaming: false,
         force_non_streaming: false,
         custom_headers: Vec::new(),

@@ -1,54 +1,23 @@
-//! The usage tables: one row a call, written in batches.
+//! The usage tables: one row a call, written in batches together with the roll-ups.
 
-use std::collections::HashMap;
+use rusqlite::{Connection, Row, params_from_iter, types::Value};
+use wire::usage::Usage;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Statement, named_params, params};
-
-use super::Store;
-use crate::call::{CallKind, CallRecord, CallRow};
+use super::prices::Book;
+use super::raw::{self, Table, counted, whole};
+use super::rollups::{self, Batch, Group};
+use super::{Failure, Store};
+use crate::call::{Attempt, CacheUse, CallRecord, CallRow, Priced};
 use crate::columns::Columns;
-use crate::cost::{Cost, Prices};
 use crate::error::StoreError;
-
-// The values go in by position, in the order of the columns: SQLite looks a name up among
-// all names of the statement, for each value of each row.
-const INSERT_REQUEST: &str = "INSERT INTO request_usage (\
-    virtual_model, endpoint_name, endpoint_id, request_type, \
-    prompt_tokens, completion_tokens, total_tokens, \
-    cached_input_tokens, cache_creation_tokens, \
-    cost_estimate, cost_in, cost_out, cached_cost_estimate, \
-    response_time_ms, created_at, \
-    request_id, status, outcome, stream, ttft_ms, estimated, error_code, \
-    attempts, attempt_count, queue_ms, execution_ms) \
-    VALUES (?,?,?,?, ?,?,?, ?,?, ?,?,?,?, ?,?, ?,?,?,?,?,?,?, ?,?,?,?)";
-
-const INSERT_EMBEDDING: &str = "INSERT INTO embedding_usage (\
-    virtual_model, endpoint_name, endpoint_id, \
-    input_tokens, output_tokens, total_tokens, \
-    cost_estimate, cost_in, cost_out, \
-    response_time_ms, created_at, \
-    request_id, status, outcome, stream, ttft_ms, estimated, error_code, \
-    attempts, attempt_count, queue_ms, execution_ms) \
-    VALUES (?,?,?, ?,?,?, ?,?,?, ?,?, ?,?,?,?,?,?,?, ?,?,?,?)";
-
-const RECENT: &str = "SELECT * FROM (\
-    SELECT id, COALESCE(request_type, 'chat') AS request_type, request_id, virtual_model, \
-    endpoint_name, endpoint_id, prompt_tokens, completion_tokens, total_tokens, \
-    cached_input_tokens, cache_creation_tokens, cost_estimate, cost_in, cost_out, \
-    cached_cost_estimate, response_time_ms, ttft_ms, status, outcome, stream, estimated, \
-    error_code, created_at, attempts, attempt_count, queue_ms, execution_ms \
-    FROM request_usage ORDER BY created_at DESC, id DESC LIMIT :limit) \
-    UNION ALL SELECT * FROM (\
-    SELECT id, 'embedding', request_id, virtual_model, endpoint_name, endpoint_id, \
-    input_tokens, output_tokens, total_tokens, 0, 0, cost_estimate, cost_in, cost_out, 0.0, \
-    response_time_ms, ttft_ms, status, outcome, stream, estimated, error_code, created_at, \
-    attempts, attempt_count, queue_ms, execution_ms FROM embedding_usage ORDER BY created_at DESC, id DESC LIMIT :limit) \
-    ORDER BY created_at DESC, id DESC LIMIT :limit";
+use crate::money::{Cost, dollars};
+use crate::totals::{Facts, total};
+use crate::zone::Zone;
 
 impl Store {
     /// Writes finished calls, all or none, in one transaction: chat and completions to
-    /// `request_usage`, embeddings to `embedding_usage`. Costs come from the prices the
-    /// virtual model has now.
+    /// `request_usage`, embeddings to `embedding_usage`, and adds them to the roll-ups.
+    /// They are charged by the prices that held when they began.
     ///
     /// # Errors
     /// When the file cannot be written; no row was written then.
@@ -56,24 +25,68 @@ impl Store {
         if calls.is_empty() {
             return Ok(());
         }
+        self.write(|connection| Ok(record(connection, calls)?))
+    }
+
+    /// Writes the calls that a spool file holds between two of its bytes, and with them
+    /// that it has been taken over so far: each call exactly once, whatever happens between
+    /// two of these transactions.
+    ///
+    /// # Errors
+    /// When the file has not been taken over up to `from`, or the store cannot be written.
+    pub fn take_spool(
+        &self,
+        spool: &str,
+        from: u64,
+        to: u64,
+        calls: &[CallRecord],
+    ) -> Result<(), StoreError> {
         self.write(|connection| {
-            let mut request = connection.prepare_cached(INSERT_REQUEST)?;
-            let mut embedding = connection.prepare_cached(INSERT_EMBEDDING)?;
-            // Many calls of one batch are to the same model.
-            let mut known = HashMap::new();
-            for call in calls {
-                let name = call.virtual_model.as_str();
-                let prices = match known.get(name) {
-                    Some(prices) => *prices,
-                    None => *known.entry(name).or_insert(prices(connection, name)?),
-                };
-                let cost = Cost::of(call, prices);
-                match call.kind {
-                    CallKind::Chat | CallKind::Completion => {
-                        insert_request(&mut request, call, &cost)?;
-                    }
-                    CallKind::Embedding => insert_embedding(&mut embedding, call, &cost)?,
-                }
+            let taken = taken(connection, spool)?;
+            if taken != from {
+                return Err(Failure::Store(StoreError::SpoolMoved {
+                    spool: spool.to_owned(),
+                    expected: from,
+                    found: taken,
+                }));
+            }
+            record(connection, calls)?;
+            connection
+                .prepare_cached(
+                    "INSERT INTO ledger_spools (name, taken_to) VALUES (?, ?) \
+                     ON CONFLICT (name) DO UPDATE SET taken_to = excluded.taken_to",
+                )?
+                .execute((spool, i64::try_from(to).unwrap_or(i64::MAX)))?;
+            Ok(())
+        })
+    }
+
+    /// Up to which byte a spool file has been taken over.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn spool_taken(&self, spool: &str) -> Result<u64, StoreError> {
+        self.read(|connection| Ok(taken(connection, spool)?))
+    }
+
+    /// Forgets how far spool files have been taken over that are not among `kept`. Only of
+    /// files that are no more: one that is forgotten would be taken over again.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn forget_spools(&self, kept: &[String]) -> Result<(), StoreError> {
+        let known: Vec<String> = self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT name FROM ledger_spools")?;
+            let names = statement.query_map([], |row| row.get(0))?;
+            Ok(names.collect::<rusqlite::Result<_>>()?)
+        })?;
+        let gone: Vec<_> = known.iter().filter(|name| !kept.contains(name)).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.write(|connection| {
+            for name in &gone {
+                connection.execute("DELETE FROM ledger_spools WHERE name = ?", [name])?;
             }
             Ok(())
         })
@@ -84,10 +97,19 @@ impl Store {
     /// # Errors
     /// When the file cannot be read.
     pub fn recent_calls(&self, limit: u32) -> Result<Vec<CallRow>, StoreError> {
+        let newest = Table::ALL.map(|table| {
+            format!(
+                "SELECT * FROM ({} ORDER BY created_at DESC, id DESC LIMIT ?1)",
+                table.select()
+            )
+        });
         self.read(|connection| {
             let rows = connection
-                .prepare_cached(RECENT)?
-                .query_map(named_params! { ":limit": limit }, call_row)?
+                .prepare_cached(&format!(
+                    "{} ORDER BY created_at DESC, id DESC LIMIT ?1",
+                    newest.join(" UNION ALL ")
+                ))?
+                .query_map([limit], call_row)?
                 .collect::<rusqlite::Result<_>>()?;
             Ok(rows)
         })
@@ -110,166 +132,280 @@ impl Store {
     }
 }
 
-fn insert_request(
-    statement: &mut Statement<'_>,
-    call: &CallRecord,
-    cost: &Cost,
-) -> rusqlite::Result<()> {
-    statement.execute(params![
-        call.virtual_model,
-        call.endpoint_name,
-        call.endpoint_id,
-        call.kind.as_str(),
-        count(call.prompt_tokens),
-        count(call.completion_tokens),
-        count(total_tokens(call)),
-        count(call.cached_input_tokens),
-        count(call.cache_creation_tokens),
-        cost.estimate,
-        cost.input,
-        cost.output,
-        cost.cached,
-        count(call.latency_ms),
-        call.started_at,
-        call.request_id,
-        call.status,
-        call.outcome.as_str(),
-        call.stream,
-        call.ttft_ms.map(count),
-        call.estimated,
-        call.error_code,
-        attempts(call),
-        count(call.attempts.len() as u64),
-        call.queue_ms.map(count),
-        call.execution_ms.map(count),
-    ])?;
-    Ok(())
+fn taken(connection: &Connection, spool: &str) -> rusqlite::Result<u64> {
+    use rusqlite::OptionalExtension as _;
+    let taken: Option<i64> = connection
+        .prepare_cached("SELECT taken_to FROM ledger_spools WHERE name = ?")?
+        .query_row([spool], |row| row.get(0))
+        .optional()?;
+    Ok(taken.and_then(|taken| u64::try_from(taken).ok()).unwrap_or(0))
 }
 
-fn insert_embedding(
-    statement: &mut Statement<'_>,
-    call: &CallRecord,
-    cost: &Cost,
-) -> rusqlite::Result<()> {
-    statement.execute(params![
-        call.virtual_model,
-        call.endpoint_name,
-        call.endpoint_id,
-        count(call.prompt_tokens),
-        count(call.completion_tokens),
-        count(total_tokens(call)),
-        cost.estimate,
-        cost.input,
-        cost.output,
-        count(call.latency_ms),
-        call.started_at,
-        call.request_id,
-        call.status,
-        call.outcome.as_str(),
-        call.stream,
-        call.ttft_ms.map(count),
-        call.estimated,
-        call.error_code,
-        attempts(call),
-        count(call.attempts.len() as u64),
-        call.queue_ms.map(count),
-        call.execution_ms.map(count),
-    ])?;
-    Ok(())
+fn record(connection: &Connection, calls: &[CallRecord]) -> rusqlite::Result<()> {
+    let zone = rollups::zone(connection)?;
+    rollups::follow_zone(connection, &zone)?;
+    let (mut book, mut batch) = (Book::default(), Batch::default());
+    for call in calls {
+        let charged = Charged::of(connection, &mut book, call)?;
+        charged.insert(connection)?;
+        charged.count(&zone, &mut batch);
+    }
+    batch.write(connection, &zone)
 }
 
-/// The total a provider tells, or the sum where it tells none.
-fn total_tokens(call: &CallRecord) -> u64 {
-    if call.total_tokens == 0 {
-        call.prompt_tokens.saturating_add(call.completion_tokens)
-    } else {
-        call.total_tokens
+/// A call with its costs.
+struct Charged<'c> {
+    call: &'c CallRecord,
+    attempts: Vec<Attempt>,
+    spent: Priced,
+    saved: Option<(Usage, Cost)>,
+}
+
+impl<'c> Charged<'c> {
+    fn of(
+        connection: &Connection,
+        book: &mut Book,
+        call: &'c CallRecord,
+    ) -> rusqlite::Result<Self> {
+        let mut price = |id, name: &str, usage: &Usage| -> rusqlite::Result<Cost> {
+            let prices = book.at(connection, id, name, call.started_at)?;
+            Ok(Cost::of(usage, &prices))
+        };
+        let mut attempts = call.attempts.clone();
+        let mut cost = None;
+        for attempt in &mut attempts {
+            let Some(usage) = attempt.usage else { continue };
+            let part = price(attempt.virtual_model_id, &attempt.virtual_model, &usage)?;
+            attempt.cost = Some(part);
+            cost = Some(cost.unwrap_or(Cost::ZERO).plus(&part));
+        }
+        let cost = match cost {
+            Some(cost) => cost,
+            None => price(call.virtual_model_id, &call.virtual_model, &call.usage)?,
+        };
+        let saved = match call.cache {
+            Some(CacheUse::Hit(usage)) => {
+                let cost = price(call.virtual_model_id, &call.virtual_model, &usage)?;
+                Some((usage, cost))
+            }
+            Some(CacheUse::Miss) | None => None,
+        };
+        let usage = call.usage;
+        Ok(Self {
+            call,
+            attempts,
+            spent: Priced { usage, cost },
+            saved,
+        })
+    }
+
+    fn group(&self) -> Group {
+        Group {
+            virtual_model: self.call.virtual_model.clone(),
+            endpoint_id: self.call.endpoint_id.unwrap_or(0),
+            endpoint_name: self.call.endpoint_name.clone().unwrap_or_default(),
+            key_id: self.call.key_id.unwrap_or(0),
+            key_label: self.call.key_label.clone().unwrap_or_default(),
+            kind: self.call.kind,
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        let call = self.call;
+        Facts {
+            stream: call.stream,
+            estimated: call.estimated,
+            unpriced: self.spent.cost.total().is_none(),
+            cache_attempted: call.cache.is_some(),
+            cache_hit: self.saved.is_some(),
+            saved: self.saved.map_or(0, |(_, cost)| cost.known()),
+            outcome: Some(call.outcome),
+            latency_ms: signed(call.latency_ms),
+            ttft_ms: call.ttft_ms.map(signed),
+            upstream_ms: call.upstream_ms.map(signed),
+            completion_tokens: signed(call.usage.completion_tokens),
+        }
+    }
+
+    fn count(&self, zone: &Zone, batch: &mut Batch) {
+        let facts = self.facts();
+        for (group, spent, whole) in counted(&self.group(), &self.attempts, &self.spent) {
+            let totals = batch.of(zone, self.call.started_at, group);
+            totals.count(&facts, &spent, whole);
+        }
+    }
+
+    // The values go in by position: SQLite looks a name up among all names of the
+    // statement, for each value of each row.
+    fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let table = Table::of(self.call.kind);
+        let columns = self.columns(table);
+        let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+        let marks = vec!["?"; names.len()].join(",");
+        connection
+            .prepare_cached(&format!(
+                "INSERT INTO {} ({}) VALUES ({marks})",
+                table.name(),
+                names.join(", ")
+            ))?
+            .execute(params_from_iter(columns.into_iter().map(|(_, value)| value)))?;
+        Ok(())
+    }
+
+    fn columns(&self, table: Table) -> Vec<(&'static str, Value)> {
+        let (call, cost) = (self.call, &self.spent.cost);
+        let usage = &call.usage;
+        let [prompt, completion] = table.token_columns();
+        let text = |text: &str| Value::from(text.to_owned());
+        let json = |text: Result<String, _>| text.map_or(Value::Null, Value::from);
+        let reals = legacy(cost);
+        let attempts = match self.attempts.as_slice() {
+            [] => Value::Null,
+            attempts => json(serde_json::to_string(attempts)),
+        };
+        let saved = self.saved.as_ref();
+        let mut columns = vec![
+            ("virtual_model", text(&call.virtual_model)),
+            ("virtual_model_id", Value::from(call.virtual_model_id)),
+            ("endpoint_name", Value::from(call.endpoint_name.clone())),
+            ("endpoint_id", Value::from(call.endpoint_id)),
+            ("inbound_api_key_id", Value::from(call.key_id)),
+            ("inbound_api_key_label", Value::from(call.key_label.clone())),
+            (prompt, count(usage.prompt_tokens)),
+            (completion, count(usage.completion_tokens)),
+            ("total_tokens", count(total(usage))),
+            ("cached_input_tokens", count(usage.cached_tokens)),
+            ("cache_creation_tokens", count(usage.cache_write_tokens)),
+            ("usage", json(serde_json::to_string(usage))),
+            ("cost_estimate", Value::from(reals.estimate)),
+            ("cost_in", Value::from(reals.input)),
+            ("cost_out", Value::from(reals.output)),
+            ("cached_cost_estimate", Value::from(reals.cached)),
+            ("cost_nanos", Value::from(cost.total())),
+            ("cost_in_nanos", Value::from(cost.input)),
+            ("cost_out_nanos", Value::from(cost.output)),
+            ("cost_cached_nanos", Value::from(cost.cached)),
+            ("cost_cache_write_nanos", Value::from(cost.cache_write)),
+            ("provider_cost_nanos", Value::from(usage.cost.map(signed))),
+            ("saved_nanos", Value::from(saved.map(|(_, cost)| cost.known()))),
+            (
+                "saved_usage",
+                saved.map_or(Value::Null, |(usage, _)| json(serde_json::to_string(usage))),
+            ),
+            ("cache_attempted", Value::from(i64::from(call.cache.is_some()))),
+            ("cache_hit", Value::from(i64::from(saved.is_some()))),
+            ("response_time_ms", count(call.latency_ms)),
+            ("ttft_ms", Value::from(call.ttft_ms.map(signed))),
+            ("upstream_ms", Value::from(call.upstream_ms.map(signed))),
+            ("created_at", Value::from(call.started_at)),
+            ("request_id", text(&call.request_id)),
+            ("status", Value::from(i64::from(call.status))),
+            ("outcome", text(call.outcome.as_str())),
+            ("stream", Value::from(i64::from(call.stream))),
+            ("estimated", Value::from(i64::from(call.estimated))),
+            ("error_code", Value::from(call.error_code.clone())),
+            ("attempts", attempts),
+            ("attempt_count", count(call.attempts.len() as u64)),
+            ("queue_ms", Value::from(call.queue_ms.map(signed))),
+            ("execution_ms", Value::from(call.execution_ms.map(signed))),
+            ("exact", Value::from(1_i64)),
+        ];
+        if table == Table::Requests {
+            columns.push(("request_type", text(call.kind.as_str())));
+        }
+        columns
     }
 }
 
-/// The attempts as a JSON list; `None` for a call that no candidate was asked for.
-fn attempts(call: &CallRecord) -> Option<String> {
-    let attempts = Some(&call.attempts).filter(|attempts| !attempts.is_empty())?;
-    serde_json::to_string(attempts).ok()
+/// Costs in dollars, in the columns that the original has.
+pub(super) struct Reals {
+    pub(super) estimate: f64,
+    pub(super) input: f64,
+    pub(super) output: f64,
+    pub(super) cached: f64,
 }
 
-/// The prices of a virtual model; none when it no longer exists.
-fn prices(connection: &Connection, model: &str) -> rusqlite::Result<Prices> {
-    // CAST: a file the original wrote may hold a price as text.
-    let found = connection
-        .prepare_cached(
-            "SELECT CAST(cost_per_1m_tokens_in AS REAL), CAST(cost_per_1m_tokens_out AS REAL), \
-             CAST(cost_per_1m_tokens_in_cached AS REAL) FROM virtual_models WHERE name = ?",
-        )?
-        .query_row([model], |row| {
-            Ok(Prices {
-                input: row.get(0)?,
-                output: row.get(1)?,
-                input_cached: row.get(2)?,
-            })
-        })
-        .optional()?;
-    Ok(found.unwrap_or_default())
+/// Costs in dollars as far as they are known.
+pub(super) fn legacy(cost: &Cost) -> Reals {
+    let known = |part: Option<i64>| part.unwrap_or(0);
+    let (input, output) = (known(cost.input), known(cost.output));
+    Reals {
+        estimate: dollars(input.saturating_add(output)),
+        input: dollars(input),
+        output: dollars(output),
+        cached: dollars(known(cost.cached).saturating_add(known(cost.cache_write))),
+    }
+}
+
+fn count(number: u64) -> Value {
+    Value::from(signed(number))
 }
 
 /// SQLite's integers are signed; no call comes near the limit.
-fn count(number: u64) -> i64 {
+fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Reads a row. One the original wrote may hold anything; a value that makes no sense
 /// counts as absent, so that one odd row does not hide the others.
 fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
+    let stored = raw::Stored::read(Table::Requests, row)?;
     let mut columns = Columns::new(row);
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a fraction of a token or a millisecond does not matter; `as` saturates"
-    )]
-    let mut number = |column| columns.real(column).map(|number| number as i64);
-    let prompt_tokens = number("prompt_tokens").unwrap_or(0);
-    let completion_tokens = number("completion_tokens").unwrap_or(0);
-    let total_tokens = number("total_tokens").unwrap_or(0);
-    let cached_input_tokens = number("cached_input_tokens").unwrap_or(0);
-    let cache_creation_tokens = number("cache_creation_tokens").unwrap_or(0);
-    let response_time_ms = number("response_time_ms").unwrap_or(0);
-    let ttft_ms = number("ttft_ms");
-    let status = number("status");
-    let stream = number("stream").unwrap_or(0);
-    let estimated = number("estimated").unwrap_or(0);
-    let endpoint_id = number("endpoint_id");
-    let attempt_count = number("attempt_count").unwrap_or(0);
-    let queue_ms = number("queue_ms");
-    let execution_ms = number("execution_ms");
-    let created_at = number("created_at").unwrap_or(0);
+    let mut number = |column| whole(columns.real(column));
+    let cost_nanos = number("cost_nanos");
+    let provider_cost_nanos = number("provider_cost_nanos");
+    let [status, attempt_count, queue_ms, execution_ms, saved_nanos] = [
+        number("status"),
+        number("attempt_count"),
+        number("queue_ms"),
+        number("execution_ms"),
+        number("saved_nanos"),
+    ];
+    let usage = columns.text("usage");
+    let (spent, facts) = (&stored.spent, &stored.facts);
+    let reals = legacy(&spent.cost);
+    let paced = facts.ttft_ms.map(|ttft| facts.latency_ms - ttft);
+    #[expect(clippy::cast_precision_loss, reason = "tokens and milliseconds of one call")]
+    let tokens_per_second = paced
+        .filter(|paced| facts.stream && *paced > 0 && facts.completion_tokens > 1)
+        .map(|paced| facts.completion_tokens as f64 * 1000.0 / paced as f64);
     Ok(CallRow {
-        id: columns.id()?,
-        request_type: columns.text("request_type").unwrap_or_default(),
+        id: stored.id,
+        request_type: stored.group.kind.as_str().to_owned(),
         request_id: columns.text("request_id"),
-        virtual_model: columns.text("virtual_model").unwrap_or_default(),
+        virtual_model: stored.group.virtual_model,
         endpoint_name: columns.text("endpoint_name"),
-        endpoint_id,
-        prompt_tokens,
-        completion_tokens,
-        total_tokens,
-        cached_input_tokens,
-        cache_creation_tokens,
-        cost_estimate: columns.real("cost_estimate").unwrap_or(0.0),
-        cost_in: columns.real("cost_in").unwrap_or(0.0),
-        cost_out: columns.real("cost_out").unwrap_or(0.0),
-        cached_cost_estimate: columns.real("cached_cost_estimate").unwrap_or(0.0),
-        response_time_ms,
-        ttft_ms,
+        endpoint_id: whole(columns.real("endpoint_id")),
+        prompt_tokens: signed(spent.usage.prompt_tokens),
+        completion_tokens: facts.completion_tokens,
+        total_tokens: signed(spent.usage.total_tokens).max(signed(total(&spent.usage))),
+        cached_input_tokens: signed(spent.usage.cached_tokens),
+        cache_creation_tokens: signed(spent.usage.cache_write_tokens),
+        usage: usage.map(|_| spent.usage),
+        cost_nanos,
+        provider_cost_nanos,
+        cost_disputed: spent.is_disputed(),
+        cost_estimate: reals.estimate,
+        cost_in: reals.input,
+        cost_out: reals.output,
+        cached_cost_estimate: reals.cached,
+        saved_nanos,
+        cache_hit: i64::from(facts.cache_hit),
+        cache_attempted: i64::from(facts.cache_attempted),
+        inbound_api_key_id: Some(stored.group.key_id).filter(|id| *id != 0),
+        inbound_api_key_label: Some(stored.group.key_label).filter(|label| !label.is_empty()),
+        response_time_ms: facts.latency_ms,
+        ttft_ms: facts.ttft_ms,
+        upstream_ms: facts.upstream_ms,
+        tokens_per_second,
         status,
         outcome: columns.text("outcome"),
-        stream,
-        estimated,
+        stream: i64::from(facts.stream),
+        estimated: i64::from(facts.estimated),
         error_code: columns.text("error_code"),
-        created_at,
-        attempts: columns
-            .text("attempts")
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default(),
-        attempt_count,
+        created_at: stored.at,
+        attempts: stored.attempts,
+        attempt_count: attempt_count.unwrap_or(0),
         queue_ms,
         execution_ms,
     })

@@ -51,10 +51,22 @@ fn ready(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
     // Both programs may start over an old file at once: one migrates, the other waits.
     let _turn = wait_for_turn(path);
     if migrations::are_pending(path, connection)? {
-        if migrations::has_tables(connection).map_err(sqlite)? {
+        let old = migrations::has_tables(connection).map_err(sqlite)?;
+        if old {
             back_up(path, connection)?;
         }
+        // Free pages can go back to the file system in small steps: known from the first
+        // table on, or after the file was written anew.
+        let vacuums: i64 = connection
+            .pragma_query_value(None, "auto_vacuum", |row| row.get(0))
+            .map_err(sqlite)?;
+        connection
+            .pragma_update(None, "auto_vacuum", "INCREMENTAL")
+            .map_err(sqlite)?;
         migrations::run(path, connection)?;
+        if old && vacuums == 0 {
+            connection.execute_batch("VACUUM").map_err(sqlite)?;
+        }
     }
     connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))

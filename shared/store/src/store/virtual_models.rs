@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::assignments::Assignments;
-use super::{Failure, Store, routing};
+use super::{Failure, Store, prices, routing};
 use crate::custom_headers;
 use crate::error::StoreError;
 use crate::field_errors::FieldErrors;
@@ -51,6 +51,8 @@ impl Store {
             cost_out: draft.cost_out.or(Some(None)),
             cost_in_cached: draft.cost_in_cached.or(Some(None)),
             cost_out_cached: draft.cost_out_cached.or(Some(None)),
+            cost_cache_write: draft.cost_cache_write.or(Some(None)),
+            cost_cache_write_1h: draft.cost_cache_write_1h.or(Some(None)),
             max_tokens: draft.max_tokens.or(Some(None)),
             temperature: draft.temperature.or(Some(None)),
             top_p: draft.top_p.or(Some(None)),
@@ -67,6 +69,7 @@ impl Store {
             if let Some(draft) = &complete.routing {
                 routing::write(connection, id, draft)?;
             }
+            prices::follow(connection, id)?;
             Ok(id)
         })
     }
@@ -97,7 +100,8 @@ impl Store {
                     row.set("name", stored.name);
                 }
             }
-            Ok(row.update(connection, "virtual_models", id)?)
+            row.update(connection, "virtual_models", id)?;
+            Ok(prices::follow(connection, id)?)
         })
     }
 
@@ -178,6 +182,8 @@ fn assignments(draft: &VirtualModelDraft) -> Assignments {
         cost_out,
         cost_in_cached,
         cost_out_cached,
+        cost_cache_write,
+        cost_cache_write_1h,
         disable_streaming,
         force_non_streaming,
         custom_headers,
@@ -204,6 +210,8 @@ fn assignments(draft: &VirtualModelDraft) -> Assignments {
     row.set_given("cost_per_1m_tokens_out", *cost_out);
     row.set_given("cost_per_1m_tokens_in_cached", *cost_in_cached);
     row.set_given("cost_per_1m_tokens_out_cached", *cost_out_cached);
+    row.set_given("cost_per_1m_tokens_cache_write", *cost_cache_write);
+    row.set_given("cost_per_1m_tokens_cache_write_1h", *cost_cache_write_1h);
     row.set_given("disable_streaming", *disable_streaming);
     row.set_given("force_non_streaming", *force_non_streaming);
     row.set_given(

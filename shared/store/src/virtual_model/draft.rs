@@ -37,6 +37,8 @@ pub struct VirtualModelDraft {
     pub(crate) cost_out: Option<Option<f64>>,
     pub(crate) cost_in_cached: Option<Option<f64>>,
     pub(crate) cost_out_cached: Option<Option<f64>>,
+    pub(crate) cost_cache_write: Option<Option<f64>>,
+    pub(crate) cost_cache_write_1h: Option<Option<f64>>,
     pub(crate) disable_streaming: Option<bool>,
     pub(crate) force_non_streaming: Option<bool>,
     pub(crate) custom_headers: Option<CustomHeaders>,
@@ -106,6 +108,8 @@ impl VirtualModelDraft {
         let cost_out = price("cost_per_1m_tokens_out");
         let cost_in_cached = price("cost_per_1m_tokens_in_cached");
         let cost_out_cached = price("cost_per_1m_tokens_out_cached");
+        let cost_cache_write = price("cost_per_1m_tokens_cache_write");
+        let cost_cache_write_1h = price("cost_per_1m_tokens_cache_write_1h");
         Self {
             name: input.name("name", 200),
             endpoint_id: endpoint_id(input),
@@ -115,6 +119,8 @@ impl VirtualModelDraft {
             cost_out,
             cost_in_cached,
             cost_out_cached,
+            cost_cache_write,
+            cost_cache_write_1h,
             disable_streaming: input.flag("disable_streaming"),
             force_non_streaming: input.flag("force_non_streaming"),
             custom_headers: input.headers("custom_headers"),

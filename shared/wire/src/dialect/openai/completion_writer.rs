@@ -248,6 +248,7 @@ pub fn total_usage(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
         cached_tokens: a.cached_tokens.saturating_add(b.cached_tokens),
         cache_write_tokens: a.cache_write_tokens.saturating_add(b.cache_write_tokens),
         reasoning_tokens: a.reasoning_tokens.saturating_add(b.reasoning_tokens),
+        ..Usage::default()
     })
 }
 

@@ -1,0 +1,285 @@
+//! The thread that takes the spool over into the store, writes the access log, and keeps
+//! the store within its limits.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use store::{CallRecord, Drained, PatternCount, SpoolReader, Store, StoreError};
+
+use super::{Counts, Limits, QUEUE, Queued};
+use crate::access_log::AccessLog;
+
+/// Records from memory that are written in one transaction.
+const BATCH: usize = 1024;
+/// How long the first record waits for more.
+const GATHER: Duration = Duration::from_millis(100);
+/// How long to wait before a store that failed is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+/// How often spools are looked for that a program has left behind.
+const ADOPT: Duration = Duration::from_secs(30);
+/// How often it is looked whether single calls have to go.
+const TRIM: Duration = Duration::from_secs(60);
+/// The same while there are more of them.
+const TRIM_ON: Duration = Duration::from_millis(200);
+
+/// What is kept of single calls.
+#[derive(Debug)]
+pub(super) struct Keep {
+    limits: Limits,
+    next: Instant,
+}
+
+impl Keep {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            next: Instant::now(),
+        }
+    }
+}
+
+/// The thread's side.
+pub(super) struct Drain {
+    store: Store,
+    log: AccessLog,
+    /// `None` once it is finished.
+    reader: Option<SpoolReader>,
+    counts: Arc<Counts>,
+    /// Logged, not in the spool, and not yet written.
+    waiting: VecDeque<CallRecord>,
+    /// Counts of tool patterns that are not in the store yet.
+    patterns: Vec<PatternCount>,
+    keep: Keep,
+    adopted: Option<Instant>,
+    retry: Option<Instant>,
+}
+
+impl Drain {
+    pub(super) fn new(
+        store: Store,
+        log: AccessLog,
+        reader: SpoolReader,
+        counts: Arc<Counts>,
+        keep: Keep,
+    ) -> Self {
+        Self {
+            store,
+            log,
+            reader: Some(reader),
+            counts,
+            waiting: VecDeque::new(),
+            patterns: Vec::new(),
+            keep,
+            adopted: None,
+            retry: None,
+        }
+    }
+
+    /// Works until the last sender is gone or it is told to stop.
+    pub(super) fn run(mut self, entries: &Receiver<Queued>, stopped: &Receiver<()>) {
+        let mut stopping = false;
+        while !stopping {
+            match entries.recv_timeout(GATHER) {
+                Ok(queued) => {
+                    self.take(queued);
+                    // Records that come together are written together.
+                    std::thread::park_timeout(GATHER);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => stopping = true,
+            }
+            stopping |= stopped.try_recv().is_ok();
+            while let Ok(queued) = entries.try_recv() {
+                self.take(queued);
+            }
+            self.log.flush();
+            self.adopt();
+            self.write_when_due();
+            self.trim();
+        }
+        self.finish();
+    }
+
+    fn take(&mut self, queued: Queued) {
+        let Queued { entry, spooled } = queued;
+        self.log.add(&entry);
+        if self.patterns.len() < QUEUE {
+            self.patterns.extend(entry.patterns);
+        }
+        if spooled {
+            return;
+        }
+        if self.waiting.len() < QUEUE {
+            self.waiting.push_back(entry.record);
+        } else {
+            self.lose(1, &"no room left in memory");
+        }
+    }
+
+    /// Takes over what programs have left that have ended.
+    fn adopt(&mut self) {
+        if self.adopted.is_some_and(|last| last.elapsed() < ADOPT) {
+            return;
+        }
+        self.adopted = Some(Instant::now());
+        let Some(reader) = &mut self.reader else { return };
+        match reader.adopt() {
+            Ok(0) => {}
+            Ok(files) => {
+                tracing::info!(files, "usage records of a gateway that has ended are taken over");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the usage spool's folder cannot be looked through");
+            }
+        }
+        if let Err(error) = reader.forget_gone(&self.store) {
+            tracing::debug!(%error, "spool files that are gone stay noted in the store");
+        }
+    }
+
+    fn write_when_due(&mut self) {
+        if self.retry.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        loop {
+            match self.write() {
+                Ok(more) => {
+                    self.retry = None;
+                    if self.counts.store_fails.swap(false, Ordering::Relaxed) {
+                        tracing::info!("the store takes usage records again");
+                    }
+                    if !more {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    self.retry = Some(Instant::now() + RETRY);
+                    self.counts.store_fails.store(true, Ordering::Relaxed);
+                    let failures = self.counts.failures.fetch_add(1, Ordering::Relaxed) + 1;
+                    if failures.is_power_of_two() {
+                        tracing::error!(failures, %error, "usage records cannot be written; they wait and are tried again");
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Writes some of what waits; whether there is more.
+    fn write(&mut self) -> Result<bool, StoreError> {
+        let mut more = false;
+        if let Some(reader) = &mut self.reader {
+            let done = reader.drain(&self.store)?;
+            more |= done.more;
+            self.count(&done);
+        }
+        if !self.waiting.is_empty() {
+            let size = self.waiting.len().min(BATCH);
+            let batch = &self.waiting.make_contiguous()[..size];
+            match self.store.record_calls(batch) {
+                Ok(()) => drop(self.counts.written.fetch_add(size as u64, Ordering::Relaxed)),
+                Err(StoreError::Sqlite { .. }) => self.write_singly(size),
+                Err(other) => return Err(other),
+            }
+            self.waiting.drain(..size);
+            more |= !self.waiting.is_empty();
+        }
+        self.write_patterns()?;
+        Ok(more)
+    }
+
+    fn count(&self, done: &Drained) {
+        let counts = &self.counts;
+        counts.written.fetch_add(done.records, Ordering::Relaxed);
+        let queued = counts.queued.load(Ordering::Relaxed);
+        let written = counts.written.load(Ordering::Relaxed);
+        // Of an earlier program are those that nobody here has handed over.
+        if written > queued + counts.recovered.load(Ordering::Relaxed) {
+            counts.recovered.store(written - queued, Ordering::Relaxed);
+        }
+        if done.refused > 0 {
+            counts.refused.fetch_add(done.refused, Ordering::Relaxed);
+            tracing::error!(
+                records = done.refused,
+                "usage records that the store does not take were put aside into refused.jsonl in the spool's folder"
+            );
+        }
+        if done.torn > 0 {
+            tracing::warn!(
+                lines = done.torn,
+                "torn lines in the usage spool were left out; their replies were not sent"
+            );
+        }
+    }
+
+    /// Counts are added up in the store; those that it does not take wait.
+    fn write_patterns(&mut self) -> Result<(), StoreError> {
+        if !self.patterns.is_empty() {
+            self.store.count_tool_patterns(&self.patterns)?;
+            self.patterns.clear();
+        }
+        Ok(())
+    }
+
+    /// One row that the store refuses for what is in it must not hold up the others.
+    fn write_singly(&self, size: usize) {
+        for record in self.waiting.iter().take(size) {
+            match self.store.record_calls(std::slice::from_ref(record)) {
+                Ok(()) => drop(self.counts.written.fetch_add(1, Ordering::Relaxed)),
+                Err(error) => self.lose(1, &error),
+            }
+        }
+    }
+
+    /// Takes away single calls that are too old, or too many, in small steps.
+    fn trim(&mut self) {
+        if Instant::now() < self.keep.next {
+            return;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+        let limits = &self.keep.limits;
+        let before = limits.days.map_or(i64::MIN, |days| now - i64::from(days) * 86_400);
+        let pause = match self.store.trim_usage(before, limits.store) {
+            Ok(step) if step.more => TRIM_ON,
+            Ok(_) => TRIM,
+            Err(error) => {
+                tracing::debug!(%error, "old usage rows stay for now");
+                TRIM
+            }
+        };
+        self.keep.next = Instant::now() + pause;
+    }
+
+    /// The last of everything. Once the program stops, one failure is the end: what is in
+    /// the spool stays there for the next start.
+    fn finish(mut self) {
+        self.log.flush();
+        if let Some(reader) = self.reader.take() {
+            match reader.finish(&self.store) {
+                Ok(done) => self.count(&done),
+                Err(error) => {
+                    tracing::warn!(%error, "usage records stay in the spool until the next start");
+                }
+            }
+        }
+        while !self.waiting.is_empty() {
+            if let Err(error) = self.write() {
+                let left = self.waiting.len();
+                self.lose(left as u64, &error);
+                break;
+            }
+        }
+        if let Err(error) = self.write_patterns() {
+            tracing::warn!(counts = self.patterns.len(), %error, "counts of tool patterns are lost");
+        }
+    }
+
+    fn lose(&self, records: u64, error: &dyn std::fmt::Display) {
+        self.counts.lost.fetch_add(records, Ordering::Relaxed);
+        tracing::error!(records, %error, "usage records lost: the store does not take them");
+    }
+}

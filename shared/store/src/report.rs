@@ -1,0 +1,142 @@
+//! What a usage report is asked for and what it says.
+
+use crate::call::CallKind;
+use crate::totals::Totals;
+use crate::zone::Zone;
+
+/// What a report groups by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The virtual model that the caller named.
+    Model,
+    /// The endpoint where the tokens were spent.
+    Endpoint,
+    /// The caller's key.
+    Key,
+    /// The day of the configured time zone.
+    Day,
+    /// The hour of the configured time zone.
+    Hour,
+}
+
+/// Which calls a report is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UsageQuery {
+    /// Calls that began from this second on.
+    pub from: i64,
+    /// And not after this second.
+    pub to: i64,
+    /// Only those of this virtual model.
+    pub virtual_model: Option<String>,
+    /// Only those of this endpoint.
+    pub endpoint_id: Option<i64>,
+    /// Only those of this key.
+    pub key_id: Option<i64>,
+    /// Only embeddings, or only what is none.
+    pub embeddings: Option<bool>,
+}
+
+impl UsageQuery {
+    /// All calls from one second to another, both included.
+    #[must_use]
+    pub fn between(from: i64, to: i64) -> Self {
+        Self {
+            from,
+            to,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn end(&self) -> i64 {
+        self.to.saturating_add(1)
+    }
+}
+
+/// What the calls of one line of a report have in common; `None` where it is not grouped
+/// by that.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Label {
+    /// When the day began, unix seconds.
+    pub day: Option<i64>,
+    /// When the hour began, unix seconds.
+    pub hour: Option<i64>,
+    /// The virtual model.
+    pub virtual_model: Option<String>,
+    /// The endpoint's id, 0 for none, and its name.
+    pub endpoint: Option<(i64, String)>,
+    /// The key's id, 0 for none, and its label.
+    pub key: Option<(i64, String)>,
+}
+
+/// A report.
+#[derive(Debug, Clone)]
+pub struct UsageReport {
+    /// Each line, in the order of its label.
+    pub lines: Vec<(Label, Totals)>,
+    /// The time zone of its days and hours.
+    pub zone: Zone,
+    /// Whether the range begins and ends exactly where it was asked to: of hours whose
+    /// single calls are no longer kept it has all or none.
+    pub exact: bool,
+}
+
+impl UsageReport {
+    /// All lines together.
+    #[must_use]
+    pub fn whole(&self) -> Totals {
+        let mut whole = Totals::default();
+        for (_, totals) in &self.lines {
+            whole.join(totals);
+        }
+        whole
+    }
+}
+
+/// What a new price makes of one virtual model's calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Repriced {
+    /// The virtual model that was called.
+    pub virtual_model: String,
+    /// Calls in the range.
+    pub calls: u64,
+    /// Calls whose cost changes.
+    pub changed: u64,
+    /// Nano-dollars now, as far as priced.
+    pub cost_nanos: i64,
+    /// Nano-dollars afterwards, as far as priced.
+    pub new_cost_nanos: i64,
+    /// Calls with an unknown price now.
+    pub unpriced: u64,
+    /// Calls with an unknown price afterwards.
+    pub new_unpriced: u64,
+}
+
+/// What re-pricing a range would do, or has done.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Repricing {
+    /// By virtual model.
+    pub models: Vec<Repriced>,
+    /// Says which state of things this was computed from. To apply it, send it back: if
+    /// calls or prices have changed meanwhile, nothing is applied.
+    pub token: String,
+    /// Whether it was applied.
+    pub applied: bool,
+    /// Calls that began before this second are kept as sums only and cannot be re-priced.
+    pub kept_from: i64,
+}
+
+/// What one step of trimming did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Trimmed {
+    /// Rows that went.
+    pub rows: u64,
+    /// Whether there is more to trim.
+    pub more: bool,
+}
+
+pub(crate) fn is_embedding(kind: CallKind) -> bool {
+    match kind {
+        CallKind::Embedding => true,
+        CallKind::Chat | CallKind::Completion => false,
+    }
+}

@@ -1,0 +1,162 @@
+//! Reports of usage: whole days and hours from the roll-ups, the rest of the range from the
+//! single calls.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::rollups::{self, DAYS, Group, HOURS};
+use super::{Store, raw};
+use crate::error::StoreError;
+use crate::report::{By, Label, UsageQuery, UsageReport, is_embedding};
+use crate::totals::Totals;
+use crate::zone::Zone;
+
+impl Store {
+    /// The calls of a range, added up by what `by` says.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn usage(&self, query: &UsageQuery, by: &[By]) -> Result<UsageReport, StoreError> {
+        self.read(|connection| {
+            let zone = rollups::zone(connection)?;
+            let mut sums = Sums {
+                query,
+                by,
+                zone: &zone,
+                lines: BTreeMap::new(),
+            };
+            let exact = sums.gather(connection)?;
+            let lines = sums.lines.into_iter().collect();
+            Ok(UsageReport { lines, zone, exact })
+        })
+    }
+
+    /// The time zone in which days begin.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn zone(&self) -> Result<Zone, StoreError> {
+        self.read(|connection| Ok(rollups::zone(connection)?))
+    }
+}
+
+/// Single calls that began before this second are gone.
+pub(super) fn kept_from(connection: &Connection) -> rusqlite::Result<i64> {
+    let before = connection
+        .prepare_cached("SELECT before FROM usage_trimmed")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(before.unwrap_or(i64::MIN))
+}
+
+struct Sums<'q> {
+    query: &'q UsageQuery,
+    by: &'q [By],
+    zone: &'q Zone,
+    lines: BTreeMap<Label, Totals>,
+}
+
+impl Sums<'_> {
+    /// Adds up the range; whether its ends are exact.
+    fn gather(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
+        let (from, end) = (self.query.from, self.query.end());
+        if from >= end {
+            return Ok(true);
+        }
+        // Far beyond any call there are no hours to look for.
+        let kept = kept_from(connection)?;
+        let first = self.hour_from(from);
+        let last = self.zone.hour(end);
+        if first >= last {
+            return self.edge(connection, from, end, kept);
+        }
+        let mut exact = self.edge(connection, from, first, kept)?;
+        let day = |at| if self.zone.day(at) == at { at } else { self.zone.next_day(at) };
+        let (days_from, days_to) = (day(first), self.zone.day(last));
+        // A zone changed a moment ago, and days are made anew with the next call.
+        let made = rollups::days_are_made(connection, self.zone)?;
+        if self.by.contains(&By::Hour) || days_from >= days_to || !made {
+            self.rolled(connection, HOURS, first, last)?;
+        } else {
+            self.rolled(connection, HOURS, first, days_from)?;
+            self.rolled(connection, DAYS, days_from, days_to)?;
+            self.rolled(connection, HOURS, days_to, last)?;
+        }
+        exact &= self.edge(connection, last, end, kept)?;
+        Ok(exact)
+    }
+
+    fn hour_from(&self, at: i64) -> i64 {
+        if self.zone.hour(at) == at {
+            return at;
+        }
+        self.zone.hour(at.saturating_add(3600))
+    }
+
+    fn rolled(
+        &mut self,
+        connection: &Connection,
+        table: &str,
+        from: i64,
+        to: i64,
+    ) -> rusqlite::Result<()> {
+        rollups::each(connection, table, from, to, |start, group, totals| {
+            if let Some(line) = self.line(start, &group) {
+                line.join(totals);
+            }
+        })
+    }
+
+    /// A part of an hour, from single calls; where they are gone, the hour if it begins
+    /// there.
+    fn edge(
+        &mut self,
+        connection: &Connection,
+        from: i64,
+        to: i64,
+        kept: i64,
+    ) -> rusqlite::Result<bool> {
+        if from >= to {
+            return Ok(true);
+        }
+        if self.zone.hour(from) < kept {
+            self.rolled(connection, HOURS, from, to)?;
+            return Ok(false);
+        }
+        raw::each::<rusqlite::Error>(connection, from, to, |call| {
+            for (group, spent, whole) in call.counted() {
+                if let Some(line) = self.line(call.at, &group) {
+                    line.count(&call.facts, &spent, whole);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(true)
+    }
+
+    /// The line where a group of calls is counted, if the report is about them.
+    fn line(&mut self, at: i64, group: &Group) -> Option<&mut Totals> {
+        let query = self.query;
+        let wanted = query.virtual_model.as_ref().is_none_or(|name| *name == group.virtual_model)
+            && query.endpoint_id.is_none_or(|id| id == group.endpoint_id)
+            && query.key_id.is_none_or(|id| id == group.key_id)
+            && query.embeddings.is_none_or(|only| only == is_embedding(group.kind));
+        if !wanted {
+            return None;
+        }
+        let mut label = Label::default();
+        for by in self.by {
+            match by {
+                By::Model => label.virtual_model = Some(group.virtual_model.clone()),
+                By::Endpoint => {
+                    label.endpoint = Some((group.endpoint_id, group.endpoint_name.clone()));
+                }
+                By::Key => label.key = Some((group.key_id, group.key_label.clone())),
+                By::Day => label.day = Some(self.zone.day(at)),
+                By::Hour => label.hour = Some(self.zone.hour(at)),
+            }
+        }
+        Some(self.lines.entry(label).or_default())
+    }
+}

@@ -1,0 +1,231 @@
+//! Roll-ups: what the calls of an hour and of a day add up to, by virtual model, endpoint,
+//! key and kind. They are kept for ever.
+//!
+//! Hours and days are those of the configured time zone. An hour is known by the second it
+//! begins; days are made anew from the hours when the zone changes.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter, types::Value};
+
+use super::raw::{self, Stored};
+use super::settings;
+use crate::call::CallKind;
+use crate::histogram::Histogram;
+use crate::totals::{SUMS, Sum, Totals};
+use crate::zone::{DISPLAY_TIMEZONE, Zone};
+
+/// The tables, and the zone for which the days were made.
+pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
+    let sums: Vec<_> = Sum::ALL
+        .iter()
+        .map(|sum| format!("{} INTEGER NOT NULL DEFAULT 0", sum.column()))
+        .collect();
+    for table in [HOURS, DAYS] {
+        connection.execute_batch(&format!(
+            "CREATE TABLE {table} (start INTEGER NOT NULL, virtual_model TEXT NOT NULL, \
+             endpoint_id INTEGER NOT NULL, endpoint_name TEXT NOT NULL, \
+             key_id INTEGER NOT NULL, key_label TEXT NOT NULL, kind TEXT NOT NULL, {}, \
+             latency BLOB, ttft BLOB, \
+             PRIMARY KEY (start, virtual_model, endpoint_id, endpoint_name, key_id, key_label, \
+             kind)) WITHOUT ROWID",
+            sums.join(", ")
+        ))?;
+    }
+    connection.execute_batch(
+        "CREATE TABLE rollup_zone (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL); \
+         CREATE TABLE usage_trimmed (id INTEGER PRIMARY KEY CHECK (id = 1), \
+         before INTEGER NOT NULL)",
+    )
+}
+
+pub(super) const HOURS: &str = "usage_hours";
+pub(super) const DAYS: &str = "usage_days";
+
+/// What calls are counted by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Group {
+    pub(crate) virtual_model: String,
+    /// 0 for none.
+    pub(crate) endpoint_id: i64,
+    /// Empty for none.
+    pub(crate) endpoint_name: String,
+    /// 0 for none.
+    pub(crate) key_id: i64,
+    /// Empty for none.
+    pub(crate) key_label: String,
+    pub(crate) kind: CallKind,
+}
+
+/// What is to be added to the roll-ups in one transaction.
+#[derive(Default)]
+pub(super) struct Batch {
+    by_hour: HashMap<(i64, Group), Totals>,
+}
+
+impl Batch {
+    /// Where a call that began at `at` is counted.
+    pub(super) fn of(&mut self, zone: &Zone, at: i64, group: Group) -> &mut Totals {
+        self.by_hour.entry((zone.hour(at), group)).or_default()
+    }
+
+    /// Adds a stored call.
+    pub(super) fn count(&mut self, zone: &Zone, call: &Stored) {
+        for (group, spent, whole) in call.counted() {
+            self.of(zone, call.at, group).count(&call.facts, &spent, whole);
+        }
+    }
+
+    /// Writes all of it into both tables.
+    pub(super) fn write(self, connection: &Connection, zone: &Zone) -> rusqlite::Result<()> {
+        let mut days: HashMap<(i64, Group), Totals> = HashMap::new();
+        for ((hour, group), totals) in self.by_hour {
+            let day = days.entry((zone.day(hour), group.clone())).or_default();
+            day.join(&totals);
+            add(connection, HOURS, hour, &group, &totals)?;
+        }
+        for ((day, group), totals) in days {
+            add(connection, DAYS, day, &group, &totals)?;
+        }
+        Ok(())
+    }
+}
+
+const KEYS: &str = "start, virtual_model, endpoint_id, endpoint_name, key_id, key_label, kind";
+
+fn add(
+    connection: &Connection,
+    table: &str,
+    start: i64,
+    group: &Group,
+    totals: &Totals,
+) -> rusqlite::Result<()> {
+    let key = [
+        Value::from(start),
+        Value::from(group.virtual_model.clone()),
+        Value::from(group.endpoint_id),
+        Value::from(group.endpoint_name.clone()),
+        Value::from(group.key_id),
+        Value::from(group.key_label.clone()),
+        Value::from(group.kind.as_str().to_owned()),
+    ];
+    let spread = connection
+        .prepare_cached(&format!(
+            "SELECT latency, ttft FROM {table} WHERE start = ? AND virtual_model = ? AND \
+             endpoint_id = ? AND endpoint_name = ? AND key_id = ? AND key_label = ? AND kind = ?"
+        ))?
+        .query_row(params_from_iter(key.iter()), |row| {
+            Ok((histogram(row, 0)?, histogram(row, 1)?))
+        })
+        .optional()?;
+    let (mut latency, mut ttft) = spread.unwrap_or_default();
+    latency.join(&totals.latency);
+    ttft.join(&totals.ttft);
+    let columns: Vec<_> = Sum::ALL.iter().map(|sum| sum.column()).collect();
+    let added: Vec<_> = columns
+        .iter()
+        .map(|column| format!("{column} = {column} + excluded.{column}"))
+        .collect();
+    let marks = vec!["?"; key.len() + SUMS + 2].join(",");
+    let values = key
+        .into_iter()
+        .chain(totals.list().iter().map(|sum| Value::from(*sum)))
+        .chain([Value::from(latency.to_bytes()), Value::from(ttft.to_bytes())]);
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO {table} ({KEYS}, {}, latency, ttft) VALUES ({marks}) \
+             ON CONFLICT DO UPDATE SET {}, latency = excluded.latency, ttft = excluded.ttft",
+            columns.join(", "),
+            added.join(", ")
+        ))?
+        .execute(params_from_iter(values))?;
+    Ok(())
+}
+
+fn histogram(row: &Row<'_>, column: usize) -> rusqlite::Result<Histogram> {
+    let bytes: Option<Vec<u8>> = row.get(column)?;
+    Ok(Histogram::from_bytes(&bytes.unwrap_or_default()))
+}
+
+/// Goes through the rows of a roll-up that begin from `from` on and before `to`.
+pub(super) fn each(
+    connection: &Connection,
+    table: &str,
+    from: i64,
+    to: i64,
+    mut take: impl FnMut(i64, Group, &Totals),
+) -> rusqlite::Result<()> {
+    let columns: Vec<_> = Sum::ALL.iter().map(|sum| sum.column()).collect();
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {KEYS}, {}, latency, ttft FROM {table} WHERE start >= ? AND start < ? \
+         ORDER BY start",
+        columns.join(", ")
+    ))?;
+    let mut rows = statement.query([from, to])?;
+    while let Some(row) = rows.next()? {
+        let mut totals = Totals::of(histogram(row, 7 + SUMS)?, histogram(row, 8 + SUMS)?);
+        for (at, sum) in Sum::ALL.into_iter().enumerate() {
+            totals.add(sum, row.get(7 + at)?);
+        }
+        let group = Group {
+            virtual_model: row.get(1)?,
+            endpoint_id: row.get(2)?,
+            endpoint_name: row.get(3)?,
+            key_id: row.get(4)?,
+            key_label: row.get(5)?,
+            kind: CallKind::from_text(&row.get::<_, String>(6)?),
+        };
+        take(row.get(0)?, group, &totals);
+    }
+    Ok(())
+}
+
+/// The zone that is configured; the machine's own where a name is none.
+pub(super) fn zone(connection: &Connection) -> rusqlite::Result<Zone> {
+    let name = settings::read_one(connection, DISPLAY_TIMEZONE)?;
+    Ok(Zone::of(name.as_deref())
+        .or_else(|_| Zone::of(None))
+        .unwrap_or(Zone::UTC))
+}
+
+/// Whether the days are those of this zone.
+pub(super) fn days_are_made(connection: &Connection, zone: &Zone) -> rusqlite::Result<bool> {
+    let made: Option<String> = connection
+        .prepare_cached("SELECT name FROM rollup_zone")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(made.as_deref() == Some(zone.name()))
+}
+
+/// Makes the days anew from the hours when they were made for another zone.
+pub(super) fn follow_zone(connection: &Connection, zone: &Zone) -> rusqlite::Result<()> {
+    if days_are_made(connection, zone)? {
+        return Ok(());
+    }
+    let mut days: HashMap<(i64, Group), Totals> = HashMap::new();
+    each(connection, HOURS, i64::MIN, i64::MAX, |hour, group, totals| {
+        days.entry((zone.day(hour), group)).or_default().join(totals);
+    })?;
+    connection.execute(&format!("DELETE FROM {DAYS}"), [])?;
+    for ((day, group), totals) in days {
+        add(connection, DAYS, day, &group, &totals)?;
+    }
+    connection.execute(
+        "INSERT INTO rollup_zone (id, name) VALUES (1, ?) \
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+        [zone.name()],
+    )?;
+    Ok(())
+}
+
+/// Rolls up every raw row of a store that has no roll-ups yet.
+pub(crate) fn rebuild(connection: &Connection) -> rusqlite::Result<()> {
+    let zone = zone(connection)?;
+    let mut batch = Batch::default();
+    raw::each::<rusqlite::Error>(connection, i64::MIN, i64::MAX, |call| {
+        batch.count(&zone, &call);
+        Ok(())
+    })?;
+    batch.write(connection, &zone)?;
+    follow_zone(connection, &zone)
+}
