@@ -120,6 +120,8 @@ impl From<StoreError> for ApiError {
             | StoreError::Corrupt { .. }
             | StoreError::Full { .. }
             | StoreError::TooNew { .. }
+            | StoreError::KeyFile { .. }
+            | StoreError::NoRandomness
             | StoreError::Sqlite { .. } => Self::Store(err),
         }
     }
@@ -186,6 +188,8 @@ fn store_status(err: &StoreError) -> StatusCode {
         StoreError::Busy { .. }
         | StoreError::Open { .. }
         | StoreError::Moved { .. }
+        | StoreError::KeyFile { .. }
+        | StoreError::NoRandomness
         | StoreError::ReadOnly { .. } => StatusCode::SERVICE_UNAVAILABLE,
         StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
         StoreError::Corrupt { .. }

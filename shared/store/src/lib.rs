@@ -13,8 +13,10 @@ mod custom_headers;
 mod endpoint;
 mod error;
 mod field_errors;
+mod inbound_key;
 mod input;
 mod migrations;
+mod network;
 mod pattern_count;
 mod pattern_export;
 mod pattern_import;
@@ -27,6 +29,7 @@ mod snapshot;
 mod store;
 mod tool_alias;
 mod tool_pattern;
+mod vault;
 mod virtual_model;
 
 pub use call::{Attempt, CallKind, CallRecord, CallRow, Outcome};
@@ -35,17 +38,25 @@ pub use custom_headers::{CustomHeaders, is_secret_name};
 pub use endpoint::{Endpoint, EndpointDraft, EndpointRow};
 pub use error::StoreError;
 pub use field_errors::FieldErrors;
+pub use inbound_key::{
+    InboundKey, InboundKeyDraft, InboundKeyRow, InboundKeys, KeyUse, NewInboundKey,
+};
+pub use network::{Networks, caller_address};
 pub use pattern_count::{PatternCount, PatternTotals};
 pub use pattern_export::{ExportedAlias, ExportedPattern, PatternExport};
 pub use pattern_import::{ImportCounts, ImportMode, ImportReport, PatternImport};
 pub use pattern_trial::{PatternTrial, RefusedPattern, TrialRules};
 pub use problem::Problem;
 pub use secret::{MASK, Secret};
-pub use setting::{DEFAULT_MODEL, HEALTH_CHECK_INTERVAL, SettingsDraft, setting_keys};
+pub use setting::{
+    DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, SettingsDraft, TRUSTED_INTERNAL_CIDRS,
+    setting_keys,
+};
 pub use snapshot::Snapshot;
-pub use store::{BUSY_TIMEOUT, Store};
+pub use store::{BUSY_TIMEOUT, Rotation, Store};
 pub use tool_alias::{ToolAlias, ToolAliasDraft, ToolAliasRow};
 pub use tool_pattern::{ToolPattern, ToolPatternDraft, ToolPatternRow};
+pub use vault::{KeySource, SecretKey};
 pub use virtual_model::{
     ReasoningForm, Repair, RepairRow, RouteTarget, Routing, RoutingRow, Strategy, Thinking,
     VirtualModel, VirtualModelDraft, VirtualModelRow,

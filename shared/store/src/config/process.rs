@@ -77,7 +77,7 @@ impl Surroundings<'_> {
         let one = |err: StoreError| vec![err.to_string()];
         // Where the store is decides which stored settings there are.
         let first = self.load(None)?;
-        let store = Store::open(&first.database_path).map_err(one)?;
+        let store = Store::open_with_keys(&first.database_path, &first.key_source).map_err(one)?;
         let stored = store.settings().map_err(one)?;
         let config = self.load(Some(&stored))?;
         Ok((store, config))
@@ -98,10 +98,12 @@ impl Surroundings<'_> {
         let (config, bad) = Config::examine(&env, None);
         let mut problems = texts(&unreadable);
         problems.extend(texts(&bad));
-        // Without its path there is no store to look at.
-        let store_is_named = !bad.iter().any(|problem| problem.name == "DATABASE_PATH");
+        // Without its path there is no store to look at, and without its key none to read.
+        let store_is_named = !bad
+            .iter()
+            .any(|problem| ["DATABASE_PATH", "SECRET_KEY"].contains(&problem.name.as_str()));
         if let Some(first) = config.filter(|_| store_is_named) {
-            let found = Store::look_over(&first.database_path);
+            let found = Store::look_over(&first.database_path, &first.key_source);
             problems.extend(found.problems.iter().map(ToString::to_string));
             let (config, bad) = Config::examine(&env, Some(&found.settings));
             problems.extend(texts(&bad));
