@@ -47,13 +47,11 @@ pub(super) fn read_all(
 
 /// The pepper for new keys, made when none opens. The caller holds a write transaction.
 pub(super) fn in_use(connection: &Connection, vault: &Vault) -> Result<Pepper, Failure> {
-    let known = read_all(connection, vault)?
-        .into_iter()
-        .filter_map(Result::ok);
-    if let Some(pepper) = known.last() {
+    let newest_first = read_all(connection, vault)?.into_iter().rev();
+    if let Some(pepper) = newest_first.filter_map(Result::ok).next() {
         return Ok(pepper);
     }
-    Ok(make(connection, &*vault.to_seal()?)?)
+    make(connection, &*vault.to_seal()?)
 }
 
 fn make(connection: &Connection, keys: &Keys) -> Result<Pepper, Failure> {

@@ -40,6 +40,8 @@ impl Store {
         self.vault().begin_rotation()?;
         let mut connection = self.connection()?;
         let sealed = seal(path, &mut connection, self.vault());
+        // What the journal has of before; it stays for now while another program reads it.
+        let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
         // The pool gives it to others afterwards.
         file::configure(&connection).map_err(|error| StoreError::from_sqlite(path, error))?;
         let found = sealed?;
@@ -203,7 +205,7 @@ impl Found {
             }
         }
         for (id, _, text) in texts(connection, peppers::TABLE, "id", peppers::COLUMN)? {
-            let subject = format!("what keys of callers {} are hashed with", id);
+            let subject = format!("pepper {id} of callers' keys");
             let target = (peppers::TABLE, peppers::COLUMN);
             self.look_at(keys, peppers::place(id), &text, &subject, target)?;
         }
