@@ -62,8 +62,7 @@ pub(crate) fn check() -> Result<(), Problems> {
 /// # Errors
 /// Why it could not, and which secrets no key opens.
 pub(crate) fn rotate_secret_key() -> Result<(), Problems> {
-    let (store, config) = Surroundings::of_process().open()?;
-    log_to_stderr(&config)?;
+    let (store, _config) = Surroundings::of_process().open(log_to_stderr)?;
     let done = store
         .rotate_secret_key()
         .map_err(|err| vec![err.to_string()])?;
@@ -84,10 +83,10 @@ pub(crate) fn rotate_secret_key() -> Result<(), Problems> {
             "{what} cannot be decrypted with any key that is here and stays as it is; enter it anew, or run this again with the key it was encrypted with as SECRET_KEY_PREVIOUS"
         )
     };
-    match done.locked.is_empty() {
-        true => Ok(()),
-        false => Err(done.locked.into_iter().map(unreadable).collect()),
+    if done.locked.is_empty() {
+        return Ok(());
     }
+    Err(done.locked.into_iter().map(unreadable).collect())
 }
 
 /// Runs the gateway until a signal ends it; then every usage record is written.
@@ -95,8 +94,7 @@ pub(crate) fn rotate_secret_key() -> Result<(), Problems> {
 /// # Errors
 /// Why it does not start.
 pub(crate) fn run() -> Result<(), Problems> {
-    let (store, config) = Surroundings::of_process().open()?;
-    log_to_stderr(&config)?;
+    let (store, config) = Surroundings::of_process().open(log_to_stderr)?;
     let claim = Claim::new(config.api_address())?;
     let address = claim.address;
 

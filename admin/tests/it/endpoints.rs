@@ -46,6 +46,7 @@ async fn a_created_endpoint_is_listed_with_every_column_and_a_masked_key() {
                 "tls_insecure": 1,
                 "health_check_url": "./models",
                 "worker_form": "vllm",
+                "locked": null,
                 "created_at": null,
                 "updated_at": null,
             })

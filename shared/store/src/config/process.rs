@@ -69,14 +69,19 @@ impl Surroundings<'static> {
 }
 
 impl Surroundings<'_> {
-    /// Opens the store and reads every setting, the stored ones too.
+    /// Opens the store and reads every setting, the stored ones too. `log` is called before
+    /// the store is, with what the environment says: opening it may have something to tell.
     ///
     /// # Errors
     /// Every bad setting, or why the store cannot be used.
-    pub fn open(&self) -> Result<(Store, Config), Problems> {
+    pub fn open(
+        &self,
+        log: impl FnOnce(&Config) -> Result<(), Problems>,
+    ) -> Result<(Store, Config), Problems> {
         let one = |err: StoreError| vec![err.to_string()];
         // Where the store is decides which stored settings there are.
         let first = self.load(None)?;
+        log(&first)?;
         let store = Store::open_with_keys(&first.database_path, &first.key_source).map_err(one)?;
         let stored = store.settings().map_err(one)?;
         let config = self.load(Some(&stored))?;
