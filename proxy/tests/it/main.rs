@@ -21,6 +21,7 @@ mod cuts;
 mod end_to_end;
 mod expect;
 mod explain;
+mod exposure;
 mod failover;
 mod fault_matrix;
 mod forms;

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::Store;
 
-use crate::process::{LOOK, PATIENCE, Process, command, run, sibling_binary, text};
+use crate::process::{LOOK, PATIENCE, Process, command, gateway_binary, run, sibling_binary, text};
 use crate::scene::{Ground, KEY, MODEL, Scene, answer, chat, client, provider};
 
 fn key_file(folder: &Path) -> PathBuf {
@@ -156,6 +156,38 @@ async fn the_key_is_changed_while_both_programs_are_in_use() {
     assert!(!scene.gateway.log().contains("cannot be decrypted"));
     let store = Store::open(&scene.ground.database()).unwrap();
     assert_eq!(store.snapshot().unwrap().problems, []);
+}
+
+/// Killed right after its first step, again and again.
+#[tokio::test]
+async fn a_rotation_that_is_killed_leaves_everything_readable() {
+    let scene = Scene::start().await;
+    let folder = scene.ground.folder.path();
+    for _ in 0..6 {
+        let before = fs::read(key_file(folder)).unwrap();
+        let mut rotation = command(gateway_binary(), folder, &[])
+            .arg("--rotate-secret-key")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let since = Instant::now();
+        while fs::read(key_file(folder)).unwrap() == before {
+            assert!(since.elapsed() < PATIENCE, "the key file does not change");
+        }
+        rotation.kill().unwrap();
+        rotation.wait().unwrap();
+        let store = Store::open(&scene.ground.database()).unwrap();
+        assert_eq!(store.snapshot().unwrap().problems, []);
+        let endpoint = store.endpoint(scene.endpoint).unwrap();
+        assert_eq!(endpoint.api_key.unwrap().expose(), KEY);
+        assert_eq!(scene.chat("say=ok", json!({})).await.status, 200);
+    }
+    let output = run(folder, &[], &["--rotate-secret-key"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let keys = fs::read_to_string(key_file(folder)).unwrap();
+    assert_eq!(keys.lines().count(), 1, "the former keys are gone");
+    assert!(!scene.gateway.log().contains("cannot be decrypted"));
 }
 
 #[tokio::test]
