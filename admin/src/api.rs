@@ -7,6 +7,7 @@
 mod circuits;
 mod endpoints;
 mod explain;
+mod inbound_keys;
 mod session;
 mod settings;
 mod tool_aliases;
@@ -26,6 +27,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     tool_aliases::routes(cfg);
     endpoints::routes(cfg);
     virtual_models::routes(cfg);
+    inbound_keys::routes(cfg);
     circuits::routes(cfg);
     explain::routes(cfg);
 }

@@ -122,6 +122,8 @@ impl From<StoreError> for ApiError {
             | StoreError::TooNew { .. }
             | StoreError::Spool { .. }
             | StoreError::SpoolMoved { .. }
+            | StoreError::KeyFile { .. }
+            | StoreError::NoRandomness
             | StoreError::Sqlite { .. } => Self::Store(err),
         }
     }
@@ -188,6 +190,8 @@ fn store_status(err: &StoreError) -> StatusCode {
         StoreError::Busy { .. }
         | StoreError::Open { .. }
         | StoreError::Moved { .. }
+        | StoreError::KeyFile { .. }
+        | StoreError::NoRandomness
         | StoreError::ReadOnly { .. } => StatusCode::SERVICE_UNAVAILABLE,
         StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
         StoreError::Corrupt { .. }

@@ -31,9 +31,8 @@ pub(crate) fn check() -> Result<(), Problems> {
 /// # Errors
 /// Why it does not start.
 pub(crate) fn run() -> Result<(), Problems> {
-    let (store, config) = Surroundings::of_process().open()?;
+    let (store, config) = Surroundings::of_process().open(log_to_stderr)?;
     let access = access(&config).map_err(|why| vec![why])?;
-    log_to_stderr(&config)?;
     // One TLS crypto library for all calls to backends; set once, before the first.
     rustls::crypto::ring::default_provider()
         .install_default()

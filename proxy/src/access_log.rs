@@ -3,11 +3,13 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 use store::config::LogFormat;
-use store::{Attempt, CallRecord, PatternCount};
+use store::{Attempt, CallRecord, InboundKey, PatternCount};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -17,9 +19,18 @@ pub(crate) struct Entry {
     pub(crate) record: CallRecord,
     /// Why it failed, in words for the operator.
     pub(crate) reason: Option<String>,
+    /// Who made the call.
+    pub(crate) caller: CallerMark,
     /// What became of candidates for tool calls, for the store alone.
     pub(crate) patterns: Vec<PatternCount>,
     pub(crate) ended: SystemTime,
+}
+
+/// Who made a call, as far as it is known.
+#[derive(Debug, Default)]
+pub(crate) struct CallerMark {
+    pub(crate) key: Option<Arc<InboundKey>>,
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// Writes access log lines to standard error, where every other log line goes.
@@ -87,6 +98,12 @@ impl AccessLog {
             r.usage.completion_tokens,
             r.latency_ms,
         );
+        if let Some(address) = entry.caller.address {
+            let _ = write!(line, " address={address}");
+        }
+        if let Some(key) = &entry.caller.key {
+            let _ = write!(line, " key={:?}", key.label);
+        }
         if let Some(ttft) = r.ttft_ms {
             let _ = write!(line, " ttft_ms={ttft}");
         }
@@ -125,6 +142,11 @@ impl AccessLog {
             ("completion_tokens", json!(r.usage.completion_tokens)),
             ("ms", json!(r.latency_ms)),
             ("ttft_ms", json!(r.ttft_ms)),
+            ("address", json!(entry.caller.address)),
+            (
+                "key",
+                json!(entry.caller.key.as_ref().map(|key| &key.label)),
+            ),
             ("code", json!(r.error_code)),
             ("attempts", json!(r.attempts)),
             ("reason", json!(entry.reason)),
@@ -176,6 +198,7 @@ mod tests {
                 ..CallRecord::begun(CallKind::Chat, "req_1".to_owned(), 0)
             },
             reason: Some("line one\nline two".to_owned()),
+            caller: CallerMark::default(),
             patterns: Vec::new(),
             ended: SystemTime::UNIX_EPOCH,
         }

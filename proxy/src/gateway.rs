@@ -24,6 +24,7 @@ use crate::affinity::Affinity;
 use crate::closing::Closing;
 use crate::fault::Fault;
 use crate::ledger::Ledger;
+use crate::life::authenticate::authenticate;
 use crate::life::{self, reply};
 use crate::listener::Listener;
 use crate::live::watch::Current;
@@ -99,15 +100,9 @@ impl Front {
         let told = match route {
             Route::Call(_) if stopping => reply::refuse(caller, &stopped(), &id, 0).await,
             Route::Call(call) => return life::run(&self.0, session, call, id).await,
-            Route::ModelList => {
-                let list = self.0.current.live().model_list.clone();
-                json(caller, 200, &id, list).await
-            }
+            Route::ModelList => self.models(caller, &id).await,
             Route::Model(name) => self.model(caller, &name, &id).await,
-            Route::Health => {
-                let body = health::report(&self.0).to_string();
-                json(caller, 200, &id, body.into()).await
-            }
+            Route::Health => self.health(caller, &id).await,
             Route::Probe => json(caller, 200, &id, Bytes::from_static(b"{}")).await,
             Route::Preflight => preflight(caller, &id).await,
             Route::WrongMethod(allowed) => wrong_method(caller, allowed, &id).await,
@@ -121,9 +116,28 @@ impl Front {
         }
     }
 
+    async fn models(&self, caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
+        let live = self.0.current.live();
+        match authenticate(&live, caller) {
+            Ok(who) => json(caller, 200, id, live.model_list(who.key.as_deref())).await,
+            Err(fault) => reply::refuse(caller, &fault, id, 0).await,
+        }
+    }
+
+    /// A stranger learns whether the gateway is up and nothing of what is behind it.
+    async fn health(&self, caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
+        let report = match authenticate(&self.0.current.live(), caller) {
+            Ok(_) => health::report(&self.0),
+            Err(_) => health::brief(&self.0),
+        };
+        json(caller, 200, id, report.to_string().into()).await
+    }
+
     async fn model(&self, caller: &mut ServerSession, name: &str, id: &str) -> pingora::Result<()> {
         let live = self.0.current.live();
-        match life::describe(&live, name) {
+        let described =
+            authenticate(&live, caller).and_then(|who| life::describe(&live, &who, name));
+        match described {
             Ok(entry) => json(caller, 200, id, entry.to_string().into()).await,
             Err(fault) => reply::refuse(caller, &fault, id, 0).await,
         }
@@ -184,7 +198,9 @@ async fn preflight(caller: &mut ServerSession, id: &str) -> pingora::Result<()> 
     header.insert_header("access-control-allow-methods", "GET, HEAD, POST, OPTIONS")?;
     header.insert_header(
         "access-control-allow-headers",
-        asked.unwrap_or(HeaderValue::from_static("authorization, content-type")),
+        asked.unwrap_or(HeaderValue::from_static(
+            "authorization, x-api-key, api-key, content-type",
+        )),
     )?;
     header.insert_header("access-control-max-age", "86400")?;
     caller.write_response_header(header).await

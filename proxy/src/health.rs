@@ -7,6 +7,11 @@ use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
 
+/// What strangers are told: the first word of [`report`].
+pub(crate) fn brief(gateway: &Gateway) -> Value {
+    json!({"status": report(gateway)["status"]})
+}
+
 /// The body; the status is always 200. `ok` when everything works; `degraded` when calls are served
 /// but something needs the operator. The gateway itself is up.
 pub(crate) fn report(gateway: &Gateway) -> Value {

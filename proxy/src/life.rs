@@ -7,6 +7,7 @@
 
 mod accept;
 mod account;
+pub(crate) mod authenticate;
 mod detached;
 mod manner;
 mod plan;
@@ -68,10 +69,13 @@ async fn begin(
     account: &mut Account,
 ) -> Result<Begun, Fault> {
     let live = gateway.current.live();
+    let who = authenticate::authenticate(&live, caller)?;
+    account.authenticated(&who);
     let accepted = accept::accept(caller, call, gateway.max_body).await?;
     account.accepted(&accepted);
     let target = resolve::resolve(&live, &accepted)?;
     account.resolved(&target);
+    who.require_allowed(&target.model.name)?;
     let form = ReplyForm::of(&target.model, call, &accepted.request);
     account.formed(form);
     let candidates = plan::plan(gateway, &live, &target, call, &accepted)?;
@@ -166,11 +170,16 @@ async fn answer(
 /// The entry of `GET /v1/models/{name}`.
 ///
 /// # Errors
-/// When no virtual model answers to the name.
-pub(crate) fn describe(live: &Live, name: &str) -> Result<serde_json::Value, Fault> {
+/// When no virtual model answers to the name, or `who` may not call it.
+pub(crate) fn describe(
+    live: &Live,
+    who: &authenticate::Caller,
+    name: &str,
+) -> Result<serde_json::Value, Fault> {
     let (model, endpoint) = live
         .snapshot
         .resolve(Some(name))
         .map_err(|none| Refused::from(&none))?;
+    who.require_allowed(&model.name)?;
     Ok(model_entry(name, model, endpoint))
 }

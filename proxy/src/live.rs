@@ -4,7 +4,9 @@
 //! Built off the request path for each revision of the store. A request works on
 //! the one it began with. It is never changed in place.
 
+mod door;
 mod head;
+mod key_uses;
 mod queue;
 mod repairs;
 mod target;
@@ -14,12 +16,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use store::config::Config;
+use store::config::{Config, Exposure};
 use store::route::{self, NoRoute, QueueIdentity};
-use store::{CircuitRow, Endpoint, Problem, Snapshot, VirtualModel};
+use store::{CircuitRow, Endpoint, InboundKey, Problem, Snapshot, VirtualModel};
 
 use crate::upstream::{Limits, Timeouts, Upstream};
+pub(crate) use door::Door;
 pub(crate) use head::Head;
+use key_uses::KeyUses;
 use queue::Queue;
 pub(crate) use repairs::Repairs;
 pub(crate) use target::{Road, Target};
@@ -34,8 +38,12 @@ pub(crate) struct Live {
     queue: Option<Queue>,
     /// What answers are normalised with.
     pub(crate) repairs: Arc<Repairs>,
-    /// The body of `GET /v1/models`.
-    pub(crate) model_list: Bytes,
+    /// Who comes in without a key.
+    pub(crate) door: Door,
+    /// When keys were used last.
+    pub(crate) key_uses: KeyUses,
+    /// The body of `GET /v1/models` for who may call every model.
+    model_list: Bytes,
     /// Everything that is not as the operator will want it.
     pub(crate) problems: Vec<Problem>,
     /// Rows that cannot be used, as the problems name them.
@@ -50,6 +58,7 @@ pub(crate) struct Build {
     limits: Limits,
     /// Where names go that no virtual model has, when they go to the AI queue.
     queue_url: Option<String>,
+    exposure: Exposure,
 }
 
 impl Build {
@@ -59,6 +68,7 @@ impl Build {
             queue: QueueIdentity::new(config),
             limits: Limits::new(config),
             queue_url: config.use_ai_queue.then(|| config.ai_queue_url.clone()),
+            exposure: config.exposure.clone(),
         }
     }
 }
@@ -115,7 +125,9 @@ impl Live {
         let (repairs, unsearchable) = Repairs::new(&snapshot, known);
         problems.extend(unsearchable);
         Self {
-            model_list: model_list(&snapshot),
+            door: Door::new(&build.exposure, &snapshot),
+            key_uses: KeyUses::new(&snapshot.inbound_keys, before.map(|live| &live.key_uses)),
+            model_list: model_list(&snapshot, |_| true),
             repairs: Arc::new(repairs),
             queue,
             snapshot,
@@ -175,6 +187,16 @@ impl Live {
         }
     }
 
+    /// The body of `GET /v1/models` for a caller with that key.
+    pub(crate) fn model_list(&self, key: Option<&InboundKey>) -> Bytes {
+        match key {
+            Some(key) if key.allowed_models.is_some() => {
+                model_list(&self.snapshot, |name| key.allows(name))
+            }
+            Some(_) | None => self.model_list.clone(),
+        }
+    }
+
     /// The AI queue's endpoint, when names go there.
     pub(crate) fn queue(&self) -> Option<&Arc<Upstream>> {
         self.queue.as_ref().map(Queue::upstream)
@@ -186,16 +208,18 @@ impl Live {
     }
 }
 
-/// The body of `GET /v1/models`.
-fn model_list(snapshot: &Snapshot) -> Bytes {
+/// The body of `GET /v1/models` with the virtual models that are `allowed` by their names.
+fn model_list(snapshot: &Snapshot, allowed: impl Fn(&str) -> bool) -> Bytes {
     let mut data: Vec<_> = snapshot
         .offered()
         .into_iter()
+        .filter(|(model, _)| allowed(&model.name))
         .map(|(model, endpoint)| model_entry(&model.name, model, endpoint))
         .collect();
     if snapshot.default_model.is_some()
         && !snapshot.models.contains_key(route::DEFAULT_NAME)
         && let Ok((model, endpoint)) = snapshot.resolve(None)
+        && allowed(&model.name)
     {
         data.push(model_entry(route::DEFAULT_NAME, model, endpoint));
     }

@@ -41,12 +41,20 @@ struct Arguments {
     /// there is none, 1 otherwise. Changes nothing.
     #[arg(long)]
     check: bool,
+
+    /// Encrypt every secret of the store with a new key, and exit. Both programs may run
+    /// meanwhile. The key file gets a new key; a key from SECRET_KEY is not changed: set it
+    /// to the new one and SECRET_KEY_PREVIOUS to the one of before.
+    #[arg(long, conflicts_with = "check")]
+    rotate_secret_key: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = if arguments.check {
         start::check()
+    } else if arguments.rotate_secret_key {
+        start::rotate_secret_key()
     } else {
         start::run()
     };

@@ -58,13 +58,44 @@ pub(crate) fn check() -> Result<(), Problems> {
     Ok(())
 }
 
+/// Encrypts every secret with a new key and says what is to be done next.
+///
+/// # Errors
+/// Why it could not, and which secrets no key opens.
+pub(crate) fn rotate_secret_key() -> Result<(), Problems> {
+    let (store, _config) = Surroundings::of_process().open(log_to_stderr)?;
+    let done = store
+        .rotate_secret_key()
+        .map_err(|err| vec![err.to_string()])?;
+    let count = done.changed;
+    match &done.key_file {
+        Some(file) => process::say(&format!(
+            "{count} secrets are encrypted with the new key in {}; running programs follow, \
+             and copies of the database from before need the key file from before",
+            file.display()
+        )),
+        None => process::say(
+            "every secret is encrypted with SECRET_KEY as it is now; give it to both programs, \
+             restart them, and take SECRET_KEY_PREVIOUS away",
+        ),
+    }
+    let unreadable = |what: String| {
+        format!(
+            "{what} cannot be decrypted with any key that is here and stays as it is; enter it anew, or run this again with the key it was encrypted with as SECRET_KEY_PREVIOUS"
+        )
+    };
+    if done.locked.is_empty() {
+        return Ok(());
+    }
+    Err(done.locked.into_iter().map(unreadable).collect())
+}
+
 /// Runs the gateway until a signal ends it; then every usage record is written.
 ///
 /// # Errors
 /// Why it does not start.
 pub(crate) fn run() -> Result<(), Problems> {
-    let (store, config) = Surroundings::of_process().open()?;
-    log_to_stderr(&config)?;
+    let (store, config) = Surroundings::of_process().open(log_to_stderr)?;
     let claim = Claim::new(config.api_address())?;
     let address = claim.address;
 

@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Json, ServiceConfig};
 use serde_json::json;
-use store::{DEFAULT_MODEL, HEALTH_CHECK_INTERVAL, SettingsDraft, Store};
+use store::{
+    DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, SettingsDraft, Store,
+    TRUSTED_INTERNAL_CIDRS,
+};
 
 use crate::admin::Admin;
 use crate::error::ApiError;
@@ -17,7 +20,12 @@ use crate::json_object::JsonObject;
 use crate::routing::resource;
 
 /// What a running gateway follows.
-const FOLLOWED: [&str; 2] = [DEFAULT_MODEL, HEALTH_CHECK_INTERVAL];
+const FOLLOWED: [&str; 4] = [
+    DEFAULT_MODEL,
+    HEALTH_CHECK_INTERVAL,
+    DEPLOYMENT_MODE,
+    TRUSTED_INTERNAL_CIDRS,
+];
 
 pub(super) fn routes(cfg: &mut ServiceConfig) {
     cfg.service(

@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::{Secret, Store};
 
 use crate::harness::{App, answer};
 
@@ -46,6 +47,7 @@ async fn a_created_endpoint_is_listed_with_every_column_and_a_masked_key() {
                 "tls_insecure": 1,
                 "health_check_url": "./models",
                 "worker_form": "vllm",
+                "locked": null,
                 "created_at": null,
                 "updated_at": null,
             })
@@ -132,9 +134,18 @@ async fn the_mask_sent_back_keeps_the_key_and_an_empty_key_removes_it() {
         "priority": 1,
     });
     assert_eq!(app.put(&path, &echo).await.0, 200);
-    let stored = stored_text(&app);
-    assert!(stored.contains("sk-abcdefgh1234"), "the key is kept");
-    assert!(stored.contains("Bearer hush-4321"), "the header is kept");
+    let stored = Store::open(&app.database()).unwrap().endpoint(id).unwrap();
+    let key = stored.api_key.as_ref().map(Secret::expose);
+    assert_eq!(key, Some("sk-abcdefgh1234"), "the key is kept");
+    let header = ("authorization".to_owned(), "Bearer hush-4321".to_owned());
+    assert!(
+        stored.custom_headers.contains(&header),
+        "the header is kept"
+    );
+    let text = stored_text(&app);
+    for secret in ["sk-abcdefgh1234", "hush-4321"] {
+        assert!(!text.contains(secret), "{secret} is in no file as it is");
+    }
 
     let (status, body) = app.put(&path, &json!({ "api_key": "***9999" })).await;
     assert_eq!(status, 400, "the mask of another key is no key");

@@ -31,9 +31,19 @@ async fn settings_are_saved_shown_and_cleared() {
     let (status, body) = app.post(PATH, &json!({ "default_model": null })).await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(body["message"], "Settings saved.");
-    let interval = json!({ "health_check_interval": 5 });
-    let (_, body) = app.post(PATH, &interval).await;
-    assert_eq!(body["message"], "Settings saved.", "it is followed");
+    for followed in [
+        json!({ "health_check_interval": 5 }),
+        json!({ "deployment_mode": "internet_facing", "trusted_internal_cidrs": "10.0.0.0/8" }),
+    ] {
+        let (_, body) = app.post(PATH, &followed).await;
+        assert_eq!(body["message"], "Settings saved.", "it is followed");
+    }
+    let bad = json!({ "deployment_mode": "open", "trusted_internal_cidrs": "10.0.0.0/99" });
+    let (status, body) = app.post(PATH, &bad).await;
+    assert_eq!(status, 400, "{body}");
+    for field in ["deployment_mode", "trusted_internal_cidrs"] {
+        assert!(body["fields"][field].is_string(), "{body}");
+    }
     let (_, settings) = app.get(PATH).await;
     assert_eq!(settings.get("default_model"), None);
     assert_eq!(settings["use_ai_queue"], "true");

@@ -89,6 +89,7 @@ async fn a_created_model_is_listed_with_every_column() {
                 "auto_cache": 1,
                 "inline_system": 1,
                 "keep_alive": "10m",
+                "locked": null,
                 "num_ctx": 32768,
                 "repair_tool_calls": 0,
                 "repair_arguments": 0,

@@ -1,4 +1,4 @@
-//! Step one: the caller's body, whole, and what it asks for.
+//! Step two: the caller's body, whole, and what it asks for.
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, header};

@@ -13,8 +13,9 @@ use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
 
 use super::accept::Accepted;
+use super::authenticate::Caller;
 use super::send::Times;
-use crate::access_log::Entry;
+use crate::access_log::{CallerMark, Entry};
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::live::Target;
@@ -34,6 +35,8 @@ pub(super) struct Account {
     /// Milliseconds, once the call has ended for its caller.
     latency_ms: Option<u64>,
     private: Option<String>,
+    /// Who makes the call, once that is known.
+    caller: CallerMark,
     /// What became of candidates for tool calls.
     patterns: Vec<PatternCount>,
     /// `None` once it has been handed over.
@@ -70,6 +73,7 @@ impl Account {
             reached_upstream: false,
             latency_ms: None,
             private: None,
+            caller: CallerMark::default(),
             patterns: Vec::new(),
             record: Some(CallRecord {
                 // What holds if the call is dropped before it says otherwise: only the end
@@ -93,6 +97,14 @@ impl Account {
     /// When the call began.
     pub(super) fn started(&self) -> Instant {
         self.started
+    }
+
+    /// Who makes the call.
+    pub(super) fn authenticated(&mut self, caller: &Caller) {
+        self.caller = CallerMark {
+            key: caller.key.clone(),
+            address: caller.address,
+        };
     }
 
     pub(super) fn accepted(&mut self, accepted: &Accepted) {
@@ -266,6 +278,7 @@ impl Account {
             reached_upstream: self.reached_upstream,
             latency_ms: Some(millis(self.started)),
             private: self.private.take(),
+            caller: std::mem::take(&mut self.caller),
             patterns: std::mem::take(&mut self.patterns),
             record: self.record.take(),
             attempts: self.attempts,
@@ -308,6 +321,7 @@ impl Account {
         self.ledger.push(Entry {
             record,
             reason: self.private.take(),
+            caller: std::mem::take(&mut self.caller),
             patterns: std::mem::take(&mut self.patterns),
             ended: SystemTime::now(),
         });

@@ -1,4 +1,4 @@
-//! Step three: the candidates of the call, in order.
+//! Step four: the candidates of the call, in order.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! Step six: the answer, on its way to the caller.
+//! Step seven: the answer, on its way to the caller.
 
 mod lane;
 mod stream;

@@ -78,6 +78,9 @@ pub(crate) async fn refuse(
         // The official clients would repeat what has been repeated.
         header.insert_header("x-should-retry", "false")?;
     }
+    if fault.status == 401 {
+        header.insert_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))?;
+    }
     if let Some(after) = &fault.retry_after {
         header.insert_header(header::RETRY_AFTER, after.as_str())?;
     }

@@ -1,4 +1,4 @@
-//! Step two: the virtual model that the caller names.
+//! Step three: the virtual model that the caller names.
 
 use std::sync::Arc;
 

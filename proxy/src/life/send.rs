@@ -1,4 +1,4 @@
-//! Step five: one candidate after the other, until one begins to answer.
+//! Step six: one candidate after the other, until one begins to answer.
 //!
 //! Nothing of an answer goes to the caller before its first meaningful event, so that
 //! a candidate that fails before it costs the caller nothing. A caller that waits for

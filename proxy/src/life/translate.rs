@@ -1,4 +1,4 @@
-//! Step four: the request as one candidate gets it, and the form of the answer that
+//! Step five: the request as one candidate gets it, and the form of the answer that
 //! the caller wants.
 
 use std::sync::Arc;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use store::Store;
@@ -17,6 +17,9 @@ use super::{Build, Live};
 
 /// How often the revision is looked at.
 const EVERY: Duration = Duration::from_millis(400);
+
+/// How often the last use of keys is written.
+const SAVE_USES: Duration = Duration::from_secs(2);
 
 /// The current configuration and whether the store can be followed.
 #[derive(Debug)]
@@ -68,8 +71,14 @@ impl Current {
 
     /// Follows `store` until the other end of `stop` is dropped.
     pub(crate) fn follow(&self, store: &Store, build: &Build, stop: &Receiver<()>) {
+        let mut saved_uses = Instant::now();
         while matches!(stop.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
-            match self.look(store, build).and_then(|()| self.save(store)) {
+            let mut done = self.look(store, build).and_then(|()| self.save(store));
+            if done.is_ok() && saved_uses.elapsed() >= SAVE_USES {
+                saved_uses = Instant::now();
+                done = self.save_uses(store);
+            }
+            match done {
                 Ok(()) => {
                     if self.trouble.swap(None).is_some() {
                         tracing::info!("the store can be read again");
@@ -85,6 +94,9 @@ impl Current {
         }
         if let Err(why) = self.save(store) {
             tracing::error!(error = %why, "the circuits that opened last are not saved; they begin closed at the next start");
+        }
+        if let Err(why) = self.save_uses(store) {
+            tracing::error!(error = %why, "the last uses of keys are not saved");
         }
     }
 
@@ -124,6 +136,11 @@ impl Current {
         self.live.store(Arc::new(live));
         self.changed.notify_waiters();
         Ok(())
+    }
+
+    fn save_uses(&self, store: &Store) -> Result<(), String> {
+        let live = self.live.load();
+        live.key_uses.save(store).map_err(|err| err.to_string())
     }
 
     /// Writes the circuits that have changed, so that they survive a restart and the

@@ -330,7 +330,13 @@ async fn a_store_of_the_original_is_taken_over_with_a_copy_kept() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    let ours = ["proxy.db", "proxy.db-wal", "proxy.db-shm", "gateway.log"];
+    let ours = [
+        "proxy.db",
+        "proxy.db-wal",
+        "proxy.db-shm",
+        "proxy.db.key",
+        "gateway.log",
+    ];
     let copies: Vec<_> = names
         .iter()
         .filter(|name| !ours.contains(&name.as_str()))

@@ -7,6 +7,7 @@
 
 mod access;
 mod dotenv;
+mod exposure;
 mod interval;
 pub mod process;
 mod reference;
@@ -21,6 +22,8 @@ use std::time::Duration;
 
 pub use access::AdminAccess;
 pub use dotenv::DotEnv;
+pub use exposure::{DeploymentMode, Exposure};
+pub(crate) use exposure::{stored_mode, stored_networks};
 pub use interval::HealthCheckInterval;
 pub(crate) use interval::stored_interval;
 pub use reference::{env_example, reference_table};
@@ -28,6 +31,7 @@ pub use registry::{SETTINGS, Setting};
 use value::Parse;
 
 use crate::secret::Secret;
+use crate::vault::KeySource;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +84,10 @@ pub struct Config {
     pub admin_bind: IpAddr,
     /// The store's file.
     pub database_path: PathBuf,
+    /// The keys that the environment gives for the store's secrets.
+    pub key_source: KeySource,
+    /// Which callers must show a key.
+    pub exposure: Exposure,
     /// A whole non-streamed call; the longest silence of a stream.
     pub timeout: Duration,
     /// Connecting to an endpoint, TLS included.
@@ -214,6 +222,11 @@ impl Config {
         let api_bind = sources.required("API_BIND");
         let admin_bind = sources.required("ADMIN_BIND");
         let database_path = sources.required("DATABASE_PATH");
+        let key_source = KeySource {
+            current: sources.optional("SECRET_KEY"),
+            previous: sources.optional("SECRET_KEY_PREVIOUS"),
+        };
+        let exposure = sources.exposure();
         let timeout = sources.required("TIMEOUT");
         let connect_timeout = sources.required("CONNECT_TIMEOUT");
         let first_byte_timeout = sources.required("FIRST_BYTE_TIMEOUT");
@@ -246,6 +259,8 @@ impl Config {
             admin_port: admin_port?,
             admin_bind: admin_bind?,
             database_path: database_path?,
+            key_source,
+            exposure: exposure?,
             timeout: timeout?,
             connect_timeout: connect_timeout?,
             first_byte_timeout: first_byte_timeout?,

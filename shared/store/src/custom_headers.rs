@@ -48,22 +48,25 @@ pub(crate) fn parse(text: &str) -> Result<CustomHeaders, Vec<String>> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let headers = reader
-        .deserialize_map(InOrder)
-        .and_then(|headers| reader.end().map(|()| headers))
-        .map_err(|_| {
-            vec![
-                "must be a JSON object whose values are strings, such as {\"x-team\": \"a\"}"
-                    .to_owned(),
-            ]
-        })?;
+    let headers = entries(text).ok_or_else(|| {
+        vec![
+            "must be a JSON object whose values are strings, such as {\"x-team\": \"a\"}"
+                .to_owned(),
+        ]
+    })?;
     let faults = faults(&headers);
     if faults.is_empty() {
         Ok(headers)
     } else {
         Err(faults)
     }
+}
+
+/// The entries of a JSON object of strings, whether or not they may be sent.
+pub(crate) fn entries(text: &str) -> Option<CustomHeaders> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let headers = reader.deserialize_map(InOrder).ok()?;
+    reader.end().ok().map(|()| headers)
 }
 
 /// The stored form; `None` when there are no headers.

@@ -14,7 +14,8 @@ pub use draft::EndpointDraft;
 
 use crate::columns::Columns;
 use crate::custom_headers::{self, CustomHeaders};
-use crate::secret::Secret;
+use crate::secret::{MASK, Secret};
+use crate::vault::{Keys, Place};
 
 /// An endpoint the gateway can call: its URL parses and its type is known.
 #[derive(Clone, PartialEq)]
@@ -76,6 +77,8 @@ pub struct EndpointRow {
     pub health_check_url: Option<String>,
     /// What runs behind a RunPod endpoint, known or not.
     pub worker_form: String,
+    /// Why its key or its headers cannot be read; `None` when they can.
+    pub locked: Option<String>,
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds.
@@ -116,7 +119,10 @@ impl fmt::Debug for EndpointRow {
 /// A row as read, before it is judged.
 pub(crate) struct StoredEndpoint {
     pub(crate) row: EndpointRow,
-    pub(crate) api_key: Option<Secret>,
+    /// As stored, until [`Self::open`] has been called.
+    api_key: Option<Secret>,
+    /// As stored, encrypted values too.
+    headers: Option<String>,
     faults: Vec<String>,
 }
 
@@ -129,7 +135,7 @@ impl StoredEndpoint {
             id: columns.id()?,
             name: columns.text("name").unwrap_or_default(),
             url: columns.text("url").unwrap_or_default(),
-            api_key: api_key.as_ref().map(Secret::masked),
+            api_key: None,
             endpoint_type: columns.text("endpoint_type").unwrap_or_default(),
             custom_headers: columns.text("custom_headers"),
             priority: columns.whole("priority").unwrap_or(0),
@@ -141,13 +147,61 @@ impl StoredEndpoint {
                 .text("worker_form")
                 .unwrap_or_else(|| Worker::default().id().to_owned()),
             created_at: columns.whole("created_at").unwrap_or(0),
+            locked: None,
             updated_at: columns.whole("updated_at").unwrap_or(0),
         };
         Ok(Self {
+            headers: row.custom_headers.clone(),
             row,
             api_key,
             faults: columns.faults,
         })
+    }
+
+    /// Decrypts what is encrypted. What no key opens is a fault.
+    pub(crate) fn open(&mut self, keys: &Keys) {
+        let mut locked = Vec::new();
+        if let Some(stored) = self.api_key.take() {
+            match keys.open(Self::api_key_place(self.row.id), stored.expose()) {
+                Ok(key) => {
+                    self.row.api_key = Some(key.masked());
+                    self.api_key = Some(key);
+                }
+                Err(why) => {
+                    self.row.api_key = Some(MASK.to_owned());
+                    locked.push(format!("api_key {why}"));
+                }
+            }
+        }
+        if let Some(stored) = self.headers.as_deref() {
+            let opened = keys.open_headers("endpoints", self.row.id, stored);
+            self.row.custom_headers = Some(opened.text);
+            locked.extend(opened.locked);
+        }
+        if !locked.is_empty() {
+            self.row.locked = Some(locked.join("; "));
+            self.faults.extend(locked);
+        }
+    }
+
+    /// What the key of the row `id` is.
+    pub(crate) fn api_key_place(id: i64) -> Place<'static> {
+        Place {
+            table: "endpoints",
+            id,
+            column: "api_key",
+            part: "",
+        }
+    }
+
+    /// Whether `mask` is how its key is shown.
+    pub(crate) fn shows_key_as(&self, mask: &str) -> bool {
+        self.row.api_key.as_deref() == Some(mask)
+    }
+
+    /// Its headers as stored.
+    pub(crate) fn stored_headers(&self) -> Option<&str> {
+        self.headers.as_deref()
     }
 
     /// How an operator would name the row.
@@ -160,6 +214,7 @@ impl StoredEndpoint {
         let Self {
             row,
             api_key,
+            headers: _,
             mut faults,
         } = self;
         if row.name.is_empty() {

@@ -106,6 +106,20 @@ pub enum StoreError {
         /// The newest schema version this program knows.
         known: i64,
     },
+    /// The file with the key that secrets are encrypted with.
+    #[error("the key file {} cannot be used: {reason}", path.display())]
+    KeyFile {
+        /// The key file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+    /// The system gives no random numbers.
+    #[error(
+        "the system has no random numbers to encrypt a secret with: nothing was stored; see \
+         that /dev/urandom and getrandom(2) work for this program"
+    )]
+    NoRandomness,
     /// Another row already has this name.
     #[error("{what} named {name:?} already exists: choose another name")]
     Duplicate {

@@ -13,9 +13,11 @@ mod endpoint;
 mod error;
 mod field_errors;
 mod histogram;
+mod inbound_key;
 mod input;
 mod migrations;
 mod money;
+mod network;
 mod pattern_count;
 mod pattern_export;
 mod pattern_import;
@@ -31,6 +33,7 @@ mod store;
 mod tool_alias;
 mod tool_pattern;
 mod totals;
+mod vault;
 mod virtual_model;
 mod zone;
 
@@ -41,7 +44,11 @@ pub use endpoint::{Endpoint, EndpointDraft, EndpointRow};
 pub use error::StoreError;
 pub use field_errors::FieldErrors;
 pub use histogram::Histogram;
+pub use inbound_key::{
+    InboundKey, InboundKeyDraft, InboundKeyRow, InboundKeys, KeyUse, NewInboundKey,
+};
 pub use money::{Cost, NANOS, Price, Prices, dollars};
+pub use network::{Networks, caller_address};
 pub use pattern_count::{PatternCount, PatternTotals};
 pub use pattern_export::{ExportedAlias, ExportedPattern, PatternExport};
 pub use pattern_import::{ImportCounts, ImportMode, ImportReport, PatternImport};
@@ -49,14 +56,18 @@ pub use pattern_trial::{PatternTrial, RefusedPattern, TrialRules};
 pub use problem::Problem;
 pub use report::{By, Label, Repriced, Repricing, Trimmed, UsageQuery, UsageReport};
 pub use secret::{MASK, Secret};
-pub use setting::{DEFAULT_MODEL, HEALTH_CHECK_INTERVAL, SettingsDraft, setting_keys};
+pub use setting::{
+    DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, SettingsDraft, TRUSTED_INTERNAL_CIDRS,
+    setting_keys,
+};
 pub use snapshot::Snapshot;
 pub use spool::{Drained, Spool, SpoolError, SpoolReader};
 pub use store::prices::DatedPrices;
-pub use store::{BUSY_TIMEOUT, Store};
+pub use store::{BUSY_TIMEOUT, Rotation, Store};
 pub use tool_alias::{ToolAlias, ToolAliasDraft, ToolAliasRow};
 pub use tool_pattern::{ToolPattern, ToolPatternDraft, ToolPatternRow};
 pub use totals::{Sum, Totals};
+pub use vault::{KeySource, SecretKey};
 pub use virtual_model::{
     ReasoningForm, Repair, RepairRow, RouteTarget, Routing, RoutingRow, Strategy, Thinking,
     VirtualModel, VirtualModelDraft, VirtualModelRow,

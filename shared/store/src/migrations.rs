@@ -4,6 +4,7 @@
 //! file, and completes them in a file the original wrote, whatever its version. Tables and
 //! columns nobody here knows stay as they are. All pending steps are one transaction.
 
+mod keys;
 mod original;
 mod seeds;
 mod tool_calls;
@@ -74,7 +75,7 @@ const ROUTING: &str = "
 ";
 
 /// Tables whose every change moves the revision; routing's since step 4, aliases since
-/// step 5.
+/// step 5; of callers' keys not their last use (`keys`).
 const CONFIGURATION: [&str; 4] = ["endpoints", "virtual_models", "settings", "tool_patterns"];
 
 /// Makes every change of `table` move the revision.
@@ -128,11 +129,15 @@ fn steps() -> Migrations<'static> {
             Ok::<_, HookError>(())
         })
         .comment("exact costs, dated prices, roll-ups, spool"),
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            Ok::<_, HookError>(keys::add(transaction)?)
+        })
+        .comment("keys of callers"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 6;
+pub(crate) const NEWEST: i64 = 7;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

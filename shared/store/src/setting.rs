@@ -18,6 +18,12 @@ pub const DEFAULT_MODEL: &str = "default_model";
 /// The time between two looks at an endpoint's health; a running gateway follows it.
 pub const HEALTH_CHECK_INTERVAL: &str = "health_check_interval";
 
+/// Who must show a key; a running gateway follows it.
+pub const DEPLOYMENT_MODE: &str = "deployment_mode";
+
+/// The networks whose callers need no key; a running gateway follows them.
+pub const TRUSTED_INTERNAL_CIDRS: &str = "trusted_internal_cidrs";
+
 /// Whether this program knows the stored key.
 pub(crate) fn is_known(key: &str) -> bool {
     key == DEFAULT_MODEL || key == DISPLAY_TIMEZONE || stored(key).is_some()

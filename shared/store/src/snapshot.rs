@@ -7,9 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::stored_interval;
+use crate::config::{DeploymentMode, stored_mode, stored_networks};
 use crate::endpoint::{Endpoint, StoredEndpoint};
+use crate::inbound_key::{InboundKeys, StoredInboundKeys};
+use crate::network::Networks;
 use crate::problem::Problem;
-use crate::setting::{DEFAULT_MODEL, HEALTH_CHECK_INTERVAL};
+use crate::setting::{
+    DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, TRUSTED_INTERNAL_CIDRS,
+};
 use crate::tool_alias::{StoredToolAlias, ToolAlias};
 use crate::tool_pattern::{StoredToolPattern, ToolPattern};
 use crate::virtual_model::{StoredVirtualModel, VirtualModel};
@@ -34,6 +39,12 @@ pub struct Snapshot {
     pub tool_patterns: Vec<Arc<ToolPattern>>,
     /// Every usable tool alias, disabled ones too, by tool and parameter.
     pub tool_aliases: Vec<Arc<ToolAlias>>,
+    /// Every usable key of a caller, disabled and expired ones too.
+    pub inbound_keys: InboundKeys,
+    /// The stored mode of deployment, when one is set.
+    pub deployment_mode: Option<DeploymentMode>,
+    /// The stored networks whose callers need no key, when some are set.
+    pub trusted_internal: Option<Networks>,
     /// Rows left out, and values that are doubtful.
     pub problems: Vec<Problem>,
     /// The endpoints and virtual models left out, as [`Problem::subject`] names them.
@@ -47,6 +58,9 @@ pub(crate) struct StoredConfiguration {
     pub(crate) models: Vec<StoredVirtualModel>,
     pub(crate) tool_patterns: Vec<StoredToolPattern>,
     pub(crate) tool_aliases: Vec<StoredToolAlias>,
+    pub(crate) inbound_keys: StoredInboundKeys,
+    pub(crate) deployment_mode: Option<String>,
+    pub(crate) trusted_internal: Option<String>,
     pub(crate) default_model: Option<String>,
     pub(crate) health_check_interval: Option<String>,
 }
@@ -72,6 +86,15 @@ impl StoredConfiguration {
         }
         for stored in self.tool_aliases {
             snapshot.take_tool_alias(stored);
+        }
+        let (keys, problems) = self.inbound_keys.judge();
+        snapshot.inbound_keys = keys;
+        snapshot.problems.extend(problems);
+        if let Some(text) = self.deployment_mode.filter(|t| !t.trim().is_empty()) {
+            snapshot.take_mode(&text);
+        }
+        if let Some(text) = self.trusted_internal.filter(|t| !t.trim().is_empty()) {
+            snapshot.take_trusted(&text);
         }
         if let Some(name) = self.default_model.filter(|name| !name.trim().is_empty()) {
             snapshot.take_default_model(name);
@@ -204,6 +227,28 @@ impl Snapshot {
                 format!("is {text:?}; it must be {accepted}; the default holds"),
             ),
         }
+    }
+
+    /// A mode nobody knows is the strict one: what cannot be read must not open the gateway.
+    fn take_mode(&mut self, text: &str) {
+        let mode = stored_mode(text).unwrap_or_else(|accepted| {
+            self.refuse_setting(DEPLOYMENT_MODE, text, accepted);
+            DeploymentMode::InternetFacing
+        });
+        self.deployment_mode = Some(mode);
+    }
+
+    fn take_trusted(&mut self, text: &str) {
+        let networks = stored_networks(text).unwrap_or_else(|accepted| {
+            self.refuse_setting(TRUSTED_INTERNAL_CIDRS, text, accepted);
+            Networks::default()
+        });
+        self.trusted_internal = Some(networks);
+    }
+
+    fn refuse_setting(&mut self, key: &str, text: &str, accepted: &str) {
+        let fault = format!("is {text:?}; it must be {accepted}");
+        self.left_out(&format!("setting {key}"), &[fault]);
     }
 
     fn note(&mut self, subject: &str, message: impl Into<String>) {

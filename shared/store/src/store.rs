@@ -12,9 +12,11 @@ mod circuits;
 mod endpoints;
 mod file;
 mod identity;
+mod inbound_keys;
 mod pattern_counts;
 mod pattern_import;
 mod pattern_trial;
+mod peppers;
 pub(crate) mod prices;
 mod raw;
 mod reports;
@@ -22,6 +24,7 @@ mod repricing;
 mod retention;
 pub(crate) mod rollups;
 mod routing;
+mod secrets;
 mod settings;
 mod tool_aliases;
 mod tool_patterns;
@@ -37,8 +40,12 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::identity::Identity;
 use crate::error::StoreError;
-use crate::setting::{DEFAULT_MODEL, HEALTH_CHECK_INTERVAL};
+use crate::setting::{
+    DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, TRUSTED_INTERNAL_CIDRS,
+};
 use crate::snapshot::{Snapshot, StoredConfiguration};
+use crate::vault::{KeySource, Vault};
+pub use secrets::Rotation;
 
 /// How long a write waits for another writer.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,6 +64,7 @@ struct Inner {
     /// The file that was opened.
     file: Identity,
     pool: Pool<SqliteConnectionManager>,
+    vault: Vault,
 }
 
 /// Why a piece of work on a connection stopped.
@@ -85,11 +93,26 @@ impl Store {
     /// # Errors
     /// Why the file cannot be used; it is then unchanged.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::open_with(path, MAX_CONNECTIONS)
+        Self::open_with_keys(path, &KeySource::default())
     }
 
-    fn open_with(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
-        file::prepare(path)?;
+    /// [`Self::open`] with the keys that the environment gives. Secrets that are not
+    /// encrypted, or with a former key, are encrypted with the key in use; without one, one
+    /// is made and put into the key file beside the database.
+    ///
+    /// # Errors
+    /// Also when the key file cannot be used. Secrets that no key opens are no error: their
+    /// rows are left out of a [`Snapshot`] and named.
+    pub fn open_with_keys(path: &Path, source: &KeySource) -> Result<Self, StoreError> {
+        Self::open_with(path, source, MAX_CONNECTIONS)
+    }
+
+    fn open_with(
+        path: &Path,
+        source: &KeySource,
+        max_connections: u32,
+    ) -> Result<Self, StoreError> {
+        let vault = file::prepare(path, source)?;
         let file = Identity::of(path)?;
         let pool = Pool::builder()
             .max_size(max_connections)
@@ -103,6 +126,7 @@ impl Store {
                 path: path.to_path_buf(),
                 file,
                 pool,
+                vault,
             }),
         })
     }
@@ -134,8 +158,13 @@ impl Store {
     /// # Errors
     /// When the file cannot be read. Bad rows are no error: they are left out and named.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let stored = self.read(|connection| Ok(read_configuration(connection)?))?;
+        let stored = self.read(|connection| Ok(read_configuration(connection, self.vault())?))?;
         Ok(stored.judge())
+    }
+
+    /// The keys of its secrets.
+    fn vault(&self) -> &Vault {
+        &self.inner.vault
     }
 
     /// Runs `work` in one read transaction.
@@ -200,13 +229,19 @@ fn manager(path: &Path, file: Identity) -> SqliteConnectionManager {
 }
 
 /// Reads every configuration row; the caller holds a transaction.
-fn read_configuration(connection: &Connection) -> rusqlite::Result<StoredConfiguration> {
+fn read_configuration(
+    connection: &Connection,
+    vault: &Vault,
+) -> rusqlite::Result<StoredConfiguration> {
     Ok(StoredConfiguration {
         revision: revision(connection)?,
-        endpoints: endpoints::read_all(connection, "id")?,
-        models: virtual_models::read_all(connection)?,
+        endpoints: endpoints::read_all(connection, "id", vault)?,
+        models: virtual_models::read_all(connection, vault)?,
         tool_patterns: tool_patterns::read_all(connection)?,
         tool_aliases: tool_aliases::read_all(connection)?,
+        inbound_keys: inbound_keys::read_all(connection, vault)?,
+        deployment_mode: settings::read_one(connection, DEPLOYMENT_MODE)?,
+        trusted_internal: settings::read_one(connection, TRUSTED_INTERNAL_CIDRS)?,
         default_model: settings::read_one(connection, DEFAULT_MODEL)?,
         health_check_interval: settings::read_one(connection, HEALTH_CHECK_INTERVAL)?,
     })
@@ -238,13 +273,15 @@ mod tests {
     use super::{Store, manager};
     use crate::endpoint::EndpointDraft;
     use crate::error::StoreError;
+    use crate::vault::KeySource;
 
     /// A file that may not grow fails as on a full disk. The limit belongs to a connection,
     /// so there is only one.
     #[test]
     fn a_full_disk_is_reported_and_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_with(&folder.path().join("proxy.db"), 1).unwrap();
+        let store =
+            Store::open_with(&folder.path().join("proxy.db"), &KeySource::default(), 1).unwrap();
         let before = store.revision().unwrap();
         let connection = store.connection().unwrap();
         connection.pragma_update(None, "max_page_count", 1).unwrap();

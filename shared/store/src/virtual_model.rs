@@ -19,6 +19,7 @@ pub(crate) use routing::{RoutingDraft, parse_targets};
 use crate::columns::Columns;
 use crate::config::QueuePriority;
 use crate::custom_headers::{self, CustomHeaders};
+use crate::vault::Keys;
 
 /// A virtual model the gateway can resolve. For every optional default 0 is a value and
 /// `None` is "not set".
@@ -146,6 +147,8 @@ pub struct VirtualModelRow {
     pub repair: RepairRow,
     /// Who else may serve it.
     pub routing: RoutingRow,
+    /// Why its headers cannot be read; `None` when they can.
+    pub locked: Option<String>,
     /// The endpoint's name; `None` when the endpoint does not exist.
     pub endpoint_name: Option<String>,
     /// The endpoint's URL; `None` when the endpoint does not exist.
@@ -244,6 +247,8 @@ impl VirtualModel {
 /// A row as read, before it is judged.
 pub(crate) struct StoredVirtualModel {
     pub(crate) row: VirtualModelRow,
+    /// As stored, encrypted values too.
+    headers: Option<String>,
     faults: Vec<String>,
     /// What is wrong with its routing and repair, which it can do without.
     doubts: Vec<String>,
@@ -286,14 +291,34 @@ impl StoredVirtualModel {
             num_ctx: columns.whole("num_ctx"),
             repair,
             routing,
+            locked: None,
             endpoint_name: columns.text("endpoint_name"),
             endpoint_url: columns.text("endpoint_url"),
         };
         Ok(Self {
+            headers: row.custom_headers.clone(),
             row,
             faults: columns.faults,
             doubts,
         })
+    }
+
+    /// Decrypts what is encrypted. What no key opens is a fault.
+    pub(crate) fn open(&mut self, keys: &Keys) {
+        let Some(stored) = self.headers.as_deref() else {
+            return;
+        };
+        let opened = keys.open_headers("virtual_models", self.row.id, stored);
+        self.row.custom_headers = Some(opened.text);
+        if !opened.locked.is_empty() {
+            self.row.locked = Some(opened.locked.join("; "));
+            self.faults.extend(opened.locked);
+        }
+    }
+
+    /// Its headers as stored.
+    pub(crate) fn stored_headers(&self) -> Option<&str> {
+        self.headers.as_deref()
     }
 
     /// How an operator would name the row.
@@ -305,6 +330,7 @@ impl StoredVirtualModel {
     pub(crate) fn judge(self) -> Result<(VirtualModel, Vec<String>), Vec<String>> {
         let Self {
             row,
+            headers: _,
             mut faults,
             mut doubts,
         } = self;

@@ -129,13 +129,17 @@ fn stored_settings_that_stop_the_start_are_found_and_not_changed() {
     ];
     are(&ground.check(), &expected);
     assert_eq!(fs::read(ground.path("proxy.db")).unwrap(), before);
-    let refused = ground.on(|around| around.open().map(drop)).unwrap_err();
+    let refused = ground
+        .on(|around| around.open(|_| Ok(())).map(drop))
+        .unwrap_err();
     are(&refused, &expected);
 
     // The environment hides the value from the program, not from the operator.
     let ground = ground.set("API_PORT", "0").set("USE_AI_QUEUE", "true");
     are(&ground.check(), &expected);
-    ground.on(|around| around.open().map(drop)).unwrap();
+    ground
+        .on(|around| around.open(|_| Ok(())).map(drop))
+        .unwrap();
 }
 
 #[test]

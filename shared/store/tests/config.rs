@@ -7,8 +7,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
-use store::Secret;
-use store::config::{AdminAccess, Config, DotEnv, HealthCheckInterval, LogFormat, QueuePriority};
+use store::config::{
+    AdminAccess, Config, DeploymentMode, DotEnv, Exposure, HealthCheckInterval, LogFormat,
+    QueuePriority,
+};
+use store::{KeySource, Networks, Secret, SecretKey, Snapshot};
+
+const KEY: &str = "8f1c02b7d95e6a40f3318cce07ab5d24961be87053dfc4a90e627718bb3d90fa";
+const FORMER: &str = "jxwCt9leakDzMYzOB6tdJJYb6HBT38SpDmJ3GLs9kPs=";
 
 fn env(pairs: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
     let pairs: BTreeMap<String, String> = pairs
@@ -32,6 +38,14 @@ fn defaults() {
         admin_port: 5001,
         admin_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
         database_path: "./data/proxy.db".into(),
+        key_source: KeySource::default(),
+        exposure: Exposure {
+            environment_mode: None,
+            default_mode: DeploymentMode::InternalOnly,
+            environment_trusted: None,
+            default_trusted: Networks::parse("127.0.0.1,::1").unwrap(),
+            proxies: Networks::parse("127.0.0.1,::1").unwrap(),
+        },
         timeout: Duration::from_secs(300),
         connect_timeout: Duration::from_secs(10),
         first_byte_timeout: Duration::from_secs(120),
@@ -76,6 +90,11 @@ fn every_variable_is_read() {
         ("ADMIN_PORT", "2"),
         ("ADMIN_BIND", "[::1]"),
         ("DATABASE_PATH", "/data/proxy.db"),
+        ("SECRET_KEY", KEY),
+        ("SECRET_KEY_PREVIOUS", FORMER),
+        ("DEPLOYMENT_MODE", "Internet_Facing"),
+        ("TRUSTED_INTERNAL_CIDRS", "10.0.0.0/8"),
+        ("TRUSTED_PROXY_CIDRS", "none"),
         ("TIMEOUT", "1.5"),
         ("CONNECT_TIMEOUT", "3"),
         ("FIRST_BYTE_TIMEOUT", "4"),
@@ -106,6 +125,17 @@ fn every_variable_is_read() {
         admin_port: 2,
         admin_bind: "::1".parse().unwrap(),
         database_path: "/data/proxy.db".into(),
+        key_source: KeySource {
+            current: SecretKey::parse(KEY),
+            previous: SecretKey::parse(FORMER),
+        },
+        exposure: Exposure {
+            environment_mode: Some(DeploymentMode::InternetFacing),
+            default_mode: DeploymentMode::InternalOnly,
+            environment_trusted: Networks::parse("10.0.0.0/8"),
+            default_trusted: Networks::parse("127.0.0.1,::1").unwrap(),
+            proxies: Networks::default(),
+        },
         timeout: Duration::from_millis(1500),
         connect_timeout: Duration::from_secs(3),
         first_byte_timeout: Duration::from_secs(4),
@@ -306,4 +336,39 @@ fn the_interval_of_health_checks_follows_what_is_stored_unless_the_environment_h
     assert_eq!(of(None).with(Some(Duration::ZERO)), None);
     assert_eq!(of(seconds(7)).with(seconds(5)), seconds(7));
     assert_eq!(of(Some(Duration::ZERO)).with(seconds(5)), None);
+}
+
+#[test]
+fn a_weak_secret_key_is_refused_without_being_repeated() {
+    let sequence = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    for weak in ["hunter2", "0".repeat(64).as_str(), sequence] {
+        for name in ["SECRET_KEY", "SECRET_KEY_PREVIOUS"] {
+            let problems = Config::load(&env(&[(name, weak)]), None).unwrap_err();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            let said = problems[0].to_string();
+            assert!(said.starts_with(&format!("{name}: ")), "{said}");
+            assert!(said.contains("openssl rand -hex 32"), "{said}");
+            assert!(!said.contains(weak), "{said}");
+        }
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_stored_exposure() {
+    let mut snapshot = Snapshot::default();
+    let trusted = |text: &str| Networks::parse(text).unwrap();
+    let unset = load(&[]).exposure;
+    assert_eq!(unset.mode(&snapshot), DeploymentMode::InternalOnly);
+    assert_eq!(unset.trusted(&snapshot), &trusted("127.0.0.1,::1"));
+    snapshot.deployment_mode = Some(DeploymentMode::InternetFacing);
+    snapshot.trusted_internal = Some(trusted("10.0.0.0/8"));
+    assert_eq!(unset.mode(&snapshot), DeploymentMode::InternetFacing);
+    assert_eq!(unset.trusted(&snapshot), &trusted("10.0.0.0/8"));
+    let set = load(&[
+        ("DEPLOYMENT_MODE", "internal_only"),
+        ("TRUSTED_INTERNAL_CIDRS", "none"),
+    ])
+    .exposure;
+    assert_eq!(set.mode(&snapshot), DeploymentMode::InternalOnly);
+    assert_eq!(set.trusted(&snapshot), &Networks::default());
 }

@@ -48,10 +48,18 @@ fn env_example_sets_nothing_and_uncommented_means_the_defaults() {
             .filter(|setting| env(setting.name).is_some());
         assert_eq!(set.count(), lowest);
         let mut config = Config::load(&env, None).unwrap();
-        // The one setting that remembers whether it is set; its value is the default.
+        // Settings that remember whether they are set; their values are the defaults.
         let interval = &mut config.health_check_interval;
         let set = interval.environment.take();
         assert_eq!(set, (lowest > 0).then_some(interval.default));
+        let exposure = &mut config.exposure;
+        let set = exposure.environment_mode.take();
+        assert_eq!(set, (lowest > 0).then_some(exposure.default_mode));
+        let set = exposure.environment_trusted.take();
+        assert_eq!(
+            set.as_ref(),
+            (lowest > 0).then_some(&exposure.default_trusted)
+        );
         assert_eq!(config, defaults);
     }
 }

@@ -69,15 +69,20 @@ impl Surroundings<'static> {
 }
 
 impl Surroundings<'_> {
-    /// Opens the store and reads every setting, the stored ones too.
+    /// Opens the store and reads every setting, the stored ones too. `log` is called before
+    /// the store is, with what the environment says: opening it may have something to tell.
     ///
     /// # Errors
     /// Every bad setting, or why the store cannot be used.
-    pub fn open(&self) -> Result<(Store, Config), Problems> {
+    pub fn open(
+        &self,
+        log: impl FnOnce(&Config) -> Result<(), Problems>,
+    ) -> Result<(Store, Config), Problems> {
         let one = |err: StoreError| vec![err.to_string()];
         // Where the store is decides which stored settings there are.
         let first = self.load(None)?;
-        let store = Store::open(&first.database_path).map_err(one)?;
+        log(&first)?;
+        let store = Store::open_with_keys(&first.database_path, &first.key_source).map_err(one)?;
         let stored = store.settings().map_err(one)?;
         let config = self.load(Some(&stored))?;
         Ok((store, config))
@@ -98,10 +103,12 @@ impl Surroundings<'_> {
         let (config, bad) = Config::examine(&env, None);
         let mut problems = texts(&unreadable);
         problems.extend(texts(&bad));
-        // Without its path there is no store to look at.
-        let store_is_named = !bad.iter().any(|problem| problem.name == "DATABASE_PATH");
+        // Without its path there is no store to look at, and without its key none to read.
+        let store_is_named = !bad
+            .iter()
+            .any(|problem| ["DATABASE_PATH", "SECRET_KEY"].contains(&problem.name.as_str()));
         if let Some(first) = config.filter(|_| store_is_named) {
-            let found = Store::look_over(&first.database_path);
+            let found = Store::look_over(&first.database_path, &first.key_source);
             problems.extend(found.problems.iter().map(ToString::to_string));
             let (config, bad) = Config::examine(&env, Some(&found.settings));
             problems.extend(texts(&bad));

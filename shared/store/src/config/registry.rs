@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::value::{Days, Failures, HttpUrl, Megabytes, OrZero, Parse, Storage, Threads};
-use super::{ConfigProblem, LogFormat, QueuePriority};
+use super::{ConfigProblem, DeploymentMode, LogFormat, QueuePriority};
+use crate::network::Networks;
 use crate::secret::Secret;
-use crate::setting::HEALTH_CHECK_INTERVAL;
+use crate::setting::{DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, TRUSTED_INTERNAL_CIDRS};
+use crate::vault::SecretKey;
 
 /// One setting.
 #[derive(Debug)]
@@ -99,6 +101,44 @@ pub static SETTINGS: &[Setting] = &[
         "DATABASE_PATH",
         Some("./data/proxy.db"),
         "File of the store both programs share; made when missing.",
+    ),
+    Setting {
+        secret: true,
+        ..setting::<SecretKey>(
+            "SECRET_KEY",
+            None,
+            "Key that the store's secrets are encrypted with: 32 random bytes in hexadecimal or \
+             base64 (openssl rand -hex 32); empty for the key file beside the store, made when \
+             missing.",
+        )
+    },
+    Setting {
+        secret: true,
+        ..setting::<SecretKey>(
+            "SECRET_KEY_PREVIOUS",
+            None,
+            "The SECRET_KEY of before, while it is being replaced.",
+        )
+    },
+    stored::<DeploymentMode>(
+        "DEPLOYMENT_MODE",
+        DEPLOYMENT_MODE,
+        "internal_only",
+        "Who must show a key: nobody (internal_only), or everyone outside \
+         TRUSTED_INTERNAL_CIDRS (internet_facing); a running gateway follows the stored value.",
+    ),
+    stored::<Networks>(
+        "TRUSTED_INTERNAL_CIDRS",
+        TRUSTED_INTERNAL_CIDRS,
+        "127.0.0.1/32,::1/128",
+        "Networks whose callers need no key when the gateway is internet_facing, joined by \
+         commas, or none; a running gateway follows the stored value.",
+    ),
+    setting::<Networks>(
+        "TRUSTED_PROXY_CIDRS",
+        Some("127.0.0.1/32,::1/128"),
+        "Networks of reverse proxies whose X-Forwarded-For is believed, joined by commas, or \
+         none.",
     ),
     setting::<Duration>(
         "TIMEOUT",

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use wire::provider::BaseUrl;
 
-use super::{LogFormat, QueuePriority};
+use super::{DeploymentMode, LogFormat, QueuePriority};
+use crate::network::Networks;
 use crate::secret::Secret;
+use crate::vault::{self, SecretKey};
 
 /// A value read from a setting's text, which is trimmed and not empty.
 pub(super) trait Parse: Sized {
@@ -206,6 +208,31 @@ impl Parse for Secret {
         text.bytes()
             .all(|byte| byte.is_ascii_graphic())
             .then(|| Self::new(text))
+    }
+}
+
+impl Parse for SecretKey {
+    const ACCEPTED: &'static str = vault::ACCEPTED;
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
+impl Parse for DeploymentMode {
+    const ACCEPTED: &'static str = "internal_only or internet_facing";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::from_id(text)
+    }
+}
+
+impl Parse for Networks {
+    const ACCEPTED: &'static str = "networks joined by commas, such as 10.0.0.0/8,fd00::/8 or \
+        192.168.1.7, or none";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
     }
 }
 

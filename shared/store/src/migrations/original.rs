@@ -157,6 +157,28 @@ const ROUTING: [Table; 2] = [
     },
 ];
 
+/// Keys of callers, as later versions of the original have them; the last two are ours.
+const KEYS: [Table; 1] = [Table {
+    name: "inbound_api_keys",
+    columns: &[
+        ("id", "INTEGER PRIMARY KEY AUTOINCREMENT"),
+        ("label", "TEXT NOT NULL UNIQUE"),
+        ("key_prefix", "TEXT NOT NULL"),
+        ("key_hash", "TEXT NOT NULL"),
+        ("enabled", "INTEGER DEFAULT 1"),
+        ("notes", "TEXT"),
+        ("created_at", STAMP),
+        ("updated_at", STAMP),
+        ("last_used_at", "INTEGER"),
+        ("last_used_ip", "TEXT"),
+        ("last_used_user_agent", "TEXT"),
+        ("revoked_at", "INTEGER"),
+        ("expires_at", "INTEGER"),
+        ("allowed_models", "TEXT"),
+    ],
+    rules: "",
+}];
+
 const INDEXES: &str = "
     CREATE INDEX IF NOT EXISTS idx_request_usage_virtual_model ON request_usage (virtual_model);
     CREATE INDEX IF NOT EXISTS idx_request_usage_created_at ON request_usage (created_at);
@@ -193,6 +215,11 @@ pub(super) fn complete(connection: &Connection) -> rusqlite::Result<()> {
 /// Makes the routing table and the column of health checks, or completes them.
 pub(super) fn complete_routing(connection: &Connection) -> rusqlite::Result<()> {
     make_or_add(connection, &ROUTING)
+}
+
+/// Makes the table of callers' keys, or completes it.
+pub(super) fn complete_keys(connection: &Connection) -> rusqlite::Result<()> {
+    make_or_add(connection, &KEYS)
 }
 
 fn make_or_add(connection: &Connection, tables: &[Table]) -> rusqlite::Result<()> {

@@ -1,7 +1,25 @@
 //! Column values of one insert or update. Column and table names are ours, never input.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+
+/// The id that the next row of `table` gets, for what must know it before; never one that a
+/// deleted row had. The caller holds a write transaction, and sets it.
+pub(super) fn next_id(connection: &Connection, table: &'static str) -> rusqlite::Result<i64> {
+    let used: Option<i64> = connection
+        .query_row(
+            "SELECT seq FROM sqlite_sequence WHERE name = ?",
+            [table],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let highest: i64 = connection.query_row(
+        &format!("SELECT COALESCE(max(id), 0) FROM {table}"),
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(highest.max(used.unwrap_or(0)) + 1)
+}
 
 /// Columns and the values they get.
 #[derive(Default)]

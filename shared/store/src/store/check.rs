@@ -15,6 +15,7 @@ use crate::error::StoreError;
 use crate::migrations;
 use crate::problem::Problem;
 use crate::snapshot::{Snapshot, StoredConfiguration};
+use crate::vault::{KeySource, Vault};
 
 /// How a certificate begins in a PEM file.
 const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
@@ -36,15 +37,15 @@ impl Store {
     /// one none: it is migrated at start. The file is not changed; whether its folder takes
     /// new files is tried with one that is removed at once.
     pub fn check(path: &Path) -> Vec<Problem> {
-        Self::look_over(path).problems
+        Self::look_over(path, &KeySource::default()).problems
     }
 
     /// [`Self::check`], with what could be read.
-    pub(crate) fn look_over(path: &Path) -> Finding {
+    pub(crate) fn look_over(path: &Path, source: &KeySource) -> Finding {
         let mut finding = Finding::default();
         if !path.exists() {
             finding.problems = missing(path);
-        } else if let Err(error) = look(path, &mut finding) {
+        } else if let Err(error) = look(path, source, &mut finding) {
             let problem = Problem::new("database", error.to_string());
             finding.problems.push(problem);
         }
@@ -95,7 +96,7 @@ fn or_here(folder: &Path) -> &Path {
     }
 }
 
-fn look(path: &Path, finding: &mut Finding) -> Result<(), StoreError> {
+fn look(path: &Path, source: &KeySource, finding: &mut Finding) -> Result<(), StoreError> {
     let sqlite = |error| StoreError::from_sqlite(path, error);
     if path.is_dir() {
         return Err(StoreError::Open {
@@ -122,13 +123,14 @@ fn look(path: &Path, finding: &mut Finding) -> Result<(), StoreError> {
         judged => judged?,
     }
     integrity(&connection, &mut finding.problems).map_err(sqlite)?;
+    let vault = Vault::look(path, source)?;
     let (stored, settings) = if migrations::are_pending(path, &connection)? {
         // An older file is judged as it would be after the migration: in a copy.
         let mut copy = copy_in_memory(&connection).map_err(sqlite)?;
         migrations::run(path, &mut copy)?;
-        read(&mut copy)
+        read(&mut copy, &vault)
     } else {
-        read(&mut connection)
+        read(&mut connection, &vault)
     }
     .map_err(sqlite)?;
     let snapshot = stored.judge();
@@ -201,10 +203,11 @@ fn copy_in_memory(connection: &Connection) -> rusqlite::Result<Connection> {
 
 fn read(
     connection: &mut Connection,
+    vault: &Vault,
 ) -> rusqlite::Result<(StoredConfiguration, BTreeMap<String, String>)> {
     let transaction = connection.transaction()?;
     Ok((
-        super::read_configuration(&transaction)?,
+        super::read_configuration(&transaction, vault)?,
         settings::read_known(&transaction)?,
     ))
 }

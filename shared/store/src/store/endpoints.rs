@@ -2,16 +2,18 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::assignments::Assignments;
-use super::{Failure, Store, circuits, routing};
-use crate::custom_headers;
+use super::assignments::{Assignments, next_id};
+use super::secrets::seal_headers;
+use super::{Failure, Store, circuits, inbound_keys, routing};
 use crate::endpoint::ApiKeyChange;
 use crate::endpoint::{Endpoint, EndpointDraft, EndpointRow, StoredEndpoint};
 use crate::error::StoreError;
 use crate::field_errors::FieldErrors;
-use crate::secret::Secret;
+use crate::vault::Vault;
 
 const WHAT: &str = "endpoint";
+
+const TABLE: &str = "endpoints";
 
 impl Store {
     /// Every endpoint, by name.
@@ -20,7 +22,7 @@ impl Store {
     /// When the file cannot be read.
     pub fn endpoints(&self) -> Result<Vec<EndpointRow>, StoreError> {
         self.read(|connection| {
-            let stored = read_all(connection, "name, id")?;
+            let stored = read_all(connection, "name, id", self.vault())?;
             Ok(stored.into_iter().map(|stored| stored.row).collect())
         })
     }
@@ -30,7 +32,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`], or when the file cannot be read.
     pub fn endpoint_row(&self, id: i64) -> Result<EndpointRow, StoreError> {
-        self.read(|connection| Ok(read_one(connection, id)?.row))
+        self.read(|connection| Ok(read_one(connection, id, self.vault())?.row))
     }
 
     /// One endpoint ready to be called, with its key.
@@ -39,7 +41,7 @@ impl Store {
     /// [`StoreError::Missing`], [`StoreError::Invalid`] when its row cannot be used, or
     /// when the file cannot be read.
     pub fn endpoint(&self, id: i64) -> Result<Endpoint, StoreError> {
-        let stored = self.read(|connection| read_one(connection, id))?;
+        let stored = self.read(|connection| read_one(connection, id, self.vault()))?;
         let subject = stored.subject();
         match stored.judge() {
             Ok((endpoint, _)) => Ok(endpoint),
@@ -56,7 +58,9 @@ impl Store {
             if let Some(name) = &draft.name {
                 refuse_duplicate(connection, name)?;
             }
-            let mut row = assignments(draft, None)?;
+            let id = next_id(connection, TABLE)?;
+            let mut row = assignments(draft, id, None, self.vault())?;
+            row.set("id", id);
             // Columns of a file the original wrote have other defaults than ours.
             if draft.api_key.is_none() {
                 row.set("api_key", None::<String>);
@@ -73,11 +77,11 @@ impl Store {
     /// written.
     pub fn update_endpoint(&self, id: i64, draft: &EndpointDraft) -> Result<(), StoreError> {
         self.write(|connection| {
-            let stored = read_one(connection, id)?;
+            let stored = read_one(connection, id, self.vault())?;
             if let Some(name) = draft.name.as_ref().filter(|name| **name != stored.row.name) {
                 refuse_duplicate(connection, name)?;
             }
-            let row = assignments(draft, stored.api_key.as_ref())?;
+            let row = assignments(draft, id, Some(&stored), self.vault())?;
             row.update(connection, "endpoints", id)?;
             // They tell of the endpoint as it was.
             circuits::forget_endpoint(connection, id)?;
@@ -93,7 +97,7 @@ impl Store {
     /// file cannot be written.
     pub fn delete_endpoint(&self, id: i64, cascade: bool) -> Result<Vec<String>, StoreError> {
         self.write(|connection| {
-            let endpoint = read_one(connection, id)?.row.name;
+            let endpoint = read_one(connection, id, self.vault())?.row.name;
             let (ids, models): (Vec<i64>, Vec<String>) = connection
                 .prepare("SELECT id, name FROM virtual_models WHERE endpoint_id = ? ORDER BY name")?
                 .query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -105,6 +109,9 @@ impl Store {
             }
             for model in ids {
                 routing::forget_model(connection, model)?;
+            }
+            for model in &models {
+                inbound_keys::rename_model(connection, model, None)?;
             }
             connection.execute("DELETE FROM virtual_models WHERE endpoint_id = ?", [id])?;
             circuits::forget_endpoint(connection, id)?;
@@ -118,22 +125,31 @@ impl Store {
 pub(super) fn read_all(
     connection: &Connection,
     order: &'static str,
+    vault: &Vault,
 ) -> rusqlite::Result<Vec<StoredEndpoint>> {
-    connection
+    let mut rows = connection
         .prepare(&format!("SELECT * FROM endpoints ORDER BY {order}"))?
         .query_map([], StoredEndpoint::read)?
-        .collect()
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    // After the rows: the key file has the key of every row before the row is there.
+    let keys = vault.to_open();
+    for row in &mut rows {
+        row.open(&keys);
+    }
+    Ok(rows)
 }
 
-fn read_one(connection: &Connection, id: i64) -> Result<StoredEndpoint, Failure> {
-    connection
+fn read_one(connection: &Connection, id: i64, vault: &Vault) -> Result<StoredEndpoint, Failure> {
+    let mut row = connection
         .query_row(
             "SELECT * FROM endpoints WHERE id = ?",
             [id],
             StoredEndpoint::read,
         )
         .optional()?
-        .ok_or_else(|| StoreError::Missing { what: WHAT, id }.into())
+        .ok_or(StoreError::Missing { what: WHAT, id })?;
+    row.open(&vault.to_open());
+    Ok(row)
 }
 
 fn refuse_duplicate(connection: &Connection, name: &str) -> Result<(), Failure> {
@@ -154,7 +170,9 @@ fn refuse_duplicate(connection: &Connection, name: &str) -> Result<(), Failure> 
 
 fn assignments(
     draft: &EndpointDraft,
-    stored_key: Option<&Secret>,
+    id: i64,
+    stored: Option<&StoredEndpoint>,
+    vault: &Vault,
 ) -> Result<Assignments, StoreError> {
     let EndpointDraft {
         name,
@@ -175,8 +193,11 @@ fn assignments(
     match api_key {
         None => {}
         Some(ApiKeyChange::Clear) => row.set("api_key", None::<String>),
-        Some(ApiKeyChange::Set(key)) => row.set("api_key", key.expose().to_owned()),
-        Some(ApiKeyChange::Mask(mask)) if stored_key.is_some_and(|key| key.masked() == *mask) => {}
+        Some(ApiKeyChange::Set(key)) => {
+            let place = StoredEndpoint::api_key_place(id);
+            row.set("api_key", vault.to_seal()?.seal(place, key)?);
+        }
+        Some(ApiKeyChange::Mask(mask)) if stored.is_some_and(|row| row.shows_key_as(mask)) => {}
         Some(ApiKeyChange::Mask(_)) => {
             let why = "is not the mask of this endpoint's key; send the key itself, or leave \
                        the field out to keep the stored one";
@@ -184,10 +205,11 @@ fn assignments(
         }
     }
     row.set_given("endpoint_type", provider.map(|kind| kind.id().to_owned()));
-    row.set_given(
-        "custom_headers",
-        custom_headers.as_deref().map(custom_headers::to_json),
-    );
+    if let Some(headers) = custom_headers {
+        let kept = stored.and_then(StoredEndpoint::stored_headers);
+        let headers = seal_headers(vault, TABLE, id, headers, kept)?;
+        row.set("custom_headers", headers);
+    }
     row.set_given("priority", *priority);
     row.set_given("enabled", *enabled);
     row.set_given("ca_file", ca_file.clone());

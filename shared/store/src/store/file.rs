@@ -10,9 +10,10 @@ use rusqlite::{Connection, OpenFlags};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::BUSY_TIMEOUT;
+use super::{BUSY_TIMEOUT, secrets};
 use crate::error::StoreError;
 use crate::migrations;
+use crate::vault::{KeySource, Vault};
 
 /// How connections are opened: the path is a path, never a `file:` address.
 pub(super) const READ_WRITE: OpenFlags =
@@ -25,19 +26,27 @@ const PRIVATE: u32 = 0o600;
 pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(32);
-    connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL;")
+    // What is deleted or replaced may have been a secret: it is overwritten.
+    connection.execute_batch(
+        "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;",
+    )
 }
 
-/// Makes sure that the file exists, can be written and has the newest schema.
-pub(super) fn prepare(path: &Path) -> Result<(), StoreError> {
+/// Makes sure that the file exists, can be written, has the newest schema and no secret that
+/// is not encrypted with the key in use.
+pub(super) fn prepare(path: &Path, source: &KeySource) -> Result<Vault, StoreError> {
     create(path)?;
     let sqlite = |error| StoreError::from_sqlite(path, error);
     let mut connection = Connection::open_with_flags(path, READ_WRITE).map_err(sqlite)?;
-    ready(path, &mut connection)
+    ready(path, source, &mut connection)
 }
 
 /// The part of [`prepare`] that works on an open connection.
-fn ready(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
+fn ready(
+    path: &Path,
+    source: &KeySource,
+    connection: &mut Connection,
+) -> Result<Vault, StoreError> {
     let sqlite = |error| StoreError::from_sqlite(path, error);
     // Before the first read: in a folder that takes no files that fails for a file like this
     // with a much poorer reason.
@@ -50,6 +59,7 @@ fn ready(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
     migrations::refuse_foreign(path, connection)?;
     // Both programs may start over an old file at once: one migrates, the other waits.
     let _turn = wait_for_turn(path);
+    let vault = Vault::prepare(path, source)?;
     if migrations::are_pending(path, connection)? {
         let old = migrations::has_tables(connection).map_err(sqlite)?;
         if old {
@@ -70,7 +80,9 @@ fn ready(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
     }
     connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
-        .map_err(sqlite)
+        .map_err(sqlite)?;
+    secrets::seal_all(path, connection, &vault)?;
+    Ok(vault)
 }
 
 fn create(path: &Path) -> Result<(), StoreError> {
@@ -112,7 +124,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
 
 /// Holds a lock on the folder while the value lives. A file system without such locks is
 /// no reason to fail: then only two simultaneous first starts could disturb each other.
-fn wait_for_turn(path: &Path) -> Option<File> {
+pub(super) fn wait_for_turn(path: &Path) -> Option<File> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -194,6 +206,7 @@ mod tests {
 
     use super::{new_backup_file, ready};
     use crate::error::StoreError;
+    use crate::vault::KeySource;
 
     /// SQLite opens a file it may not write read-only, without an error. Permissions do not
     /// bind root, so the file is opened that way here.
@@ -201,10 +214,11 @@ mod tests {
     fn a_file_that_opens_read_only_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("proxy.db");
-        super::prepare(&path).unwrap();
+        let source = KeySource::default();
+        super::prepare(&path, &source).unwrap();
         let mut connection =
             Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-        let error = ready(&path, &mut connection).unwrap_err();
+        let error = ready(&path, &source, &mut connection).unwrap_err();
         assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
     }
 

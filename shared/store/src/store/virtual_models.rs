@@ -2,14 +2,17 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::assignments::Assignments;
-use super::{Failure, Store, prices, routing};
-use crate::custom_headers;
+use super::assignments::{Assignments, next_id};
+use super::secrets::seal_headers;
+use super::{Failure, Store, inbound_keys, prices, routing};
 use crate::error::StoreError;
 use crate::field_errors::FieldErrors;
+use crate::vault::Vault;
 use crate::virtual_model::{RepairDraft, StoredVirtualModel, VirtualModelDraft, VirtualModelRow};
 
 const WHAT: &str = "virtual model";
+
+const TABLE: &str = "virtual_models";
 
 const SELECT: &str = "SELECT m.*, e.name AS endpoint_name, e.url AS endpoint_url, \
     r.strategy AS routing_strategy, r.targets AS routing_targets, r.weight AS routing_weight, \
@@ -25,7 +28,7 @@ impl Store {
     /// When the file cannot be read.
     pub fn virtual_models(&self) -> Result<Vec<VirtualModelRow>, StoreError> {
         self.read(|connection| {
-            let stored = read_all(connection)?;
+            let stored = read_all(connection, self.vault())?;
             Ok(stored.into_iter().map(|stored| stored.row).collect())
         })
     }
@@ -35,7 +38,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`], or when the file cannot be read.
     pub fn virtual_model(&self, id: i64) -> Result<VirtualModelRow, StoreError> {
-        self.read(|connection| Ok(read_one(connection, id)?.row))
+        self.read(|connection| Ok(read_one(connection, id, self.vault())?.row))
     }
 
     /// Writes a new virtual model and gives its id.
@@ -65,7 +68,10 @@ impl Store {
             if let Some(endpoint) = complete.endpoint_id {
                 require_endpoint(connection, endpoint)?;
             }
-            let id = assignments(&complete).insert(connection, "virtual_models")?;
+            let id = next_id(connection, TABLE)?;
+            let mut row = assignments(&complete, id, None, self.vault())?;
+            row.set("id", id);
+            row.insert(connection, TABLE)?;
             if let Some(draft) = &complete.routing {
                 routing::write(connection, id, draft)?;
             }
@@ -85,19 +91,21 @@ impl Store {
         draft: &VirtualModelDraft,
     ) -> Result<(), StoreError> {
         self.write(|connection| {
-            let stored = read_one(connection, id)?.row;
-            if let Some(name) = draft.name.as_ref().filter(|name| **name != stored.name) {
+            let stored = read_one(connection, id, self.vault())?;
+            if let Some(name) = draft.name.as_ref().filter(|name| **name != stored.row.name) {
                 refuse_duplicate(connection, name)?;
+                inbound_keys::rename_model(connection, &stored.row.name, Some(name))?;
             }
             if let Some(endpoint) = draft.endpoint_id {
                 require_endpoint(connection, endpoint)?;
             }
-            let mut row = assignments(draft);
+            let kept = stored.stored_headers();
+            let mut row = assignments(draft, id, kept, self.vault())?;
             if let Some(routing) = &draft.routing {
                 routing::write(connection, id, routing)?;
                 if row.is_empty() {
                     // Routing is a part of the virtual model: its time of change moves too.
-                    row.set("name", stored.name);
+                    row.set("name", stored.row.name);
                 }
             }
             row.update(connection, "virtual_models", id)?;
@@ -112,20 +120,28 @@ impl Store {
     /// [`StoreError::Missing`], or when the file cannot be written.
     pub fn delete_virtual_model(&self, id: i64) -> Result<Vec<String>, StoreError> {
         self.write(|connection| {
-            match connection.execute("DELETE FROM virtual_models WHERE id = ?", [id])? {
-                0 => Err(StoreError::Missing { what: WHAT, id }.into()),
-                _ => Ok(routing::forget_model(connection, id)?),
-            }
+            let name = read_one(connection, id, self.vault())?.row.name;
+            inbound_keys::rename_model(connection, &name, None)?;
+            connection.execute("DELETE FROM virtual_models WHERE id = ?", [id])?;
+            Ok(routing::forget_model(connection, id)?)
         })
     }
 }
 
 /// Every row, by name.
-pub(super) fn read_all(connection: &Connection) -> rusqlite::Result<Vec<StoredVirtualModel>> {
-    connection
+pub(super) fn read_all(
+    connection: &Connection,
+    vault: &Vault,
+) -> rusqlite::Result<Vec<StoredVirtualModel>> {
+    let mut rows = connection
         .prepare(&format!("{SELECT} ORDER BY m.name"))?
         .query_map([], StoredVirtualModel::read)?
-        .collect()
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let keys = vault.to_open();
+    for row in &mut rows {
+        row.open(&keys);
+    }
+    Ok(rows)
 }
 
 /// Whether a virtual model has this name.
@@ -137,15 +153,21 @@ pub(super) fn exists(connection: &Connection, name: &str) -> rusqlite::Result<bo
     )
 }
 
-fn read_one(connection: &Connection, id: i64) -> Result<StoredVirtualModel, Failure> {
-    connection
+fn read_one(
+    connection: &Connection,
+    id: i64,
+    vault: &Vault,
+) -> Result<StoredVirtualModel, Failure> {
+    let mut row = connection
         .query_row(
             &format!("{SELECT} WHERE m.id = ?"),
             [id],
             StoredVirtualModel::read,
         )
         .optional()?
-        .ok_or_else(|| StoreError::Missing { what: WHAT, id }.into())
+        .ok_or(StoreError::Missing { what: WHAT, id })?;
+    row.open(&vault.to_open());
+    Ok(row)
 }
 
 fn refuse_duplicate(connection: &Connection, name: &str) -> Result<(), Failure> {
@@ -172,7 +194,12 @@ fn require_endpoint(connection: &Connection, id: i64) -> Result<(), Failure> {
     Err(StoreError::from(fields).into())
 }
 
-fn assignments(draft: &VirtualModelDraft) -> Assignments {
+fn assignments(
+    draft: &VirtualModelDraft,
+    id: i64,
+    kept_headers: Option<&str>,
+    vault: &Vault,
+) -> Result<Assignments, StoreError> {
     let VirtualModelDraft {
         name,
         endpoint_id,
@@ -214,10 +241,10 @@ fn assignments(draft: &VirtualModelDraft) -> Assignments {
     row.set_given("cost_per_1m_tokens_cache_write_1h", *cost_cache_write_1h);
     row.set_given("disable_streaming", *disable_streaming);
     row.set_given("force_non_streaming", *force_non_streaming);
-    row.set_given(
-        "custom_headers",
-        custom_headers.as_deref().map(custom_headers::to_json),
-    );
+    if let Some(headers) = custom_headers {
+        let headers = seal_headers(vault, TABLE, id, headers, kept_headers)?;
+        row.set("custom_headers", headers);
+    }
     row.set_given("enabled", *enabled);
     row.set_given("max_tokens", *max_tokens);
     row.set_given("temperature", *temperature);
@@ -233,7 +260,7 @@ fn assignments(draft: &VirtualModelDraft) -> Assignments {
     row.set_given("keep_alive", keep_alive.clone());
     row.set_given("num_ctx", *num_ctx);
     assign_repair(&mut row, repair);
-    row
+    Ok(row)
 }
 
 fn assign_repair(row: &mut Assignments, draft: &RepairDraft) {

@@ -102,6 +102,7 @@ impl VirtualModelDraft {
             "updated_at",
             "endpoint_name",
             "endpoint_url",
+            "locked",
         ]);
         let mut price = |field| input.real(field, 0.0, MAX_PRICE);
         let cost_in = price("cost_per_1m_tokens_in");

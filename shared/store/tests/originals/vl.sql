@@ -108,7 +108,14 @@ CREATE TABLE inbound_api_keys (
     label TEXT NOT NULL UNIQUE,
     key_prefix TEXT NOT NULL,
     key_hash TEXT NOT NULL,
-    enabled INTEGER DEFAULT 1
+    enabled INTEGER DEFAULT 1,
+    notes TEXT DEFAULT '',
+    created_at INTEGER DEFAULT (strftime('%s', 'now')),
+    updated_at INTEGER DEFAULT (strftime('%s', 'now')),
+    last_used_at INTEGER,
+    last_used_ip TEXT,
+    last_used_user_agent TEXT,
+    revoked_at INTEGER
 );
 INSERT INTO endpoints (id, name, url, endpoint_type, oauth_enabled, oauth_client_secret) VALUES
     (1, 'vllm', 'http://127.0.0.1:8000', 'vllm', 0, NULL),
@@ -116,5 +123,6 @@ INSERT INTO endpoints (id, name, url, endpoint_type, oauth_enabled, oauth_client
 INSERT INTO virtual_models (id, name, endpoint_id, actual_model, cache_enabled) VALUES
     (1, 'chat', 1, 'qwen', 0), (2, 'by-oauth', 2, 'codex', 1);
 INSERT INTO virtual_model_failover VALUES (1, 'ordered', '[{"virtual_model_id":2}]', 2, 60, 3);
-INSERT INTO inbound_api_keys (label, key_prefix, key_hash) VALUES ('a', 'spk_a', 'hash');
+INSERT INTO inbound_api_keys (label, key_prefix, key_hash) VALUES
+    ('a', 'spk_AAECAwQF', '8a0e1c761f2a1866904b9d2138c056df277f0c76d7fe1b15f57b992f2dd5ae43');
 INSERT INTO settings (key, value) VALUES ('deployment_mode', 'internal_only');
