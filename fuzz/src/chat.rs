@@ -224,7 +224,7 @@ fn as_the_caller_knows(answer: &Answer) -> Answer {
 fn normal(answer: &Answer) -> Answer {
     let mut answer = answer.clone();
     answer.created = answer.created.filter(|created| *created > 0);
-    answer.usage = answer.usage.filter(|usage| *usage != Usage::default());
+    answer.usage = answer.usage.filter(|usage| !usage.is_nothing());
     if answer.choices.is_empty() {
         answer.choices.push(AnsweredChoice::default());
     }
