@@ -124,7 +124,7 @@ fn arbitrary_declarations_fit_too() {
     for _ in 0..20_000 {
         let mut members = Vec::new();
         for name in NAMES {
-            if draw.next() % 2 == 0 {
+            if draw.next().is_multiple_of(2) {
                 continue;
             }
             let [a, b, c, d] = [draw.next(), draw.next(), draw.next(), draw.next()];
