@@ -88,7 +88,7 @@ pub fn check(told: &Told, input: usize) {
 
 fn adds_up(usage: &Usage) -> bool {
     let sum = usage.prompt_tokens.checked_add(usage.completion_tokens);
-    sum == Some(usage.total_tokens) && usage.reasoning_tokens <= usage.completion_tokens
+    sum == Some(usage.total_tokens) && usage.clamped() == *usage
 }
 
 /// What a stream in OpenAI's dialect amounts to.
@@ -224,7 +224,13 @@ fn as_the_caller_knows(answer: &Answer) -> Answer {
 fn normal(answer: &Answer) -> Answer {
     let mut answer = answer.clone();
     answer.created = answer.created.filter(|created| *created > 0);
-    answer.usage = answer.usage.filter(|usage| *usage != Usage::default());
+    // Neither the hour nor the price has a word in OpenAI's dialect.
+    answer.usage = answer.usage.map(|usage| Usage {
+        cache_write_1h_tokens: 0,
+        cost: None,
+        ..usage
+    });
+    answer.usage = answer.usage.filter(|usage| !usage.is_nothing());
     if answer.choices.is_empty() {
         answer.choices.push(AnsweredChoice::default());
     }

@@ -131,6 +131,15 @@ fn usage(draw: &mut Draw) -> Usage {
         total_tokens: count(),
         cached_tokens: count(),
         cache_write_tokens: count(),
+        // What OpenAI's dialect has no word for.
+        cache_write_1h_tokens: 0,
         reasoning_tokens: count(),
+        cached_completion_tokens: count(),
+        audio_prompt_tokens: count(),
+        audio_completion_tokens: count(),
+        image_prompt_tokens: count(),
+        image_completion_tokens: count(),
+        cost: None,
     }
+    .clamped()
 }

@@ -45,7 +45,9 @@ pub fn check_error(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         let scrubbed = scrub(text, &["secret", "key-value"]);
         assert!(!scrubbed.contains("key-value"));
-        let _ = Usage::read(text);
+        if let Some(usage) = Usage::read(text) {
+            assert_eq!(usage.clamped(), usage, "a part exceeds its whole");
+        }
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use store::route::ai_queue::NO_ROW;
 use store::route::{ReplyForm, short};
 use store::{Attempt, CallKind, CallRecord, Outcome, PatternCount};
-use wire::dialect::openai::total_usage;
 use wire::normaliser::Normaliser;
 use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
@@ -101,6 +100,10 @@ impl Account {
 
     /// Who makes the call.
     pub(super) fn authenticated(&mut self, caller: &Caller) {
+        if let (Some(record), Some(key)) = (&mut self.record, &caller.key) {
+            record.key_id = Some(key.id);
+            record.key_label = Some(key.label.clone());
+        }
         self.caller = CallerMark {
             key: caller.key.clone(),
             address: caller.address,
@@ -369,7 +372,7 @@ impl Account {
 /// What all attempts together have spent.
 fn sum_up(record: &mut CallRecord) {
     let spent = record.attempts.iter().filter_map(|attempt| attempt.usage);
-    if let Some(sum) = spent.fold(None, |sum, usage| total_usage(sum, Some(usage))) {
+    if let Some(sum) = spent.reduce(Usage::plus) {
         record.usage = sum;
     }
 }

@@ -8,6 +8,9 @@ mod base_url;
 mod model_list;
 mod vendors;
 
+use crate::usage::CacheCounting;
+#[cfg(doc)]
+use crate::usage::Usage;
 pub use base_url::{BaseUrl, BaseUrlError, UpstreamUrl};
 pub use model_list::ModelListError;
 
@@ -127,6 +130,25 @@ pub enum Format {
     OllamaEmbed,
     /// A RunPod job that is submitted and then followed.
     RunpodJob,
+}
+
+impl Format {
+    /// Whether what the cache took is in the prompt's count or beside it, in this
+    /// format's own usage. A server may hand on another's numbers; what is then shown
+    /// by them is [`Usage::read`]'s to see.
+    #[must_use]
+    pub fn cache_counting(self) -> CacheCounting {
+        match self {
+            Self::Anthropic => CacheCounting::BesidePrompt,
+            // Ollama counts the whole prompt, and says nothing of its cache; a job's
+            // output is in the form of one of the others.
+            Self::OpenAi
+            | Self::OllamaChat
+            | Self::OllamaGenerate
+            | Self::OllamaEmbed
+            | Self::RunpodJob => CacheCounting::InPrompt,
+        }
+    }
 }
 
 /// How a call is put to a vendor.

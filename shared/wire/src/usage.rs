@@ -1,170 +1,155 @@
-//! Token counts as an upstream declares them.
+//! Token counts as an upstream declares them, and what it says that they cost.
+//!
+//! What always holds of what is read here, and of [`Usage::clamped`]: a part is never
+//! more than its whole. A count that nobody declared is 0 as a part; a whole usage that
+//! nobody declared is `None`, never zeros. Prices are deliberately not here.
+
+mod cost;
+mod counting;
+mod declared;
 
 use serde::{Deserialize, Serialize};
 
+pub use counting::CacheCounting;
+
 /// Tokens of one call, in the terms of OpenAI's `usage` object: cached and
 /// cache-written tokens are parts of `prompt_tokens`, reasoning tokens are a part
-/// of `completion_tokens`.
+/// of `completion_tokens`. All but `cost` are numbers of tokens; a part that was not
+/// declared is 0.
+///
+/// As JSON it has the names of these fields, those that are not 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Usage {
     /// Tokens of the prompt, cached ones included.
+    #[serde(skip_serializing_if = "is_zero")]
     pub prompt_tokens: u64,
     /// Tokens of the answer, reasoning included. 0 for embeddings.
+    #[serde(skip_serializing_if = "is_zero")]
     pub completion_tokens: u64,
-    /// What the upstream says is the sum.
+    /// What the upstream says is the sum; never less than prompt and completion.
+    #[serde(skip_serializing_if = "is_zero")]
     pub total_tokens: u64,
     /// Prompt tokens read from the provider's cache.
+    #[serde(skip_serializing_if = "is_zero")]
     pub cached_tokens: u64,
-    /// Prompt tokens written to the provider's cache.
+    /// Prompt tokens written to the provider's cache, for however long.
+    #[serde(skip_serializing_if = "is_zero")]
     pub cache_write_tokens: u64,
-    /// Of these, written for an hour instead of five minutes.
+    /// Of those, the ones that are kept for an hour and not for five minutes. Only
+    /// Anthropic's terms have them (`cache_creation.ephemeral_1h_input_tokens`).
+    #[serde(skip_serializing_if = "is_zero")]
     pub cache_write_1h_tokens: u64,
     /// Completion tokens spent on reasoning.
+    #[serde(skip_serializing_if = "is_zero")]
     pub reasoning_tokens: u64,
-    /// Completion tokens read from the provider's cache.
+    /// Completion tokens read from a cache (`completion_tokens_details.cached_tokens`).
+    #[serde(skip_serializing_if = "is_zero")]
     pub cached_completion_tokens: u64,
-    /// Prompt tokens of sound.
+    /// Prompt tokens that are sound.
+    #[serde(skip_serializing_if = "is_zero")]
     pub audio_prompt_tokens: u64,
-    /// Completion tokens of sound.
+    /// Completion tokens that are sound.
+    #[serde(skip_serializing_if = "is_zero")]
     pub audio_completion_tokens: u64,
-    /// Prompt tokens of pictures.
+    /// Prompt tokens that are pictures.
+    #[serde(skip_serializing_if = "is_zero")]
     pub image_prompt_tokens: u64,
-    /// Completion tokens of pictures.
+    /// Completion tokens that are pictures.
+    #[serde(skip_serializing_if = "is_zero")]
     pub image_completion_tokens: u64,
-    /// What the provider says the call cost, in nano-dollars.
+    /// What the provider itself says that the call costs, all of it, in nano-dollars
+    /// (a billionth of a US dollar); `None` when it does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<u64>,
 }
 
-/// The fields that OpenAI-family servers use. Sources: the vendors' API references
-/// and recorded replies.
-#[derive(Deserialize)]
-struct Declared {
-    #[serde(default, deserialize_with = "count")]
-    prompt_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
-    completion_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
-    total_tokens: Option<u64>,
-    /// Open WebUI: the whole reply, where `prompt_tokens` is its last model call.
-    #[serde(default, deserialize_with = "count")]
-    input_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
-    output_tokens: Option<u64>,
-    /// Together.
-    #[serde(default, deserialize_with = "count")]
-    cached_tokens: Option<u64>,
-    /// DeepSeek.
-    #[serde(default, deserialize_with = "count")]
-    prompt_cache_hit_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
-    cache_read_input_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
-    cache_creation_input_tokens: Option<u64>,
-    /// SGLang.
-    #[serde(default, deserialize_with = "count")]
-    reasoning_tokens: Option<u64>,
-    /// Mistral, beside OpenAI's name for the same.
-    #[serde(default, deserialize_with = "count")]
-    num_cached_tokens: Option<u64>,
-    #[serde(default)]
-    prompt_token_details: Option<PromptDetails>,
-    #[serde(default)]
-    prompt_tokens_details: Option<PromptDetails>,
-    #[serde(default)]
-    completion_tokens_details: Option<CompletionDetails>,
-}
-
-#[derive(Deserialize)]
-struct PromptDetails {
-    #[serde(default, deserialize_with = "count")]
-    cached_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
-    cache_write_tokens: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct CompletionDetails {
-    #[serde(default, deserialize_with = "count")]
-    reasoning_tokens: Option<u64>,
-}
-
-/// A count, whatever number or other value a server writes; what is not a count
-/// reads as absent.
-fn count<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Number {
-        Whole(u64),
-        Fraction(f64),
-        Other(serde::de::IgnoredAny),
-    }
-    Ok(match Number::deserialize(deserializer)? {
-        Number::Whole(n) => Some(n),
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "the cast saturates and the sign was looked at"
-        )]
-        Number::Fraction(x) if x >= 0.0 => Some(x as u64),
-        Number::Fraction(_) | Number::Other(_) => None,
-    })
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_zero(tokens: &u64) -> bool {
+    *tokens == 0
 }
 
 impl Usage {
-    /// Reads a `usage` object. `None` when it is not an object or declares no
-    /// token at all, so that an empty object never counts as a known zero.
+    /// Reads a `usage` object of an OpenAI-family server. `None` when it is not an
+    /// object or declares no token at all, so that an empty object never counts as a
+    /// known zero.
     #[must_use]
     pub fn read(json: &str) -> Option<Self> {
-        let declared: Declared = serde_json::from_str(json).ok()?;
-        let prompt = declared.input_tokens.or(declared.prompt_tokens);
-        let completion = declared.output_tokens.or(declared.completion_tokens);
-        let total = declared.total_tokens;
-        if prompt.is_none() && completion.is_none() && total.is_none() {
-            return None;
+        declared::read(json)
+    }
+
+    /// Prompt tokens that the cache had nothing to do with: neither read from it nor
+    /// written to it.
+    #[must_use]
+    pub fn uncached_prompt_tokens(&self) -> u64 {
+        self.prompt_tokens
+            .saturating_sub(self.cached_tokens)
+            .saturating_sub(self.cache_write_tokens)
+    }
+
+    /// Cache-written tokens that are kept for five minutes, or for as long as the
+    /// provider keeps any.
+    #[must_use]
+    pub fn cache_write_short_tokens(&self) -> u64 {
+        self.cache_write_tokens
+            .saturating_sub(self.cache_write_1h_tokens)
+    }
+
+    /// Whether all of it is zero, which some servers write before they have counted. A
+    /// cost of nothing says no more than that.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        let cost = self.cost.filter(|cost| *cost > 0);
+        Self { cost, ..*self } == Self::default()
+    }
+
+    /// The same with parts that fit into their wholes. Prompt and completion are
+    /// believed. What does not fit in is cut, and of parts that exclude each other the
+    /// one first named here keeps its tokens: of the prompt read from the cache before
+    /// written to it, sound before pictures; of the completion sound before pictures;
+    /// what is kept for an hour is a part of what was written. The total is at least
+    /// prompt and completion.
+    #[must_use]
+    pub fn clamped(mut self) -> Self {
+        let (prompt, completion) = (self.prompt_tokens, self.completion_tokens);
+        self.total_tokens = self.total_tokens.max(prompt.saturating_add(completion));
+        self.cached_tokens = self.cached_tokens.min(prompt);
+        self.cache_write_tokens = self.cache_write_tokens.min(prompt - self.cached_tokens);
+        self.cache_write_1h_tokens = self.cache_write_1h_tokens.min(self.cache_write_tokens);
+        self.audio_prompt_tokens = self.audio_prompt_tokens.min(prompt);
+        let rest = prompt - self.audio_prompt_tokens;
+        self.image_prompt_tokens = self.image_prompt_tokens.min(rest);
+        self.reasoning_tokens = self.reasoning_tokens.min(completion);
+        self.cached_completion_tokens = self.cached_completion_tokens.min(completion);
+        self.audio_completion_tokens = self.audio_completion_tokens.min(completion);
+        let rest = completion - self.audio_completion_tokens;
+        self.image_completion_tokens = self.image_completion_tokens.min(rest);
+        self
+    }
+
+    /// What two calls spent together. Their cost is known when both are.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let sum = |part: fn(&Self) -> u64| part(&self).saturating_add(part(&other));
+        Self {
+            prompt_tokens: sum(|usage| usage.prompt_tokens),
+            completion_tokens: sum(|usage| usage.completion_tokens),
+            total_tokens: sum(|usage| usage.total_tokens),
+            cached_tokens: sum(|usage| usage.cached_tokens),
+            cache_write_tokens: sum(|usage| usage.cache_write_tokens),
+            cache_write_1h_tokens: sum(|usage| usage.cache_write_1h_tokens),
+            reasoning_tokens: sum(|usage| usage.reasoning_tokens),
+            cached_completion_tokens: sum(|usage| usage.cached_completion_tokens),
+            audio_prompt_tokens: sum(|usage| usage.audio_prompt_tokens),
+            audio_completion_tokens: sum(|usage| usage.audio_completion_tokens),
+            image_prompt_tokens: sum(|usage| usage.image_prompt_tokens),
+            image_completion_tokens: sum(|usage| usage.image_completion_tokens),
+            cost: self
+                .cost
+                .zip(other.cost)
+                .map(|(one, other)| one.saturating_add(other)),
         }
-        let reasoning_tokens = declared
-            .completion_tokens_details
-            .and_then(|d| d.reasoning_tokens)
-            .or(declared.reasoning_tokens)
-            .unwrap_or(0);
-        let mut completion_tokens = completion.unwrap_or(0);
-        let prompt_tokens =
-            prompt.unwrap_or_else(|| total.unwrap_or(0).saturating_sub(completion_tokens));
-        // xAI, Gemini, and Gemini's models at DeepInfra leave the reasoning out of the
-        // completion; some of them count it in the total.
-        let beside_the_prompt = total.unwrap_or(0).saturating_sub(prompt_tokens);
-        let is_anthropic = declared.cache_read_input_tokens.is_some()
-            || declared.cache_creation_input_tokens.is_some();
-        if completion.is_some() && beside_the_prompt > completion_tokens && !is_anthropic {
-            completion_tokens = beside_the_prompt;
-        } else if reasoning_tokens > completion_tokens {
-            completion_tokens = completion_tokens.saturating_add(reasoning_tokens);
-        }
-        let prompt_details = declared
-            .prompt_tokens_details
-            .or(declared.prompt_token_details);
-        let details = prompt_details.as_ref();
-        Some(Self {
-            prompt_tokens,
-            completion_tokens,
-            total_tokens: total
-                .unwrap_or(0)
-                .max(prompt_tokens.saturating_add(completion_tokens)),
-            cached_tokens: declared
-                .cache_read_input_tokens
-                .or_else(|| details.and_then(|d| d.cached_tokens))
-                .or(declared.cached_tokens)
-                .or(declared.prompt_cache_hit_tokens)
-                .or(declared.num_cached_tokens)
-                .unwrap_or(0),
-            cache_write_tokens: declared
-                .cache_creation_input_tokens
-                .or_else(|| details.and_then(|d| d.cache_write_tokens))
-                .unwrap_or(0),
-            reasoning_tokens,
-            ..Self::default()
-        })
+        .clamped()
     }
 }
 
@@ -176,100 +161,6 @@ pub fn estimate_tokens(bytes: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn usage(json: &str) -> Option<[u64; 6]> {
-        Usage::read(json).map(|u| {
-            [
-                u.prompt_tokens,
-                u.completion_tokens,
-                u.total_tokens,
-                u.cached_tokens,
-                u.cache_write_tokens,
-                u.reasoning_tokens,
-            ]
-        })
-    }
-
-    #[test]
-    fn every_vendors_fields_are_read() {
-        for (vendor, json, expected) in [
-            (
-                "openai",
-                r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":{"cached_tokens":4,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":3}}"#,
-                [10, 5, 15, 4, 0, 3],
-            ),
-            (
-                "cache writes",
-                r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":2}}"#,
-                [10, 5, 15, 4, 2, 0],
-            ),
-            (
-                "together",
-                r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"cached_tokens":6}"#,
-                [10, 5, 15, 6, 0, 0],
-            ),
-            (
-                "deepseek",
-                r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_cache_hit_tokens":7,"prompt_cache_miss_tokens":3}"#,
-                [10, 5, 15, 7, 0, 0],
-            ),
-            (
-                "sglang",
-                r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"reasoning_tokens":2,"prompt_tokens_details":null}"#,
-                [10, 5, 15, 0, 0, 2],
-            ),
-            (
-                "open webui",
-                r#"{"prompt_tokens":1,"completion_tokens":1,"input_tokens":20,"output_tokens":8,"total_tokens":28}"#,
-                [20, 8, 28, 0, 0, 0],
-            ),
-            (
-                "embeddings",
-                r#"{"prompt_tokens":8,"total_tokens":8}"#,
-                [8, 0, 8, 0, 0, 0],
-            ),
-            (
-                "total missing",
-                r#"{"prompt_tokens":8,"completion_tokens":2}"#,
-                [8, 2, 10, 0, 0, 0],
-            ),
-            (
-                "mistral",
-                r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"num_cached_tokens":3,"prompt_token_details":{"cached_tokens":3},"prompt_tokens_details":{"cached_tokens":3}}"#,
-                [10, 5, 15, 3, 0, 0],
-            ),
-            (
-                "xai, gemini: reasoning in the total alone",
-                r#"{"prompt_tokens":307,"completion_tokens":26,"total_tokens":560,"completion_tokens_details":{"reasoning_tokens":227}}"#,
-                [307, 253, 560, 0, 0, 227],
-            ),
-            (
-                "deepinfra's gemini: reasoning nowhere in it",
-                r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"completion_tokens_details":{"reasoning_tokens":20}}"#,
-                [10, 25, 35, 0, 0, 20],
-            ),
-            (
-                "floats",
-                r#"{"prompt_tokens":8.0,"completion_tokens":2.0,"total_tokens":10.0}"#,
-                [8, 2, 10, 0, 0, 0],
-            ),
-        ] {
-            assert_eq!(usage(json), Some(expected), "{vendor}");
-        }
-    }
-
-    #[test]
-    fn nothing_declared_is_not_a_zero() {
-        for json in [
-            "null",
-            "{}",
-            "[]",
-            r#"{"queue_time":1.5}"#,
-            r#"{"prompt_tokens":null}"#,
-        ] {
-            assert_eq!(usage(json), None, "{json}");
-        }
-    }
-}
+mod cases;
+#[cfg(test)]
+mod laws;

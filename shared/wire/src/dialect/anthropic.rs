@@ -8,6 +8,7 @@
 //! Source: Anthropic's API reference and the types of its published SDKs.
 
 mod answer;
+mod counts;
 mod model;
 mod reply;
 mod reply_writer;

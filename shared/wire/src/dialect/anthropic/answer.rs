@@ -6,9 +6,9 @@ use std::marker::PhantomData;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Number;
 use serde_json::value::RawValue;
 
+use super::counts::{Counted, Counts};
 use crate::dialect::openai::UpstreamError;
 use crate::hub::{Event, Finish, StreamFault};
 use crate::usage::Usage;
@@ -120,27 +120,6 @@ pub(super) struct StopDetails<'a> {
     explanation: Text<'a>,
 }
 
-/// Token counts as declared. In a stream each declaration replaces what it names.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Counts {
-    #[serde(default)]
-    input_tokens: Option<Number>,
-    #[serde(default)]
-    cache_creation_input_tokens: Option<Number>,
-    #[serde(default)]
-    cache_read_input_tokens: Option<Number>,
-    #[serde(default)]
-    output_tokens: Option<Number>,
-    #[serde(default)]
-    output_tokens_details: Option<OutputDetails>,
-}
-
-#[derive(Debug, Deserialize)]
-struct OutputDetails {
-    #[serde(default)]
-    thinking_tokens: Option<Number>,
-}
-
 /// The block that is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Open {
@@ -163,8 +142,7 @@ pub(super) struct Meaning {
     begun: bool,
     open: Open,
     calls: u32,
-    /// The upstream's `input_tokens`, which lacks what the cache took.
-    uncached: u64,
+    counts: Counted,
     usage: Option<Usage>,
     finished: bool,
     ended: bool,
@@ -275,30 +253,14 @@ impl Meaning {
 
     /// Takes the counts that are there and tells the sum when it is another than before.
     pub(super) fn count(&mut self, counts: &Counts, each: &mut Each<'_>) {
-        let input = number(counts.input_tokens.as_ref());
-        let output = number(counts.output_tokens.as_ref());
-        if self.usage.is_none() && input.is_none() && output.is_none() {
-            return;
-        }
-        let mut usage = self.usage.unwrap_or_default();
-        let written = number(counts.cache_creation_input_tokens.as_ref());
-        let read = number(counts.cache_read_input_tokens.as_ref());
-        let details = counts.output_tokens_details.as_ref();
-        let thinking = details.and_then(|d| number(d.thinking_tokens.as_ref()));
-        self.uncached = input.unwrap_or(self.uncached);
-        usage.cache_write_tokens = written.unwrap_or(usage.cache_write_tokens);
-        usage.cached_tokens = read.unwrap_or(usage.cached_tokens);
-        usage.completion_tokens = output.unwrap_or(usage.completion_tokens);
-        usage.reasoning_tokens = thinking.unwrap_or(usage.reasoning_tokens);
-        usage.prompt_tokens = self
-            .uncached
-            .saturating_add(usage.cache_write_tokens)
-            .saturating_add(usage.cached_tokens);
-        usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
-        if self.usage != Some(usage) {
+        self.counts.take(counts);
+        let usage = self.counts.usage();
+        if usage.is_some() && self.usage != usage {
             self.begun = true;
-            self.usage = Some(usage);
-            each(Event::Usage(usage));
+            self.usage = usage;
+            usage
+                .into_iter()
+                .for_each(|usage| each(Event::Usage(usage)));
         }
     }
 
@@ -387,19 +349,6 @@ fn signature(text: Text<'_>, each: &mut Each<'_>) {
             signature: text.0,
         });
     }
-}
-
-fn number(number: Option<&Number>) -> Option<u64> {
-    let number = number?;
-    number.as_u64().or_else(|| {
-        let fraction = number.as_f64().filter(|x| *x >= 0.0)?;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "the cast saturates and the sign was looked at"
-        )]
-        Some(fraction as u64)
-    })
 }
 
 /// JSON text without the white space between its tokens; every other byte stays.

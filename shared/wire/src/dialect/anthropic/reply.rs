@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::answer::{Block, Counts, Each, Meaning, StopDetails, Text, upstream_error};
+use super::answer::{Block, Each, Meaning, StopDetails, Text, upstream_error};
+use super::counts::Counts;
 use crate::hub::{Event, StreamFault};
 
 #[derive(Deserialize)]

@@ -148,6 +148,7 @@ impl StreamWriter {
         }
         let usage = MessageUsage {
             output_tokens: 0,
+            output_tokens_details: None,
             ..self.usage()
         };
         out.put_slice(b"event: message_start\ndata: {\"type\":\"message_start\",\"message\":");
@@ -190,13 +191,28 @@ impl StreamWriter {
 const PING: &[u8] = b"event: ping\ndata: {\"type\":\"ping\"}\n\n";
 
 /// Anthropic counts what was read from the cache and written to it beside the rest of
-/// the prompt, not within it.
+/// the prompt, not within it. The finer parts are there when there is something in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 struct MessageUsage {
     input_tokens: u64,
     cache_creation_input_tokens: u64,
     cache_read_input_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_creation: Option<CacheCreation>,
     output_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens_details: Option<OutputDetails>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+struct CacheCreation {
+    ephemeral_5m_input_tokens: u64,
+    ephemeral_1h_input_tokens: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+struct OutputDetails {
+    thinking_tokens: u64,
 }
 
 impl MessageUsage {
@@ -207,15 +223,24 @@ impl MessageUsage {
                 input_tokens,
                 cache_creation_input_tokens: 0,
                 cache_read_input_tokens: 0,
+                cache_creation: None,
                 output_tokens: estimate_tokens(answer_bytes),
+                output_tokens_details: None,
             };
         };
-        let cached = usage.cached_tokens.saturating_add(usage.cache_write_tokens);
+        let kept_long = usage.cache_write_1h_tokens > 0;
         Self {
-            input_tokens: usage.prompt_tokens.saturating_sub(cached),
+            input_tokens: usage.uncached_prompt_tokens(),
             cache_creation_input_tokens: usage.cache_write_tokens,
             cache_read_input_tokens: usage.cached_tokens,
+            cache_creation: kept_long.then(|| CacheCreation {
+                ephemeral_5m_input_tokens: usage.cache_write_short_tokens(),
+                ephemeral_1h_input_tokens: usage.cache_write_1h_tokens,
+            }),
             output_tokens: usage.completion_tokens,
+            output_tokens_details: (usage.reasoning_tokens > 0).then_some(OutputDetails {
+                thinking_tokens: usage.reasoning_tokens,
+            }),
         }
     }
 }

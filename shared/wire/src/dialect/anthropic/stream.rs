@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::answer::{Block, Counts, Delta, Each, Meaning, Text, upstream_error};
+use super::answer::{Block, Delta, Each, Meaning, Text, upstream_error};
+use super::counts::Counts;
 use crate::hub::{Event, StreamFault};
 use crate::sse::{Frame, Reader};
 

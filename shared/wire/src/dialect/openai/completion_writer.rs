@@ -238,18 +238,10 @@ fn put_choice(number: u32, text: &str, finish: Option<Finish>, out: &mut BytesMu
 /// What two answers spent; what one of them does not say counts as nothing.
 #[must_use]
 pub fn total_usage(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
-    let (Some(a), Some(b)) = (one, other) else {
-        return one.or(other);
-    };
-    Some(Usage {
-        prompt_tokens: a.prompt_tokens.saturating_add(b.prompt_tokens),
-        completion_tokens: a.completion_tokens.saturating_add(b.completion_tokens),
-        total_tokens: a.total_tokens.saturating_add(b.total_tokens),
-        cached_tokens: a.cached_tokens.saturating_add(b.cached_tokens),
-        cache_write_tokens: a.cache_write_tokens.saturating_add(b.cache_write_tokens),
-        reasoning_tokens: a.reasoning_tokens.saturating_add(b.reasoning_tokens),
-        ..Usage::default()
-    })
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.plus(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ impl Fold {
     fn chunk(&mut self, chunk: Chunk<'_>, each: &mut dyn FnMut(Event<'_>)) {
         let usage = chunk.usage().and_then(|raw| Usage::read(raw.get()));
         // Zeros are what some servers write before they have counted.
-        let usage = usage.filter(|usage| *usage != Usage::default());
+        let usage = usage.filter(|usage| !usage.is_nothing());
         let is_named = !chunk.id.0.is_empty() || !chunk.model.0.is_empty();
         // Azure's first chunk has neither id nor choices.
         if !self.started && (is_named || usage.is_some() || !chunk.choices.0.is_empty()) {

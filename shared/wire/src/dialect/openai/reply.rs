@@ -114,7 +114,7 @@ impl Reply {
         };
         Ok(Self {
             // Zeros are what some servers write before they have counted.
-            usage: usage.filter(|usage| *usage != Usage::default()),
+            usage: usage.filter(|usage| !usage.is_nothing()),
             answer_bytes,
             says_why,
             body,

@@ -310,7 +310,7 @@ impl Watch {
     fn chunk(&mut self, data: &[u8], chunk: &Chunk<'_>, out: &mut BytesMut) {
         let declared = chunk.declared().and_then(|raw| Usage::read(raw.get()));
         // Zeros are what some servers write before they have counted.
-        if let Some(usage) = declared.filter(|usage| *usage != Usage::default()) {
+        if let Some(usage) = declared.filter(|usage| !usage.is_nothing()) {
             self.usage = Some(usage);
         }
         let choices = &chunk.choices;
@@ -352,7 +352,7 @@ impl Watch {
             }
             // Null, and the zeros that Ollama puts on every chunk, came only
             // because the gateway asked.
-            if read.is_none_or(|usage| usage == Usage::default()) {
+            if read.is_none_or(|usage| usage.is_nothing()) {
                 usage_member = member_span(data, "usage", &span_of(data, raw));
             }
         }

@@ -246,6 +246,14 @@ pub(super) fn tell(answer: &Answer) -> String {
             cached_tokens,
             cache_write_tokens,
             reasoning_tokens,
+            // The cases of usage have these.
+            cache_write_1h_tokens: _,
+            cached_completion_tokens: _,
+            audio_prompt_tokens: _,
+            audio_completion_tokens: _,
+            image_prompt_tokens: _,
+            image_completion_tokens: _,
+            cost: _,
         } = usage;
         writeln!(out, "usage prompt={prompt_tokens} completion={completion_tokens} total={total_tokens} cached={cached_tokens} written={cache_write_tokens} reasoning={reasoning_tokens}").unwrap();
     }

@@ -167,7 +167,7 @@ fn a_text_is_a_message() {
         total_tokens: 105,
         cached_tokens: 60,
         cache_write_tokens: 30,
-        reasoning_tokens: 0,
+        ..Usage::default()
     };
     let events = [
         start(),

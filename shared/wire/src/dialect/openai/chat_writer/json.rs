@@ -50,24 +50,33 @@ pub(crate) fn put_number(number: u64, out: &mut BytesMut) {
 }
 
 /// OpenAI's usage object. `cache_write_tokens` is its newest member; clients that do
-/// not know it skip it.
+/// not know it skip it. The rarer parts are there when there is something in them.
 pub(in super::super) fn put_usage(usage: &Usage, out: &mut BytesMut) {
+    let always = |name: &'static [u8], count: u64| (name, Some(count));
+    let rarely = |name: &'static [u8], count: u64| (name, Some(count).filter(|n| *n > 0));
     for (name, count) in [
-        (&b"{\"prompt_tokens\":"[..], usage.prompt_tokens),
-        (b",\"completion_tokens\":", usage.completion_tokens),
-        (b",\"total_tokens\":", usage.total_tokens),
-        (
+        always(b"{\"prompt_tokens\":", usage.prompt_tokens),
+        always(b",\"completion_tokens\":", usage.completion_tokens),
+        always(b",\"total_tokens\":", usage.total_tokens),
+        always(
             b",\"prompt_tokens_details\":{\"cached_tokens\":",
             usage.cached_tokens,
         ),
-        (b",\"cache_write_tokens\":", usage.cache_write_tokens),
-        (
+        always(b",\"cache_write_tokens\":", usage.cache_write_tokens),
+        rarely(b",\"audio_tokens\":", usage.audio_prompt_tokens),
+        rarely(b",\"image_tokens\":", usage.image_prompt_tokens),
+        always(
             b"},\"completion_tokens_details\":{\"reasoning_tokens\":",
             usage.reasoning_tokens,
         ),
+        rarely(b",\"cached_tokens\":", usage.cached_completion_tokens),
+        rarely(b",\"audio_tokens\":", usage.audio_completion_tokens),
+        rarely(b",\"image_tokens\":", usage.image_completion_tokens),
     ] {
-        out.put_slice(name);
-        put_number(count, out);
+        if let Some(count) = count {
+            out.put_slice(name);
+            put_number(count, out);
+        }
     }
     out.put_slice(b"}}");
 }

@@ -81,6 +81,7 @@ fn thinking_and_tool() -> Vec<Event<'static>> {
             cached_tokens: 10,
             cache_write_tokens: 5,
             reasoning_tokens: 2,
+            ..Usage::default()
         }),
         Event::End,
     ]
