@@ -236,6 +236,10 @@ fn output_config(root: &Object<'_>, rules: Rules<'_>) -> Result<(), Refusal> {
     let Some(format) = config.object("format")? else {
         return Ok(());
     };
+    if rules.no_format() {
+        let words = "This model does not support output_config.format.";
+        return Err(Refusal::new(400, words));
+    }
     format.only(&["type", "schema"])?;
     format.required("type")?;
     format.one_of("type", &["json_schema"])?;
