@@ -24,6 +24,7 @@ fn options() -> WriterOptions {
         include_usage: true,
         id: "resp-1".to_owned(),
         created: CREATED,
+        origin: None,
     }
 }
 
@@ -52,8 +53,7 @@ pub fn check(told: &Told, input: usize) {
     for event in events(&completion, told.is_complete()) {
         assert_eq!(event["object"], "text_completion");
     }
-    let model = options().model;
-    let reply = write_chat_reply(&told.answer, &names, &model, CREATED, "resp-1");
+    let reply = write_chat_reply(&told.answer, &names, &options());
     must_be_object("a chat completion", &reply);
     let texts = write_completion_reply(&told.answer, None, &model, CREATED, "resp-1");
     must_be_object("a completion", &texts);

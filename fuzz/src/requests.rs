@@ -387,6 +387,7 @@ fn check_anthropic(chat: &Chat, data: &[u8], draw: &mut Draw) {
         default_max_tokens: 4096,
         auto_cache: draw.once_in(2),
         inline_system: draw.once_in(2),
+        origin: Origin::of(1, "https://upstream.example", "other"),
         recall: &recall,
     };
     let Some(body) = check_one("a message request", anthropic::write(chat, &target), data) else {

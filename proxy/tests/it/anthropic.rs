@@ -2,9 +2,13 @@
 //! turns that alternate. The simulator refuses what the vendor would refuse, a thought
 //! with a wrong signature among it.
 
-use serde_json::{Value, json};
-use sim::{Flavor, Options, Script};
+mod schema;
+mod signatures;
 
+use serde_json::{Value, json};
+use sim::{Flavor, Options, Script, Sim};
+
+use crate::process::Process;
 use crate::scene::{Answer, MODEL, Props, Scene, chat, with};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -40,7 +44,11 @@ async fn scene(model: &Value) -> Scene {
 
 /// The body of the last message.
 fn sent(scene: &Scene) -> Value {
-    let request = scene.sim.last_request().unwrap();
+    sent_to(&scene.sim)
+}
+
+fn sent_to(sim: &Sim) -> Value {
+    let request = sim.last_request().unwrap();
     assert_eq!(request.path, "/v1/messages");
     serde_json::from_slice(&request.body).unwrap()
 }
@@ -111,9 +119,8 @@ fn next(question: &Value, said: &Value) -> Value {
     with(question.clone(), &json!({"messages": messages}))
 }
 
-/// The thoughts in the assistant's turn of the last request.
-fn thoughts(scene: &Scene) -> Vec<Value> {
-    let body = sent(scene);
+/// The thoughts in the assistant's turn of a request.
+fn thoughts(body: &Value) -> Vec<Value> {
     let turn = &body["messages"][1];
     assert_eq!(turn["role"], "assistant", "{body}");
     let blocks = turn["content"].as_array().unwrap();
@@ -135,18 +142,18 @@ const WAYS: [(bool, &str); 4] = [
 #[tokio::test]
 async fn b16_signed_thoughts_that_come_back_go_on_unchanged() {
     for (stream, script) in WAYS {
-        let scene = scene(&json!({"actual_model": THINKER})).await;
+        let mut scene = scene(&json!({"actual_model": THINKER})).await;
         let question = with(question(), &json!({"stream": stream}));
         let got = ask(&scene, &question, script).await;
         let said = message(&got, stream);
         assert_eq!(said["reasoning_content"], "Let me think.", "{said}");
         let body = sent(&scene);
         assert_eq!(body["thinking"]["type"], "enabled", "{body}");
-        // Another gateway: nothing is remembered here, all of it comes from the client.
-        let scene = self::scene(&json!({"actual_model": THINKER})).await;
+        // Another process: nothing is remembered there, all of it comes from the client.
+        scene.gateway = Process::gateway(scene.ground.folder.path(), &[]).await;
         let got = scene.post(CHAT, &next(&question, &said)).await;
         assert_eq!(got.status, 200, "{stream} {script}: {got:?}");
-        let thoughts = thoughts(&scene);
+        let thoughts = thoughts(&sent(&scene));
         assert_eq!(thoughts.len(), if script.is_empty() { 1 } else { 2 });
         let last = thoughts.last().unwrap();
         assert_eq!(last["thinking"], "Let me think.");
@@ -167,7 +174,7 @@ async fn b17_thoughts_that_the_client_drops_are_recalled() {
         }
         let got = scene.post(CHAT, &next(&question, &said)).await;
         assert_eq!(got.status, 200, "{stream} {script}: {got:?}");
-        let thoughts = thoughts(&scene);
+        let thoughts = thoughts(&sent(&scene));
         assert_eq!(thoughts.len(), if script.is_empty() { 1 } else { 2 });
         assert_eq!(thoughts.last().unwrap()["thinking"], "Let me think.");
         assert_eq!(sent(&scene)["thinking"]["type"], "enabled");
@@ -182,7 +189,7 @@ async fn b17_without_its_thoughts_a_call_is_answered_without_thinking() {
     let said = json!({"role": "assistant", "content": null, "tool_calls": [call]});
     let got = scene.post(CHAT, &next(&question(), &said)).await;
     assert_eq!(got.status, 200, "{got:?}");
-    assert_eq!(thoughts(&scene), [] as [Value; 0]);
+    assert_eq!(thoughts(&sent(&scene)), [] as [Value; 0]);
     assert_eq!(sent(&scene)["thinking"]["type"], "disabled");
 }
 
@@ -375,100 +382,5 @@ async fn b14_b15_a_ping_is_no_event_and_a_refusal_is_a_filter() {
                     .is_none_or(str::is_empty)
             );
         }
-    }
-}
-
-/// A person, whose form the answer is to have.
-fn person() -> Value {
-    json!({"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
-           "required": ["name", "age"], "additionalProperties": false})
-}
-
-fn of_schema() -> Value {
-    json!({"type": "json_schema", "json_schema": {"name": "person", "strict": true, "schema": person()}})
-}
-
-/// The text, the reasons to end and whether anything is said of a tool.
-fn text_and_end(got: &Answer, stream: bool) -> (String, Vec<Value>, bool) {
-    assert_eq!(got.status, 200, "{got:?}");
-    let tool = got.body.contains("tool") || got.body.contains("answer_as_json");
-    if !stream {
-        let choice = &got.json()["choices"][0];
-        let text = choice["message"]["content"].as_str().unwrap().to_owned();
-        return (text, vec![choice["finish_reason"].clone()], tool);
-    }
-    let chunks = got.chunks();
-    let finish = |chunk: &Value| chunk["choices"][0]["finish_reason"].clone();
-    let reasons = chunks.iter().map(finish).filter(Value::is_string).collect();
-    (got.streamed_text(), reasons, tool)
-}
-
-#[tokio::test]
-async fn an_older_model_keeps_a_schema_because_a_tool_demands_it() {
-    let scene = scene(&json!({"actual_model": OLDER})).await;
-    let bare = json!({"type": "json_object", "schema": person()});
-    for format in [of_schema(), bare] {
-        for stream in [false, true] {
-            let asked = json!({"model": MODEL, "messages": [user("Who is Ann?")],
-                               "response_format": format, "stream": stream});
-            let got = scene.post(CHAT, &asked).await;
-            let (text, reasons, tool) = text_and_end(&got, stream);
-            let answer: Value = serde_json::from_str(&text).unwrap();
-            assert_eq!(answer, json!({"name": "Ann", "age": 1}));
-            assert_eq!(reasons, ["stop"], "{stream}");
-            assert!(!tool, "{got:?}");
-            let body = sent(&scene);
-            let name = &body["tools"][0]["name"];
-            let choice = json!({"type": "tool", "name": name, "disable_parallel_tool_use": true});
-            assert_eq!(body["tool_choice"], choice, "{body}");
-            assert_eq!(body["tools"][0]["input_schema"], person(), "{body}");
-            assert!(body.get("system").is_none(), "{body}");
-        }
-    }
-}
-
-/// A tool of that name in the history is another tool.
-#[tokio::test]
-async fn the_demanded_tool_is_never_one_of_the_callers() {
-    let scene = scene(&json!({"actual_model": OLDER})).await;
-    let function = json!({"name": "answer_as_json", "arguments": "{}"});
-    let call = json!({"id": "c1", "type": "function", "function": function});
-    let messages = json!([
-        user("hi"), {"role": "assistant", "content": null, "tool_calls": [call]},
-        {"role": "tool", "tool_call_id": "c1", "content": "x"}, user("Who is Ann?"),
-    ]);
-    let asked = json!({"model": MODEL, "messages": messages, "response_format": of_schema()});
-    let got = scene.post(CHAT, &asked).await;
-    let (text, reasons, _) = text_and_end(&got, false);
-    assert!(text.contains(r#""name":"Ann""#), "{text}");
-    assert_eq!(reasons, ["stop"]);
-    let body = sent(&scene);
-    assert_eq!(body["tools"][0]["name"], "answer_as_json", "{body}");
-    assert_ne!(body["tool_choice"]["name"], "answer_as_json", "{body}");
-}
-
-#[tokio::test]
-async fn a_schema_is_asked_for_in_words_where_no_tool_can_be_demanded() {
-    let thinker = "claude-3-7-sonnet-20250219";
-    for (model, more) in [
-        (thinker, json!({"reasoning_effort": "low"})),
-        (OLDER, json!({"tools": [tool("get_weather")]})),
-    ] {
-        let scene = scene(&json!({"actual_model": model})).await;
-        let asked =
-            json!({"model": MODEL, "messages": [user("hi")], "response_format": of_schema()});
-        let got = scene.post(CHAT, &with(asked, &more)).await;
-        assert_eq!(got.status, 200, "{got:?}");
-        let body = sent(&scene);
-        assert!(body.get("tool_choice").is_none(), "{body}");
-        assert!(
-            !body["tools"].to_string().contains("answer_as_json"),
-            "{body}"
-        );
-        let system = body["system"].as_str().unwrap();
-        assert!(
-            system.contains("JSON schema") && system.contains("age"),
-            "{body}"
-        );
     }
 }

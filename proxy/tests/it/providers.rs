@@ -366,3 +366,30 @@ async fn tool_calls_pass_whole_and_streamed() {
         );
     }
 }
+
+/// The simulated DeepInfra refuses the role and, as Together, the newer limit.
+#[tokio::test]
+async fn what_only_openai_knows_goes_as_the_provider_knows_it() {
+    let messages = json!([
+        {"role": "developer", "content": "Be brief."}, {"role": "user", "content": "hi"},
+    ]);
+    let asked = json!({"messages": messages, "max_completion_tokens": 60});
+    for flavor in SAME_DIALECT {
+        let scene = Scene::of(flavor).await;
+        let got = scene.chat("", asked.clone()).await;
+        assert_eq!(got.status, 200, "{flavor:?}: {got:?}");
+        let (_, body) = sent(&scene.sim);
+        let role = match flavor {
+            Flavor::OpenAi => "developer",
+            _ => "system",
+        };
+        assert_eq!(body["messages"][0]["role"], role, "{flavor:?}: {body}");
+        assert_eq!(body["messages"][0]["content"], "Be brief.", "{flavor:?}");
+        let (limit, other) = match flavor {
+            Flavor::Together | Flavor::DeepInfra => ("max_tokens", "max_completion_tokens"),
+            _ => ("max_completion_tokens", "max_tokens"),
+        };
+        assert_eq!(body[limit], 60, "{flavor:?}: {body}");
+        assert!(body[other].is_null(), "{flavor:?}: {body}");
+    }
+}

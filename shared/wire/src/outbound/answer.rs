@@ -226,7 +226,7 @@ impl AnswerForm {
         let body = match echoes {
             None => {
                 let only = answers.first().cloned().unwrap_or_default();
-                write_chat_reply(&only, names, &options.model, options.created, &options.id)
+                write_chat_reply(&only, names, options)
             }
             Some(echoes) => {
                 let echo = |n: usize| echoes.get(n).and_then(Option::as_deref);

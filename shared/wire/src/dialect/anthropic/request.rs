@@ -23,7 +23,7 @@ use self::messages::Transcript;
 use self::think::Plan;
 use self::tools::Tools;
 use super::model::{Model, Sampling};
-use crate::hub::{Chat, Note, Refusal, ResponseFormat, Thinking, ToolNames, Written};
+use crate::hub::{Chat, Note, Origin, Refusal, ResponseFormat, Thinking, ToolNames, Written};
 
 /// Longest tool name in bytes that the vendor takes.
 const LONGEST_NAME: usize = 128;
@@ -51,6 +51,8 @@ pub struct Target<'a> {
     /// System messages after the first turn stay where they are. Otherwise they move to
     /// the system text.
     pub inline_system: bool,
+    /// Whose signatures the vendor takes; thinking of any other is left out.
+    pub origin: Origin,
     /// The signed thinking that led to the call of this id, the caller's, when it was
     /// kept: most callers do not send it back.
     pub recall: &'a dyn Fn(&str) -> Option<Vec<Thinking>>,

@@ -2,6 +2,7 @@
 
 use super::cases::one;
 use super::*;
+use crate::hub::Origin;
 use crate::outbound::{AnswerForm, Dialect};
 
 /// The chunk of one delta.
@@ -103,4 +104,40 @@ end
         let answer = whole(WholeFrom::OpenAi, &done.unwrap().unwrap().body);
         assert_eq!(tell(&answer), expected, "{is_stream}");
     }
+}
+
+/// Signed and unreadable blocks come with an id that says whose they are, and only to a
+/// writer that knows it.
+#[test]
+fn b16_proofs_say_whose_they_are() {
+    let case = one("anthropic/redacted-thinking");
+    let origin = Origin::of(1, "https://api.anthropic.com", "claude-sonnet-4-5");
+    let options = || WriterOptions {
+        origin: Some(origin),
+        ..options()
+    };
+    let writer = StreamTo::Chat(ChatWriter::new(options()));
+    let (stream, _, _) = translate(&case, writer, &[case.stream]);
+    let form = AnswerForm::Chat(Dialect::Anthropic);
+    let replies = [(Bytes::from_static(case.whole.unwrap()), false)];
+    let names = ToolNames::default();
+    let done = form.completed(&replies, &options(), &names, None);
+    let reply = String::from_utf8(done.unwrap().unwrap().body.to_vec()).unwrap();
+    let answer = collected(case.reader(), case.stream);
+    let mut proofs = 0;
+    for block in &answer.choices[0].reasoning {
+        let proof = match block {
+            Thinking::Plain { signature, .. } => signature.as_deref(),
+            Thinking::Redacted { data } => Some(data.as_str()),
+        };
+        let Some(proof) = proof else { continue };
+        proofs += 1;
+        let id = format!("\"id\":\"{}\"", origin.id(proof));
+        assert_eq!(Origin::read(&origin.id(proof)), Some(origin));
+        assert_eq!(stream.matches(&id).count(), 1, "{id} in {stream}");
+        assert_eq!(reply.matches(&id).count(), 1, "{id} in {reply}");
+    }
+    assert!(proofs > 1);
+    let (stream, _, _) = translate(&case, chat(), &[case.stream]);
+    assert!(!stream.contains("\"by_"), "{stream}");
 }
