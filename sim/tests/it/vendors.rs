@@ -403,10 +403,7 @@ async fn what_a_vendor_does_not_document_is_refused_there_alone() {
     for flavor in Flavor::OPENAI_FORMAT {
         let sim = start(flavor).await;
         for (extra, known) in [
-            (
-                &developer,
-                !matches!(flavor, Flavor::DeepInfra | Flavor::Ollama),
-            ),
+            (&developer, flavor != Flavor::DeepInfra),
             (
                 &limit,
                 !matches!(flavor, Flavor::DeepInfra | Flavor::Together),

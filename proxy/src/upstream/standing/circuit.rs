@@ -371,7 +371,11 @@ mod tests {
         };
         assert_eq!(asked(1000, 5000), Some(6000), "news");
         assert!(circuit.to_save(1, "m").is_some());
-        assert_eq!(asked(2000, 1000), None, "it is left alone for longer already");
+        assert_eq!(
+            asked(2000, 1000),
+            None,
+            "it is left alone for longer already"
+        );
         assert!(circuit.to_save(1, "m").is_none());
         assert_eq!(asked(3000, 9000), None, "no news");
         let row = circuit.to_save(1, "m").unwrap();
