@@ -55,7 +55,7 @@ pub fn check(told: &Told, input: usize) {
     }
     let reply = write_chat_reply(&told.answer, &names, &options());
     must_be_object("a chat completion", &reply);
-    let texts = write_completion_reply(&told.answer, None, &model, CREATED, "resp-1");
+    let texts = write_completion_reply(&told.answer, None, &options().model, CREATED, "resp-1");
     must_be_object("a completion", &texts);
 
     if told.is_complete() && can_be_compared(&told.answer) {

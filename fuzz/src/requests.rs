@@ -11,7 +11,7 @@ use wire::dialect::openai::{
 };
 use wire::dialect::runpod::{JobRoute, Policy, Worker, job};
 use wire::dialect::{anthropic, ollama};
-use wire::hub::{Chat, Part, Refusal, Thinking, Written};
+use wire::hub::{Chat, Origin, Part, Refusal, Thinking, Written};
 use wire::provider::Call;
 
 use crate::draw::Draw;

@@ -379,15 +379,18 @@ async fn what_only_openai_knows_goes_as_the_provider_knows_it() {
         let got = scene.chat("", asked.clone()).await;
         assert_eq!(got.status, 200, "{flavor:?}: {got:?}");
         let (_, body) = sent(&scene.sim);
-        let role = match flavor {
-            Flavor::OpenAi => "developer",
-            _ => "system",
+        let role = if flavor == Flavor::OpenAi {
+            "developer"
+        } else {
+            "system"
         };
         assert_eq!(body["messages"][0]["role"], role, "{flavor:?}: {body}");
         assert_eq!(body["messages"][0]["content"], "Be brief.", "{flavor:?}");
-        let (limit, other) = match flavor {
-            Flavor::Together | Flavor::DeepInfra => ("max_tokens", "max_completion_tokens"),
-            _ => ("max_completion_tokens", "max_tokens"),
+        let older = [Flavor::Together, Flavor::DeepInfra].contains(&flavor);
+        let (limit, other) = if older {
+            ("max_tokens", "max_completion_tokens")
+        } else {
+            ("max_completion_tokens", "max_tokens")
         };
         assert_eq!(body[limit], 60, "{flavor:?}: {body}");
         assert!(body[other].is_null(), "{flavor:?}: {body}");

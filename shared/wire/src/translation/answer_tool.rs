@@ -126,10 +126,12 @@ mod tests {
     fn told<'a>(events: &[Event<'a>]) -> Vec<Event<'a>> {
         let mut names = ToolNames::default();
         names.demand_answer("answer");
-        let mut tool = AnswerTool::of(&names).unwrap();
+        let mut tool = AnswerTool::of(&names);
         let mut told = Vec::new();
         for event in events {
-            tool.event(event.clone(), &mut |event| told.push(event));
+            if let Some(tool) = &mut tool {
+                tool.event(event.clone(), &mut |event| told.push(event));
+            }
         }
         told
     }
