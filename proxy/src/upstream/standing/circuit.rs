@@ -378,17 +378,17 @@ mod tests {
         );
         assert!(circuit.to_save(1, "m").is_none());
         assert_eq!(asked(3000, 9000), None, "no news");
-        let row = circuit.to_save(1, "m").unwrap();
-        assert_eq!((row.opened_at, row.open_until), (1, 13));
-        assert_eq!(row.last_error.as_deref(), Some("rate_limit"));
-        let again = Circuit::new(Some(&row));
+        let times = |row: &CircuitRow| (row.opened_at, row.open_until);
+        let row = circuit.to_save(1, "m");
+        assert_eq!(row.as_ref().map(times), Some((1, 13)));
+        let again = Circuit::new(row.as_ref());
         assert!(matches!(again.state(11_999), State::Open { .. }));
         // A probe that fails opens it anew, which is news and is saved.
         assert_eq!(circuit.enter(12_000, false), Some(Entry::Probe));
         let anew = circuit.failed(Entry::Probe, 12_000, "upstream_failed", None, &LIMITS);
         assert_eq!(anew, Some(12_500));
-        let row = circuit.to_save(1, "m").unwrap();
-        assert_eq!((row.opened_at, row.open_until), (12, 13));
+        let row = circuit.to_save(1, "m");
+        assert_eq!(row.as_ref().map(times), Some((12, 13)));
     }
 
     #[test]
