@@ -184,7 +184,10 @@ fn check_chunks(out: &[u8], complete: bool) {
         seen.sort_unstable();
         finished.sort_unstable();
         assert_eq!(seen, finished, "every choice finishes");
-        let nothing = calls.iter().flatten().any(|text| text.trim_ascii().is_empty());
+        let nothing = calls
+            .iter()
+            .flatten()
+            .any(|text| text.trim_ascii().is_empty());
         assert!(!nothing, "a call without arguments");
     }
 }
