@@ -245,8 +245,14 @@ impl Provider {
         (self, Cow::Borrowed(base))
     }
 
-    /// A pasted call URL means its base.
+    /// A pasted call URL means its base, and so does one that ends in the middle of
+    /// `/chat/completions`.
     fn without_call<'p>(&self, path: &'p str) -> &'p str {
+        if let Some(version) = path.strip_suffix("/chat")
+            && names_a_version(version)
+        {
+            return version;
+        }
         [self.chat, self.completions, self.embeddings, self.models]
             .into_iter()
             .flatten()
