@@ -11,7 +11,7 @@ help:
 	@echo 'make test-real  the gateway over a genuine llama.cpp server, built here once'
 	@echo 'make lint       format, clippy, dependency directions, licences'
 	@echo 'make audit      known vulnerabilities of the dependencies (needs the network)'
-	@echo 'make fuzz       laws of the wire formats on made-up bytes (needs nightly Rust; TIME=30)'
+	@echo 'make fuzz       laws of the wire formats on made-up bytes (TIME=30)'
 	@echo 'make bench      the table of docs/benchmarks.md, measured on this machine'
 	@echo 'make build      release build of both programs'
 	@echo 'make image      container image (needs docker)'

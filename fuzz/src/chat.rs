@@ -24,6 +24,7 @@ fn options() -> WriterOptions {
         include_usage: true,
         id: "resp-1".to_owned(),
         created: CREATED,
+        origin: None,
     }
 }
 
@@ -52,10 +53,9 @@ pub fn check(told: &Told, input: usize) {
     for event in events(&completion, told.is_complete()) {
         assert_eq!(event["object"], "text_completion");
     }
-    let model = options().model;
-    let reply = write_chat_reply(&told.answer, &names, &model, CREATED, "resp-1");
+    let reply = write_chat_reply(&told.answer, &names, &options());
     must_be_object("a chat completion", &reply);
-    let texts = write_completion_reply(&told.answer, None, &model, CREATED, "resp-1");
+    let texts = write_completion_reply(&told.answer, None, &options().model, CREATED, "resp-1");
     must_be_object("a completion", &texts);
 
     if told.is_complete() && can_be_compared(&told.answer) {
@@ -184,7 +184,10 @@ fn check_chunks(out: &[u8], complete: bool) {
         seen.sort_unstable();
         finished.sort_unstable();
         assert_eq!(seen, finished, "every choice finishes");
-        let nothing = calls.iter().flatten().any(|text| text.trim_ascii().is_empty());
+        let nothing = calls
+            .iter()
+            .flatten()
+            .any(|text| text.trim_ascii().is_empty());
         assert!(!nothing, "a call without arguments");
     }
 }

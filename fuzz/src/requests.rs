@@ -11,7 +11,7 @@ use wire::dialect::openai::{
 };
 use wire::dialect::runpod::{JobRoute, Policy, Worker, job};
 use wire::dialect::{anthropic, ollama};
-use wire::hub::{Chat, Part, Refusal, Thinking, Written};
+use wire::hub::{Chat, Origin, Part, Refusal, Thinking, Written};
 use wire::provider::Call;
 
 use crate::draw::Draw;
@@ -104,7 +104,8 @@ pub fn check_edited(data: &[u8]) {
 fn check_members(call: Call, before: &Members, after: &Members, target: &Target<'_>, told: &str) {
     let mut edited = EDITED.to_vec();
     let leads = call == Call::Chat && target.defaults.system_prompt.is_some();
-    if leads {
+    let renames = call == Call::Chat && target.only_system;
+    if leads || renames {
         edited.push("messages");
     }
     assert_eq!(after.without(&edited), before.without(&edited), "{told}");
@@ -115,18 +116,40 @@ fn check_members(call: Call, before: &Members, after: &Members, target: &Target<
             assert_eq!(after.get(name), Some(value), "{told}");
         }
     }
+    if !leads && !renames {
+        return;
+    }
+    let (was, is) = (messages(before, renames), messages(after, renames));
     if leads {
-        let list = |members: &Members| -> Vec<Box<serde_json::value::RawValue>> {
-            let text = members.get("messages").expect("messages");
-            serde_json::from_str(text).expect("a list")
-        };
-        let (was, is) = (list(before), list(after));
         let same = was.iter().rev().zip(is.iter().rev());
-        let same = same.take_while(|(a, b)| a.get() == b.get()).count();
+        let same = same.take_while(|(a, b)| a == b).count();
         // The prompt is a message of its own, or part of the first one.
         assert!(same + 1 >= is.len() && is.len() >= was.len(), "{told}");
-        assert!(is[0].get().contains("Be \\\"brief\\\".\\n"), "{told}");
+        assert!(is[0].contains("Be \\\"brief\\\".\\n"), "{told}");
+    } else {
+        assert_eq!(is, was, "{told}");
     }
+}
+
+/// The messages as they are written; where the role `developer` is to be `system`, those
+/// of either are written anew, so that they can be compared.
+fn messages(members: &Members, renames: bool) -> Vec<String> {
+    let text = members.get("messages").expect("messages");
+    let all: Vec<Box<serde_json::value::RawValue>> = serde_json::from_str(text).expect("a list");
+    let written = all.iter().map(|message| {
+        let mut read: serde_json::Value = match serde_json::from_str(message.get()) {
+            Ok(read) if renames => read,
+            _ => return message.get().to_owned(),
+        };
+        match read["role"].as_str() {
+            Some("developer" | "system") => {
+                read["role"] = "system".into();
+                read.to_string()
+            }
+            _ => message.get().to_owned(),
+        }
+    });
+    written.collect()
 }
 
 /// A body that is so long that only its outline is read is edited like a short one.
@@ -387,6 +410,7 @@ fn check_anthropic(chat: &Chat, data: &[u8], draw: &mut Draw) {
         default_max_tokens: 4096,
         auto_cache: draw.once_in(2),
         inline_system: draw.once_in(2),
+        origin: Origin::of(1, "https://upstream.example", "other"),
         recall: &recall,
     };
     let Some(body) = check_one("a message request", anthropic::write(chat, &target), data) else {

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use wire::dialect::openai::beginning;
-use wire::hub::Thinking;
+use wire::hub::{Origin, Thinking};
 
 /// Bytes of reasoning kept.
 const SPACE: u64 = 64 * 1024 * 1024;
@@ -21,15 +21,15 @@ const EXPECTED: usize = 10_000;
 /// that came of it. Ids alone are not unique with every server.
 type Key = (u64, String);
 
-/// One conversation with one model at one endpoint.
+/// One conversation with whom its reasoning was signed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Thread(u64);
 
 impl Thread {
-    /// The conversation that `body` goes on with, at `endpoint` with `model`.
-    pub(crate) fn of(endpoint: i64, model: &str, body: &[u8]) -> Self {
+    /// The conversation that `body` goes on with, at `origin`.
+    pub(crate) fn of(origin: Origin, body: &[u8]) -> Self {
         let begins = beginning(body).unwrap_or_default();
-        Self(HASHER.hash_one((endpoint, model, begins)))
+        Self(HASHER.hash_one((origin, begins)))
     }
 }
 

@@ -36,6 +36,9 @@ pub struct Options {
     /// Check requests as the vendor does. Without it only what a canned answer depends on
     /// is looked for, and the model is always `sim-model`: for benchmarks.
     pub validate: bool,
+    /// Whose signatures of thinking it takes: those of simulators with the same number, by
+    /// the same model.
+    pub signer: u64,
     /// How many of the latest requests are kept with their bodies; 0 keeps none.
     pub record: usize,
     /// What every call is told to do, unless it brings a script of its own.
@@ -54,6 +57,7 @@ impl Default for Options {
             key: None,
             models: Vec::new(),
             validate: true,
+            signer: 0,
             record: 1000,
             script: Script::default(),
             patience: Duration::from_secs(20),
@@ -116,6 +120,7 @@ impl Sim {
                 options.models
             },
             options.validate,
+            options.signer,
             options.script,
             Arc::new(Recorder::new(options.record)),
         ));

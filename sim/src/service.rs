@@ -54,6 +54,8 @@ pub(crate) struct Service {
     /// Jobs of a simulated RunPod.
     pub(crate) jobs: Jobs,
     validate: bool,
+    /// See [`crate::Options::signer`].
+    signer: u64,
     script: Mutex<Arc<Script>>,
     canned: Mutex<HashMap<CannedKey, Arc<Reply>>>,
 }
@@ -64,6 +66,7 @@ impl Service {
         key: Option<String>,
         models: Vec<String>,
         validate: bool,
+        signer: u64,
         script: Script,
         recorder: Arc<Recorder>,
     ) -> Service {
@@ -76,6 +79,7 @@ impl Service {
             loaded: Loaded::default(),
             jobs: Jobs::default(),
             validate,
+            signer,
             script: Mutex::new(Arc::new(script)),
             canned: Mutex::default(),
         }
@@ -216,7 +220,7 @@ impl Service {
             }
         };
         if self.validate {
-            let facts = validate::facts(voice.flavor, call, &self.models(), body);
+            let facts = validate::facts(voice.flavor, call, &self.models(), self.signer, body);
             let facts = facts.and_then(|facts| self.loaded(call, facts, script));
             return Arc::new(match facts {
                 Ok(facts) => reply::to_call(voice.flavor, call, &facts, script, body),

@@ -23,6 +23,7 @@ pub(crate) fn facts(
     flavor: Flavor,
     call: Call,
     models: &[String],
+    signer: u64,
     body: &[u8],
 ) -> Result<Facts, Refusal> {
     let value: Value = serde_json::from_slice(body).map_err(|error| {
@@ -33,7 +34,7 @@ pub(crate) fn facts(
         return Err(Refusal::new(400, "The body must be a JSON object."));
     };
     let facts = match call {
-        Call::Messages | Call::CountTokens => anthropic::facts(call, map),
+        Call::Messages | Call::CountTokens => anthropic::facts(call, map, signer),
         Call::Chat | Call::Completions | Call::Embeddings => checked(flavor, call, map),
         Call::Native(native) => ollama::facts(native, map),
     };
@@ -150,6 +151,14 @@ fn generation(fields: &Fields<'_>, facts: &mut Facts) -> Result<(), Refusal> {
     fields.number("presence_penalty", -2.0, 2.0)?;
     fields.integer("max_tokens", 0)?;
     fields.integer("max_completion_tokens", 1)?;
+    if fields.present("max_completion_tokens")
+        && matches!(flavor, Flavor::Together | Flavor::DeepInfra)
+    {
+        // Neither documents it. Taken without a word, it would be a limit that nobody keeps.
+        let message = "Unrecognized parameter: 'max_completion_tokens'.";
+        let field = "max_completion_tokens";
+        return Err(Refusal::field(field, Some("unknown_parameter"), message));
+    }
     fields.integer("seed", i64::MIN)?;
     fields.stop()?;
     if let Some(n) = fields.integer("n", 1)?

@@ -222,7 +222,7 @@ impl Desk<'_> {
             body.entry("model").or_insert_with(|| json!(served));
         }
         let bytes = Value::Object(body).to_string().into_bytes();
-        let facts = validate::facts(self.server(), call, self.models, &bytes);
+        let facts = validate::facts(self.server(), call, self.models, 0, &bytes);
         facts
             .map(|facts| (facts, bytes))
             .map_err(|refusal| self.refused(&refusal))

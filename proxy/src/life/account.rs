@@ -344,6 +344,8 @@ impl Account {
                 Usage {
                     completion_tokens,
                     total_tokens: usage.prompt_tokens + completion_tokens,
+                    // Of what it had counted, not of what it has sent.
+                    cost: None,
                     ..usage
                 }
             }

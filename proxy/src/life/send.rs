@@ -71,6 +71,7 @@ impl Errand<'_> {
             include_usage: self.form.usage,
             id: format!("{kind}{}", self.id.trim_start_matches("req_")),
             created: self.created,
+            origin: None,
         }
     }
 }

@@ -8,8 +8,9 @@ use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType};
 use store::route::{self, Known, Said};
-use wire::dialect::openai::{NativeCalls, StreamEditor};
+use wire::dialect::openai::{NativeCalls, StreamEditor, WriterOptions};
 use wire::edit::Segments;
+use wire::hub::Origin;
 use wire::normaliser::Manner;
 use wire::outbound::{AnswerForm, Completed, Failed, Inbound, LocalModel, Outbound};
 use wire::provider::{Call, Format};
@@ -29,6 +30,8 @@ pub(super) struct Order {
     /// Headers that only this call has.
     own: Vec<(HeaderName, HeaderValue)>,
     format: Format,
+    /// Who signs the answer's reasoning.
+    origin: Origin,
     thread: Option<Thread>,
     outbound: Outbound,
 }
@@ -81,15 +84,15 @@ pub(super) fn translate(
         request: &errand.accepted.request,
     };
     let thoughts = &errand.gateway.thoughts;
-    let thread = thread(errand, target, road.way.format);
+    let destination = target.destination(road);
+    let origin = destination.origin();
+    let thread = thread(errand, origin, road.way.format);
     let known = Known {
         local,
         recall: &|id| thoughts.recall(thread?, id),
         timeout: errand.gateway.timeouts.silence,
     };
-    let outbound = target
-        .destination(road)
-        .outbound(&inbound, errand.form, &known)?;
+    let outbound = destination.outbound(&inbound, errand.form, &known)?;
     let id = HeaderValue::from_str(errand.id)
         .map_err(|err| Fault::internal(format!("the request id is no header value: {err}")))?;
     for note in &outbound.notes {
@@ -101,16 +104,15 @@ pub(super) fn translate(
         id,
         own: own_headers(errand, target)?,
         format: road.way.format,
+        origin,
         thread,
         outbound,
     })
 }
 
 /// The conversation whose signed reasoning is kept; only Anthropic signs.
-fn thread(errand: &Errand<'_>, target: &Target, format: Format) -> Option<Thread> {
-    let endpoint = target.upstream.endpoint.id;
-    let model = &target.model.actual_model;
-    let of = || Thread::of(endpoint, model, &errand.accepted.body);
+fn thread(errand: &Errand<'_>, origin: Origin, format: Format) -> Option<Thread> {
+    let of = || Thread::of(origin, &errand.accepted.body);
     (format == Format::Anthropic).then(of)
 }
 
@@ -184,10 +186,18 @@ impl Order {
         let names = self.outbound.names.clone();
         let manner = errand.manner();
         let answer = &self.outbound.answer;
-        let translation = answer.translation(errand.writer(), names, manner.as_ref());
+        let translation = answer.translation(self.writer(errand), names, manner.as_ref());
         translation.map_or_else(edited, |translation| {
             Lane::Translated(Box::new(translation))
         })
+    }
+
+    /// What an answer that is translated carries of the gateway's own.
+    fn writer(&self, errand: &Errand<'_>) -> WriterOptions {
+        WriterOptions {
+            origin: Some(self.origin),
+            ..errand.writer()
+        }
     }
 
     /// The caller's answer that whole `replies` make, each with whether it came as a
@@ -206,8 +216,12 @@ impl Order {
         }
         let manner = errand.manner();
         let answer = &outbound.answer;
-        let completed =
-            answer.completed(replies, &errand.writer(), &outbound.names, manner.as_ref());
+        let completed = answer.completed(
+            replies,
+            &self.writer(errand),
+            &outbound.names,
+            manner.as_ref(),
+        );
         completed.map_err(|failed| match failed {
             Failed::Reply(fault) => relay::reply_fault(&fault, &self.target),
             Failed::Stream(fault) => relay::stream_fault(&fault, &self.target),

@@ -2,9 +2,13 @@
 //! turns that alternate. The simulator refuses what the vendor would refuse, a thought
 //! with a wrong signature among it.
 
-use serde_json::{Value, json};
-use sim::{Flavor, Options, Script};
+mod schema;
+mod signatures;
 
+use serde_json::{Value, json};
+use sim::{Flavor, Options, Script, Sim};
+
+use crate::process::Process;
 use crate::scene::{Answer, MODEL, Props, Scene, chat, with};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -12,12 +16,22 @@ const CHAT: &str = "/v1/chat/completions";
 /// A model with a thinking budget.
 const THINKER: &str = "claude-sonnet-4-5";
 
+/// A model that knows no `output_config.format`.
+const OLDER: &str = "claude-3-5-sonnet-20241022";
+
 async fn scene(model: &Value) -> Scene {
     let options = Options {
         flavor: Flavor::Anthropic,
-        models: ["sim-model", THINKER, "claude-opus-4-7", "claude-opus-4-8"]
-            .map(str::to_owned)
-            .to_vec(),
+        models: [
+            "sim-model",
+            THINKER,
+            OLDER,
+            "claude-3-7-sonnet-20250219",
+            "claude-opus-4-7",
+            "claude-opus-4-8",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         ..Options::default()
     };
     Scene::with(Props {
@@ -30,7 +44,11 @@ async fn scene(model: &Value) -> Scene {
 
 /// The body of the last message.
 fn sent(scene: &Scene) -> Value {
-    let request = scene.sim.last_request().unwrap();
+    sent_to(&scene.sim)
+}
+
+fn sent_to(sim: &Sim) -> Value {
+    let request = sim.last_request().unwrap();
     assert_eq!(request.path, "/v1/messages");
     serde_json::from_slice(&request.body).unwrap()
 }
@@ -101,9 +119,8 @@ fn next(question: &Value, said: &Value) -> Value {
     with(question.clone(), &json!({"messages": messages}))
 }
 
-/// The thoughts in the assistant's turn of the last request.
-fn thoughts(scene: &Scene) -> Vec<Value> {
-    let body = sent(scene);
+/// The thoughts in the assistant's turn of a request.
+fn thoughts(body: &Value) -> Vec<Value> {
     let turn = &body["messages"][1];
     assert_eq!(turn["role"], "assistant", "{body}");
     let blocks = turn["content"].as_array().unwrap();
@@ -125,18 +142,18 @@ const WAYS: [(bool, &str); 4] = [
 #[tokio::test]
 async fn b16_signed_thoughts_that_come_back_go_on_unchanged() {
     for (stream, script) in WAYS {
-        let scene = scene(&json!({"actual_model": THINKER})).await;
+        let mut scene = scene(&json!({"actual_model": THINKER})).await;
         let question = with(question(), &json!({"stream": stream}));
         let got = ask(&scene, &question, script).await;
         let said = message(&got, stream);
         assert_eq!(said["reasoning_content"], "Let me think.", "{said}");
         let body = sent(&scene);
         assert_eq!(body["thinking"]["type"], "enabled", "{body}");
-        // Another gateway: nothing is remembered here, all of it comes from the client.
-        let scene = self::scene(&json!({"actual_model": THINKER})).await;
+        // Another process: nothing is remembered there, all of it comes from the client.
+        scene.gateway = Process::gateway(scene.ground.folder.path(), &[]).await;
         let got = scene.post(CHAT, &next(&question, &said)).await;
         assert_eq!(got.status, 200, "{stream} {script}: {got:?}");
-        let thoughts = thoughts(&scene);
+        let thoughts = thoughts(&sent(&scene));
         assert_eq!(thoughts.len(), if script.is_empty() { 1 } else { 2 });
         let last = thoughts.last().unwrap();
         assert_eq!(last["thinking"], "Let me think.");
@@ -157,7 +174,7 @@ async fn b17_thoughts_that_the_client_drops_are_recalled() {
         }
         let got = scene.post(CHAT, &next(&question, &said)).await;
         assert_eq!(got.status, 200, "{stream} {script}: {got:?}");
-        let thoughts = thoughts(&scene);
+        let thoughts = thoughts(&sent(&scene));
         assert_eq!(thoughts.len(), if script.is_empty() { 1 } else { 2 });
         assert_eq!(thoughts.last().unwrap()["thinking"], "Let me think.");
         assert_eq!(sent(&scene)["thinking"]["type"], "enabled");
@@ -172,7 +189,7 @@ async fn b17_without_its_thoughts_a_call_is_answered_without_thinking() {
     let said = json!({"role": "assistant", "content": null, "tool_calls": [call]});
     let got = scene.post(CHAT, &next(&question(), &said)).await;
     assert_eq!(got.status, 200, "{got:?}");
-    assert_eq!(thoughts(&scene), [] as [Value; 0]);
+    assert_eq!(thoughts(&sent(&scene)), [] as [Value; 0]);
     assert_eq!(sent(&scene)["thinking"]["type"], "disabled");
 }
 

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use store::CircuitRow;
 
-use crate::crowd::{CHAT, Crowd, attempts, hello, origin, until};
+use crate::crowd::{CHAT, Crowd, attempts, hello, origin, text, until};
 use crate::scene::answer;
 use crate::store_faults::Lock;
 
@@ -399,6 +399,20 @@ async fn who_asked_to_be_left_alone_is() {
     assert_eq!(got.status, 502, "{got:?}");
     assert_eq!(got.header("x-gateway-attempts"), "1");
     assert_eq!(crowd.received(), [1, 2]);
+}
+
+/// The caller gets it, because nobody else is there; it is no sign of health.
+#[tokio::test]
+async fn an_empty_answer_is_a_failure_whoever_gets_it() {
+    let routing = json!({"strategy": "backup"});
+    let crowd = Crowd::of(1, routing, &ENV).await;
+    crowd.script(0, "empty=content");
+    for _ in 0..2 {
+        assert_eq!(text(&crowd.chat(json!({})).await), "");
+    }
+    let row = saved(&crowd).await;
+    assert_eq!(row.last_error.as_deref(), Some("upstream_empty_answer"));
+    assert_eq!(row.failures, 2);
 }
 
 #[tokio::test]

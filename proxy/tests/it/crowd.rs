@@ -77,6 +77,7 @@ impl Crowd {
             let sim = provider_with(Options {
                 flavor: member.flavor,
                 port: member.port,
+                signer: number as u64,
                 script: format!("say=from+{number}").parse().unwrap(),
                 ..Options::default()
             })

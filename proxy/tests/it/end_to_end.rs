@@ -31,6 +31,15 @@ const TYPES: [&str; ProviderKind::ALL.len()] = [
     "runpod",
 ];
 
+/// A type that is added is run too, and each one goes to its own simulator.
+#[test]
+fn every_type_is_run_over_its_own_simulator() {
+    let announced: Vec<_> = sim::Flavor::every().map(sim::Flavor::id).collect();
+    assert_eq!(announced, TYPES);
+    let ids = |kinds: &[&'static str]| kinds.iter().copied().collect::<HashSet<_>>();
+    assert_eq!(ids(&TYPES), ids(&ProviderKind::ALL.map(ProviderKind::id)));
+}
+
 /// What is run, and over what.
 struct Suite<'a> {
     /// Arguments of `tests/clients/run`.

@@ -312,9 +312,15 @@ async fn what_is_told_is_what_the_ai_queue_gets() {
         ("AI_QUEUE_SOURCE", "shop"),
     ];
     let stage = Stage::over(ground, sim, &env).await;
-    for model in ["sim-model", "a name\\nwith a line"] {
+    let (longest, longer) = ("q".repeat(200), "q".repeat(201));
+    for (model, goes) in [
+        ("sim-model", true),
+        ("a name\\nwith a line", false),
+        (&longest, true),
+        (&longer, false),
+    ] {
         let text = calls()[0].1.replace(MODEL, model);
         let came = stage.agrees(CHAT, &text).await;
-        assert_eq!(came, model == "sim-model");
+        assert_eq!(came, goes, "{model}");
     }
 }

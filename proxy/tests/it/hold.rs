@@ -196,6 +196,24 @@ async fn silence_in_the_middle_of_a_stream_is_filled() {
     }
 }
 
+/// The arguments of a custom tool are written at their end: pieces of them are no word to
+/// the caller, however often they come.
+#[tokio::test]
+async fn pieces_that_the_caller_gets_nothing_of_are_silence_too() {
+    let members = vec![Member::of(Flavor::Anthropic)];
+    let crowd = Crowd::with(members, json!({"strategy": "backup"}), &ENV).await;
+    let words = "a".repeat(2000);
+    let pieces = "tools=1 tool_fragments=2000 gap_ms=20";
+    crowd.script(0, &format!("{pieces} tool_args={{\"input\":\"{words}\"}}"));
+    let tools = json!([{"type": "custom", "custom": {"name": "note"}}]);
+    let mut caller = waiting(&crowd, &json!({"tools": tools})).await;
+    caller.sees("\"custom\"").await;
+    kept_company(&mut caller).await;
+    let seen = caller.unread();
+    assert!(!seen.contains("finish_reason\":\"tool_calls"), "{seen}");
+    assert!(!seen.contains("aaaa"), "{seen}");
+}
+
 #[tokio::test]
 async fn a_whole_answer_for_a_stream_is_waited_for_in_the_same_way() {
     let members = vec![Member::usual().model(json!({"disable_streaming": true}))];

@@ -366,3 +366,33 @@ async fn tool_calls_pass_whole_and_streamed() {
         );
     }
 }
+
+/// The simulated DeepInfra refuses the role and, as Together, the newer limit.
+#[tokio::test]
+async fn what_only_openai_knows_goes_as_the_provider_knows_it() {
+    let messages = json!([
+        {"role": "developer", "content": "Be brief."}, {"role": "user", "content": "hi"},
+    ]);
+    let asked = json!({"messages": messages, "max_completion_tokens": 60});
+    for flavor in SAME_DIALECT {
+        let scene = Scene::of(flavor).await;
+        let got = scene.chat("", asked.clone()).await;
+        assert_eq!(got.status, 200, "{flavor:?}: {got:?}");
+        let (_, body) = sent(&scene.sim);
+        let role = if flavor == Flavor::OpenAi {
+            "developer"
+        } else {
+            "system"
+        };
+        assert_eq!(body["messages"][0]["role"], role, "{flavor:?}: {body}");
+        assert_eq!(body["messages"][0]["content"], "Be brief.", "{flavor:?}");
+        let older = [Flavor::Together, Flavor::DeepInfra].contains(&flavor);
+        let (limit, other) = if older {
+            ("max_tokens", "max_completion_tokens")
+        } else {
+            ("max_completion_tokens", "max_tokens")
+        };
+        assert_eq!(body[limit], 60, "{flavor:?}: {body}");
+        assert!(body[other].is_null(), "{flavor:?}: {body}");
+    }
+}

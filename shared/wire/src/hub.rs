@@ -9,6 +9,7 @@
 mod answer;
 mod chat;
 mod event;
+mod origin;
 mod tool_names;
 
 pub use answer::{Answer, AnsweredCall, AnsweredChoice};
@@ -17,6 +18,7 @@ pub use chat::{
     Thinking, Tool, ToolChoice,
 };
 pub use event::{Event, Finish, StreamFault};
+pub use origin::Origin;
 pub use tool_names::ToolNames;
 
 use bytes::Bytes;

@@ -16,7 +16,7 @@ use crate::dialect::ollama::was_cut;
 use crate::dialect::openai::{self, BadRequest, Completion, Defaults, Request};
 use crate::dialect::runpod::{Policy, Worker};
 use crate::edit::Segments;
-use crate::hub::{Chat, Note, Refusal, Thinking, ToolNames, Written};
+use crate::hub::{Chat, Note, Origin, Refusal, Thinking, ToolNames, Written};
 use crate::provider::{Call, Format, Provider, Way};
 pub use answer::{AnswerForm, Completed, Dialect, Failed};
 pub use edited::edit_notes;
@@ -55,6 +55,8 @@ pub struct Candidate<'c> {
     pub auto_cache: bool,
     /// Anthropic: system messages after the first turn stay where they are.
     pub inline_system: bool,
+    /// Anthropic: whose signatures it takes back.
+    pub origin: Origin,
     /// Anthropic: the signed thinking that led to the tool call of this id.
     pub recall: &'c dyn Fn(&str) -> Option<Vec<Thinking>>,
     /// Ollama: how long the model stays loaded.
@@ -307,6 +309,7 @@ fn to_anthropic(chat: &Chat, candidate: &Candidate<'_>) -> Result<Written, Refus
             default_max_tokens: DEFAULT_MAX_TOKENS,
             auto_cache: candidate.auto_cache,
             inline_system: candidate.inline_system,
+            origin: candidate.origin,
             recall: candidate.recall,
         },
     )

@@ -8,6 +8,9 @@ mod base_url;
 mod model_list;
 mod vendors;
 
+use std::borrow::Cow;
+
+use crate::dialect::runpod::Lane;
 use crate::usage::CacheCounting;
 #[cfg(doc)]
 use crate::usage::Usage;
@@ -218,7 +221,7 @@ impl Provider {
     /// How `call` is put to the vendor at `base`; `None` when it does not serve it.
     #[must_use]
     pub fn way(&self, base: &BaseUrl, call: Call) -> Option<Way> {
-        let row = self.at(base);
+        let (row, base) = self.at(base);
         let line = match call {
             Call::Chat => row.chat?,
             Call::Completions => row.completions?,
@@ -226,7 +229,7 @@ impl Provider {
             Call::Models => row.models?,
         };
         Some(Way {
-            url: row.below(base, line.path),
+            url: row.below(&base, line.path),
             format: line.format,
             call: if line.as_chat { Call::Chat } else { call },
         })
@@ -236,7 +239,8 @@ impl Provider {
     /// `/pull`.
     #[must_use]
     pub fn beside(&self, base: &BaseUrl, path: &str) -> UpstreamUrl {
-        self.at(base).below(base, path)
+        let (row, base) = self.at(base);
+        row.below(&base, path)
     }
 
     fn below(&self, base: &BaseUrl, path: &str) -> UpstreamUrl {
@@ -252,18 +256,25 @@ impl Provider {
         base.with_path(format!("{}{prefix}{path}", root.unwrap_or(typed)))
     }
 
-    /// The row that holds for `base`: RunPod has two.
-    fn at(&self, base: &BaseUrl) -> &Self {
-        let is_runpod = self.id == vendors::RUNPOD.id;
-        if is_runpod && base.path().contains("/openai/v1") {
-            &vendors::RUNPOD_OPENAI
-        } else {
-            self
+    /// The row that holds for `base`, and the base itself: RunPod has two rows, and behind
+    /// the second one's whatever was pasted belongs to some call.
+    fn at<'b>(&self, base: &'b BaseUrl) -> (&Self, Cow<'b, BaseUrl>) {
+        if self.id == vendors::RUNPOD.id
+            && let Lane::OpenAi { base } = Lane::of(base)
+        {
+            return (&vendors::RUNPOD_OPENAI, Cow::Owned(base));
         }
+        (self, Cow::Borrowed(base))
     }
 
-    /// A pasted call URL means its base.
+    /// A pasted call URL means its base, and so does one that ends in the middle of
+    /// `/chat/completions`.
     fn without_call<'p>(&self, path: &'p str) -> &'p str {
+        if let Some(version) = path.strip_suffix("/chat")
+            && names_a_version(version)
+        {
+            return version;
+        }
         [self.chat, self.completions, self.embeddings, self.models]
             .into_iter()
             .flatten()

@@ -5,6 +5,7 @@
 //! after its end reaches nobody. Same-dialect answers never come here; they are edited
 //! in place ([`crate::dialect::openai::StreamEditor`]).
 
+mod answer_tool;
 mod kept;
 
 use bytes::BytesMut;
@@ -14,6 +15,7 @@ use crate::dialect::{anthropic, ollama, openai, runpod};
 use crate::hub::{Answer, Event, StreamFault, Thinking, ToolNames};
 use crate::normaliser::{Manner, Native, Normaliser, Reveal};
 use crate::usage::Usage;
+pub(crate) use answer_tool::AnswerTool;
 pub(crate) use kept::Kept;
 
 /// The upstream's side of a stream.
@@ -71,6 +73,7 @@ struct Caller {
     usage: Option<Usage>,
     answer_bytes: u64,
     says_why: bool,
+    answer_tool: Option<AnswerTool>,
     kept: Option<Kept>,
     native: Option<Native>,
     normaliser: Option<Box<Normaliser>>,
@@ -130,6 +133,7 @@ impl Translation {
             from,
             caller: Caller {
                 to,
+                answer_tool: AnswerTool::of(&names),
                 names,
                 usage: None,
                 answer_bytes: 0,
@@ -236,6 +240,16 @@ impl Translation {
 impl Caller {
     /// Takes an event as the upstream's reader tells it.
     fn take(&mut self, event: Event<'_>, out: &mut BytesMut) {
+        match self.answer_tool.take() {
+            Some(mut tool) => {
+                tool.event(event, &mut |event| self.mend(event, out));
+                self.answer_tool = Some(tool);
+            }
+            None => self.mend(event, out),
+        }
+    }
+
+    fn mend(&mut self, event: Event<'_>, out: &mut BytesMut) {
         match self.native.take() {
             Some(mut native) => {
                 self.mended = native.repaired();

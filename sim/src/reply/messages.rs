@@ -8,14 +8,14 @@ use super::chat::{fragments, unknown};
 use super::faults::garble;
 use super::{Event, quote};
 use crate::script::{Empty, Script, Usage};
-use crate::signature;
+use crate::signature::Signer;
 use crate::validate::Facts;
 
 /// The whole message.
 pub(super) fn whole(facts: &Facts, script: &Script, answer: &Answer) -> String {
     let content: Vec<String> = blocks(facts, script, answer)
         .iter()
-        .map(Block::json)
+        .map(|block| block.json(facts.signer))
         .collect();
     let ending = Ending::of(facts, answer);
     let usage = usage(script, answer, answer.completion_tokens);
@@ -50,12 +50,16 @@ pub(super) fn events(facts: &Facts, script: &Script, answer: &Answer) -> Vec<Eve
         events.push(ping());
     }
     for (index, block) in blocks.iter().enumerate() {
-        let start = format!(r#","index":{index},"content_block":{}"#, block.start());
+        let start = format!(
+            r#","index":{index},"content_block":{}"#,
+            block.start(facts.signer)
+        );
         events.push(event("content_block_start", &start));
         if index == 0 {
             events.push(ping());
         }
-        for (number, (delta, content)) in block.deltas(script).into_iter().enumerate() {
+        for (number, (delta, content)) in block.deltas(script, facts.signer).into_iter().enumerate()
+        {
             let blanks = " ".repeat(number % 4);
             let fields = format!(r#","index":{index},"delta":{{{delta}}}{blanks}"#);
             let mut event = event("content_block_delta", &fields);
@@ -96,15 +100,15 @@ enum Block<'a> {
 }
 
 impl Block<'_> {
-    fn json(&self) -> String {
+    fn json(&self, signer: Signer) -> String {
         match self {
             Block::Thinking(pieces) => {
                 let text = pieces.concat();
-                let signature = quote(&signature::of(&text));
+                let signature = quote(&signer.sign(&text));
                 let text = quote(&text);
                 format!(r#"{{"type":"thinking","thinking":{text},"signature":{signature}}}"#)
             }
-            Block::Redacted => self.start(),
+            Block::Redacted => self.start(signer),
             Block::Text(pieces) => {
                 format!(r#"{{"type":"text","text":{}}}"#, quote(&pieces.concat()))
             }
@@ -119,11 +123,11 @@ impl Block<'_> {
         }
     }
 
-    fn start(&self) -> String {
+    fn start(&self, signer: Signer) -> String {
         match self {
             Block::Thinking(_) => r#"{"type":"thinking","thinking":"","signature":""}"#.to_owned(),
             Block::Redacted => {
-                let data = quote(&signature::of(""));
+                let data = quote(&signer.sign(""));
                 format!(r#"{{"type":"redacted_thinking","data":{data}}}"#)
             }
             Block::Text(_) => r#"{"type":"text","text":""}"#.to_owned(),
@@ -136,10 +140,10 @@ impl Block<'_> {
     }
 
     /// The fields of each delta, and whether the script counts it as content.
-    fn deltas(&self, script: &Script) -> Vec<(String, bool)> {
+    fn deltas(&self, script: &Script, signer: Signer) -> Vec<(String, bool)> {
         match self {
             Block::Thinking(pieces) => {
-                let signature = quote(&signature::of(&pieces.concat()));
+                let signature = quote(&signer.sign(&pieces.concat()));
                 let last = format!(r#""type":"signature_delta","signature":{signature}"#);
                 let thoughts = pieces.iter().map(|piece| {
                     let piece = quote(piece);

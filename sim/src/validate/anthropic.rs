@@ -12,6 +12,7 @@ mod tools;
 use serde_json::{Map, Value};
 
 use super::{Call, Choice, Facts, plain_model, tokens};
+use crate::signature::Signer;
 use crate::vendor::refusal::Refusal;
 use blocks::Counted;
 use object::{Object, refuse};
@@ -55,7 +56,7 @@ enum Thinking {
     Enabled,
 }
 
-pub(super) fn facts(call: Call, map: &Map<String, Value>) -> Result<Facts, Refusal> {
+pub(super) fn facts(call: Call, map: &Map<String, Value>, signer: u64) -> Result<Facts, Refusal> {
     let root = Object::root(map);
     let counting = call == Call::CountTokens;
     let known = if counting {
@@ -72,7 +73,11 @@ pub(super) fn facts(call: Call, map: &Map<String, Value>) -> Result<Facts, Refus
     };
     let model = facts.model.clone();
     let rules = Rules::of(&model);
-    let mut counted = Counted::default();
+    facts.signer = Signer::of(signer, &model);
+    let mut counted = Counted {
+        signer: facts.signer,
+        ..Counted::default()
+    };
     if !counting {
         generation(&root, &mut facts)?;
     }
@@ -236,6 +241,10 @@ fn output_config(root: &Object<'_>, rules: Rules<'_>) -> Result<(), Refusal> {
     let Some(format) = config.object("format")? else {
         return Ok(());
     };
+    if rules.no_format() {
+        let words = "This model does not support output_config.format.";
+        return Err(Refusal::new(400, words));
+    }
     format.only(&["type", "schema"])?;
     format.required("type")?;
     format.one_of("type", &["json_schema"])?;

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::signature::Signer;
+
 /// Which call a body belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Call {
@@ -85,6 +87,8 @@ pub(crate) struct Facts {
     pub(crate) thinks: bool,
     /// Thoughts are signed but not shown.
     pub(crate) hidden_thoughts: bool,
+    /// What signs them.
+    pub(crate) signer: Signer,
     pub(crate) stops: Vec<String>,
     /// Messages before the answer.
     pub(crate) turn: usize,

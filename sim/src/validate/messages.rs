@@ -74,6 +74,11 @@ fn role<'a>(fields: &Fields<'_>, index: usize, message: &'a Value) -> Result<&'a
         Some(other) => return Err(fields.wrong_type(&field, "a string", other)),
     };
     match role {
+        "developer" if fields.flavor == Flavor::DeepInfra => {
+            let message = "Input tag 'developer' found using 'role' does not match any of the \
+                           expected tags: 'system', 'user', 'assistant', 'tool'";
+            Err(Refusal::field(&field, Some("invalid_value"), message))
+        }
         "developer" | "system" | "user" | "assistant" | "tool" | "function" => Ok(role),
         other => {
             let message = format!("Invalid value: '{other}' is not a role.");

@@ -395,3 +395,30 @@ async fn reasoning_is_in_the_vendors_field() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_a_vendor_does_not_document_is_refused_there_alone() {
+    let developer = json!({"messages": [{"role": "developer", "content": "Be brief."}]});
+    let limit = json!({"max_completion_tokens": 5});
+    for flavor in Flavor::OPENAI_FORMAT {
+        let sim = start(flavor).await;
+        for (extra, known) in [
+            (&developer, flavor != Flavor::DeepInfra),
+            (
+                &limit,
+                !matches!(flavor, Flavor::DeepInfra | Flavor::Together),
+            ),
+        ] {
+            let mut body: Value = serde_json::from_str(&chat("", "")).unwrap();
+            for (name, value) in extra.as_object().unwrap() {
+                body[name] = value.clone();
+            }
+            let answer = post(&sim, 0, &body.to_string()).await;
+            assert_eq!(
+                answer.status == 200,
+                known,
+                "{flavor:?} {extra}: {answer:?}"
+            );
+        }
+    }
+}

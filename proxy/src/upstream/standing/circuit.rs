@@ -363,6 +363,35 @@ mod tests {
     }
 
     #[test]
+    fn a_longer_time_to_be_left_alone_is_saved_though_it_is_no_news() {
+        let circuit = Circuit::new(None);
+        let asked = |now, time| {
+            let hold = Some(time);
+            circuit.failed(Entry::Plain, now, "rate_limit", hold, &LIMITS)
+        };
+        assert_eq!(asked(1000, 5000), Some(6000), "news");
+        assert!(circuit.to_save(1, "m").is_some());
+        assert_eq!(
+            asked(2000, 1000),
+            None,
+            "it is left alone for longer already"
+        );
+        assert!(circuit.to_save(1, "m").is_none());
+        assert_eq!(asked(3000, 9000), None, "no news");
+        let times = |row: &CircuitRow| (row.opened_at, row.open_until);
+        let row = circuit.to_save(1, "m");
+        assert_eq!(row.as_ref().map(times), Some((1, 13)));
+        let again = Circuit::new(row.as_ref());
+        assert!(matches!(again.state(11_999), State::Open { .. }));
+        // A probe that fails opens it anew, which is news and is saved.
+        assert_eq!(circuit.enter(12_000, false), Some(Entry::Probe));
+        let anew = circuit.failed(Entry::Probe, 12_000, "upstream_failed", None, &LIMITS);
+        assert_eq!(anew, Some(12_500));
+        let row = circuit.to_save(1, "m");
+        assert_eq!(row.as_ref().map(times), Some((12, 13)));
+    }
+
+    #[test]
     fn what_changed_is_saved_once() {
         let circuit = Circuit::new(None);
         assert!(circuit.to_save(1, "m").is_none());

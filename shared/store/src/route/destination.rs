@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use wire::dialect::openai::{self, Defaults, Request};
 use wire::dialect::runpod::Policy;
-use wire::hub::Thinking;
+use wire::hub::{Origin, Thinking};
 use wire::outbound::{self, Candidate, Inbound, LocalModel, Outbound};
 use wire::provider::{Call, ProviderKind, Way};
 
@@ -74,6 +74,12 @@ impl Destination<'_> {
         Ok(outbound::write(inbound, &self.candidate(form, known))?)
     }
 
+    /// Who signs the reasoning of what comes from there.
+    pub fn origin(&self) -> Origin {
+        let endpoint = self.endpoint;
+        Origin::of(endpoint.id, &endpoint.url, &self.model.actual_model)
+    }
+
     /// The candidate that a request is written for.
     pub fn candidate<'c>(&'c self, form: ReplyForm, known: &'c Known<'c>) -> Candidate<'c> {
         let model = self.model;
@@ -88,6 +94,7 @@ impl Destination<'_> {
             repair_history: model.repair.history,
             auto_cache: model.auto_cache,
             inline_system: model.inline_system,
+            origin: self.origin(),
             recall: known.recall,
             keep_alive: model.keep_alive.as_deref(),
             local: LocalModel {

@@ -2,6 +2,8 @@
 
 pub use serde_json::Number;
 
+use super::Origin;
+
 /// A conversation and what is asked of it.
 ///
 /// What a caller did not say is `None` or empty; nothing here is a default.
@@ -116,8 +118,9 @@ pub enum Part {
         /// Whether a cache ends here.
         cache: Option<CacheMark>,
     },
-    /// What the model thought, in an assistant's message.
-    Thinking(Thinking),
+    /// What the model thought, in an assistant's message, and who has signed it, as far
+    /// as that is known.
+    Thinking(Thinking, Option<Origin>),
     /// A call that the model made, in an assistant's message.
     ToolCall {
         /// The caller's id of it.

@@ -20,6 +20,8 @@ pub struct ToolNames {
     /// The caller's names of its custom tools, which upstreams get as functions of
     /// one text named `input`.
     custom: HashSet<String>,
+    /// The upstream's name of the tool that [`ToolNames::demand_answer`] made up.
+    answer: Option<String>,
 }
 
 /// Hexadecimal digits that tell shortened or altered names apart.
@@ -63,6 +65,27 @@ impl ToolNames {
     #[must_use]
     pub fn caller<'n>(&'n self, name: &'n str) -> &'n str {
         self.back.get(name).map_or(name, String::as_str)
+    }
+
+    /// A name like `wish` that no tool of the request has with its upstream, for a tool
+    /// that is made up so that the answer comes as its arguments. To be asked for after
+    /// every other name of the request.
+    pub fn demand_answer(&mut self, wish: &str) -> String {
+        let mut name = wish.to_owned();
+        let mut turn = 0u32;
+        while !self.taken.insert(name.clone()) {
+            turn += 1;
+            name = format!("{wish}_{turn}");
+        }
+        self.answer = Some(name.clone());
+        name
+    }
+
+    /// The upstream's name of the tool whose arguments are the answer's text, where one
+    /// was made up for it; no caller knows of it.
+    #[must_use]
+    pub fn answer_tool(&self) -> Option<&str> {
+        self.answer.as_deref()
     }
 
     /// The tools among `custom`, by the caller's names, are custom ones.
@@ -159,6 +182,17 @@ mod tests {
         let mut names = ToolNames::default();
         let there: HashSet<String> = all.iter().map(|name| names.upstream(name, 64)).collect();
         assert_eq!(there.len(), 1 << 3);
+    }
+
+    #[test]
+    fn the_tool_for_the_answer_has_a_name_of_its_own() {
+        let mut names = ToolNames::default();
+        assert_eq!(names.answer_tool(), None);
+        for name in ["answer", "answer_1", "answer.2"] {
+            names.upstream(name, 64);
+        }
+        assert_eq!(names.demand_answer("answer"), "answer_3");
+        assert_eq!(names.answer_tool(), Some("answer_3"));
     }
 
     #[test]

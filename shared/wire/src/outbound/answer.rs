@@ -11,7 +11,7 @@ use crate::dialect::openai::{
 use crate::dialect::{anthropic, ollama, runpod};
 use crate::hub::{Answer, Event, StreamFault, ToolNames};
 use crate::normaliser::{Manner, Normaliser, Reveal};
-use crate::translation::{self, Kept, StreamFrom, StreamTo, Translation, WholeFrom};
+use crate::translation::{self, AnswerTool, Kept, StreamFrom, StreamTo, Translation, WholeFrom};
 use crate::usage::Usage;
 
 /// How an answer becomes the caller's.
@@ -203,9 +203,14 @@ impl AnswerForm {
                 Some(normaliser) => normaliser.event(event, &mut each),
                 None => each(event),
             };
-            dialect.read(body, *is_stream, &mut |event| match &mut native {
+            let mut mend = |event: Event<'_>| match &mut native {
                 Some(native) => native.event(event, &mut normalise),
                 None => normalise(event),
+            };
+            let mut answer_tool = AnswerTool::of(names);
+            dialect.read(body, *is_stream, &mut |event| match &mut answer_tool {
+                Some(tool) => tool.event(event, &mut mend),
+                None => mend(event),
             });
             repaired += native.map_or(0, |native| native.repaired());
             match answer.end {
@@ -221,7 +226,7 @@ impl AnswerForm {
         let body = match echoes {
             None => {
                 let only = answers.first().cloned().unwrap_or_default();
-                write_chat_reply(&only, names, &options.model, options.created, &options.id)
+                write_chat_reply(&only, names, options)
             }
             Some(echoes) => {
                 let echo = |n: usize| echoes.get(n).and_then(Option::as_deref);

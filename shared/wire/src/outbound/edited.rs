@@ -149,6 +149,7 @@ mod tests {
             repair_history: false,
             auto_cache: false,
             inline_system: false,
+            origin: crate::hub::Origin::of(1, "https://upstream.example", "up"),
             recall: &|_| None,
             keep_alive: None,
             local: LocalModel::default(),

@@ -34,6 +34,7 @@ fn write_to(
         repair_history: true,
         auto_cache: false,
         inline_system: false,
+        origin: Origin::of(1, "https://upstream.example", "up"),
         recall: &|_| None,
         keep_alive: None,
         local: LocalModel::default(),
@@ -65,6 +66,7 @@ fn options() -> WriterOptions {
         include_usage: false,
         id: "made".to_owned(),
         created: 1,
+        origin: None,
     }
 }
 

@@ -21,6 +21,7 @@ fn options() -> WriterOptions {
         include_usage: true,
         id: "resp-1".to_owned(),
         created: 1_700_000_000,
+        origin: None,
     }
 }
 
@@ -248,9 +249,8 @@ fn what_is_written_reads_back_as_the_same_answer() {
             assert_eq!(tell(&again), expected, "{} streamed", case.name);
         }
 
-        let model = Bytes::from_static(b"\"virtual\"");
         let names = ToolNames::default();
-        let reply = openai::write_chat_reply(&answer, &names, &model, 1_700_000_000, "resp-1");
+        let reply = openai::write_chat_reply(&answer, &names, &options());
         let again = whole(WholeFrom::OpenAi, &reply);
         assert_eq!(tell(&again), expected, "{} whole", case.name);
     }

@@ -278,7 +278,14 @@ fn a_caller_is_told_what_its_dialect_can_say() {
         };
         let names = ToolNames::default();
         let model = Bytes::from_static(b"\"virtual\"");
-        let body = openai::write_chat_reply(&answer, &names, &model, 1, "id");
+        let writer = openai::WriterOptions {
+            model: model.clone(),
+            include_usage: true,
+            id: "id".to_owned(),
+            created: 1,
+            origin: None,
+        };
+        let body = openai::write_chat_reply(&answer, &names, &writer);
         let expected = Usage {
             cache_write_1h_tokens: 0,
             cost: None,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::object::{Object, refuse, unknown_tag};
-use crate::signature;
+use crate::signature::Signer;
 use crate::vendor::refusal::Refusal;
 
 const USER: &[&str] = &[
@@ -37,9 +37,10 @@ const IN_RESULT: &[&str] = &[
 ];
 const MEDIA_TYPES: &[&str] = &["image/jpeg", "image/png", "image/gif", "image/webp"];
 
-/// What checking the blocks of a request has counted.
+/// What checking the blocks of a request has counted, and what it checks with.
 #[derive(Default)]
 pub(super) struct Counted {
+    pub(super) signer: Signer,
     pub(super) text_bytes: usize,
     pub(super) cache_points: usize,
 }
@@ -147,13 +148,13 @@ fn one(path: &str, allowed: &[&str], block: &Value, counted: &mut Counted) -> Re
         "thinking" => {
             block.only(&["type", "thinking", "signature"])?;
             let thought = block.required_string("thinking")?;
-            if block.required_string("signature")? != signature::of(thought) {
+            if block.required_string("signature")? != counted.signer.sign(thought) {
                 return Err(refuse(path, "Invalid `signature` in `thinking` block"));
             }
         }
         "redacted_thinking" => {
             block.only(&["type", "data"])?;
-            if block.required_string("data")? != signature::of("") {
+            if block.required_string("data")? != counted.signer.sign("") {
                 return Err(refuse(path, "Invalid `data` in `redacted_thinking` block"));
             }
         }

@@ -62,6 +62,16 @@ impl<'a> Rules<'a> {
         matches!(self.family, "haiku" | "sonnet") && self.version == (4, 5)
     }
 
+    /// Knows no `output_config.format`.
+    pub(super) fn no_format(self) -> bool {
+        match self.family {
+            "opus" | "sonnet" | "haiku" => self.version < (4, 5),
+            // In older names the version comes first.
+            "2" | "3" => true,
+            _ => false,
+        }
+    }
+
     /// Takes the role `system` inside `messages`.
     pub(super) fn system_inside(self) -> bool {
         self.family == "opus" && self.version >= (4, 8)

@@ -191,6 +191,10 @@ async fn what_the_vendor_does_not_take_is_refused_in_its_words() {
             "effort parameter",
         ),
         (
+            json!({"model": "claude-opus-4-1", "output_config": {"format": {"type": "json_schema", "schema": {}}}}),
+            "support output_config.format",
+        ),
+        (
             json!({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b "}]}),
             "trailing whitespace",
         ),

@@ -23,7 +23,7 @@ use self::messages::Transcript;
 use self::think::Plan;
 use self::tools::Tools;
 use super::model::{Model, Sampling};
-use crate::hub::{Chat, Note, Refusal, ResponseFormat, Thinking, ToolNames, Written};
+use crate::hub::{Chat, Note, Origin, Refusal, ResponseFormat, Thinking, ToolNames, Written};
 
 /// Longest tool name in bytes that the vendor takes.
 const LONGEST_NAME: usize = 128;
@@ -33,6 +33,11 @@ const LONGEST_USER: usize = 256;
 
 const JSON_ONLY: &str =
     "Answer with one JSON object and nothing else: no text before or after it, no code fence.";
+
+const ASKED: &str =
+    "the provider has no such switch for this model; the model is asked for it in the system text";
+
+const DEMANDED: &str = "the provider has no such switch for this model; the answer is demanded as the arguments of a tool, which the caller gets as text";
 
 /// What the endpoint and its model add to a request.
 pub struct Target<'a> {
@@ -46,6 +51,8 @@ pub struct Target<'a> {
     /// System messages after the first turn stay where they are. Otherwise they move to
     /// the system text.
     pub inline_system: bool,
+    /// Whose signatures the vendor takes; thinking of any other is left out.
+    pub origin: Origin,
     /// The signed thinking that led to the call of this id, the caller's, when it was
     /// kept: most callers do not send it back.
     pub recall: &'a dyn Fn(&str) -> Option<Vec<Thinking>>,
@@ -94,9 +101,26 @@ pub fn write(chat: &Chat, target: &Target<'_>) -> Result<Written, Refusal> {
     }
     tools.complete(&called, &mut names, &mut notes);
     let mut system = System(system);
-    let (format, instruction) = response_format(chat, model, &mut notes)?;
-    system.0.extend(instruction.map(Block::text));
-    let tool_choice = tools.choice(chat, plan.budget().is_some(), &mut names, &mut notes)?;
+    let mut tool_choice = tools.choice(chat, plan.budget().is_some(), &mut names, &mut notes)?;
+    let form = response_format(chat, model)?;
+    let is_free = !plan.is_on() && !turns.last().is_some_and(messages::is_assistants);
+    let mut format = None;
+    match form {
+        Form::Any => {}
+        Form::Switch(schema) => format = Some(Format { schema }),
+        Form::Asked { schema, words } => {
+            let tool = schema
+                .filter(|_| is_free)
+                .and_then(|schema| tools.answer(chat, schema, &mut names));
+            let why = if tool.is_some() { DEMANDED } else { ASKED };
+            notes.push(Note::adapted("response_format", why));
+            if tool.is_some() {
+                tool_choice = tool;
+            } else {
+                system.0.push(Block::text(words));
+            }
+        }
+    }
 
     let mut body = Body {
         model: target.model,
@@ -156,21 +180,28 @@ fn refuse_unsayable(chat: &Chat) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What the format can say of the answer's form, and what must be asked for in words.
-fn response_format<'a>(
-    chat: &'a Chat,
-    model: &Model,
-    notes: &mut Vec<Note>,
-) -> Result<(Option<Format<'a>>, Option<String>), Refusal> {
-    let asked = "the provider has no such switch for this model; the model is asked for it in the system text";
+/// How the form of an answer is asked for.
+enum Form<'a> {
+    /// Not at all.
+    Any,
+    /// By the switch that newer models have for it.
+    Switch(&'a RawValue),
+    /// By a tool that takes this schema, if there can be one, or else in words.
+    Asked {
+        schema: Option<&'a str>,
+        words: String,
+    },
+}
+
+fn response_format<'a>(chat: &'a Chat, model: &Model) -> Result<Form<'a>, Refusal> {
     match &chat.response_format {
-        ResponseFormat::Text => Ok((None, None)),
-        ResponseFormat::JsonObject => {
-            notes.push(Note::adapted("response_format", asked));
-            Ok((None, Some(JSON_ONLY.to_owned())))
-        }
-        ResponseFormat::JsonSchema { schema, .. } => {
-            let parsed = serde_json::from_str::<&RawValue>(schema).ok();
+        ResponseFormat::Text => Ok(Form::Any),
+        ResponseFormat::JsonObject => Ok(Form::Asked {
+            schema: None,
+            words: JSON_ONLY.to_owned(),
+        }),
+        ResponseFormat::JsonSchema { schema: text, .. } => {
+            let parsed = serde_json::from_str::<&RawValue>(text).ok();
             let schema = parsed.filter(|schema| schema.get().starts_with('{'));
             let Some(schema) = schema else {
                 return Err(Refusal::field(
@@ -179,11 +210,12 @@ fn response_format<'a>(
                 ));
             };
             if model.structured && schema.get() != "{}" {
-                return Ok((Some(Format { schema }), None));
+                return Ok(Form::Switch(schema));
             }
-            notes.push(Note::adapted("response_format", asked));
-            let text = format!("{JSON_ONLY} It must be valid against this JSON schema:\n{schema}");
-            Ok((None, Some(text)))
+            Ok(Form::Asked {
+                schema: Some(schema.get()).filter(|schema| *schema != "{}"),
+                words: format!("{JSON_ONLY} It must be valid against this JSON schema:\n{schema}"),
+            })
         }
     }
 }

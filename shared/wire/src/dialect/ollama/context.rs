@@ -85,8 +85,8 @@ fn part(part: &Part) -> u64 {
             Source::Data { data, .. } => estimate_tokens(data.len() as u64 / 4 * 3),
             Source::Url(_) => 0,
         },
-        Part::Thinking(Thinking::Plain { text, .. }) => estimate_tokens(text.len() as u64),
-        Part::Thinking(Thinking::Redacted { .. }) => 0,
+        Part::Thinking(Thinking::Plain { text, .. }, _) => estimate_tokens(text.len() as u64),
+        Part::Thinking(Thinking::Redacted { .. }, _) => 0,
         Part::ToolCall {
             name, arguments, ..
         } => FRAME + estimate_tokens((name.len() + arguments.len()) as u64),

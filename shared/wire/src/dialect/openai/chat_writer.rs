@@ -16,7 +16,7 @@ use std::hash::Hasher;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::finish;
-use crate::hub::{Event, Finish, ToolNames};
+use crate::hub::{Event, Finish, Origin, ToolNames};
 use crate::usage::Usage;
 use json::{put_head, put_number, put_string, put_usage};
 pub(crate) use reply::reply_call_id;
@@ -33,6 +33,8 @@ pub struct WriterOptions {
     pub id: String,
     /// Unix seconds of an answer whose upstream does not say.
     pub created: i64,
+    /// Who signs the answer's reasoning.
+    pub origin: Option<Origin>,
 }
 
 /// Writes one stream of chat completion chunks.
@@ -124,12 +126,16 @@ impl ChatWriter {
             }
             Event::Refusal { choice, text } => self.put_text(*choice, b"refusal", text, out),
             Event::Signature { choice, signature } => {
+                let origin = self.options.origin;
                 self.put_detail(*choice, out, |index, out| {
-                    put_signed(None, Some(signature), index, out);
+                    put_signed(None, Some(signature), origin, index, out);
                 });
             }
             Event::Redacted { choice, data } => {
-                self.put_detail(*choice, out, |index, out| put_encrypted(data, index, out));
+                let origin = self.options.origin;
+                self.put_detail(*choice, out, |index, out| {
+                    put_encrypted(data, origin, index, out);
+                });
             }
             Event::Call {
                 choice,
@@ -400,7 +406,13 @@ impl Hasher for Fnv {
 }
 
 /// A block of reasoning in words, or only its proof when the words have gone out.
-fn put_signed(text: Option<&str>, signature: Option<&str>, index: u32, out: &mut BytesMut) {
+fn put_signed(
+    text: Option<&str>,
+    signature: Option<&str>,
+    origin: Option<Origin>,
+    index: u32,
+    out: &mut BytesMut,
+) {
     out.put_slice(b"{\"type\":\"reasoning.text\"");
     for (name, value) in [(&b"text"[..], text), (b"signature", signature)] {
         if let Some(value) = value {
@@ -410,17 +422,22 @@ fn put_signed(text: Option<&str>, signature: Option<&str>, index: u32, out: &mut
             put_string(value, out);
         }
     }
-    put_form(index, out);
+    put_form(signature, origin, index, out);
 }
 
 /// A block of reasoning that only the vendor can read.
-fn put_encrypted(data: &str, index: u32, out: &mut BytesMut) {
+fn put_encrypted(data: &str, origin: Option<Origin>, index: u32, out: &mut BytesMut) {
     out.put_slice(b"{\"type\":\"reasoning.encrypted\",\"data\":");
     put_string(data, out);
-    put_form(index, out);
+    put_form(Some(data), origin, index, out);
 }
 
-fn put_form(index: u32, out: &mut BytesMut) {
+/// The end of a block: whose proof is in it, if any is, and what it is of.
+fn put_form(proof: Option<&str>, origin: Option<Origin>, index: u32, out: &mut BytesMut) {
+    if let (Some(proof), Some(origin)) = (proof, origin) {
+        out.put_slice(b",\"id\":");
+        put_string(&origin.id(proof), out);
+    }
     out.put_slice(b",\"format\":\"anthropic-claude-v1\",\"index\":");
     put_number(index.into(), out);
     out.put_u8(b'}');

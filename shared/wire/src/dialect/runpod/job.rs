@@ -214,7 +214,7 @@ fn representable(chat: Option<&Chat>, worker: Worker) -> Result<&Chat, Refusal> 
     for message in &chat.messages {
         for part in &message.parts {
             let what = match part {
-                Part::Text { .. } | Part::Thinking(_) => continue,
+                Part::Text { .. } | Part::Thinking(..) => continue,
                 Part::Image { .. } => "pictures",
                 Part::Document { .. } => "documents",
                 Part::ToolCall { .. } | Part::ToolResult { .. } => "tool calls",
@@ -321,7 +321,7 @@ fn text_of(message: &Message) -> String {
         Part::Text { text, .. } => Some(text.as_str()),
         Part::Image { .. }
         | Part::Document { .. }
-        | Part::Thinking(_)
+        | Part::Thinking(..)
         | Part::ToolCall { .. }
         | Part::ToolResult { .. } => None,
     });

@@ -2,6 +2,8 @@
 
 use super::cases::one;
 use super::*;
+use crate::hub::Origin;
+use crate::outbound::{AnswerForm, Dialect};
 
 /// The chunk of one delta.
 fn chunk(delta: &str, finish: &str) -> String {
@@ -68,4 +70,74 @@ fn reasoning_is_kept_for_anthropic_only() {
     let case = one("openai-stream/openrouter-signed-reasoning");
     let (_, _, mut translation) = translate(&case, chat(), &[case.stream]);
     assert_eq!(translation.take_thinking(), []);
+}
+
+/// The tool that was made up for the answer's form reaches nobody, at any split.
+#[test]
+fn an_answer_demanded_as_arguments_is_text() {
+    let case = one("anthropic/answer-tool");
+    let mut names = ToolNames::default();
+    names.demand_answer("answer_as_json");
+    let expected = r#"start id=msg_1 model=virtual created=1700000000
+0 text "{\"city\":\"Zürich\",\"n\":12345678901234567890}"
+0 finish Stop
+usage prompt=10 completion=30 total=40 cached=0 written=0 reasoning=0
+end
+"#;
+    let read = |out: &[u8]| {
+        let reader = StreamFrom::OpenAi(openai::EventReader::default());
+        tell(&collected(reader, out))
+    };
+    for cut in 0..case.stream.len() {
+        let mut translation = Translation::new(case.reader(), chat(), names.clone());
+        let mut out = BytesMut::new();
+        let (one, two) = case.stream.split_at(cut);
+        translation.push(one, &mut out);
+        translation.push(two, &mut out);
+        assert_eq!(translation.finish(true, &mut out), End::Complete);
+        assert_eq!(read(&out), expected, "{cut}");
+    }
+    for (body, is_stream) in [(case.whole.unwrap(), false), (case.stream, true)] {
+        let form = AnswerForm::Chat(Dialect::Anthropic);
+        let replies = [(Bytes::from_static(body), is_stream)];
+        let done = form.completed(&replies, &options(), &names, None);
+        let answer = whole(WholeFrom::OpenAi, &done.unwrap().unwrap().body);
+        assert_eq!(tell(&answer), expected, "{is_stream}");
+    }
+}
+
+/// Signed and unreadable blocks come with an id that says whose they are, and only to a
+/// writer that knows it.
+#[test]
+fn b16_proofs_say_whose_they_are() {
+    let case = one("anthropic/redacted-thinking");
+    let origin = Origin::of(1, "https://api.anthropic.com", "claude-sonnet-4-5");
+    let options = || WriterOptions {
+        origin: Some(origin),
+        ..options()
+    };
+    let writer = StreamTo::Chat(ChatWriter::new(options()));
+    let (stream, _, _) = translate(&case, writer, &[case.stream]);
+    let form = AnswerForm::Chat(Dialect::Anthropic);
+    let replies = [(Bytes::from_static(case.whole.unwrap()), false)];
+    let names = ToolNames::default();
+    let done = form.completed(&replies, &options(), &names, None);
+    let reply = String::from_utf8(done.unwrap().unwrap().body.to_vec()).unwrap();
+    let answer = collected(case.reader(), case.stream);
+    let mut proofs = 0;
+    for block in &answer.choices[0].reasoning {
+        let proof = match block {
+            Thinking::Plain { signature, .. } => signature.as_deref(),
+            Thinking::Redacted { data } => Some(data.as_str()),
+        };
+        let Some(proof) = proof else { continue };
+        proofs += 1;
+        let id = format!("\"id\":\"{}\"", origin.id(proof));
+        assert_eq!(Origin::read(&origin.id(proof)), Some(origin));
+        assert_eq!(stream.matches(&id).count(), 1, "{id} in {stream}");
+        assert_eq!(reply.matches(&id).count(), 1, "{id} in {reply}");
+    }
+    assert!(proofs > 1);
+    let (stream, _, _) = translate(&case, chat(), &[case.stream]);
+    assert!(!stream.contains("\"by_"), "{stream}");
 }

@@ -81,7 +81,7 @@ fn section(text: &'static str, title: &str) -> Option<&'static [u8]> {
 
 fn anthropic() -> Vec<Case> {
     let files = sections!("anthropic",
-        "another-servers" "cached-usage" "context-full"
+        "another-servers" "answer-tool" "cached-usage" "context-full"
         "cut-before-anything" "cut-off" "error-midway"
         "error-openai-form" "error-unnamed" "last-event-missing"
         "max-tokens" "not-json" "parallel-tools"

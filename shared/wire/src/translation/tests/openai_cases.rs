@@ -196,8 +196,7 @@ fn b14_a_sign_of_life_is_a_comment() {
 fn b15_a_filtered_answer_without_content() {
     let case = one("openai-stream/openai-filtered-without-text");
     let answer = collected(case.reader(), case.stream);
-    let model = Bytes::from_static(b"\"virtual\"");
-    let reply = openai::write_chat_reply(&answer, &ToolNames::default(), &model, 1, "r");
+    let reply = openai::write_chat_reply(&answer, &ToolNames::default(), &options());
     let reply: serde_json::Value = serde_json::from_slice(&reply).unwrap();
     let choice = &reply["choices"][0];
     assert_eq!(choice["finish_reason"], "content_filter");
@@ -218,8 +217,7 @@ fn b24_tool_names_are_restored() {
     assert!(out.contains(r#""name":"geo/get.country""#), "{out}");
 
     let answer = collected(case.reader(), stream.as_bytes());
-    let model = Bytes::from_static(b"\"virtual\"");
-    let reply = openai::write_chat_reply(&answer, &names, &model, 1, "r");
+    let reply = openai::write_chat_reply(&answer, &names, &options());
     let reply = String::from_utf8(reply.to_vec()).unwrap();
     assert!(reply.contains(r#""name":"geo/get.country""#), "{reply}");
 }

@@ -262,9 +262,9 @@ impl<'a> Writer<'a, '_> {
         let mut unsigned = false;
         for (at, part) in message.parts.iter().enumerate() {
             match part {
-                Part::Thinking(thought) => match signed(thought) {
-                    Some(block) => thinking.push(block),
-                    None => unsigned = true,
+                Part::Thinking(thought, origin) => match signed(thought) {
+                    Some(block) if *origin == Some(self.target.origin) => thinking.push(block),
+                    Some(_) | None => unsigned = true,
                 },
                 Part::ToolCall {
                     id,
@@ -284,7 +284,7 @@ impl<'a> Writer<'a, '_> {
             self.note_part(
                 message,
                 0,
-                "thinking without a signature cannot go back to the provider",
+                "only thinking that this model at this endpoint has signed can go back to the provider",
             );
         }
         self.assistants += 1;
@@ -309,7 +309,7 @@ impl<'a> Writer<'a, '_> {
             Part::Text { .. }
             | Part::Image { .. }
             | Part::Document { .. }
-            | Part::Thinking(_)
+            | Part::Thinking(..)
             | Part::ToolResult { .. } => None,
         });
         for (id, call) in ids.zip(calls) {
@@ -386,7 +386,7 @@ impl<'a> Writer<'a, '_> {
                 title,
                 cache,
             } => media::document(source, title.as_deref(), Mark::of(cache.as_ref()), &place()),
-            Part::Thinking(_) | Part::ToolCall { .. } | Part::ToolResult { .. } => {
+            Part::Thinking(..) | Part::ToolCall { .. } | Part::ToolResult { .. } => {
                 self.note_part(message, at, "the provider does not take it in this place");
                 Ok(None)
             }

@@ -17,6 +17,8 @@ const CASES: &[(&str, &str)] = cases![
     "assistant-first",
     "b08-arguments",
     "b16-thinking-echoed",
+    "b16-thinking-foreign",
+    "b16-thinking-foreign-recalled",
     "b17-thinking-lost",
     "b17-thinking-lost-adaptive",
     "b17-thinking-recalled",
@@ -49,8 +51,14 @@ const CASES: &[(&str, &str)] = cases![
     "effort-none",
     "effort-none-always",
     "format-object",
+    "format-object-schema-tool",
     "format-schema",
-    "format-schema-in-words",
+    "format-schema-own-tools",
+    "format-schema-prefill",
+    "format-schema-thinking",
+    "format-schema-tool",
+    "format-schema-tool-name-taken",
+    "format-schema-union",
     "function-result-without-call",
     "left-out",
     "logprobs",
@@ -79,6 +87,9 @@ const CASES: &[(&str, &str)] = cases![
     "tools-named-alike",
     "user-and-tier",
 ];
+
+/// The id of thinking that the target has signed.
+const OWN: &str = "by_00000000000000aa_0000000000000001";
 
 /// An OpenAI request, and what the provider gets.
 #[derive(Deserialize)]
@@ -129,6 +140,7 @@ fn written(chat: &Chat, to: &To<'_>) -> Result<Written, Refusal> {
         default_max_tokens: to.default_max_tokens.unwrap_or(8192),
         auto_cache: to.auto_cache,
         inline_system: to.inline_system,
+        origin: Origin::read(OWN).unwrap(),
         recall: &recall,
     };
     write(chat, &target)

@@ -16,6 +16,11 @@ use crate::hub::{self, Chat, Note, Refusal, ToolChoice, ToolNames};
 /// The schema of a function without arguments.
 const NO_ARGUMENTS: &str = r#"{"type":"object","properties":{}}"#;
 
+/// The tool whose arguments are an answer of the form that the caller wants; the name is
+/// another where the conversation has a tool of this one.
+const ANSWER: &str = "answer_as_json";
+const ANSWERS: &str = "Gives the answer. Its arguments are the whole answer: call it once, with all that was asked for.";
+
 /// The tools of a request.
 pub(super) struct Tools<'a> {
     pub(super) list: Vec<Tool<'a>>,
@@ -109,6 +114,33 @@ impl<'a> Tools<'a> {
         ));
     }
 
+    /// Adds a tool that takes `schema` and the choice that demands its call, so that the
+    /// answer keeps the schema. `None` where the caller's own tools would be shut out by
+    /// it, and for a schema that is none of a tool. The last one to name a tool.
+    pub(super) fn answer(
+        &mut self,
+        chat: &Chat,
+        schema: &'a str,
+        names: &mut ToolNames,
+    ) -> Option<Choice> {
+        if !chat.tools.is_empty() {
+            return None;
+        }
+        let (input_schema, _) = of_object(schema, |_| ()).ok()?;
+        let name = names.demand_answer(ANSWER);
+        self.list.push(Tool {
+            name: name.clone(),
+            description: Some(ANSWERS),
+            input_schema,
+            strict: false,
+            cache_control: None,
+        });
+        Some(Choice::Tool {
+            name,
+            disable_parallel_tool_use: true,
+        })
+    }
+
     /// # Errors
     /// When a tool must be called that is not there.
     pub(super) fn choice(
@@ -164,13 +196,20 @@ fn schema(tool: &hub::Tool, at: usize) -> Result<(Cow<'_, RawValue>, bool), Refu
     let Some(text) = tool.parameters.as_deref() else {
         return Ok((constant(NO_ARGUMENTS), false));
     };
-    let refuse = |wrong| Refusal::field(format!("tools[{at}].function.parameters"), wrong);
+    if text.trim() == "null" {
+        return Ok((constant(NO_ARGUMENTS), false));
+    }
+    of_object(text, |wrong| {
+        Refusal::field(format!("tools[{at}].function.parameters"), wrong)
+    })
+}
+
+/// The schema `text` with the type that the vendor wants at its top; `refuse` makes an
+/// error of what is wrong with it.
+fn of_object<E>(text: &str, refuse: impl Fn(&str) -> E) -> Result<(Cow<'_, RawValue>, bool), E> {
     let not_object = || refuse("must be a JSON schema of type \"object\".");
     let raw: &RawValue = serde_json::from_str(text).map_err(|_| not_object())?;
     let text = raw.get();
-    if text == "null" {
-        return Ok((constant(NO_ARGUMENTS), false));
-    }
     if !text.starts_with('{') {
         return Err(not_object());
     }

@@ -12,6 +12,7 @@ macro_rules! cases {
 
 const CASES: &[(&str, &str)] = cases![
     "another-servers",
+    "answer-tool",
     "cached-usage",
     "context-full",
     "cut-before-anything",

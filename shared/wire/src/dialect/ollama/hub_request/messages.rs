@@ -86,10 +86,8 @@ impl Reader<'_> {
     ) -> Result<Vec<Part>, BadRequest> {
         let thought = fields.text("thinking")?.filter(|text| !text.is_empty());
         let thought = thought.map(|text| {
-            Part::Thinking(Thinking::Plain {
-                text,
-                signature: None,
-            })
+            let signature = None;
+            Part::Thinking(Thinking::Plain { text, signature }, None)
         });
         let mut parts: Vec<Part> = thought.into_iter().chain(said).collect();
         let all = Place::Member(self.place, "tool_calls");

@@ -79,8 +79,8 @@ impl<'a> Messages<'a> {
         for (number, part) in message.parts.iter().enumerate() {
             let at = || format!("{}.content[{number}]", message.at);
             match part {
-                Part::Thinking(Thinking::Plain { text, .. }) => join(&mut out.thinking, text),
-                Part::Thinking(Thinking::Redacted { .. }) => notes.push(Note::dropped(
+                Part::Thinking(Thinking::Plain { text, .. }, _) => join(&mut out.thinking, text),
+                Part::Thinking(Thinking::Redacted { .. }, _) => notes.push(Note::dropped(
                     at(),
                     "reasoning that only its vendor can read",
                 )),
@@ -162,7 +162,7 @@ impl<'a> Messages<'a> {
                 }
                 join_owned(&mut out.content, text);
             }
-            Part::Thinking(_) | Part::ToolCall { .. } | Part::ToolResult { .. } => {
+            Part::Thinking(..) | Part::ToolCall { .. } | Part::ToolResult { .. } => {
                 return Err(Refusal::field(
                     at(),
                     "holds, inside the result of a tool, what is neither text nor picture",

@@ -202,13 +202,19 @@ fn what_only_another_vendor_reads_is_left_out_with_a_note() {
     let mut chat = chat(
         Role::Assistant,
         vec![
-            Part::Thinking(Thinking::Redacted {
-                data: "opaque".to_owned(),
-            }),
-            Part::Thinking(Thinking::Plain {
-                text: "hm".to_owned(),
-                signature: Some("proof".to_owned()),
-            }),
+            Part::Thinking(
+                Thinking::Redacted {
+                    data: "opaque".to_owned(),
+                },
+                None,
+            ),
+            Part::Thinking(
+                Thinking::Plain {
+                    text: "hm".to_owned(),
+                    signature: Some("proof".to_owned()),
+                },
+                None,
+            ),
             Part::text("yes"),
         ],
     );

@@ -34,7 +34,7 @@ impl Writer<'_> {
                 Part::Text { .. } => self.piece(part, &message.at, &mut pieces)?,
                 Part::Image { .. }
                 | Part::Document { .. }
-                | Part::Thinking(_)
+                | Part::Thinking(..)
                 | Part::ToolCall { .. }
                 | Part::ToolResult { .. } => {
                     self.drop(&message.at, "a system message holds only text");
@@ -60,11 +60,14 @@ impl Writer<'_> {
                         cache_control,
                     });
                 }
-                Part::Thinking(Thinking::Plain {
-                    text,
-                    signature: None,
-                }) => thoughts.push(text.as_str()),
-                Part::Thinking(Thinking::Plain { .. } | Thinking::Redacted { .. }) => {
+                Part::Thinking(
+                    Thinking::Plain {
+                        text,
+                        signature: None,
+                    },
+                    _,
+                ) => thoughts.push(text.as_str()),
+                Part::Thinking(Thinking::Plain { .. } | Thinking::Redacted { .. }, _) => {
                     self.drop(&message.at, "signed reasoning is of use only to its vendor");
                 }
                 Part::ToolCall {
@@ -206,7 +209,7 @@ impl Writer<'_> {
                 cache,
             } => (self.document(source, title.as_deref(), at)?, cache),
             Part::ToolResult { .. } => return Ok(()),
-            Part::Thinking(_) | Part::ToolCall { .. } => {
+            Part::Thinking(..) | Part::ToolCall { .. } => {
                 self.drop(at, "only an assistant's message holds reasoning and calls");
                 return Ok(());
             }

@@ -248,13 +248,19 @@ fn b16_signed_reasoning_is_read_byte_for_byte_and_before_the_text() {
     assert_eq!(
         chat.messages[1].parts[..3],
         [
-            Part::Thinking(Thinking::Plain {
-                text: " words\n".to_owned(),
-                signature: Some("c2ln+/=".to_owned()),
-            }),
-            Part::Thinking(Thinking::Redacted {
-                data: "b3A=".to_owned()
-            }),
+            Part::Thinking(
+                Thinking::Plain {
+                    text: " words\n".to_owned(),
+                    signature: Some("c2ln+/=".to_owned()),
+                },
+                None
+            ),
+            Part::Thinking(
+                Thinking::Redacted {
+                    data: "b3A=".to_owned()
+                },
+                None
+            ),
             Part::text("y"),
         ]
     );

@@ -6,25 +6,20 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::super::finish;
 use super::json::{put_head, put_number, put_string, put_usage};
-use super::{call_id, custom, is_usable, put_encrypted, put_signed};
-use crate::hub::{Answer, AnsweredChoice, Finish, Thinking, ToolNames};
+use super::{WriterOptions, call_id, custom, is_usable, put_encrypted, put_signed};
+use crate::hub::{Answer, AnsweredChoice, Finish, Origin, Thinking, ToolNames};
 
-/// `answer` as a chat completion of `model` (a JSON string).
+/// `answer` as a chat completion.
 ///
-/// The id and the time are the upstream's where it says them, `fallback_id` and
-/// `created` otherwise, as in the stream of the same answer.
+/// The id and the time are the upstream's where it says them, those of `options`
+/// otherwise, as in the stream of the same answer. Usage is in it whenever the upstream
+/// declares any.
 #[must_use]
-pub fn write_chat_reply(
-    answer: &Answer,
-    names: &ToolNames,
-    model: &Bytes,
-    created: i64,
-    fallback_id: &str,
-) -> Bytes {
-    let id = answer_id(&answer.id, fallback_id);
+pub fn write_chat_reply(answer: &Answer, names: &ToolNames, options: &WriterOptions) -> Bytes {
+    let id = answer_id(&answer.id, &options.id);
     let mut out = BytesMut::new();
-    let created = answer.created.unwrap_or(created);
-    put_head(id, "chat.completion", created, model, &mut out);
+    let created = answer.created.unwrap_or(options.created);
+    put_head(id, "chat.completion", created, &options.model, &mut out);
     let nothing = [AnsweredChoice::default()];
     let choices = match answer.choices.as_slice() {
         [] => &nothing[..],
@@ -34,7 +29,7 @@ pub fn write_chat_reply(
     for (number, choice) in (0u32..).zip(choices) {
         out.put_u8(open);
         open = b',';
-        put_choice(number, choice, names, id, &mut out);
+        put_choice(number, choice, names, (id, options.origin), &mut out);
     }
     out.put_u8(b']');
     if let Some(usage) = &answer.usage {
@@ -69,7 +64,7 @@ fn put_choice(
     number: u32,
     choice: &AnsweredChoice,
     names: &ToolNames,
-    response: &str,
+    (response, origin): (&str, Option<Origin>),
     out: &mut BytesMut,
 ) {
     out.put_slice(b"{\"index\":");
@@ -87,7 +82,7 @@ fn put_choice(
     } else {
         put_string(&choice.refusal, out);
     }
-    put_reasoning(&choice.reasoning, out);
+    put_reasoning(&choice.reasoning, origin, out);
     put_calls(number, choice, names, response, out);
     out.put_slice(b"},\"logprobs\":null,\"finish_reason\":");
     let unsaid = if choice.calls.is_empty() {
@@ -101,7 +96,7 @@ fn put_choice(
 
 /// The words in one member for every client, and the blocks with their proofs in
 /// another for clients that send them back.
-fn put_reasoning(blocks: &[Thinking], out: &mut BytesMut) {
+fn put_reasoning(blocks: &[Thinking], origin: Option<Origin>, out: &mut BytesMut) {
     let words: String = blocks
         .iter()
         .filter_map(|block| match block {
@@ -122,9 +117,9 @@ fn put_reasoning(blocks: &[Thinking], out: &mut BytesMut) {
         open = b",";
         match block {
             Thinking::Plain { text, signature } => {
-                put_signed(Some(text), signature.as_deref(), index, out);
+                put_signed(Some(text), signature.as_deref(), origin, index, out);
             }
-            Thinking::Redacted { data } => put_encrypted(data, index, out),
+            Thinking::Redacted { data } => put_encrypted(data, origin, index, out),
         }
     }
     out.put_u8(b']');

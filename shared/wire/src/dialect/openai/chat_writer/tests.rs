@@ -10,6 +10,7 @@ fn options(include_usage: bool) -> WriterOptions {
         include_usage,
         id: "resp-1".to_owned(),
         created: 1_759_436_803,
+        origin: None,
     }
 }
 
@@ -120,9 +121,8 @@ fn a_reply_holds_what_the_stream_tells() {
     thinking_and_tool()
         .iter()
         .for_each(|event| answer.add(event));
-    let model = Bytes::from_static(b"\"my model\"");
     let names = ToolNames::default();
-    let reply = write_chat_reply(&answer, &names, &model, 1_759_436_803, "resp-1");
+    let reply = write_chat_reply(&answer, &names, &options(false));
     let reply: Value = serde_json::from_slice(&reply).unwrap();
     assert_eq!(
         reply,
@@ -155,8 +155,7 @@ fn content_is_null_only_when_something_else_is_there() {
     let message = |event: Option<Event<'_>>| {
         let mut answer = Answer::default();
         event.iter().for_each(|event| answer.add(event));
-        let model = Bytes::from_static(b"\"m\"");
-        let reply = write_chat_reply(&answer, &ToolNames::default(), &model, 1, "resp-1");
+        let reply = write_chat_reply(&answer, &ToolNames::default(), &options(false));
         let mut reply: Value = serde_json::from_slice(&reply).unwrap();
         assert_eq!(reply["id"], "resp-1");
         reply["choices"][0]["message"].take()
@@ -214,8 +213,7 @@ fn a_call_without_an_id_gets_the_same_one_streamed_and_whole() {
     ];
     let mut answer = Answer::default();
     events.iter().for_each(|event| answer.add(event));
-    let model = Bytes::from_static(b"\"m\"");
-    let reply = write_chat_reply(&answer, &ToolNames::default(), &model, 1, "resp-1");
+    let reply = write_chat_reply(&answer, &ToolNames::default(), &options(false));
     let reply: Value = serde_json::from_slice(&reply).unwrap();
     let out = write(&events, false);
     let ids: Vec<&str> = (0..2)
@@ -308,8 +306,7 @@ fn a_custom_tool_is_called_with_its_text() {
         json!({"index":0,"id":"call_1","type":"custom","custom":{"name":"get_country","input":""}});
     let input = json!({"index":0,"custom":{"input":"a line"}});
     assert_eq!(deltas, [head, input]);
-    let model = Bytes::from_static(b"\"m\"");
-    let whole = write_chat_reply(&answer, &names, &model, 1, "id");
+    let whole = write_chat_reply(&answer, &names, &options(false));
     let whole: Value = serde_json::from_slice(&whole).unwrap();
     assert_eq!(
         whole["choices"][0]["message"]["tool_calls"],
@@ -349,8 +346,7 @@ fn an_endless_id_is_not_taken() {
         id,
         ..Answer::default()
     };
-    let model = options(false).model;
-    let reply = write_chat_reply(&answer, &ToolNames::default(), &model, 1, "resp-1");
+    let reply = write_chat_reply(&answer, &ToolNames::default(), &options(false));
     assert!(reply.starts_with(br#"{"id":"resp-1","#));
 }
 
@@ -377,8 +373,7 @@ fn arguments_are_as_blank_in_a_reply_as_in_a_stream() {
         assert_eq!(streamed.trim_ascii(), said, "{text:?} streamed");
         let mut answer = Answer::default();
         events.iter().for_each(|event| answer.add(event));
-        let model = Bytes::from_static(b"\"m\"");
-        let reply = write_chat_reply(&answer, &ToolNames::default(), &model, 1, "r");
+        let reply = write_chat_reply(&answer, &ToolNames::default(), &options(false));
         let reply: Value = serde_json::from_slice(&reply).unwrap();
         let call = &reply["choices"][0]["message"]["tool_calls"][0];
         assert_eq!(call["function"]["arguments"], said, "{text:?} whole");

@@ -9,6 +9,7 @@ fn options() -> WriterOptions {
         include_usage: true,
         id: "cmpl-1".to_owned(),
         created: 7,
+        origin: None,
     }
 }
 

@@ -8,7 +8,7 @@ use super::super::request::BadRequest;
 use super::fields::{Fields, LeftOut, Place, text};
 use super::parts::{self, Allowed, cache_mark};
 use super::tools::custom_arguments;
-use crate::hub::{CacheMark, Message, Part, Role, Thinking};
+use crate::hub::{CacheMark, Message, Origin, Part, Role, Thinking};
 
 /// What earlier messages say about tool calls.
 #[derive(Default)]
@@ -88,7 +88,7 @@ fn put_mark(part: &mut Part, mark: CacheMark) {
         | Part::Image { cache, .. }
         | Part::Document { cache, .. }
         | Part::ToolResult { cache, .. } => *cache = Some(mark),
-        Part::Thinking(_) | Part::ToolCall { .. } => {}
+        Part::Thinking(..) | Part::ToolCall { .. } => {}
     }
 }
 
@@ -119,7 +119,7 @@ fn assistant(
 ) -> Result<Vec<Part>, BadRequest> {
     let mut parts: Vec<Part> = reasoning(fields, place, left_out)?
         .into_iter()
-        .map(Part::Thinking)
+        .map(|(thinking, origin)| Part::Thinking(thinking, origin))
         .collect();
     parts.extend(said);
     let refusal = fields.text("refusal")?.filter(|text| !text.is_empty());
@@ -206,6 +206,9 @@ fn function(
     })
 }
 
+/// A piece of thinking and whose proof it has.
+type Block = (Thinking, Option<Origin>);
+
 /// What the model thought, under any of the names in use.
 ///
 /// `reasoning_details` is the only one with proofs. A client that collected a stream
@@ -215,7 +218,7 @@ fn reasoning(
     fields: &mut Fields<'_, '_>,
     place: &Place<'_>,
     left_out: &mut LeftOut,
-) -> Result<Vec<Thinking>, BadRequest> {
+) -> Result<Vec<Block>, BadRequest> {
     let plain = fields.text("reasoning_content")?.unwrap_or_default();
     let other = fields.text("reasoning")?.unwrap_or_default();
     let words = if plain.is_empty() { other } else { plain };
@@ -234,25 +237,23 @@ fn reasoning(
         }
     }
     let has_words =
-        |block: &Thinking| matches!(block, Thinking::Plain { text, .. } if !text.is_empty());
+        |(block, _): &Block| matches!(block, Thinking::Plain { text, .. } if !text.is_empty());
     if words.is_empty() || blocks.iter().any(has_words) {
         return Ok(blocks);
     }
-    let wordless = |block: &Thinking| matches!(block, Thinking::Plain { .. });
+    let wordless = |(block, _): &Block| matches!(block, Thinking::Plain { .. });
     if blocks.iter().filter(|block| wordless(block)).count() > 1 {
         // Which words are proven by which signature is not known any more.
         left_out.add(place, "reasoning_details");
         blocks.retain(|block| !wordless(block));
     }
     match blocks.iter_mut().find(|block| wordless(block)) {
-        Some(Thinking::Plain { text, .. }) => *text = words,
-        Some(Thinking::Redacted { .. }) | None => blocks.insert(
-            0,
-            Thinking::Plain {
-                text: words,
-                signature: None,
-            },
-        ),
+        Some((Thinking::Plain { text, .. }, _)) => *text = words,
+        Some((Thinking::Redacted { .. }, _)) | None => {
+            let signature = None;
+            let text = words;
+            blocks.insert(0, (Thinking::Plain { text, signature }, None));
+        }
     }
     Ok(blocks)
 }
@@ -263,13 +264,16 @@ fn detail(
     raw: &RawValue,
     place: &Place<'_>,
     open: &mut Option<Option<u64>>,
-    blocks: &mut Vec<Thinking>,
+    blocks: &mut Vec<Block>,
     left_out: &mut LeftOut,
 ) -> Result<(), BadRequest> {
     let mut fields = Fields::read(raw, place)?;
     let kind = fields.needed_text("type")?;
     let number = fields.whole("index")?;
-    fields.take("id")?;
+    // Any vendor's: what is none of ours is not looked into.
+    let id = fields.take("id")?;
+    let id = id.and_then(|id| serde_json::from_str::<&str>(id.get()).ok());
+    let origin = id.and_then(Origin::read);
     // A proof is of use only to the vendor that made it.
     let is_ours = fields
         .text("format")?
@@ -279,24 +283,26 @@ fn detail(
             let text = fields.text("text")?.or(fields.text("summary")?);
             let signature = fields.text("signature")?.filter(|_| is_ours);
             if *open != Some(number) {
-                blocks.push(Thinking::Plain {
-                    text: String::new(),
-                    signature: None,
-                });
+                let (text, signature) = (String::new(), None);
+                blocks.push((Thinking::Plain { text, signature }, None));
             }
             *open = signature.is_none().then_some(number);
-            if let Some(Thinking::Plain {
-                text: words,
-                signature: proof,
-            }) = blocks.last_mut()
+            if let Some((
+                Thinking::Plain {
+                    text: words,
+                    signature: proof,
+                },
+                by,
+            )) = blocks.last_mut()
             {
                 words.push_str(text.as_deref().unwrap_or_default());
                 *proof = signature;
+                *by = origin;
             }
         }
         "reasoning.encrypted" if is_ours => {
             let data = fields.needed_text("data")?;
-            blocks.push(Thinking::Redacted { data });
+            blocks.push((Thinking::Redacted { data }, origin));
             *open = None;
         }
         _ => {

@@ -256,10 +256,11 @@ fn words_that_came_apart_from_their_proof_are_put_together() {
         read_chat(body.as_bytes()).unwrap()
     };
     let plain = |text: &str, signature: Option<&str>| {
-        Part::Thinking(Thinking::Plain {
+        let thinking = Thinking::Plain {
             text: text.to_owned(),
             signature: signature.map(str::to_owned),
-        })
+        };
+        Part::Thinking(thinking, None)
     };
     let one = read(
         r#""reasoning_content":"ab","reasoning_details":[{"type":"reasoning.text","signature":"s"}]"#,

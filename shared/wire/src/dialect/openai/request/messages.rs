@@ -67,7 +67,8 @@ impl<'de> Deserialize<'de> for Messages {
                         asked = HashSet::new();
                         let too_many = || too_many_calls(found.count);
                         found.problem.get_or_insert_with(too_many);
-                    } else {
+                    } else if message.role == "assistant" {
+                        // Of any other's message no server takes calls.
                         asked.extend(more.into_iter().filter_map(|Object(call)| call.id));
                     }
                     found.count += 1;

@@ -150,6 +150,12 @@ const REFUSED: &[(Call, &str, Option<&str>, &str)] = &[
         "is required",
     ),
     (
+        Call::Chat,
+        r#"{"messages":[{"role":"user","content":"a","tool_calls":[{"id":"c"}]},{"role":"tool","tool_call_id":"c","content":"b"}]}"#,
+        Some("messages[1].tool_call_id"),
+        "answers no tool call",
+    ),
+    (
         Call::Embeddings,
         "{\"input\":5}",
         Some("input"),
