@@ -8,10 +8,12 @@ mod circuits;
 mod endpoints;
 mod explain;
 mod inbound_keys;
+mod prices;
 mod session;
 mod settings;
 mod tool_aliases;
 mod tool_patterns;
+mod usage;
 mod virtual_models;
 
 use actix_web::HttpResponse;
@@ -26,7 +28,10 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     tool_patterns::routes(cfg);
     tool_aliases::routes(cfg);
     endpoints::routes(cfg);
+    // Before the virtual models, whose ids they are behind.
+    prices::routes(cfg);
     virtual_models::routes(cfg);
+    usage::routes(cfg);
     inbound_keys::routes(cfg);
     circuits::routes(cfg);
     explain::routes(cfg);

@@ -24,4 +24,5 @@ mod tool_aliases;
 mod tool_pattern_test;
 mod tool_patterns;
 mod upstream;
+mod usage;
 mod virtual_models;

@@ -30,6 +30,7 @@ mod health;
 mod hold;
 mod jobs;
 mod keys;
+mod kills;
 mod kinds;
 mod ledger;
 mod memory;

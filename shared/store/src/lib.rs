@@ -54,9 +54,9 @@ pub use pattern_count::{PatternCount, PatternTotals};
 pub use pattern_export::{ExportedAlias, ExportedPattern, PatternExport};
 pub use pattern_import::{ImportCounts, ImportMode, ImportReport, PatternImport};
 pub use pattern_trial::{PatternTrial, RefusedPattern, TrialRules};
-pub use price_list::{Fit, ListPrices, Suggestion, suggestions};
+pub use price_list::{Fit, Suggestion, suggestions};
 pub use problem::Problem;
-pub use report::{By, Label, Repriced, Repricing, Trimmed, UsageQuery, UsageReport};
+pub use report::{By, CallCursor, CallQuery, Label, Repriced, Repricing, Trimmed, UsageQuery, UsageReport};
 pub use secret::{MASK, Secret};
 pub use setting::{
     DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, SettingsDraft, TRUSTED_INTERNAL_CIDRS,

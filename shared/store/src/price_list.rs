@@ -8,8 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::money::{Price, Prices};
 
 const TABLE: &str = include_str!("../../../conf/prices.json");
 
@@ -23,24 +25,9 @@ const PLACES: usize = 6;
 /// The dearest price that is believed, in dollars for a million tokens.
 const MOST: u64 = 10_000;
 
-/// Prices in pico-dollars a token, which are micro-dollars for a million tokens. `None`
-/// is unknown; 0 is free.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ListPrices {
-    /// Prompt tokens that no cache had to do with.
-    pub input: Option<u64>,
-    /// Completion tokens.
-    pub output: Option<u64>,
-    /// Prompt tokens read from the cache.
-    pub cached_input: Option<u64>,
-    /// Prompt tokens written to the cache for a short time.
-    pub cache_write: Option<u64>,
-    /// Prompt tokens written to the cache for an hour.
-    pub cache_write_1h: Option<u64>,
-}
-
 /// How well an entry fits a model's id, the best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fit {
     /// The same id, but for the case of its letters.
     Exact,
@@ -56,7 +43,7 @@ pub enum Fit {
 }
 
 /// One entry that may be meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Suggestion {
     /// How well it fits.
     pub fit: Fit,
@@ -64,8 +51,8 @@ pub struct Suggestion {
     pub vendor: &'static str,
     /// The vendor's id of the model; a pattern ends in `*`.
     pub model: &'static str,
-    /// What it costs.
-    pub prices: ListPrices,
+    /// What it costs, in pico-dollars a token.
+    pub prices: Prices,
     /// The page with the price.
     pub source: &'static str,
     /// The day on which it was read, `2026-11-28`.
@@ -174,14 +161,15 @@ fn entries(text: &'static str) -> Result<Vec<Suggestion>, TableError> {
         }
         let price = |text: Option<&str>| {
             text.map(|text| {
-                pico_dollars(text).ok_or_else(|| wrong(entry.model, "has a price that is none"))
+                pico_dollars(text).map(Price).ok_or_else(|| wrong(entry.model, "has a price that is none"))
             })
             .transpose()
         };
-        let prices = ListPrices {
+        let prices = Prices {
             input: price(entry.input)?,
             output: price(entry.output)?,
             cached_input: price(entry.cached_input)?,
+            cached_output: None,
             cache_write: price(entry.cache_write)?,
             cache_write_1h: price(entry.cache_write_1h)?,
         };

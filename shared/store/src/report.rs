@@ -52,6 +52,59 @@ impl UsageQuery {
     }
 }
 
+/// Which single calls are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallQuery {
+    /// Calls that began from this second on.
+    pub from: i64,
+    /// And not after this second.
+    pub to: i64,
+    /// Only those of this virtual model.
+    pub virtual_model: Option<String>,
+    /// Only those that ended at this endpoint.
+    pub endpoint_id: Option<i64>,
+    /// Only those of this key.
+    pub key_id: Option<i64>,
+    /// Only those that ended so ([`crate::Outcome::as_str`]).
+    pub outcome: Option<String>,
+    /// Only the one of this request id.
+    pub request_id: Option<String>,
+}
+
+/// Behind which calls a page begins: of each usage table when the last one began, and its
+/// id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallCursor {
+    pub(crate) request: Option<(i64, i64)>,
+    pub(crate) embedding: Option<(i64, i64)>,
+}
+
+impl CallCursor {
+    /// The cursor as a text for the next page's address.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let part = |at: Option<(i64, i64)>| at.map_or(String::new(), |(at, id)| format!("{at}.{id}"));
+        format!("{}_{}", part(self.request), part(self.embedding))
+    }
+
+    /// The cursor of such a text.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        fn part(text: &str) -> Option<Option<(i64, i64)>> {
+            if text.is_empty() {
+                return Some(None);
+            }
+            let (at, id) = text.split_once('.')?;
+            Some(Some((at.parse().ok()?, id.parse().ok()?)))
+        }
+        let (request, embedding) = text.split_once('_')?;
+        Some(Self {
+            request: part(request)?,
+            embedding: part(embedding)?,
+        })
+    }
+}
+
 /// What the calls of one line of a report have in common; `None` where it is not grouped
 /// by that.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]

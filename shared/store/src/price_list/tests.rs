@@ -137,7 +137,7 @@ fn the_best_comes_first() {
         fit: Fit::Exact,
         vendor: "V",
         model,
-        prices: ListPrices::default(),
+        prices: Prices::default(),
         source: "https://v",
         date: "2026-11-28",
         note: None,
@@ -176,12 +176,12 @@ fn well_known_models_have_a_price() {
     let best = |id: &str| suggestions(id).first().copied().unwrap();
     let dated = best("openai/gpt-4o-2024-08-06");
     assert_eq!((dated.vendor, dated.model), ("OpenAI", "gpt-4o"));
-    assert_eq!(dated.prices.input, Some(2_500_000));
-    assert_eq!(best("gpt-4o-2024-05-13").prices.input, Some(5_000_000));
+    assert_eq!(dated.prices.input, Some(Price(2_500_000)));
+    assert_eq!(best("gpt-4o-2024-05-13").prices.input, Some(Price(5_000_000)));
     let opus = best("claude-opus-4-5-20251101");
     assert_eq!(opus.vendor, "Anthropic");
-    assert_eq!(opus.prices.cache_write, Some(6_250_000));
-    assert_eq!(opus.prices.cache_write_1h, Some(10_000_000));
+    assert_eq!(opus.prices.cache_write, Some(Price(6_250_000)));
+    assert_eq!(opus.prices.cache_write_1h, Some(Price(10_000_000)));
     let hosts: Vec<&str> = suggestions("openai/gpt-oss-120b")
         .iter()
         .map(|found| found.vendor)

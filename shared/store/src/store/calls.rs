@@ -11,6 +11,7 @@ use crate::call::{Attempt, CacheUse, CallRecord, CallRow, Priced};
 use crate::columns::Columns;
 use crate::error::StoreError;
 use crate::money::{Cost, dollars};
+use crate::report::{CallCursor, CallQuery};
 use crate::totals::{Facts, total};
 use crate::zone::Zone;
 
@@ -115,6 +116,48 @@ impl Store {
         })
     }
 
+    /// The next page of single calls, newest first: those that `query` is about, behind
+    /// `after`. However many there are, a page costs what its rows cost.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn calls_page(
+        &self,
+        query: &CallQuery,
+        after: &CallCursor,
+        limit: u32,
+    ) -> Result<(Vec<CallRow>, Option<CallCursor>), StoreError> {
+        self.read(|connection| {
+            let [requests, embeddings] =
+                Table::ALL.map(|table| page(connection, table, query, after, limit));
+            let mut requests = requests?.into_iter().peekable();
+            let mut embeddings = embeddings?.into_iter().peekable();
+            let mut cursor = after.clone();
+            let mut rows = Vec::new();
+            while rows.len() < limit as usize {
+                let newer = match (requests.peek(), embeddings.peek()) {
+                    (Some(request), Some(embedding)) => {
+                        request.created_at >= embedding.created_at
+                    }
+                    (Some(_), None) => true,
+                    (None, Some(_)) => false,
+                    (None, None) => break,
+                };
+                let (row, at) = if newer {
+                    (requests.next(), &mut cursor.request)
+                } else {
+                    (embeddings.next(), &mut cursor.embedding)
+                };
+                if let Some(row) = row {
+                    *at = Some((row.created_at, row.id));
+                    rows.push(row);
+                }
+            }
+            let more = requests.peek().is_some() || embeddings.peek().is_some();
+            Ok((rows, more.then_some(cursor)))
+        })
+    }
+
     /// How many calls both tables hold.
     ///
     /// # Errors
@@ -130,6 +173,47 @@ impl Store {
             Ok(u64::try_from(count).unwrap_or(0))
         })
     }
+}
+
+fn page(
+    connection: &Connection,
+    table: Table,
+    query: &CallQuery,
+    after: &CallCursor,
+    limit: u32,
+) -> rusqlite::Result<Vec<CallRow>> {
+    let at = match table {
+        Table::Requests => after.request,
+        Table::Embeddings => after.embedding,
+    };
+    let mut wanted = vec!["created_at >= ?", "created_at <= ?"];
+    let mut values = vec![Value::from(query.from), Value::from(query.to)];
+    if let Some((created_at, id)) = at {
+        wanted.push("(created_at, id) < (?, ?)");
+        values.extend([Value::from(created_at), Value::from(id)]);
+    }
+    for (column, value) in [
+        ("virtual_model = ?", query.virtual_model.clone().map(Value::from)),
+        ("endpoint_id = ?", query.endpoint_id.map(Value::from)),
+        ("inbound_api_key_id = ?", query.key_id.map(Value::from)),
+        ("outcome = ?", query.outcome.clone().map(Value::from)),
+        ("request_id = ?", query.request_id.clone().map(Value::from)),
+    ] {
+        if let Some(value) = value {
+            wanted.push(column);
+            values.push(value);
+        }
+    }
+    // One more, which tells whether there is another page.
+    values.push(Value::from(i64::from(limit) + 1));
+    connection
+        .prepare_cached(&format!(
+            "{} WHERE {} ORDER BY created_at DESC, id DESC LIMIT ?",
+            table.select(),
+            wanted.join(" AND ")
+        ))?
+        .query_map(params_from_iter(values), call_row)?
+        .collect()
 }
 
 fn taken(connection: &Connection, spool: &str) -> rusqlite::Result<u64> {
