@@ -42,6 +42,9 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
     }
 }
 
+/// Each virtual model with what its calls add up to.
+type Models = Vec<(String, Totals)>;
+
 async fn report(admin: &Admin, query: RangeQuery, by: &[By]) -> Result<UsageReport, ApiError> {
     let zone = admin.on_store(store::Store::zone).await?;
     let asked = Asked::of(&query, &zone)?.usage;
@@ -55,7 +58,7 @@ async fn summary(
     query: web::Query<RangeQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let report = report(&admin, query.into_inner(), &[By::Day, By::Model]).await?;
-    let mut days: Vec<(i64, Totals, Vec<(String, Totals)>)> = Vec::new();
+    let mut days: Vec<(i64, Totals, Models)> = Vec::new();
     for (label, totals) in &report.lines {
         let day = label.day.unwrap_or(0);
         if days.last().is_none_or(|(last, ..)| *last != day) {

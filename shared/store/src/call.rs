@@ -161,24 +161,26 @@ pub struct CallRecord {
     /// The virtual model's name, as resolved; what the caller asked for when nothing was.
     pub virtual_model: String,
     /// The virtual model's id, if one was resolved.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub virtual_model_id: Option<i64>,
     /// The endpoint that served the call, if one was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_id: Option<i64>,
     /// That endpoint's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_name: Option<String>,
     /// The caller's key.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<i64>,
     /// That key's label.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_label: Option<String>,
     /// The tokens of all attempts together.
     pub usage: Usage,
     /// Whether the counts are the gateway's guess instead of the endpoint's.
     pub estimated: bool,
     /// What the cache of answers did; `None` when it was not asked.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheUse>,
     /// The HTTP status the caller got.
     pub status: u16,
@@ -189,20 +191,24 @@ pub struct CallRecord {
     /// Milliseconds from accepting the request to its end.
     pub latency_ms: u64,
     /// Milliseconds to the first byte of the answer, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttft_ms: Option<u64>,
     /// Milliseconds of `latency_ms` in which an endpoint was waited for; the rest is the
     /// gateway's own. `None` when none was asked.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_ms: Option<u64>,
     /// The error code the caller was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
     /// When the request was accepted, unix seconds.
     pub started_at: i64,
     /// Every candidate that was tried, in order.
     pub attempts: Vec<Attempt>,
     /// Milliseconds the endpoint says the call waited for a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue_ms: Option<u64>,
     /// Milliseconds the endpoint says a worker worked on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_ms: Option<u64>,
 }
 

@@ -56,8 +56,6 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use super::Line;
     use crate::call::{CallKind, CallRecord};
 
