@@ -47,6 +47,9 @@ async fn a_created_model_is_listed_with_every_column() {
         "thinking": "held",
         "repaired_comment": true,
         "keep_tool_text_bytes": 65536,
+        "cache_enabled": true,
+        "cache_ttl_seconds": 120,
+        "join_calls": 1,
         "routing": {
             "strategy": "fastest",
             "targets": [{ "virtual_model_id": spare, "weight": 2 }],
@@ -98,6 +101,9 @@ async fn a_created_model_is_listed_with_every_column() {
                 "thinking": "held",
                 "repaired_comment": 1,
                 "keep_tool_text_bytes": 65536,
+                "cache_enabled": 1,
+                "cache_ttl_seconds": 120,
+                "join_calls": 1,
                 "routing": {
                     "strategy": "fastest",
                     "targets": [{ "virtual_model_id": spare, "weight": 2 }],
