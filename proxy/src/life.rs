@@ -29,7 +29,7 @@ use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::live::{Live, model_entry};
 use account::Account;
-use recall::Recalled;
+use recall::{Question, Recalled};
 use send::{Answer, Errand};
 
 /// Takes one call down the road.
@@ -93,7 +93,10 @@ async fn begin(
         repairs: &live.repairs,
         tools: OnceLock::new(),
     };
-    let recalled = Box::pin(recall::recall(&errand, &live, &who, caller, account)).await?;
+    let recalled = match Question::of(&errand, &live, &who) {
+        Some(question) => Box::pin(recall::recall(&errand, question, caller, account)).await?,
+        None => Recalled::Nothing(None),
+    };
     let question = match recalled {
         Recalled::Answer(whole) => {
             let answer = Answer::Whole(whole);

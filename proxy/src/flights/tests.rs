@@ -7,6 +7,7 @@
 )]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -118,6 +119,46 @@ fn whoever_leaves_the_queue_leaves_nothing_behind() {
     drop(first);
     // Its turn has come and it never looks.
     drop(second);
+    assert!(flights.is_empty());
+    assert_eq!(flights.waiting(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn with_many_at_once_one_leads_at_a_time_and_nothing_is_left() {
+    const KEYS: u64 = 3;
+    let flights = Arc::new(Flights::default());
+    let leading: Arc<[AtomicUsize]> = (0..KEYS).map(|_| AtomicUsize::new(0)).collect();
+    let calls: Vec<_> = (0..600_u64)
+        .map(|number| {
+            let (flights, leading) = (Arc::clone(&flights), Arc::clone(&leading));
+            tokio::spawn(async move {
+                let leads = &leading[usize::try_from(number % KEYS).unwrap()];
+                let turn = flights.seat(key(number % KEYS)).turn();
+                // Some look once and leave.
+                let turn = if number % 7 == 0 {
+                    turn.now_or_never()
+                } else {
+                    Some(turn.await)
+                };
+                let Some(Turn::Lead(lead)) = turn else {
+                    return;
+                };
+                assert_eq!(leads.fetch_add(1, Ordering::SeqCst), 0);
+                for _ in 0..number % 5 {
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(leads.fetch_sub(1, Ordering::SeqCst), 1);
+                match number % 4 {
+                    0 => lead.land(None),
+                    1 => lead.land(Some(kept())),
+                    _ => drop(lead),
+                }
+            })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
     assert!(flights.is_empty());
     assert_eq!(flights.waiting(), 0);
 }

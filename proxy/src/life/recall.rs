@@ -53,14 +53,10 @@ pub(super) struct Question<'g> {
 /// When the caller hangs up meanwhile, or the call's time is over.
 pub(super) async fn recall<'g>(
     errand: &Errand<'g>,
-    live: &Live,
-    who: &Caller,
+    mut question: Box<Question<'g>>,
     caller: &mut ServerSession,
     account: &mut Account,
 ) -> Result<Recalled<'g>, Fault> {
-    let Some(mut question) = Question::of(errand, live, who) else {
-        return Ok(Recalled::Nothing(None));
-    };
     if let Some(kept) = question.known(errand) {
         return again(errand, &kept, "HIT", account);
     }
@@ -106,9 +102,9 @@ async fn wait<'g>(
 }
 
 impl<'g> Question<'g> {
-    /// `None` where the virtual model or the caller wants nothing of this, and for a request
+    /// The question that the call is; `None` where the virtual model or the caller wants nothing of this, and for a request
     /// that cannot be told from others.
-    fn of(errand: &Errand<'g>, live: &Live, who: &Caller) -> Option<Box<Self>> {
+    pub(super) fn of(errand: &Errand<'g>, live: &Live, who: &Caller) -> Option<Box<Self>> {
         let caching = &errand.target.model.caching;
         let accepted = errand.accepted;
         let wish = accepted.said.caching;

@@ -321,7 +321,7 @@ async fn a_change_of_the_virtual_model_or_its_endpoint_leaves_nothing_to_find() 
     change_model(&scene, &json!({"cache_enabled": false}));
     until("the cache off", async || {
         let got = scene.post(CHAT, &body).await;
-        (got.header("x-cache") == "").then_some(())
+        got.header("x-cache").is_empty().then_some(())
     })
     .await;
     change_model(&scene, &json!({"enabled": false}));

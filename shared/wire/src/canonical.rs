@@ -281,7 +281,7 @@ mod tests {
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(DEEPEST), "]".repeat(DEEPEST));
         let many = format!("{{\"a\":[{}0]}}", "0,".repeat(MOST));
         for body in ["", "[]", "1", "{", "{\"a\":}", "{} x", &deep, &many] {
-            assert!(canonical(body.as_bytes(), &[]).is_none(), "{:.40}", body);
+            assert!(canonical(body.as_bytes(), &[]).is_none(), "{body:.40}");
         }
         let fits = format!(
             "{{\"a\":{}{}}}",
