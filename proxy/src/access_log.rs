@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 use store::config::LogFormat;
-use store::{Attempt, CallRecord, InboundKey, PatternCount};
+use store::{Attempt, CacheUse, CallRecord, InboundKey, PatternCount};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -107,6 +107,9 @@ impl AccessLog {
         if let Some(ttft) = r.ttft_ms {
             let _ = write!(line, " ttft_ms={ttft}");
         }
+        if let Some(cache) = memory(r.cache) {
+            let _ = write!(line, " cache={cache}");
+        }
         if let Some(code) = &r.error_code {
             let _ = write!(line, " code={code:?}");
         }
@@ -147,6 +150,7 @@ impl AccessLog {
                 "key",
                 json!(entry.caller.key.as_ref().map(|key| &key.label)),
             ),
+            ("cache", json!(memory(r.cache))),
             ("code", json!(r.error_code)),
             ("attempts", json!(r.attempts)),
             ("reason", json!(entry.reason)),
@@ -155,6 +159,14 @@ impl AccessLog {
         }
         self.lines.push_str(&Value::Object(line).to_string());
     }
+}
+
+/// What the memory of answers has done, in a word.
+fn memory(cache: Option<CacheUse>) -> Option<&'static str> {
+    cache.map(|did| match did {
+        CacheUse::Hit(_) => "hit",
+        CacheUse::Miss => "miss",
+    })
 }
 
 /// One attempt in a few words.

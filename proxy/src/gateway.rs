@@ -21,8 +21,10 @@ use pingora_proxy::{ProxyHttp, Session};
 use store::config::Config;
 
 use crate::affinity::Affinity;
+use crate::answers::Answers;
 use crate::closing::Closing;
 use crate::fault::Fault;
+use crate::flights::Flights;
 use crate::ledger::Ledger;
 use crate::life::authenticate::authenticate;
 use crate::life::{self, reply};
@@ -41,6 +43,10 @@ pub(crate) struct Gateway {
     pub(crate) timeouts: Timeouts,
     pub(crate) affinity: Affinity,
     pub(crate) thoughts: Thoughts,
+    /// Whole answers that are given again.
+    pub(crate) answers: Answers,
+    /// Calls whose answers identical ones wait for.
+    pub(crate) flights: Flights,
     /// The program ends: no new calls.
     stopping: Arc<AtomicBool>,
     /// What is to be ended at other places before the program is.
@@ -69,6 +75,8 @@ impl Gateway {
             timeouts: Timeouts::new(config),
             affinity: Affinity::new(),
             thoughts: Thoughts::new(),
+            answers: Answers::new(config),
+            flights: Flights::default(),
             stopping,
             closing,
             max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),

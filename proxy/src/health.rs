@@ -25,7 +25,9 @@ pub(crate) fn report(gateway: &Gateway) -> Value {
     let store_fails = counts.store_fails.load(Ordering::Relaxed);
     let refused_rows = count(&counts.refused);
     let refused = gateway.current.refused();
-    let degraded = trouble.is_some() || refused.is_some() 
+    let (answers, answer_bytes) = gateway.answers.held();
+    let degraded = trouble.is_some()
+        || refused.is_some()
         || lost > 0
         || refused_rows > 0
         || spool_fails
@@ -78,6 +80,12 @@ pub(crate) fn report(gateway: &Gateway) -> Value {
                 "bytes": spool.held(),
                 "limit_bytes": spool.limit(),
             },
+        },
+        "cache": {
+            "answers": answers,
+            "bytes": answer_bytes,
+            "limit_bytes": gateway.answers.limit(),
+            "calls_waiting": gateway.flights.waiting(),
         },
         "configuration_problems": live.problems.len(),
         "models": live.snapshot.offered().len(),

@@ -11,6 +11,7 @@ pub(crate) mod authenticate;
 mod detached;
 mod manner;
 mod plan;
+mod recall;
 mod relay;
 pub(crate) mod reply;
 mod resolve;
@@ -28,6 +29,7 @@ use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::live::{Live, model_entry};
 use account::Account;
+use recall::{Question, Recalled};
 use send::{Answer, Errand};
 
 /// Takes one call down the road.
@@ -78,7 +80,6 @@ async fn begin(
     who.require_allowed(&target.model.name)?;
     let form = ReplyForm::of(&target.model, call, &accepted.request);
     account.formed(form);
-    let candidates = plan::plan(gateway, &live, &target, call, &accepted)?;
     let id = account.id().to_owned();
     let errand = Errand {
         gateway,
@@ -92,7 +93,22 @@ async fn begin(
         repairs: &live.repairs,
         tools: OnceLock::new(),
     };
-    let answer = Box::pin(send::send(&errand, caller, &candidates, account)).await?;
+    let recalled = match Question::of(&errand, &live, &who) {
+        Some(question) => Box::pin(recall::recall(&errand, question, caller, account)).await?,
+        None => Recalled::Nothing(None),
+    };
+    let question = match recalled {
+        Recalled::Answer(whole) => {
+            let answer = Answer::Whole(whole);
+            return Ok(Begun { form, answer });
+        }
+        Recalled::Nothing(question) => question,
+    };
+    let candidates = plan::plan(gateway, &live, &target, call, &accepted)?;
+    let mut answer = Box::pin(send::send(&errand, caller, &candidates, account)).await?;
+    if let Some(question) = question {
+        question.answered(&errand, &mut answer)?;
+    }
     Ok(Begun { form, answer })
 }
 

@@ -5,6 +5,7 @@
 //! the one it began with. It is never changed in place.
 
 mod door;
+mod editions;
 mod head;
 mod key_uses;
 mod queue;
@@ -22,6 +23,7 @@ use store::{CircuitRow, Endpoint, InboundKey, Problem, Snapshot, VirtualModel};
 
 use crate::upstream::{Limits, Timeouts, Upstream};
 pub(crate) use door::Door;
+use editions::Editions;
 pub(crate) use head::Head;
 use key_uses::KeyUses;
 use queue::Queue;
@@ -36,6 +38,8 @@ pub(crate) struct Live {
     targets: HashMap<i64, Arc<Target>>,
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     queue: Option<Queue>,
+    /// What kept answers are of.
+    editions: Editions,
     /// What answers are normalised with.
     pub(crate) repairs: Arc<Repairs>,
     /// Who comes in without a key.
@@ -124,12 +128,15 @@ impl Live {
         let known = before.map(|live| live.repairs.as_ref());
         let (repairs, unsearchable) = Repairs::new(&snapshot, known);
         problems.extend(unsearchable);
+        let known = before.map(|live| (&live.snapshot, &live.editions));
+        let editions = Editions::new(&snapshot, known);
         Self {
             door: Door::new(&build.exposure, &snapshot),
             key_uses: KeyUses::new(&snapshot.inbound_keys, before.map(|live| &live.key_uses)),
             model_list: model_list(&snapshot, |_| true),
             repairs: Arc::new(repairs),
             queue,
+            editions,
             snapshot,
             targets,
             upstreams,
@@ -200,6 +207,12 @@ impl Live {
     /// The AI queue's endpoint, when names go there.
     pub(crate) fn queue(&self) -> Option<&Arc<Upstream>> {
         self.queue.as_ref().map(Queue::upstream)
+    }
+
+    /// A number that is another one whenever the virtual model with this id, or anything
+    /// that its answers depend on, has changed.
+    pub(crate) fn edition(&self, id: i64) -> Option<u64> {
+        self.editions.of(id)
     }
 
     /// The target of the virtual model with this id.

@@ -6,8 +6,10 @@
 
 mod access_log;
 mod affinity;
+mod answers;
 mod closing;
 mod fault;
+mod flights;
 mod gateway;
 mod health;
 mod ledger;

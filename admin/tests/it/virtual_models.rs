@@ -47,6 +47,9 @@ async fn a_created_model_is_listed_with_every_column() {
         "thinking": "held",
         "repaired_comment": true,
         "keep_tool_text_bytes": 65536,
+        "cache_enabled": true,
+        "cache_ttl_seconds": 120,
+        "join_calls": 1,
         "routing": {
             "strategy": "fastest",
             "targets": [{ "virtual_model_id": spare, "weight": 2 }],
@@ -64,6 +67,15 @@ async fn a_created_model_is_listed_with_every_column() {
     for path in [LIST, "/api/virtual-models"] {
         let mut row = app.row(path, id).await;
         assert_eq!(row["created_at"].take(), row["updated_at"].take());
+        let caching = [
+            ("cache_enabled", 1),
+            ("cache_ttl_seconds", 120),
+            ("join_calls", 1),
+        ];
+        for (field, expected) in caching {
+            let value = row.as_object_mut().unwrap().remove(field);
+            assert_eq!(value, Some(json!(expected)), "{field}");
+        }
         assert_eq!(
             row,
             json!({

@@ -1,7 +1,7 @@
 //! Step two: the caller's body, whole, and what it asks for.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use pingora::protocols::http::ServerSession;
 use store::route::{self, Refused};
 use wire::dialect::openai::Request;
@@ -26,6 +26,32 @@ pub(super) struct Said {
     pub(super) user: Option<HeaderValue>,
     /// `x-session-id`: the conversation that the call belongs to.
     pub(super) session: Option<HeaderValue>,
+    /// `cache-control`.
+    pub(super) caching: Wish,
+}
+
+/// What a caller wants of the memory of answers; other directives have no say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wish {
+    /// `no-cache`: an answer that is made anew.
+    pub(super) anew: bool,
+    /// `no-store`: nothing is looked for and nothing is kept.
+    pub(super) unseen: bool,
+}
+
+impl Wish {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut wish = Self::default();
+        for field in headers.get_all(header::CACHE_CONTROL) {
+            for directive in field.as_bytes().split(|byte| *byte == b',') {
+                let name = directive.split(|byte| *byte == b'=').next();
+                let name = name.unwrap_or_default().trim_ascii();
+                wish.anew |= name.eq_ignore_ascii_case(b"no-cache");
+                wish.unseen |= name.eq_ignore_ascii_case(b"no-store");
+            }
+        }
+        wish
+    }
 }
 
 /// Reads the body, at most `limit` bytes of it.
@@ -43,6 +69,7 @@ pub(super) async fn accept(
         priority: said(route::PRIORITY),
         user: said(route::USER),
         session: said("x-session-id"),
+        caching: Wish::of(&header.headers),
     };
     let announced = header
         .headers
@@ -100,4 +127,31 @@ async fn read(
         body.extend_from_slice(&more);
     }
     Ok(body.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, header};
+
+    use super::Wish;
+
+    #[test]
+    fn directives_are_read_in_any_case_and_among_others() {
+        for (fields, anew, unseen) in [
+            (&["no-cache"][..], true, false),
+            (&["no-store"], false, true),
+            (&["max-age=0, No-Store"], false, true),
+            (&["max-age=0", "NO-CACHE=\"x\" , no-transform"], true, false),
+            (&["no-cache,no-store"], true, true),
+            (&["only-if-cached", "x-no-store"], false, false),
+            (&["", ",", "="], false, false),
+            (&[], false, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append(header::CACHE_CONTROL, HeaderValue::from_static(field));
+            }
+            assert_eq!(Wish::of(&headers), Wish { anew, unseen }, "{fields:?}");
+        }
+    }
 }

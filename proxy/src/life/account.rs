@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use store::route::ai_queue::NO_ROW;
 use store::route::{ReplyForm, short};
-use store::{Attempt, CallKind, CallRecord, Outcome, PatternCount};
+use store::{Attempt, CacheUse, CallKind, CallRecord, Outcome, PatternCount};
 use wire::normaliser::Normaliser;
 use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
@@ -129,6 +129,13 @@ impl Account {
     pub(super) fn formed(&mut self, form: ReplyForm) {
         if let Some(record) = &mut self.record {
             record.stream = form.stream;
+        }
+    }
+
+    /// What the memory of answers has done for the call.
+    pub(super) fn cached(&mut self, did: CacheUse) {
+        if let Some(record) = &mut self.record {
+            record.cache = Some(did);
         }
     }
 
@@ -315,7 +322,9 @@ impl Account {
             return;
         };
         record.latency_ms = self.latency_ms.unwrap_or_else(|| millis(self.started));
-        record.upstream_ms = self.waited_for().map(|waited| waited.min(record.latency_ms));
+        record.upstream_ms = self
+            .waited_for()
+            .map(|waited| waited.min(record.latency_ms));
         self.count_tokens(&mut record);
         // An attempt without a verdict was dropped half way.
         if let Some(attempt) = record.attempts.last_mut().filter(|last| last.status == 0) {

@@ -10,6 +10,7 @@
 mod affinity;
 mod anthropic;
 mod bodies;
+mod cache;
 mod caller;
 mod chaos;
 mod circuits;
@@ -29,6 +30,7 @@ mod hangups;
 mod health;
 mod hold;
 mod jobs;
+mod joins;
 mod keys;
 mod kills;
 mod kinds;

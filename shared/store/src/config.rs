@@ -116,6 +116,12 @@ pub struct Config {
     pub usage_days: Option<u32>,
     /// Bytes of the store beyond which the oldest single calls go.
     pub usage_max_bytes: u64,
+    /// How long the answer of a chat or a text completion is given again.
+    pub cache_ttl_chat: Duration,
+    /// How long embeddings are given again.
+    pub cache_ttl_embeddings: Duration,
+    /// Bytes of memory for answers that are given again.
+    pub cache_max_bytes: u64,
     /// Worker threads.
     pub threads: usize,
     /// How log lines are written.
@@ -241,6 +247,9 @@ impl Config {
         let spool_max_mb = sources.required::<value::Megabytes>("SPOOL_MAX_MB");
         let usage_days = sources.required::<value::Days>("USAGE_DAYS");
         let usage_max_mb = sources.required::<value::Storage>("USAGE_MAX_MB");
+        let cache_ttl_chat = sources.required("CACHE_TTL_CHAT");
+        let cache_ttl_embeddings = sources.required("CACHE_TTL_EMBEDDINGS");
+        let cache_max_mb = sources.required::<value::Megabytes>("CACHE_MAX_MB");
         let threads = sources.optional::<value::Threads>("THREADS");
         let log_format = sources.required("LOG_FORMAT");
         let log_filter = sources.required("RUST_LOG");
@@ -275,6 +284,9 @@ impl Config {
             spool_max_bytes: spool_max_mb?.bytes(),
             usage_days: usage_days?.0,
             usage_max_bytes: usage_max_mb?.bytes(),
+            cache_ttl_chat: cache_ttl_chat?,
+            cache_ttl_embeddings: cache_ttl_embeddings?,
+            cache_max_bytes: cache_max_mb?.bytes(),
             threads: threads.map_or_else(value::cores, |threads| threads.0),
             log_format: log_format?,
             log_filter: log_filter?,

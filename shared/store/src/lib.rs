@@ -71,7 +71,7 @@ pub use tool_pattern::{ToolPattern, ToolPatternDraft, ToolPatternRow};
 pub use totals::{Sum, Totals};
 pub use vault::{KeySource, SecretKey};
 pub use virtual_model::{
-    ReasoningForm, Repair, RepairRow, RouteTarget, Routing, RoutingRow, Strategy, Thinking,
-    VirtualModel, VirtualModelDraft, VirtualModelRow,
+    Caching, CachingRow, ReasoningForm, Repair, RepairRow, RouteTarget, Routing, RoutingRow,
+    Strategy, Thinking, VirtualModel, VirtualModelDraft, VirtualModelRow,
 };
 pub use zone::{DISPLAY_TIMEZONE, Zone};

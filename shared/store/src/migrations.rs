@@ -4,6 +4,7 @@
 //! file, and completes them in a file the original wrote, whatever its version. Tables and
 //! columns nobody here knows stay as they are. All pending steps are one transaction.
 
+mod cache;
 mod keys;
 mod original;
 mod seeds;
@@ -133,11 +134,15 @@ fn steps() -> Migrations<'static> {
             Ok::<_, HookError>(keys::add(transaction)?)
         })
         .comment("keys of callers"),
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            Ok::<_, HookError>(cache::add(transaction)?)
+        })
+        .comment("answers from memory"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 7;
+pub(crate) const NEWEST: i64 = 8;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

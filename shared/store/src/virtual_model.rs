@@ -1,5 +1,6 @@
 //! A virtual model: the name clients ask for, and what it stands for.
 
+mod caching;
 mod draft;
 mod repair;
 mod routing;
@@ -9,6 +10,8 @@ use std::fmt;
 use rusqlite::Row;
 use serde::Serialize;
 
+pub(crate) use caching::CachingDraft;
+pub use caching::{Caching, CachingRow};
 pub use draft::VirtualModelDraft;
 use draft::{MAX_NUM_CTX, MAX_TEMPERATURE, MAX_TOKENS, MAX_TOP_P};
 pub(crate) use repair::RepairDraft;
@@ -77,6 +80,8 @@ pub struct VirtualModel {
     pub num_ctx: Option<u32>,
     /// What is repaired in answers and requests, and how reasoning is shown.
     pub repair: Repair,
+    /// What is answered from the gateway's memory.
+    pub caching: Caching,
     /// Who else may serve it.
     pub routing: Routing,
     /// Unix seconds.
@@ -145,6 +150,9 @@ pub struct VirtualModelRow {
     /// What is repaired in answers and requests, and how reasoning is shown.
     #[serde(flatten)]
     pub repair: RepairRow,
+    /// What is answered from the gateway's memory.
+    #[serde(flatten)]
+    pub caching: CachingRow,
     /// Who else may serve it.
     pub routing: RoutingRow,
     /// Why its headers cannot be read; `None` when they can.
@@ -224,6 +232,7 @@ impl VirtualModel {
                     comment: _,
                     keep_text_bytes: _,
                 },
+            caching: _,
             routing: _,
             created_at: _,
             updated_at: _,
@@ -261,6 +270,8 @@ impl StoredVirtualModel {
         let (routing, mut doubts) = RoutingRow::read(&mut columns);
         let (repair, more) = RepairRow::read(&mut columns);
         doubts.extend(more);
+        let (caching, more) = CachingRow::read(&mut columns);
+        doubts.extend(more);
         let row = VirtualModelRow {
             id: columns.id()?,
             name: columns.text("name").unwrap_or_default(),
@@ -290,6 +301,7 @@ impl StoredVirtualModel {
             keep_alive: columns.text("keep_alive"),
             num_ctx: columns.whole("num_ctx"),
             repair,
+            caching,
             routing,
             locked: None,
             endpoint_name: columns.text("endpoint_name"),
@@ -412,6 +424,7 @@ impl StoredVirtualModel {
             good
         });
         let repair = row.repair.judge(&mut doubts);
+        let caching = row.caching.judge(&mut doubts);
         let routing = row.routing.judge(&mut doubts);
         let model = VirtualModel {
             id: row.id,
@@ -440,6 +453,7 @@ impl StoredVirtualModel {
             keep_alive,
             num_ctx,
             repair,
+            caching,
             routing,
             created_at: row.created_at,
             updated_at: row.updated_at,

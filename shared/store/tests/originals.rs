@@ -270,11 +270,37 @@ fn what_only_the_newest_original_knows_is_left_alone() {
     ] {
         assert_eq!(column::<String>(&path, query), expected, "{query}");
     }
-    let off: i64 = column(
-        &path,
-        "SELECT cache_enabled FROM virtual_models WHERE id = 1",
-    );
-    assert_eq!(off, 0);
+}
+
+/// The original wrote 1 into every row without anybody choosing it; what it knew of times
+/// goes on where it is one.
+#[test]
+fn answers_from_memory_begin_off_whatever_the_original_wrote() {
+    let sql = VL.to_owned()
+        + "INSERT INTO settings (key, value) VALUES ('cache_ttl_chat', '120'), \
+           ('cache_ttl_embeddings', '0');";
+    let (_folder, path) = original(&sql);
+    let store = Store::open(&path).unwrap();
+    let ids: Vec<_> = store.virtual_models().unwrap();
+    assert!(ids.len() > 1);
+    for row in ids {
+        assert_eq!(row.caching.cache_enabled, 0, "{}", row.name);
+        assert_eq!(row.caching.cache_ttl_seconds, None, "{}", row.name);
+        assert_eq!(row.caching.join_calls, 0, "{}", row.name);
+    }
+    let settings = store.settings().unwrap();
+    assert_eq!(settings.get("cache_ttl_chat").unwrap(), "120");
+    assert_eq!(settings.get("cache_ttl_embeddings"), None);
+
+    let value = json!({"name": "new", "endpoint_id": 1, "actual_model": "m"});
+    let draft = VirtualModelDraft::for_create(&value).unwrap();
+    let id = store.create_virtual_model(&draft).unwrap();
+    assert_eq!(store.virtual_model(id).unwrap().caching.cache_enabled, 0);
+    let on = VirtualModelDraft::for_update(&json!({"cache_enabled": true})).unwrap();
+    store.update_virtual_model(id, &on).unwrap();
+    drop(store);
+    let again = Store::open(&path).unwrap().virtual_model(id).unwrap();
+    assert_eq!(again.caching.cache_enabled, 1);
 }
 
 /// The newest original's routing is taken over, its "not set" included.

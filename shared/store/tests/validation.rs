@@ -167,10 +167,21 @@ fn virtual_models() {
                 "true, false, 1 or 0",
             ),
             (
-                json!({"cache_enabled": true}),
+                json!({"cache_enabled": "x"}),
                 "cache_enabled",
-                "not a known field",
+                "true, false, 1 or 0",
             ),
+            (
+                json!({"cache_ttl_seconds": 0}),
+                "cache_ttl_seconds",
+                "from 1 to 2592000",
+            ),
+            (
+                json!({"join_calls": 2}),
+                "join_calls",
+                "true, false, 1 or 0",
+            ),
+            (json!({"cache_size": 1}), "cache_size", "not a known field"),
         ],
     );
     assert_refused(

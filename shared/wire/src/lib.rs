@@ -7,6 +7,7 @@
 //! Two axes that never mix: a [`dialect`] is a wire format, a [`provider`] is a
 //! vendor (base URL, paths, authentication, which dialect for which call).
 
+pub mod canonical;
 pub mod dialect;
 pub mod edit;
 pub mod hub;

@@ -216,6 +216,25 @@ pub static SETTINGS: &[Setting] = &[
         "1024",
         "MiB of the store beyond which the oldest single calls go.",
     ),
+    stored::<Duration>(
+        "CACHE_TTL_CHAT",
+        "cache_ttl_chat",
+        "300",
+        "Seconds for which a chat or text completion is given again to the same request, on \
+         virtual models with cache_enabled and no time of their own.",
+    ),
+    stored::<Duration>(
+        "CACHE_TTL_EMBEDDINGS",
+        "cache_ttl_embeddings",
+        "3600",
+        "The same for embeddings.",
+    ),
+    stored::<Megabytes>(
+        "CACHE_MAX_MB",
+        "cache_max_mb",
+        "64",
+        "MiB of the gateway's memory for answers that are given again.",
+    ),
     setting::<Threads>("THREADS", None, "Worker threads; empty for one a core."),
     setting::<LogFormat>("LOG_FORMAT", Some("text"), "Log lines as text or json."),
     setting::<String>(

@@ -4,7 +4,7 @@ use wire::dialect::runpod::Worker;
 use wire::provider::ProviderKind;
 
 use crate::endpoint::Endpoint;
-use crate::virtual_model::{Repair, Routing, VirtualModel};
+use crate::virtual_model::{Caching, Repair, Routing, VirtualModel};
 
 /// The id of what has no row: no row has it.
 pub const NO_ROW: i64 = 0;
@@ -67,6 +67,7 @@ pub fn passed_on(name: &str) -> VirtualModel {
         keep_alive: None,
         num_ctx: None,
         repair: Repair::default(),
+        caching: Caching::default(),
         routing: Routing::default(),
         created_at: 0,
         updated_at: 0,

@@ -8,7 +8,9 @@ use super::{Failure, Store, inbound_keys, prices, routing};
 use crate::error::StoreError;
 use crate::field_errors::FieldErrors;
 use crate::vault::Vault;
-use crate::virtual_model::{RepairDraft, StoredVirtualModel, VirtualModelDraft, VirtualModelRow};
+use crate::virtual_model::{
+    CachingDraft, RepairDraft, StoredVirtualModel, VirtualModelDraft, VirtualModelRow,
+};
 
 const WHAT: &str = "virtual model";
 
@@ -59,6 +61,7 @@ impl Store {
             max_tokens: draft.max_tokens.or(Some(None)),
             temperature: draft.temperature.or(Some(None)),
             top_p: draft.top_p.or(Some(None)),
+            caching: draft.caching.complete(),
             ..draft.clone()
         };
         self.write(|connection| {
@@ -226,6 +229,7 @@ fn assignments(
         keep_alive,
         num_ctx,
         repair,
+        caching,
         routing: _,
     } = draft;
     let mut row = Assignments::default();
@@ -260,7 +264,19 @@ fn assignments(
     row.set_given("keep_alive", keep_alive.clone());
     row.set_given("num_ctx", *num_ctx);
     assign_repair(&mut row, repair);
+    assign_caching(&mut row, caching);
     Ok(row)
+}
+
+fn assign_caching(row: &mut Assignments, draft: &CachingDraft) {
+    let CachingDraft {
+        enabled,
+        ttl_seconds,
+        join,
+    } = draft;
+    row.set_given("cache_enabled", *enabled);
+    row.set_given("cache_ttl_seconds", *ttl_seconds);
+    row.set_given("join_calls", *join);
 }
 
 fn assign_repair(row: &mut Assignments, draft: &RepairDraft) {

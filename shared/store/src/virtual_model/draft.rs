@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::caching::CachingDraft;
 use super::repair::RepairDraft;
 use super::routing::RoutingDraft;
 use crate::config::QueuePriority;
@@ -54,6 +55,7 @@ pub struct VirtualModelDraft {
     pub(crate) keep_alive: Option<Option<String>>,
     pub(crate) num_ctx: Option<Option<i64>>,
     pub(crate) repair: RepairDraft,
+    pub(crate) caching: CachingDraft,
     pub(crate) routing: Option<RoutingDraft>,
 }
 
@@ -137,6 +139,7 @@ impl VirtualModelDraft {
             keep_alive: keep_alive(input),
             num_ctx: input.whole("num_ctx", 1, MAX_NUM_CTX),
             repair: RepairDraft::read(input),
+            caching: CachingDraft::read(input),
             routing: input
                 .object("routing", RoutingDraft::read)
                 .map(|routing| routing.unwrap_or_else(RoutingDraft::cleared)),
