@@ -142,7 +142,10 @@ impl Ledger {
                 counts.queued.fetch_add(1, Ordering::Relaxed);
                 let unlogged = counts.unlogged.fetch_add(1, Ordering::Relaxed) + 1;
                 if unlogged.is_power_of_two() {
-                    tracing::warn!(unlogged, "calls without a line in the access log: the log is not written as fast as calls end");
+                    tracing::warn!(
+                        unlogged,
+                        "calls without a line in the access log: the log is not written as fast as calls end"
+                    );
                 }
             }
             Err(TrySendError::Full(lost) | TrySendError::Disconnected(lost)) => {

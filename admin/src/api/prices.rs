@@ -48,7 +48,8 @@ async fn history(admin: Data<Admin>, id: Path<i64>) -> Result<HttpResponse, ApiE
             shown["id"] = json!(row.id);
             shown["virtual_model"] = json!(row.virtual_model);
             shown["valid_from"] = json!(row.valid_from);
-            shown["valid_from_text"] = json!((row.valid_from > 0).then(|| zone.stamp(row.valid_from)));
+            shown["valid_from_text"] =
+                json!((row.valid_from > 0).then(|| zone.stamp(row.valid_from)));
             shown["created_at"] = json!(row.created_at);
             shown
         })
@@ -90,14 +91,19 @@ async fn set(
             Some(value) => {
                 *price = value.as_f64().and_then(Price::of_dollars);
                 if price.is_none() {
-                    errors.add(name, "must be dollars per million tokens, from 0 to 1000000");
+                    errors.add(
+                        name,
+                        "must be dollars per million tokens, from 0 to 1000000",
+                    );
                 }
             }
         }
     }
     let prices = errors.into_result(Prices::from_list(list))?;
     let id = id.into_inner();
-    admin.on_store(move |store| store.set_price(id, from, &prices)).await?;
+    admin
+        .on_store(move |store| store.set_price(id, from, &prices))
+        .await?;
     Ok(done())
 }
 

@@ -66,7 +66,10 @@ async fn summary(
         }
         if let Some((_, sum, models)) = days.last_mut() {
             sum.join(totals);
-            models.push((label.virtual_model.clone().unwrap_or_default(), totals.clone()));
+            models.push((
+                label.virtual_model.clone().unwrap_or_default(),
+                totals.clone(),
+            ));
         }
     }
     let days = days.into_iter().rev().map(|(day, sum, mut models)| {
@@ -96,14 +99,27 @@ async fn summary(
 /// The totals under the original's names, with all others.
 fn whole(totals: &Totals) -> Map<String, Value> {
     let mut whole = line(totals);
-    let uncached = totals.get(Sum::CostIn).saturating_add(totals.get(Sum::CostOut));
-    let cached = totals.get(Sum::CostCached).saturating_add(totals.get(Sum::CostCacheWrite));
+    let uncached = totals
+        .get(Sum::CostIn)
+        .saturating_add(totals.get(Sum::CostOut));
+    let cached = totals
+        .get(Sum::CostCached)
+        .saturating_add(totals.get(Sum::CostCacheWrite));
     for (name, value) in [
         ("total_prompt_tokens", json!(totals.get(Sum::Prompt))),
-        ("total_completion_tokens", json!(totals.get(Sum::Completion))),
+        (
+            "total_completion_tokens",
+            json!(totals.get(Sum::Completion)),
+        ),
         ("total_cost", json!(rounded(dollars(uncached), 4))),
-        ("total_cached_input_tokens", json!(totals.get(Sum::CachedInput))),
-        ("total_cache_creation_tokens", json!(totals.get(Sum::CacheWrite))),
+        (
+            "total_cached_input_tokens",
+            json!(totals.get(Sum::CachedInput)),
+        ),
+        (
+            "total_cache_creation_tokens",
+            json!(totals.get(Sum::CacheWrite)),
+        ),
         ("total_cached_cost", json!(rounded(dollars(cached), 4))),
     ] {
         whole.insert(name.to_owned(), value);
@@ -118,7 +134,9 @@ async fn embeddings(
     let zone = admin.on_store(store::Store::zone).await?;
     let mut asked = Asked::of(&query, &zone)?.usage;
     asked.embeddings = Some(true);
-    let report = admin.on_store(move |store| store.usage(&asked, &[])).await?;
+    let report = admin
+        .on_store(move |store| store.usage(&asked, &[]))
+        .await?;
     let totals = report.whole();
     let mut whole = line(&totals);
     for (name, value) in [
@@ -169,11 +187,17 @@ fn lines(report: &UsageReport) -> Vec<Map<String, Value>> {
         }
         if let Some((id, name)) = &label.endpoint {
             put("endpoint_id", json!(Some(*id).filter(|id| *id != 0)));
-            put("endpoint_name", json!(Some(name).filter(|name| !name.is_empty())));
+            put(
+                "endpoint_name",
+                json!(Some(name).filter(|name| !name.is_empty())),
+            );
         }
         if let Some((id, name)) = &label.key {
             put("inbound_api_key_id", json!(Some(*id).filter(|id| *id != 0)));
-            put("inbound_api_key_label", json!(Some(name).filter(|name| !name.is_empty())));
+            put(
+                "inbound_api_key_label",
+                json!(Some(name).filter(|name| !name.is_empty())),
+            );
         }
         shown
     });

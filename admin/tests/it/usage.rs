@@ -14,7 +14,10 @@ const NOON: i64 = 1_795_867_200;
 async fn with_calls() -> (App, Store) {
     let app = App::start();
     let (status, body) = app
-        .post("/api/admin/settings", &json!({"display_timezone": "Europe/Berlin"}))
+        .post(
+            "/api/admin/settings",
+            &json!({"display_timezone": "Europe/Berlin"}),
+        )
         .await;
     assert_eq!(status, 200, "{body}");
     let endpoint = app.endpoint("one", "http://127.0.0.1:9").await;
@@ -93,10 +96,16 @@ async fn the_summary_has_the_originals_shape_and_exact_figures() {
     }
     assert_eq!(body["time_zone"], "Europe/Berlin");
     let days = body["daily_breakdown"].as_array().unwrap();
-    let told: Vec<_> = days.iter().map(|day| (&day["date"], &day["requests"])).collect();
+    let told: Vec<_> = days
+        .iter()
+        .map(|day| (&day["date"], &day["requests"]))
+        .collect();
     assert_eq!(
         told,
-        [(&json!("2026-11-29"), &json!(2)), (&json!("2026-11-28"), &json!(2))]
+        [
+            (&json!("2026-11-29"), &json!(2)),
+            (&json!("2026-11-28"), &json!(2))
+        ]
     );
     let models: Vec<_> = days[0]["models"]
         .as_array()
@@ -114,7 +123,9 @@ async fn reports_group_by_what_is_asked() {
     assert_eq!(models[0]["virtual_model"], "priced, \"best\"");
     assert_eq!(models[0]["request_count"], 3);
     assert_eq!(models[0]["response_time_ms"]["p50"], 204);
-    let (_, endpoints) = app.get(&format!("/api/admin/usage/by_endpoint?{ALL}")).await;
+    let (_, endpoints) = app
+        .get(&format!("/api/admin/usage/by_endpoint?{ALL}"))
+        .await;
     assert_eq!(endpoints[0]["endpoint_name"], "one");
     assert_eq!(endpoints[0]["total_tokens"], 4400);
     let (_, keys) = app.get(&format!("/api/admin/usage/by_key?{ALL}")).await;
@@ -124,7 +135,10 @@ async fn reports_group_by_what_is_asked() {
         .iter()
         .map(|key| (&key["inbound_api_key_label"], &key["requests"]))
         .collect();
-    assert_eq!(labels, [(&json!("agent"), &json!(2)), (&Value::Null, &json!(2))]);
+    assert_eq!(
+        labels,
+        [(&json!("agent"), &json!(2)), (&Value::Null, &json!(2))]
+    );
     let (_, hours) = app.get(&format!("/api/admin/usage/by_hour?{ALL}")).await;
     assert_eq!(hours[2]["hour"], "2026-11-28T13:00:00+01:00");
     let (_, both) = app
@@ -193,7 +207,10 @@ async fn calls_come_in_pages_and_every_one_once() {
         let (status, page) = app.get(&path).await;
         assert_eq!(status, 200, "{page}");
         for row in page["items"].as_array().unwrap() {
-            seen.push((row["created_at"].as_i64().unwrap(), row["request_id"].to_string()));
+            seen.push((
+                row["created_at"].as_i64().unwrap(),
+                row["request_id"].to_string(),
+            ));
         }
         match page["next"].as_str() {
             Some(next) => next.clone_into(&mut cursor),
@@ -216,12 +233,17 @@ async fn calls_come_in_pages_and_every_one_once() {
 async fn an_export_is_quoted_whole_and_no_formula() {
     let (app, _store) = with_calls().await;
     let body = json!({"start_date": "2026-11-01", "end_date": "2026-11-30"});
-    let request = app.request(Method::POST, "/api/admin/usage/export").json(&body);
+    let request = app
+        .request(Method::POST, "/api/admin/usage/export")
+        .json(&body);
     let response = request.send().await.unwrap();
     let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
     assert_eq!(header("content-type"), "text/csv; charset=utf-8");
     let name = header("content-disposition");
-    assert!(name.starts_with("attachment; filename=\"usage_report_"), "{name}");
+    assert!(
+        name.starts_with("attachment; filename=\"usage_report_"),
+        "{name}"
+    );
     let text = response.text().await.unwrap();
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 5, "{text}");
@@ -262,7 +284,10 @@ async fn prices_have_dates_and_calls_are_charged_anew_on_demand_alone() {
     assert_eq!(rows[0]["valid_from"], 0);
     assert_eq!(rows[0]["cost_per_1m_tokens_in"], 2.0);
     let (status, body) = app
-        .post(history, &json!({"valid_from": "soon", "cost_per_1m_tokens_in": -1, "colour": 1}))
+        .post(
+            history,
+            &json!({"valid_from": "soon", "cost_per_1m_tokens_in": -1, "colour": 1}),
+        )
         .await;
     assert_eq!(status, 400, "{body}");
     for field in ["valid_from", "cost_per_1m_tokens_in", "colour"] {
@@ -287,7 +312,11 @@ async fn prices_have_dates_and_calls_are_charged_anew_on_demand_alone() {
     assert_eq!(status, 400, "{body}");
     apply["token"] = preview["token"].clone();
     let (status, body) = app.post("/api/admin/usage/reprice", &apply).await;
-    assert_eq!((status.as_u16(), &body["applied"]), (200, &json!(true)), "{body}");
+    assert_eq!(
+        (status.as_u16(), &body["applied"]),
+        (200, &json!(true)),
+        "{body}"
+    );
     let (_, usage) = app.get(&format!("/api/admin/usage?{ALL}")).await;
     assert_eq!(usage["summary"]["cost_nanos"], 9_000_000, "{usage}");
     let (status, body) = app
@@ -305,9 +334,17 @@ async fn public_prices_are_suggested_and_never_set() {
     assert_eq!(status, 200, "{body}");
     let best = &body["suggestions"][0];
     assert_eq!(best["vendor"], "OpenAI", "{body}");
-    assert!(best["prices"]["cost_per_1m_tokens_in"].as_f64().unwrap() > 0.0, "{body}");
-    assert!(best["source"].as_str().unwrap().starts_with("https://"), "{body}");
-    let (_, none) = app.get("/api/admin/prices/suggestions?model=no-such-model").await;
+    assert!(
+        best["prices"]["cost_per_1m_tokens_in"].as_f64().unwrap() > 0.0,
+        "{body}"
+    );
+    assert!(
+        best["source"].as_str().unwrap().starts_with("https://"),
+        "{body}"
+    );
+    let (_, none) = app
+        .get("/api/admin/prices/suggestions?model=no-such-model")
+        .await;
     assert_eq!(none["suggestions"], json!([]));
     assert_eq!(store.price_history(1).unwrap().len(), 1);
 }

@@ -125,11 +125,16 @@ impl Drain {
             return;
         }
         self.adopted = Some(Instant::now());
-        let Some(reader) = &mut self.reader else { return };
+        let Some(reader) = &mut self.reader else {
+            return;
+        };
         match reader.adopt() {
             Ok(0) => {}
             Ok(files) => {
-                tracing::info!(files, "usage records of a gateway that has ended are taken over");
+                tracing::info!(
+                    files,
+                    "usage records of a gateway that has ended are taken over"
+                );
             }
             Err(error) => {
                 tracing::warn!(%error, "the usage spool's folder cannot be looked through");
@@ -180,7 +185,11 @@ impl Drain {
             let size = self.waiting.len().min(BATCH);
             let batch = &self.waiting.make_contiguous()[..size];
             match self.store.record_calls(batch) {
-                Ok(()) => drop(self.counts.written.fetch_add(size as u64, Ordering::Relaxed)),
+                Ok(()) => drop(
+                    self.counts
+                        .written
+                        .fetch_add(size as u64, Ordering::Relaxed),
+                ),
                 Err(StoreError::Sqlite { .. }) => self.write_singly(size),
                 Err(other) => return Err(other),
             }
@@ -242,7 +251,9 @@ impl Drain {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
         let limits = &self.keep.limits;
-        let before = limits.days.map_or(i64::MIN, |days| now - i64::from(days) * 86_400);
+        let before = limits
+            .days
+            .map_or(i64::MIN, |days| now - i64::from(days) * 86_400);
         let pause = match self.store.trim_usage(before, limits.store) {
             Ok(step) if step.more => TRIM_ON,
             Ok(_) => TRIM,

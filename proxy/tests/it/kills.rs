@@ -34,7 +34,10 @@ async fn hundreds_of_kills_lose_and_double_no_record() {
     let mut gateway = Process::gateway(folder, &[]).await;
     let (tell, base) = watch::channel(gateway.base.clone());
     let done = Arc::new(Mutex::new(HashSet::new()));
-    let (count, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let (count, over) = (
+        Arc::new(AtomicU64::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
     let callers: Vec<_> = (0..CALLERS)
         .map(|number| {
             let (base, done) = (base.clone(), Arc::clone(&done));
@@ -72,10 +75,19 @@ async fn hundreds_of_kills_lose_and_double_no_record() {
     }
     let done = done.lock().unwrap();
     let missing: Vec<_> = done.iter().filter(|id| !rows.contains_key(*id)).collect();
-    assert!(missing.is_empty(), "{} of {} are missing: {missing:?}", missing.len(), done.len());
+    assert!(
+        missing.is_empty(),
+        "{} of {} are missing: {missing:?}",
+        missing.len(),
+        done.len()
+    );
     let doubled: Vec<_> = rows.iter().filter(|(_, count)| **count > 1).collect();
     assert!(doubled.is_empty(), "{doubled:?}");
-    assert!(done.len() as u64 > KILLS as u64 * BETWEEN / 2, "{}", done.len());
+    assert!(
+        done.len() as u64 > KILLS as u64 * BETWEEN / 2,
+        "{}",
+        done.len()
+    );
     let left: Vec<_> = std::fs::read_dir(folder.join("proxy.db.spool"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
@@ -100,7 +112,11 @@ async fn call_on(
         let stream = turn % 2 == 1;
         let url = format!("{}/v1/chat/completions", *base.borrow());
         let body = chat("say=one+two", &json!({"stream": stream}));
-        let sent = client.post(url).header("x-request-id", &id).json(&body).send();
+        let sent = client
+            .post(url)
+            .header("x-request-id", &id)
+            .json(&body)
+            .send();
         let text = match sent.await {
             Ok(response) if response.status() == 200 => response.text().await.ok(),
             Ok(_) | Err(_) => None,
@@ -125,7 +141,10 @@ impl Disk {
             .arg(folder.path())
             .status()
             .unwrap();
-        assert!(mounted.success(), "this test mounts a tmpfs and needs to be root");
+        assert!(
+            mounted.success(),
+            "this test mounts a tmpfs and needs to be root"
+        );
         Self(folder)
     }
 }
@@ -226,7 +245,10 @@ async fn a_spool_at_its_limit_goes_on_in_memory() {
         }
         assert!(sent < 20_000, "{health}");
     };
-    assert!(spool["bytes"].as_u64() <= spool["limit_bytes"].as_u64(), "{spool}");
+    assert!(
+        spool["bytes"].as_u64() <= spool["limit_bytes"].as_u64(),
+        "{spool}"
+    );
     drop(lock);
     assert_eq!(gateway.stop().await, Some(0), "{}", gateway.log());
     assert_eq!(ground.store.count_calls().unwrap(), sent);

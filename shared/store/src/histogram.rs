@@ -20,7 +20,10 @@ impl Histogram {
     }
 
     fn add_to(&mut self, bucket: u16, count: u64) {
-        match self.counts.binary_search_by_key(&bucket, |(known, _)| *known) {
+        match self
+            .counts
+            .binary_search_by_key(&bucket, |(known, _)| *known)
+        {
             Ok(at) => self.counts[at].1 = self.counts[at].1.saturating_add(count),
             Err(at) => self.counts.insert(at, (bucket, count)),
         }
@@ -167,8 +170,11 @@ mod tests {
 
     #[test]
     fn bytes_read_back_and_sums_are_those_of_the_parts() {
-        let (mut one, mut other, mut both) =
-            (Histogram::default(), Histogram::default(), Histogram::default());
+        let (mut one, mut other, mut both) = (
+            Histogram::default(),
+            Histogram::default(),
+            Histogram::default(),
+        );
         for n in 0..5000_u64 {
             let millis = n * n % 100_000;
             if n % 3 == 0 { &mut one } else { &mut other }.add(millis);

@@ -56,7 +56,9 @@ pub use pattern_import::{ImportCounts, ImportMode, ImportReport, PatternImport};
 pub use pattern_trial::{PatternTrial, RefusedPattern, TrialRules};
 pub use price_list::{Fit, Suggestion, suggestions};
 pub use problem::Problem;
-pub use report::{By, CallCursor, CallQuery, Label, Repriced, Repricing, Trimmed, UsageQuery, UsageReport};
+pub use report::{
+    By, CallCursor, CallQuery, Label, Repriced, Repricing, Trimmed, UsageQuery, UsageReport,
+};
 pub use secret::{MASK, Secret};
 pub use setting::{
     DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, SettingsDraft, TRUSTED_INTERNAL_CIDRS,

@@ -191,7 +191,10 @@ fn sum(a: Option<i64>, b: Option<i64>) -> Option<i64> {
 /// Nano-dollars as dollars, for display.
 #[must_use]
 pub fn dollars(nanos: i64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "exact up to nine million dollars")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact up to nine million dollars"
+    )]
     let nanos = nanos as f64;
     nanos / 1e9
 }
@@ -314,7 +317,10 @@ mod tests {
             let prices = Prices::from_list(std::array::from_fn(|_| one()));
             let cost = Cost::of(&usage, &prices);
             assert!(cost.known() >= 0);
-            assert_eq!(cost.total().is_some(), cost.parts().iter().all(Option::is_some));
+            assert_eq!(
+                cost.total().is_some(),
+                cost.parts().iter().all(Option::is_some)
+            );
             if let Some(total) = cost.total() {
                 assert_eq!(total, cost.known());
             }

@@ -161,7 +161,9 @@ fn entries(text: &'static str) -> Result<Vec<Suggestion>, TableError> {
         }
         let price = |text: Option<&str>| {
             text.map(|text| {
-                pico_dollars(text).map(Price).ok_or_else(|| wrong(entry.model, "has a price that is none"))
+                pico_dollars(text)
+                    .map(Price)
+                    .ok_or_else(|| wrong(entry.model, "has a price that is none"))
             })
             .transpose()
         };

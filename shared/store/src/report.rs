@@ -83,7 +83,8 @@ impl CallCursor {
     /// The cursor as a text for the next page's address.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let part = |at: Option<(i64, i64)>| at.map_or(String::new(), |(at, id)| format!("{at}.{id}"));
+        let part =
+            |at: Option<(i64, i64)>| at.map_or(String::new(), |(at, id)| format!("{at}.{id}"));
         format!("{}_{}", part(self.request), part(self.embedding))
     }
 

@@ -6,6 +6,7 @@
 //! blocking thread, never on a request's path.
 
 mod assignments;
+mod call_rows;
 mod calls;
 mod check;
 mod circuits;

@@ -202,9 +202,14 @@ impl Totals {
     /// Nano-dollars, as far as prices are known.
     #[must_use]
     pub fn cost(&self) -> i64 {
-        [Sum::CostIn, Sum::CostOut, Sum::CostCached, Sum::CostCacheWrite]
-            .into_iter()
-            .fold(0, |all: i64, part| all.saturating_add(self.get(part)))
+        [
+            Sum::CostIn,
+            Sum::CostOut,
+            Sum::CostCached,
+            Sum::CostCacheWrite,
+        ]
+        .into_iter()
+        .fold(0, |all: i64, part| all.saturating_add(self.get(part)))
     }
 
     pub(crate) fn add(&mut self, sum: Sum, amount: i64) {
@@ -253,7 +258,8 @@ impl Totals {
             ) => self.add(Sum::Failed, 1),
         }
         self.add(Sum::Latency, call.latency_ms);
-        self.latency.add(u64::try_from(call.latency_ms).unwrap_or(0));
+        self.latency
+            .add(u64::try_from(call.latency_ms).unwrap_or(0));
         if let Some(ttft) = call.ttft_ms {
             self.add(Sum::Ttft, ttft);
             self.add(Sum::TtftCount, 1);
@@ -293,9 +299,14 @@ impl Totals {
 
     /// Adds the cost alone, or takes it away with -1.
     pub(crate) fn charge(&mut self, spent: &Priced, times: i64) {
-        for (sum, part) in [Sum::CostIn, Sum::CostOut, Sum::CostCached, Sum::CostCacheWrite]
-            .into_iter()
-            .zip(spent.cost.parts())
+        for (sum, part) in [
+            Sum::CostIn,
+            Sum::CostOut,
+            Sum::CostCached,
+            Sum::CostCacheWrite,
+        ]
+        .into_iter()
+        .zip(spent.cost.parts())
         {
             self.add(sum, times * part.unwrap_or(0));
         }

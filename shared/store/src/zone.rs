@@ -67,15 +67,24 @@ impl Zone {
     #[must_use]
     pub fn month(&self, at: i64) -> i64 {
         let begun = || {
-            let date = Timestamp::from_second(at).ok()?.to_zoned_datetime(self.zone.clone()).date();
-            let start = date.first_of_month().to_zoned_datetime(self.zone.clone()).ok()?;
+            let date = Timestamp::from_second(at)
+                .ok()?
+                .to_zoned_datetime(self.zone.clone())
+                .date();
+            let start = date
+                .first_of_month()
+                .to_zoned_datetime(self.zone.clone())
+                .ok()?;
             Some(start.timestamp().as_second())
         };
         begun().unwrap_or(at)
     }
 
     fn start(&self, at: i64, later: i64) -> Option<i64> {
-        let date = Timestamp::from_second(at).ok()?.to_zoned_datetime(self.zone.clone()).date();
+        let date = Timestamp::from_second(at)
+            .ok()?
+            .to_zoned_datetime(self.zone.clone())
+            .date();
         let date = date.checked_add(later.days()).ok()?;
         let start = date.to_zoned_datetime(self.zone.clone()).ok()?;
         Some(start.timestamp().as_second())
@@ -86,7 +95,12 @@ impl Zone {
     pub fn date(&self, at: i64) -> String {
         Timestamp::from_second(at).map_or_else(
             |_| at.to_string(),
-            |moment| moment.to_zoned_datetime(self.zone.clone()).date().to_string(),
+            |moment| {
+                moment
+                    .to_zoned_datetime(self.zone.clone())
+                    .date()
+                    .to_string()
+            },
         )
     }
 
@@ -118,7 +132,10 @@ impl Zone {
         if let Ok(date) = text.parse::<jiff::civil::Date>()
             && !text.contains(['T', 't', ' '])
         {
-            let begun = date.to_zoned_datetime(self.zone.clone()).ok().map(|day| day.timestamp().as_second());
+            let begun = date
+                .to_zoned_datetime(self.zone.clone())
+                .ok()
+                .map(|day| day.timestamp().as_second());
             let moment = match (begun, end_of_day) {
                 (Some(begun), false) => Some(begun),
                 (Some(begun), true) => Some(self.next_day(begun) - 1),
@@ -154,7 +171,10 @@ mod tests {
         // 2026-10-25, when they go back.
         let noon = berlin.moment("2026-10-25T12:00", false).unwrap();
         assert_eq!(berlin.next_day(noon) - berlin.day(noon), 25 * 3600);
-        assert_eq!(berlin.stamp(berlin.month(noon)), "2026-10-01T00:00:00+02:00");
+        assert_eq!(
+            berlin.stamp(berlin.month(noon)),
+            "2026-10-01T00:00:00+02:00"
+        );
     }
 
     #[test]

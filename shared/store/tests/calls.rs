@@ -80,7 +80,10 @@ fn a_call_reads_back_whole_with_its_cost() {
         ("estimated", json!(0)),
         ("error_code", json!(null)),
         ("created_at", json!(100)),
-        ("cost_nanos", json!(1_800_000 + 3_000_000 + 90_000 + 375_000)),
+        (
+            "cost_nanos",
+            json!(1_800_000 + 3_000_000 + 90_000 + 375_000),
+        ),
         ("provider_cost_nanos", json!(null)),
     ] {
         assert_eq!(row[field], expected, "{field}");

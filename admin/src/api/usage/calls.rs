@@ -17,18 +17,14 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
     cfg.service(resource("/api/admin/usage/calls", "GET").route(web::get().to(list)));
 }
 
-async fn list(
-    admin: Data<Admin>,
-    query: web::Query<RangeQuery>,
-) -> Result<HttpResponse, ApiError> {
+async fn list(admin: Data<Admin>, query: web::Query<RangeQuery>) -> Result<HttpResponse, ApiError> {
     let zone = admin.on_store(store::Store::zone).await?;
     let limit = query.limit(ROWS.0, ROWS.1)?;
     let asked = Asked::of(&query, &zone)?.calls;
     let after = match query.cursor.as_deref() {
         None | Some("") => CallCursor::default(),
-        Some(text) => CallCursor::from_text(text).ok_or_else(|| {
-            FieldErrors::one("cursor", "is not the `next` of a page before")
-        })?,
+        Some(text) => CallCursor::from_text(text)
+            .ok_or_else(|| FieldErrors::one("cursor", "is not the `next` of a page before"))?,
     };
     let page = admin.on_store(move |store| store.calls_page(&asked, &after, limit));
     let (rows, next) = page.await?;

@@ -86,7 +86,9 @@ impl Writing {
     async fn page(mut self) -> Option<(Result<Bytes, ApiError>, Self)> {
         let after = self.next.take()?;
         let asked = self.asked.clone();
-        let page = self.admin.on_store(move |store| store.calls_page(&asked, &after, PAGE));
+        let page = self
+            .admin
+            .on_store(move |store| store.calls_page(&asked, &after, PAGE));
         let bytes = match page.await {
             Ok((rows, next)) => {
                 self.next = next;
@@ -168,14 +170,18 @@ fn cells(row: &CallRow, zone: &Zone) -> [String; 36] {
     [
         zone.stamp(row.created_at),
         text(&row.virtual_model),
-        row.endpoint_name.as_deref().map_or_else(|| "N/A".to_owned(), text),
+        row.endpoint_name
+            .as_deref()
+            .map_or_else(|| "N/A".to_owned(), text),
         row.request_type.clone(),
         row.prompt_tokens.to_string(),
         row.completion_tokens.to_string(),
         row.total_tokens.to_string(),
         money(whole_cost),
         row.response_time_ms.to_string(),
-        row.inbound_api_key_label.as_deref().map_or(String::new(), text),
+        row.inbound_api_key_label
+            .as_deref()
+            .map_or(String::new(), text),
         row.request_id.as_deref().map_or(String::new(), text),
         whole(row.status),
         row.outcome.clone().unwrap_or_default(),
@@ -195,12 +201,15 @@ fn cells(row: &CallRow, zone: &Zone) -> [String; 36] {
         money(row.cost_in),
         money(row.cost_out),
         money(row.cached_cost_estimate),
-        row.provider_cost_nanos.map_or(String::new(), |nanos| money(dollars(nanos))),
+        row.provider_cost_nanos
+            .map_or(String::new(), |nanos| money(dollars(nanos))),
         flag(row.cache_hit != 0),
-        row.saved_nanos.map_or(String::new(), |nanos| money(dollars(nanos))),
+        row.saved_nanos
+            .map_or(String::new(), |nanos| money(dollars(nanos))),
         whole(row.ttft_ms),
         whole(row.upstream_ms),
-        row.tokens_per_second.map_or(String::new(), |pace| format!("{pace:.2}")),
+        row.tokens_per_second
+            .map_or(String::new(), |pace| format!("{pace:.2}")),
         row.attempt_count.to_string(),
     ]
 }
@@ -209,7 +218,11 @@ fn cells(row: &CallRow, zone: &Zone) -> [String; 36] {
 fn money(dollars: f64) -> String {
     let text = format!("{dollars:.9}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text.is_empty() || text == "-0" { "0".to_owned() } else { text.to_owned() }
+    if text.is_empty() || text == "-0" {
+        "0".to_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 /// A caller chooses the names of models that are unknown here: a table program must not

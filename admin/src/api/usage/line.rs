@@ -37,14 +37,23 @@ pub(super) fn line(totals: &Totals) -> Map<String, Value> {
         ("cost_out", json!(dollars(sum(Sum::CostOut)))),
         ("cost_cached", json!(dollars(sum(Sum::CostCached)))),
         ("cost_cache_write", json!(dollars(sum(Sum::CostCacheWrite)))),
-        ("cost_estimate", json!(dollars(sum(Sum::CostIn).saturating_add(sum(Sum::CostOut))))),
+        (
+            "cost_estimate",
+            json!(dollars(sum(Sum::CostIn).saturating_add(sum(Sum::CostOut)))),
+        ),
         ("cached_cost_estimate", json!(dollars(cached))),
         ("provider_cost", json!(dollars(sum(Sum::ProviderCost)))),
-        ("cost_where_provider_told", json!(dollars(sum(Sum::BesideProvider)))),
+        (
+            "cost_where_provider_told",
+            json!(dollars(sum(Sum::BesideProvider))),
+        ),
         ("disputed_requests", json!(sum(Sum::Disputed))),
         ("cache_attempts", json!(attempts)),
         ("cache_hits", json!(sum(Sum::CacheHits))),
-        ("cache_hit_rate", json!(mean(sum(Sum::CacheHits), attempts, 4).unwrap_or(0.0))),
+        (
+            "cache_hit_rate",
+            json!(mean(sum(Sum::CacheHits), attempts, 4).unwrap_or(0.0)),
+        ),
         ("cache_savings", json!(dollars(sum(Sum::Saved)))),
         (
             "avg_response_time_ms",
@@ -62,7 +71,11 @@ pub(super) fn line(totals: &Totals) -> Map<String, Value> {
         ),
         (
             "tokens_per_second",
-            json!(mean(sum(Sum::PacedTokens).saturating_mul(1000), sum(Sum::PacedMillis), 2)),
+            json!(mean(
+                sum(Sum::PacedTokens).saturating_mul(1000),
+                sum(Sum::PacedMillis),
+                2
+            )),
         ),
     ] {
         line.insert(name.to_owned(), value);

@@ -61,7 +61,10 @@ impl Asked {
     pub(super) fn of(query: &RangeQuery, zone: &Zone) -> Result<Self, ApiError> {
         let mut errors = FieldErrors::new();
         let mut moment = |field: &'static str, text: &Option<Text>, end| {
-            let text = text.as_ref().map(Text::text).filter(|text| !text.is_empty())?;
+            let text = text
+                .as_ref()
+                .map(Text::text)
+                .filter(|text| !text.is_empty())?;
             match zone.moment(&text, end) {
                 Ok(moment) => Some(moment),
                 Err(why) => {
@@ -78,7 +81,10 @@ impl Asked {
             errors.add("start_date", "is later than end_date");
         }
         let mut id = |field: &'static str, text: &Option<Text>| {
-            let text = text.as_ref().map(Text::text).filter(|text| !text.is_empty())?;
+            let text = text
+                .as_ref()
+                .map(Text::text)
+                .filter(|text| !text.is_empty())?;
             let id = text.parse::<i64>().ok();
             if id.is_none() {
                 errors.add(field, "must be an id");
@@ -122,7 +128,12 @@ impl RangeQuery {
             let why = "must be one or two of model, endpoint, key, day, hour, with a comma between";
             ApiError::from(FieldErrors::one("by", why))
         };
-        let names = self.by.as_deref().unwrap_or_default().split(',').map(str::trim);
+        let names = self
+            .by
+            .as_deref()
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim);
         let mut by = Vec::new();
         for name in names {
             let one = match name {
@@ -152,7 +163,11 @@ impl RangeQuery {
         let Some(text) = &self.limit else {
             return Ok(default);
         };
-        let limit = text.text().parse().ok().filter(|limit| (1..=most).contains(limit));
+        let limit = text
+            .text()
+            .parse()
+            .ok()
+            .filter(|limit| (1..=most).contains(limit));
         let why = format!("must be a whole number from 1 to {most}");
         limit.ok_or_else(|| FieldErrors::one("limit", why).into())
     }

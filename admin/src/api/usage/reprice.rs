@@ -24,7 +24,11 @@ async fn reprice(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, A
     let zone = admin.on_store(store::Store::zone).await?;
     let asked = Asked::of(&query, &zone)?.usage;
     let found = match query.token {
-        None => admin.on_store(move |store| store.preview_repricing(&asked)).await?,
+        None => {
+            admin
+                .on_store(move |store| store.preview_repricing(&asked))
+                .await?
+        }
         Some(token) => {
             let applied = admin.on_store(move |store| store.apply_repricing(&asked, &token));
             applied.await?

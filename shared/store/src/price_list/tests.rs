@@ -177,7 +177,10 @@ fn well_known_models_have_a_price() {
     let dated = best("openai/gpt-4o-2024-08-06");
     assert_eq!((dated.vendor, dated.model), ("OpenAI", "gpt-4o"));
     assert_eq!(dated.prices.input, Some(Price(2_500_000)));
-    assert_eq!(best("gpt-4o-2024-05-13").prices.input, Some(Price(5_000_000)));
+    assert_eq!(
+        best("gpt-4o-2024-05-13").prices.input,
+        Some(Price(5_000_000))
+    );
     let opus = best("claude-opus-4-5-20251101");
     assert_eq!(opus.vendor, "Anthropic");
     assert_eq!(opus.prices.cache_write, Some(Price(6_250_000)));

@@ -81,7 +81,10 @@ impl SpoolReader {
         for entry in fs::read_dir(&self.spool.folder)? {
             let path = entry?.path();
             let is_one = path.extension().is_some_and(|ending| ending == ENDING);
-            let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or("");
+            let name = path
+                .file_stem()
+                .and_then(|name| name.to_str())
+                .unwrap_or("");
             if !is_one || self.files.iter().any(|file| file.segment.name == name) {
                 continue;
             }
@@ -160,7 +163,9 @@ impl SpoolReader {
         let names = entries.flatten().filter_map(|entry| {
             let path = entry.path();
             let name = path.file_stem().and_then(|name| name.to_str())?.to_owned();
-            path.extension().is_some_and(|ending| ending == ENDING).then_some(name)
+            path.extension()
+                .is_some_and(|ending| ending == ENDING)
+                .then_some(name)
         });
         names.collect()
     }
@@ -168,12 +173,16 @@ impl SpoolReader {
     /// Whether all of a file has been taken over.
     fn is_empty(&self, at: usize) -> bool {
         let file = &self.files[at];
-        file.segment.length().is_ok_and(|length| Some(length) == file.taken)
+        file.segment
+            .length()
+            .is_ok_and(|length| Some(length) == file.taken)
     }
 
     /// Begins a new file once the last is long.
     fn follow_on(&mut self) {
-        let Some(last) = self.files.last_mut() else { return };
+        let Some(last) = self.files.last_mut() else {
+            return;
+        };
         if last.taken.unwrap_or(0) < LONGEST {
             return;
         }
@@ -296,7 +305,10 @@ impl Batch {
     }
 
     fn records(&self) -> Vec<CallRecord> {
-        self.found.iter().map(|(_, record)| record.clone()).collect()
+        self.found
+            .iter()
+            .map(|(_, record)| record.clone())
+            .collect()
     }
 
     /// The place behind the last record.

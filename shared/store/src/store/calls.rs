@@ -1,17 +1,15 @@
 //! The usage tables: one row a call, written in batches together with the roll-ups.
 
-use rusqlite::{Connection, Row, params_from_iter, types::Value};
+use rusqlite::{Connection, params_from_iter, types::Value};
 use wire::usage::Usage;
 
 use super::prices::Book;
-use super::raw::{self, Table, counted, whole};
+use super::raw::{Table, counted};
 use super::rollups::{self, Batch, Group};
 use super::{Failure, Store};
-use crate::call::{Attempt, CacheUse, CallRecord, CallRow, Priced};
-use crate::columns::Columns;
+use crate::call::{Attempt, CacheUse, CallRecord, Priced};
 use crate::error::StoreError;
 use crate::money::{Cost, dollars};
-use crate::report::{CallCursor, CallQuery};
 use crate::totals::{Facts, total};
 use crate::zone::Zone;
 
@@ -93,71 +91,6 @@ impl Store {
         })
     }
 
-    /// The newest calls of both tables, newest first, at most `limit`.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn recent_calls(&self, limit: u32) -> Result<Vec<CallRow>, StoreError> {
-        let newest = Table::ALL.map(|table| {
-            format!(
-                "SELECT * FROM ({} ORDER BY created_at DESC, id DESC LIMIT ?1)",
-                table.select()
-            )
-        });
-        self.read(|connection| {
-            let rows = connection
-                .prepare_cached(&format!(
-                    "{} ORDER BY created_at DESC, id DESC LIMIT ?1",
-                    newest.join(" UNION ALL ")
-                ))?
-                .query_map([limit], call_row)?
-                .collect::<rusqlite::Result<_>>()?;
-            Ok(rows)
-        })
-    }
-
-    /// The next page of single calls, newest first: those that `query` is about, behind
-    /// `after`. However many there are, a page costs what its rows cost.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn calls_page(
-        &self,
-        query: &CallQuery,
-        after: &CallCursor,
-        limit: u32,
-    ) -> Result<(Vec<CallRow>, Option<CallCursor>), StoreError> {
-        self.read(|connection| {
-            let [requests, embeddings] =
-                Table::ALL.map(|table| page(connection, table, query, after, limit));
-            let mut requests = requests?.into_iter().peekable();
-            let mut embeddings = embeddings?.into_iter().peekable();
-            let mut cursor = after.clone();
-            let mut rows = Vec::new();
-            while rows.len() < limit as usize {
-                let newer = match (requests.peek(), embeddings.peek()) {
-                    (Some(request), Some(embedding)) => {
-                        request.created_at >= embedding.created_at
-                    }
-                    (Some(_), None) => true,
-                    (None, Some(_)) => false,
-                    (None, None) => break,
-                };
-                let (row, at) = if newer {
-                    (requests.next(), &mut cursor.request)
-                } else {
-                    (embeddings.next(), &mut cursor.embedding)
-                };
-                if let Some(row) = row {
-                    *at = Some((row.created_at, row.id));
-                    rows.push(row);
-                }
-            }
-            let more = requests.peek().is_some() || embeddings.peek().is_some();
-            Ok((rows, more.then_some(cursor)))
-        })
-    }
-
     /// How many calls both tables hold.
     ///
     /// # Errors
@@ -175,54 +108,15 @@ impl Store {
     }
 }
 
-fn page(
-    connection: &Connection,
-    table: Table,
-    query: &CallQuery,
-    after: &CallCursor,
-    limit: u32,
-) -> rusqlite::Result<Vec<CallRow>> {
-    let at = match table {
-        Table::Requests => after.request,
-        Table::Embeddings => after.embedding,
-    };
-    let mut wanted = vec!["created_at >= ?", "created_at <= ?"];
-    let mut values = vec![Value::from(query.from), Value::from(query.to)];
-    if let Some((created_at, id)) = at {
-        wanted.push("(created_at, id) < (?, ?)");
-        values.extend([Value::from(created_at), Value::from(id)]);
-    }
-    for (column, value) in [
-        ("virtual_model = ?", query.virtual_model.clone().map(Value::from)),
-        ("endpoint_id = ?", query.endpoint_id.map(Value::from)),
-        ("inbound_api_key_id = ?", query.key_id.map(Value::from)),
-        ("outcome = ?", query.outcome.clone().map(Value::from)),
-        ("request_id = ?", query.request_id.clone().map(Value::from)),
-    ] {
-        if let Some(value) = value {
-            wanted.push(column);
-            values.push(value);
-        }
-    }
-    // One more, which tells whether there is another page.
-    values.push(Value::from(i64::from(limit) + 1));
-    connection
-        .prepare_cached(&format!(
-            "{} WHERE {} ORDER BY created_at DESC, id DESC LIMIT ?",
-            table.select(),
-            wanted.join(" AND ")
-        ))?
-        .query_map(params_from_iter(values), call_row)?
-        .collect()
-}
-
 fn taken(connection: &Connection, spool: &str) -> rusqlite::Result<u64> {
     use rusqlite::OptionalExtension as _;
     let taken: Option<i64> = connection
         .prepare_cached("SELECT taken_to FROM ledger_spools WHERE name = ?")?
         .query_row([spool], |row| row.get(0))
         .optional()?;
-    Ok(taken.and_then(|taken| u64::try_from(taken).ok()).unwrap_or(0))
+    Ok(taken
+        .and_then(|taken| u64::try_from(taken).ok())
+        .unwrap_or(0))
 }
 
 fn record(connection: &Connection, calls: &[CallRecord]) -> rusqlite::Result<()> {
@@ -332,7 +226,9 @@ impl<'c> Charged<'c> {
                 table.name(),
                 names.join(", ")
             ))?
-            .execute(params_from_iter(columns.into_iter().map(|(_, value)| value)))?;
+            .execute(params_from_iter(
+                columns.into_iter().map(|(_, value)| value),
+            ))?;
         Ok(())
     }
 
@@ -371,12 +267,18 @@ impl<'c> Charged<'c> {
             ("cost_cached_nanos", Value::from(cost.cached)),
             ("cost_cache_write_nanos", Value::from(cost.cache_write)),
             ("provider_cost_nanos", Value::from(usage.cost.map(signed))),
-            ("saved_nanos", Value::from(saved.map(|(_, cost)| cost.known()))),
+            (
+                "saved_nanos",
+                Value::from(saved.map(|(_, cost)| cost.known())),
+            ),
             (
                 "saved_usage",
                 saved.map_or(Value::Null, |(usage, _)| json(serde_json::to_string(usage))),
             ),
-            ("cache_attempted", Value::from(i64::from(call.cache.is_some()))),
+            (
+                "cache_attempted",
+                Value::from(i64::from(call.cache.is_some())),
+            ),
             ("cache_hit", Value::from(i64::from(saved.is_some()))),
             ("response_time_ms", count(call.latency_ms)),
             ("ttft_ms", Value::from(call.ttft_ms.map(signed))),
@@ -426,71 +328,6 @@ fn count(number: u64) -> Value {
 }
 
 /// SQLite's integers are signed; no call comes near the limit.
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// Reads a row. One the original wrote may hold anything; a value that makes no sense
-/// counts as absent, so that one odd row does not hide the others.
-fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
-    let stored = raw::Stored::read(Table::Requests, row)?;
-    let mut columns = Columns::new(row);
-    let mut number = |column| whole(columns.real(column));
-    let cost_nanos = number("cost_nanos");
-    let provider_cost_nanos = number("provider_cost_nanos");
-    let [status, attempt_count, queue_ms, execution_ms, saved_nanos] = [
-        number("status"),
-        number("attempt_count"),
-        number("queue_ms"),
-        number("execution_ms"),
-        number("saved_nanos"),
-    ];
-    let usage = columns.text("usage");
-    let (spent, facts) = (&stored.spent, &stored.facts);
-    let reals = legacy(&spent.cost);
-    let paced = facts.ttft_ms.map(|ttft| facts.latency_ms - ttft);
-    #[expect(clippy::cast_precision_loss, reason = "tokens and milliseconds of one call")]
-    let tokens_per_second = paced
-        .filter(|paced| facts.stream && *paced > 0 && facts.completion_tokens > 1)
-        .map(|paced| facts.completion_tokens as f64 * 1000.0 / paced as f64);
-    Ok(CallRow {
-        id: stored.id,
-        request_type: stored.group.kind.as_str().to_owned(),
-        request_id: columns.text("request_id"),
-        virtual_model: stored.group.virtual_model,
-        endpoint_name: columns.text("endpoint_name"),
-        endpoint_id: whole(columns.real("endpoint_id")),
-        prompt_tokens: signed(spent.usage.prompt_tokens),
-        completion_tokens: facts.completion_tokens,
-        total_tokens: signed(spent.usage.total_tokens).max(signed(total(&spent.usage))),
-        cached_input_tokens: signed(spent.usage.cached_tokens),
-        cache_creation_tokens: signed(spent.usage.cache_write_tokens),
-        usage: usage.map(|_| spent.usage),
-        cost_nanos,
-        provider_cost_nanos,
-        cost_disputed: spent.is_disputed(),
-        cost_estimate: reals.estimate,
-        cost_in: reals.input,
-        cost_out: reals.output,
-        cached_cost_estimate: reals.cached,
-        saved_nanos,
-        cache_hit: i64::from(facts.cache_hit),
-        cache_attempted: i64::from(facts.cache_attempted),
-        inbound_api_key_id: Some(stored.group.key_id).filter(|id| *id != 0),
-        inbound_api_key_label: Some(stored.group.key_label).filter(|label| !label.is_empty()),
-        response_time_ms: facts.latency_ms,
-        ttft_ms: facts.ttft_ms,
-        upstream_ms: facts.upstream_ms,
-        tokens_per_second,
-        status,
-        outcome: columns.text("outcome"),
-        stream: i64::from(facts.stream),
-        estimated: i64::from(facts.estimated),
-        error_code: columns.text("error_code"),
-        created_at: stored.at,
-        attempts: stored.attempts,
-        attempt_count: attempt_count.unwrap_or(0),
-        queue_ms,
-        execution_ms,
-    })
 }

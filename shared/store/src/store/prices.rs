@@ -218,7 +218,9 @@ impl Book {
         };
         // The first holds for all time before it too.
         let after = known.partition_point(|(from, _)| *from <= at).max(1);
-        Ok(known.get(after - 1).map_or_else(Prices::default, |(_, prices)| *prices))
+        Ok(known
+            .get(after - 1)
+            .map_or_else(Prices::default, |(_, prices)| *prices))
     }
 
     fn id(&mut self, connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {

@@ -72,7 +72,13 @@ impl Sums<'_> {
             return self.edge(connection, from, end, kept);
         }
         let mut exact = self.edge(connection, from, first, kept)?;
-        let day = |at| if self.zone.day(at) == at { at } else { self.zone.next_day(at) };
+        let day = |at| {
+            if self.zone.day(at) == at {
+                at
+            } else {
+                self.zone.next_day(at)
+            }
+        };
         let (days_from, days_to) = (day(first), self.zone.day(last));
         // A zone changed a moment ago, and days are made anew with the next call.
         let made = rollups::days_are_made(connection, self.zone)?;
@@ -138,10 +144,15 @@ impl Sums<'_> {
     /// The line where a group of calls is counted, if the report is about them.
     fn line(&mut self, at: i64, group: &Group) -> Option<&mut Totals> {
         let query = self.query;
-        let wanted = query.virtual_model.as_ref().is_none_or(|name| *name == group.virtual_model)
+        let wanted = query
+            .virtual_model
+            .as_ref()
+            .is_none_or(|name| *name == group.virtual_model)
             && query.endpoint_id.is_none_or(|id| id == group.endpoint_id)
             && query.key_id.is_none_or(|id| id == group.key_id)
-            && query.embeddings.is_none_or(|only| only == is_embedding(group.kind));
+            && query
+                .embeddings
+                .is_none_or(|only| only == is_embedding(group.kind));
         if !wanted {
             return None;
         }

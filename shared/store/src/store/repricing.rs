@@ -78,7 +78,11 @@ fn repricing(
     (query.from, query.to, &query.virtual_model).hash(&mut state);
     raw::each::<rusqlite::Error>(connection, query.from, query.end(), |call| {
         let name = &call.group.virtual_model;
-        if query.virtual_model.as_ref().is_some_and(|wanted| wanted != name) {
+        if query
+            .virtual_model
+            .as_ref()
+            .is_some_and(|wanted| wanted != name)
+        {
             return Ok(());
         }
         let model = models.entry(name.clone()).or_insert_with(|| Repriced {
@@ -92,7 +96,13 @@ fn repricing(
         model.new_cost_nanos = model.new_cost_nanos.saturating_add(new.known());
         model.unpriced += u64::from(change.call.facts.unpriced);
         model.new_unpriced += u64::from(new.total().is_none());
-        (change.call.table.name(), change.call.id, old.parts(), new.parts()).hash(&mut state);
+        (
+            change.call.table.name(),
+            change.call.id,
+            old.parts(),
+            new.parts(),
+        )
+            .hash(&mut state);
         if change.is_one() {
             model.changed += 1;
             changes.push(change);
@@ -121,7 +131,9 @@ impl Change {
         }
         let name = &call.group.virtual_model;
         let own = book.at(connection, call.virtual_model_id, name, call.at)?;
-        let saved = call.saved_usage.map_or(0, |usage| Cost::of(&usage, &own).known());
+        let saved = call
+            .saved_usage
+            .map_or(0, |usage| Cost::of(&usage, &own).known());
         let usage = call.spent.usage;
         let cost = cost.unwrap_or_else(|| Cost::of(&usage, &own));
         Ok(Self {

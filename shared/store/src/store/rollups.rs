@@ -72,7 +72,8 @@ impl Batch {
     /// Adds a stored call.
     pub(super) fn count(&mut self, zone: &Zone, call: &Stored) {
         for (group, spent, whole) in call.counted() {
-            self.of(zone, call.at, group).count(&call.facts, &spent, whole);
+            self.of(zone, call.at, group)
+                .count(&call.facts, &spent, whole);
         }
     }
 
@@ -130,7 +131,10 @@ fn add(
     let values = key
         .into_iter()
         .chain(totals.list().iter().map(|sum| Value::from(*sum)))
-        .chain([Value::from(latency.to_bytes()), Value::from(ttft.to_bytes())]);
+        .chain([
+            Value::from(latency.to_bytes()),
+            Value::from(ttft.to_bytes()),
+        ]);
     connection
         .prepare_cached(&format!(
             "INSERT INTO {table} ({KEYS}, {}, latency, ttft) VALUES ({marks}) \
@@ -203,9 +207,17 @@ pub(super) fn follow_zone(connection: &Connection, zone: &Zone) -> rusqlite::Res
         return Ok(());
     }
     let mut days: HashMap<(i64, Group), Totals> = HashMap::new();
-    each(connection, HOURS, i64::MIN, i64::MAX, |hour, group, totals| {
-        days.entry((zone.day(hour), group)).or_default().join(totals);
-    })?;
+    each(
+        connection,
+        HOURS,
+        i64::MIN,
+        i64::MAX,
+        |hour, group, totals| {
+            days.entry((zone.day(hour), group))
+                .or_default()
+                .join(totals);
+        },
+    )?;
     connection.execute(&format!("DELETE FROM {DAYS}"), [])?;
     for ((day, group), totals) in days {
         add(connection, DAYS, day, &group, &totals)?;
