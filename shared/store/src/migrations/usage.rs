@@ -53,6 +53,11 @@ const TABLES: &str = "
     );
     CREATE INDEX idx_request_usage_model_time ON request_usage (virtual_model, created_at);
     CREATE INDEX idx_embedding_usage_model_time ON embedding_usage (virtual_model, created_at);
+    CREATE INDEX idx_request_usage_outcome_time ON request_usage (outcome, created_at);
+    CREATE INDEX idx_embedding_usage_outcome_time ON embedding_usage (outcome, created_at);
+    CREATE INDEX idx_request_usage_key_time ON request_usage (inbound_api_key_id, created_at);
+    CREATE INDEX idx_embedding_usage_key_time
+        ON embedding_usage (inbound_api_key_id, created_at);
     DROP INDEX IF EXISTS idx_request_usage_virtual_model;
     DROP INDEX IF EXISTS idx_embedding_usage_virtual_model;
 ";
