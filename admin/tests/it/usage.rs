@@ -137,7 +137,7 @@ async fn reports_group_by_what_is_asked() {
         .collect();
     assert_eq!(
         labels,
-        [(&json!("agent"), &json!(2)), (&Value::Null, &json!(2))]
+        [(&Value::Null, &json!(2)), (&json!("agent"), &json!(2))]
     );
     let (_, hours) = app.get(&format!("/api/admin/usage/by_hour?{ALL}")).await;
     assert_eq!(hours[2]["hour"], "2026-11-28T13:00:00+01:00");
