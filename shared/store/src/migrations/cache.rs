@@ -10,9 +10,15 @@ use rusqlite::Connection;
 
 use super::original::columns_of;
 
-const OURS: &str = "
-    ALTER TABLE virtual_models ADD COLUMN cache_ttl_seconds INTEGER;
-    ALTER TABLE virtual_models ADD COLUMN join_calls INTEGER NOT NULL DEFAULT 0;
+/// Columns, and what each is where it is missing.
+const COLUMNS: [(&str, &str); 3] = [
+    ("cache_enabled", "INTEGER NOT NULL DEFAULT 0"),
+    ("cache_ttl_seconds", "INTEGER"),
+    ("join_calls", "INTEGER NOT NULL DEFAULT 0"),
+];
+
+const VALUES: &str = "
+    UPDATE virtual_models SET cache_enabled = 0;
     DELETE FROM settings WHERE key IN ('cache_ttl_chat', 'cache_ttl_embeddings')
         AND CAST(value AS REAL) NOT BETWEEN 0.1 AND 86400;
 ";
@@ -20,13 +26,12 @@ const OURS: &str = "
 /// Adds the columns, or takes over the original's.
 pub(super) fn add(connection: &Connection) -> rusqlite::Result<()> {
     let present = columns_of(connection, "virtual_models")?;
-    let has_switch = present
-        .iter()
-        .any(|column| column.eq_ignore_ascii_case("cache_enabled"));
-    connection.execute_batch(if has_switch {
-        "UPDATE virtual_models SET cache_enabled = 0"
-    } else {
-        "ALTER TABLE virtual_models ADD COLUMN cache_enabled INTEGER NOT NULL DEFAULT 0"
-    })?;
-    connection.execute_batch(OURS)
+    for (name, definition) in COLUMNS {
+        if !present.iter().any(|had| had.eq_ignore_ascii_case(name)) {
+            connection.execute_batch(&format!(
+                "ALTER TABLE virtual_models ADD COLUMN {name} {definition}"
+            ))?;
+        }
+    }
+    connection.execute_batch(VALUES)
 }
