@@ -7,6 +7,7 @@
 
 mod accept;
 mod account;
+mod admit;
 pub(crate) mod authenticate;
 mod detached;
 mod manner;
@@ -28,6 +29,7 @@ use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::live::{Live, model_entry};
 use account::Account;
+pub(crate) use admit::Told;
 use send::{Answer, Errand};
 
 /// Takes one call down the road.
@@ -78,8 +80,9 @@ async fn begin(
     who.require_allowed(&target.model.name)?;
     let form = ReplyForm::of(&target.model, call, &accepted.request);
     account.formed(form);
-    let candidates = plan::plan(gateway, &live, &target, call, &accepted)?;
+    let expected = admit::admit(&live, &who, &target, call, &accepted, account)?;
     let id = account.id().to_owned();
+    let candidates = plan::plan(gateway, &live, &target, call, &accepted, &id)?;
     let errand = Errand {
         gateway,
         call,
@@ -89,6 +92,9 @@ async fn begin(
         id: &id,
         started: account.started(),
         created: account.started_at(),
+        expected,
+        zone: &live.snapshot.zone,
+        told: account.told.clone(),
         repairs: &live.repairs,
         tools: OnceLock::new(),
     };
@@ -163,7 +169,7 @@ async fn answer(
     if reply::has_begun(caller) {
         reply::break_off(caller, fault).await
     } else {
-        reply::refuse(caller, fault, account.id(), account.attempts()).await
+        reply::refuse(caller, fault, account.id(), account.attempts(), &account.told).await
     }
 }
 

@@ -7,6 +7,7 @@
 mod door;
 mod head;
 mod key_uses;
+mod meters;
 mod queue;
 mod repairs;
 mod target;
@@ -18,11 +19,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use store::config::{Config, Exposure};
 use store::route::{self, NoRoute, QueueIdentity};
-use store::{CircuitRow, Endpoint, InboundKey, Problem, Snapshot, VirtualModel};
+use store::{
+    CircuitRow, Endpoint, InboundKey, Period, Problem, Snapshot, SpentMoney, VirtualModel, Zone,
+};
 
 use crate::upstream::{Limits, Timeouts, Upstream};
 pub(crate) use door::Door;
 pub(crate) use head::Head;
+pub(crate) use meters::{Metered, now};
+use meters::Meters;
 use key_uses::KeyUses;
 use queue::Queue;
 pub(crate) use repairs::Repairs;
@@ -42,6 +47,8 @@ pub(crate) struct Live {
     pub(crate) door: Door,
     /// When keys were used last.
     pub(crate) key_uses: KeyUses,
+    /// What keys, virtual models and endpoints have used.
+    pub(crate) meters: Meters,
     /// The body of `GET /v1/models` for who may call every model.
     model_list: Bytes,
     /// Everything that is not as the operator will want it.
@@ -59,6 +66,8 @@ pub(crate) struct Build {
     /// Where names go that no virtual model has, when they go to the AI queue.
     queue_url: Option<String>,
     exposure: Exposure,
+    /// Money that had been spent when the program started.
+    spent: Arc<SpentMoney>,
 }
 
 impl Build {
@@ -69,6 +78,18 @@ impl Build {
             limits: Limits::new(config),
             queue_url: config.use_ai_queue.then(|| config.ai_queue_url.clone()),
             exposure: config.exposure.clone(),
+            spent: Arc::new(SpentMoney::nothing(
+                Period::day(&Zone::UTC, 0),
+                Period::month(&Zone::UTC, 0),
+            )),
+        }
+    }
+
+    /// With the money that has been spent so far.
+    pub(crate) fn with_spent(self, spent: SpentMoney) -> Self {
+        Self {
+            spent: Arc::new(spent),
+            ..self
         }
     }
 }
@@ -99,6 +120,7 @@ impl Live {
                 Err(why) => leave_out(format!("endpoint {} {:?}", endpoint.id, endpoint.name), why),
             }
         }
+        let meters = Meters::new(&snapshot, before.map(|live| &live.meters), &build.spent);
         let mut targets = HashMap::new();
         for model in snapshot.models.values() {
             let Some(upstream) = upstreams
@@ -108,7 +130,10 @@ impl Live {
                 continue;
             };
             match Target::new(model, upstream, build, saved) {
-                Ok(target) => drop(targets.insert(model.id, Arc::new(target))),
+                Ok(target) => {
+                    let target = target.metered(&snapshot, &meters);
+                    targets.insert(model.id, Arc::new(target));
+                }
                 Err(why) => leave_out(format!("virtual model {} {:?}", model.id, model.name), why),
             }
         }
@@ -129,6 +154,7 @@ impl Live {
             key_uses: KeyUses::new(&snapshot.inbound_keys, before.map(|live| &live.key_uses)),
             model_list: model_list(&snapshot, |_| true),
             repairs: Arc::new(repairs),
+            meters,
             queue,
             snapshot,
             targets,

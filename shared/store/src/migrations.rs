@@ -5,6 +5,7 @@
 //! columns nobody here knows stay as they are. All pending steps are one transaction.
 
 mod keys;
+mod limits;
 mod original;
 mod seeds;
 mod tool_calls;
@@ -133,11 +134,15 @@ fn steps() -> Migrations<'static> {
             Ok::<_, HookError>(keys::add(transaction)?)
         })
         .comment("keys of callers"),
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            Ok::<_, HookError>(limits::add(transaction)?)
+        })
+        .comment("limits"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 7;
+pub(crate) const NEWEST: i64 = 8;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

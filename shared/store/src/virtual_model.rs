@@ -19,6 +19,8 @@ pub(crate) use routing::{RoutingDraft, parse_targets};
 use crate::columns::Columns;
 use crate::config::QueuePriority;
 use crate::custom_headers::{self, CustomHeaders};
+use crate::limits::{Limits, LimitsRow};
+use crate::money::{Price, Prices};
 use crate::vault::Keys;
 
 /// A virtual model the gateway can resolve. For every optional default 0 is a value and
@@ -79,6 +81,8 @@ pub struct VirtualModel {
     pub repair: Repair,
     /// Who else may serve it.
     pub routing: Routing,
+    /// What all calls of its name together may use.
+    pub limits: Limits,
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds.
@@ -147,6 +151,9 @@ pub struct VirtualModelRow {
     pub repair: RepairRow,
     /// Who else may serve it.
     pub routing: RoutingRow,
+    /// What all calls of its name together may use.
+    #[serde(flatten)]
+    pub limits: LimitsRow,
     /// Why its headers cannot be read; `None` when they can.
     pub locked: Option<String>,
     /// The endpoint's name; `None` when the endpoint does not exist.
@@ -180,6 +187,19 @@ impl fmt::Debug for VirtualModelRow {
 }
 
 impl VirtualModel {
+    /// What its tokens cost; a price that makes no sense is unknown.
+    pub fn prices(&self) -> Prices {
+        let list = [
+            self.cost_per_1m_tokens_in,
+            self.cost_per_1m_tokens_out,
+            self.cost_per_1m_tokens_in_cached,
+            self.cost_per_1m_tokens_out_cached,
+            self.cost_per_1m_tokens_cache_write,
+            self.cost_per_1m_tokens_cache_write_1h,
+        ];
+        Prices::from_list(list.map(|price| price.and_then(Price::of_dollars)))
+    }
+
     /// Whether it stands for the same model at the same endpoint as `other`.
     pub(crate) fn is_where(&self, other: &Self) -> bool {
         (self.endpoint_id, &self.actual_model) == (other.endpoint_id, &other.actual_model)
@@ -225,6 +245,7 @@ impl VirtualModel {
                     keep_text_bytes: _,
                 },
             routing: _,
+            limits: _,
             created_at: _,
             updated_at: _,
         } = self;
@@ -291,6 +312,7 @@ impl StoredVirtualModel {
             num_ctx: columns.whole("num_ctx"),
             repair,
             routing,
+            limits: LimitsRow::read(&mut columns),
             locked: None,
             endpoint_name: columns.text("endpoint_name"),
             endpoint_url: columns.text("endpoint_url"),
@@ -441,6 +463,7 @@ impl StoredVirtualModel {
             num_ctx,
             repair,
             routing,
+            limits: row.limits.judge(),
             created_at: row.created_at,
             updated_at: row.updated_at,
         };

@@ -9,10 +9,16 @@ pub const DISPLAY_TIMEZONE: &str = "display_timezone";
 /// What the original called the machine's own zone.
 const OF_THE_MACHINE: &str = "Server Local Time";
 
-/// A time zone, with its changes.
+/// A time zone, with its changes; UTC by default.
 #[derive(Debug, Clone)]
 pub struct Zone {
     zone: TimeZone,
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self::UTC
+    }
 }
 
 impl Zone {
@@ -67,15 +73,39 @@ impl Zone {
     #[must_use]
     pub fn month(&self, at: i64) -> i64 {
         let begun = || {
-            let date = Timestamp::from_second(at).ok()?.to_zoned_datetime(self.zone.clone()).date();
-            let start = date.first_of_month().to_zoned_datetime(self.zone.clone()).ok()?;
+            let date = Timestamp::from_second(at)
+                .ok()?
+                .to_zoned_datetime(self.zone.clone())
+                .date();
+            let start = date
+                .first_of_month()
+                .to_zoned_datetime(self.zone.clone())
+                .ok()?;
             Some(start.timestamp().as_second())
         };
         begun().unwrap_or(at)
     }
 
+    /// When the month after that of a moment begins, in unix seconds.
+    #[must_use]
+    pub fn next_month(&self, at: i64) -> i64 {
+        let begun = || {
+            let date = Timestamp::from_second(at)
+                .ok()?
+                .to_zoned_datetime(self.zone.clone())
+                .date();
+            let next = date.first_of_month().checked_add(1.month()).ok()?;
+            let start = next.to_zoned_datetime(self.zone.clone()).ok()?;
+            Some(start.timestamp().as_second())
+        };
+        begun().unwrap_or(i64::MAX)
+    }
+
     fn start(&self, at: i64, later: i64) -> Option<i64> {
-        let date = Timestamp::from_second(at).ok()?.to_zoned_datetime(self.zone.clone()).date();
+        let date = Timestamp::from_second(at)
+            .ok()?
+            .to_zoned_datetime(self.zone.clone())
+            .date();
         let date = date.checked_add(later.days()).ok()?;
         let start = date.to_zoned_datetime(self.zone.clone()).ok()?;
         Some(start.timestamp().as_second())
@@ -86,7 +116,12 @@ impl Zone {
     pub fn date(&self, at: i64) -> String {
         Timestamp::from_second(at).map_or_else(
             |_| at.to_string(),
-            |moment| moment.to_zoned_datetime(self.zone.clone()).date().to_string(),
+            |moment| {
+                moment
+                    .to_zoned_datetime(self.zone.clone())
+                    .date()
+                    .to_string()
+            },
         )
     }
 
@@ -118,7 +153,10 @@ impl Zone {
         if let Ok(date) = text.parse::<jiff::civil::Date>()
             && !text.contains(['T', 't', ' '])
         {
-            let begun = date.to_zoned_datetime(self.zone.clone()).ok().map(|day| day.timestamp().as_second());
+            let begun = date
+                .to_zoned_datetime(self.zone.clone())
+                .ok()
+                .map(|day| day.timestamp().as_second());
             let moment = match (begun, end_of_day) {
                 (Some(begun), false) => Some(begun),
                 (Some(begun), true) => Some(self.next_day(begun) - 1),
@@ -154,7 +192,14 @@ mod tests {
         // 2026-10-25, when they go back.
         let noon = berlin.moment("2026-10-25T12:00", false).unwrap();
         assert_eq!(berlin.next_day(noon) - berlin.day(noon), 25 * 3600);
-        assert_eq!(berlin.stamp(berlin.month(noon)), "2026-10-01T00:00:00+02:00");
+        assert_eq!(
+            berlin.stamp(berlin.month(noon)),
+            "2026-10-01T00:00:00+02:00"
+        );
+        assert_eq!(
+            berlin.stamp(berlin.next_month(noon)),
+            "2026-11-01T00:00:00+01:00"
+        );
     }
 
     #[test]

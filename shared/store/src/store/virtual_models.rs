@@ -227,6 +227,7 @@ fn assignments(
         num_ctx,
         repair,
         routing: _,
+        limits,
     } = draft;
     let mut row = Assignments::default();
     row.set_given("name", name.clone());
@@ -260,6 +261,7 @@ fn assignments(
     row.set_given("keep_alive", keep_alive.clone());
     row.set_given("num_ctx", *num_ctx);
     assign_repair(&mut row, repair);
+    row.set_limits(limits);
     Ok(row)
 }
 

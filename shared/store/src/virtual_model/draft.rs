@@ -10,6 +10,7 @@ use crate::config::QueuePriority;
 use crate::custom_headers::CustomHeaders;
 use crate::field_errors::FieldErrors;
 use crate::input::Input;
+use crate::limits::LimitsDraft;
 
 /// The largest `max_tokens` default.
 pub(crate) const MAX_TOKENS: i64 = 1_000_000;
@@ -55,6 +56,7 @@ pub struct VirtualModelDraft {
     pub(crate) num_ctx: Option<Option<i64>>,
     pub(crate) repair: RepairDraft,
     pub(crate) routing: Option<RoutingDraft>,
+    pub(crate) limits: LimitsDraft,
 }
 
 /// Names the row only: custom headers may carry keys.
@@ -137,6 +139,7 @@ impl VirtualModelDraft {
             keep_alive: keep_alive(input),
             num_ctx: input.whole("num_ctx", 1, MAX_NUM_CTX),
             repair: RepairDraft::read(input),
+            limits: LimitsDraft::read(input),
             routing: input
                 .object("routing", RoutingDraft::read)
                 .map(|routing| routing.unwrap_or_else(RoutingDraft::cleared)),

@@ -124,6 +124,7 @@ impl Road<'_> {
             in_flight: 0,
             first_token_ms: None,
             failing: false,
+            reached: None,
         };
         let call = self.asked.call;
         let turn = Turn::default();
@@ -139,7 +140,7 @@ impl Road<'_> {
             });
         }
         if planned.candidates.is_empty() {
-            return Err(planned.none_left(&model.name));
+            return Err(planned.none_left(self.snapshot, &model.name));
         }
         let why = |at| planned.why(at, model, &turn);
         let candidates = planned.candidates.iter().enumerate();
