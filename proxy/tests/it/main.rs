@@ -32,6 +32,7 @@ mod jobs;
 mod keys;
 mod kinds;
 mod ledger;
+mod limits;
 mod memory;
 mod models;
 mod nowhere;

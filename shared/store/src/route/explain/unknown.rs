@@ -74,7 +74,7 @@ impl fmt::Display for Unknown {
                 "what changed in the circuits within the last second, and whether a half-open one is being tried by another call"
             }
             Self::Limits => {
-                "how far the limits of the caller's key, the virtual models and the endpoints are used: nothing is kept out for one (reason limit), and no call refused"
+                "how far limits of requests, tokens and parallel requests are used, and those of the caller's key: they are shown as if nothing had been used, and budgets as far as calls are in the store"
             }
             Self::LocalModel => {
                 "what the Ollama server says of its model: num_ctx is found from the request and the virtual model alone, and thinking and tools are asked for as the caller did"
