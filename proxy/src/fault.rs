@@ -7,12 +7,14 @@
 use std::ops::{Deref, DerefMut};
 
 use store::Outcome;
-use store::route::Refused;
+use store::route::{BUDGET_EXCEEDED, RATE_LIMIT_EXCEEDED, Refused};
 use wire::dialect::openai::{BadRequest, ErrorBody};
 
 /// The types of errors in OpenAI's form.
 const CALLER: &str = "invalid_request_error";
 const SERVER: &str = "server_error";
+const RATE_LIMIT: &str = "rate_limit_error";
+const NO_QUOTA: &str = "insufficient_quota";
 const OVERLOADED: &str = "service_unavailable_error";
 
 /// Why a call fails. One pointer wide, because every step may return it.
@@ -158,6 +160,8 @@ impl Fault {
 impl From<Refused> for Fault {
     fn from(refused: Refused) -> Self {
         let kind = match refused.outcome {
+            Outcome::Refused if refused.code == BUDGET_EXCEEDED => NO_QUOTA,
+            Outcome::Refused if refused.code == RATE_LIMIT_EXCEEDED => RATE_LIMIT,
             Outcome::UpstreamError => SERVER,
             Outcome::Success
             | Outcome::ClientError
@@ -177,6 +181,7 @@ impl From<Refused> for Fault {
         let mut fault = Self::new(status, outcome, kind, code, message);
         fault.body.param = refused.param;
         fault.next = refused.next;
+        fault.retry_after = refused.retry_after.map(|seconds| seconds.to_string());
         fault
     }
 }

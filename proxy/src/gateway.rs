@@ -26,6 +26,7 @@ use crate::closing::Closing;
 use crate::fault::Fault;
 use crate::flights::Flights;
 use crate::ledger::Ledger;
+use crate::life::Told;
 use crate::life::authenticate::authenticate;
 use crate::life::{self, reply};
 use crate::listener::Listener;
@@ -106,7 +107,9 @@ impl Front {
             caller.set_keepalive(None);
         }
         let told = match route {
-            Route::Call(_) if stopping => reply::refuse(caller, &stopped(), &id, 0).await,
+            Route::Call(_) if stopping => {
+                reply::refuse(caller, &stopped(), &id, 0, &Told::default()).await
+            }
             Route::Call(call) => return life::run(&self.0, session, call, id).await,
             Route::ModelList => self.models(caller, &id).await,
             Route::Model(name) => self.model(caller, &name, &id).await,
@@ -128,7 +131,7 @@ impl Front {
         let live = self.0.current.live();
         match authenticate(&live, caller) {
             Ok(who) => json(caller, 200, id, live.model_list(who.key.as_deref())).await,
-            Err(fault) => reply::refuse(caller, &fault, id, 0).await,
+            Err(fault) => reply::refuse(caller, &fault, id, 0, &Told::default()).await,
         }
     }
 
@@ -147,7 +150,7 @@ impl Front {
             authenticate(&live, caller).and_then(|who| life::describe(&live, &who, name));
         match described {
             Ok(entry) => json(caller, 200, id, entry.to_string().into()).await,
-            Err(fault) => reply::refuse(caller, &fault, id, 0).await,
+            Err(fault) => reply::refuse(caller, &fault, id, 0, &Told::default()).await,
         }
     }
 }
@@ -178,7 +181,7 @@ async fn unknown(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
         header.uri.path()
     );
     let fault = Fault::refused(404, "unknown_path", message);
-    reply::refuse(caller, &fault, id, 0).await
+    reply::refuse(caller, &fault, id, 0, &Told::default()).await
 }
 
 async fn wrong_method(

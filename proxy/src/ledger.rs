@@ -92,7 +92,8 @@ pub(crate) struct Limits {
 }
 
 impl Ledger {
-    /// Starts the thread that writes into `store` and `log`.
+    /// Starts the thread that writes into `store` and `log`. What programs that have ended
+    /// had left in their spools is in the store then, if that takes it.
     ///
     /// # Errors
     /// When the spool's folder cannot be used or the thread cannot be started.
@@ -107,9 +108,11 @@ impl Ledger {
         let counts = Arc::new(Counts::default());
         let own = Arc::clone(&counts);
         let keep = Keep::new(limits);
+        let mut drain = Drain::new(store, log, reader, own, keep);
+        drain.take_over();
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || Drain::new(store, log, reader, own, keep).run(&entries, &stopped))?;
+            .spawn(move || drain.run(&entries, &stopped))?;
         let ledger = Self {
             spool,
             queue,

@@ -7,6 +7,7 @@
 
 mod accept;
 mod account;
+mod admit;
 pub(crate) mod authenticate;
 mod detached;
 mod manner;
@@ -29,6 +30,7 @@ use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::live::{Live, model_entry};
 use account::Account;
+pub(crate) use admit::Told;
 use recall::{Question, Recalled};
 use send::{Answer, Errand};
 
@@ -80,6 +82,7 @@ async fn begin(
     who.require_allowed(&target.model.name)?;
     let form = ReplyForm::of(&target.model, call, &accepted.request);
     account.formed(form);
+    let expected = admit::admit(&live, &who, &target, call, &accepted, account)?;
     let id = account.id().to_owned();
     let errand = Errand {
         gateway,
@@ -90,6 +93,9 @@ async fn begin(
         id: &id,
         started: account.started(),
         created: account.started_at(),
+        expected,
+        zone: &live.snapshot.zone,
+        told: account.told.clone(),
         repairs: &live.repairs,
         tools: OnceLock::new(),
     };
@@ -104,7 +110,7 @@ async fn begin(
         }
         Recalled::Nothing(question) => question,
     };
-    let candidates = plan::plan(gateway, &live, &target, call, &accepted)?;
+    let candidates = plan::plan(gateway, &live, &target, call, &accepted, &id)?;
     let mut answer = Box::pin(send::send(&errand, caller, &candidates, account)).await?;
     if let Some(question) = question {
         question.answered(&errand, &mut answer)?;
@@ -179,7 +185,14 @@ async fn answer(
     if reply::has_begun(caller) {
         reply::break_off(caller, fault).await
     } else {
-        reply::refuse(caller, fault, account.id(), account.attempts()).await
+        reply::refuse(
+            caller,
+            fault,
+            account.id(),
+            account.attempts(),
+            &account.told,
+        )
+        .await
     }
 }
 

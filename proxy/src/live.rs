@@ -8,6 +8,7 @@ mod door;
 mod editions;
 mod head;
 mod key_uses;
+mod meters;
 mod queue;
 mod repairs;
 mod target;
@@ -19,13 +20,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use store::config::{Config, Exposure};
 use store::route::{self, NoRoute, QueueIdentity};
-use store::{CircuitRow, Endpoint, InboundKey, Problem, Snapshot, VirtualModel};
+use store::{
+    CircuitRow, Endpoint, InboundKey, Period, Problem, Snapshot, SpentMoney, VirtualModel, Zone,
+};
 
 use crate::upstream::{Limits, Timeouts, Upstream};
 pub(crate) use door::Door;
 use editions::Editions;
 pub(crate) use head::Head;
 use key_uses::KeyUses;
+use meters::Meters;
+pub(crate) use meters::{Metered, now};
 use queue::Queue;
 pub(crate) use repairs::Repairs;
 pub(crate) use target::{Road, Target};
@@ -46,6 +51,8 @@ pub(crate) struct Live {
     pub(crate) door: Door,
     /// When keys were used last.
     pub(crate) key_uses: KeyUses,
+    /// What keys, virtual models and endpoints have used.
+    pub(crate) meters: Meters,
     /// The body of `GET /v1/models` for who may call every model.
     model_list: Bytes,
     /// Everything that is not as the operator will want it.
@@ -63,6 +70,8 @@ pub(crate) struct Build {
     /// Where names go that no virtual model has, when they go to the AI queue.
     queue_url: Option<String>,
     exposure: Exposure,
+    /// Money that had been spent when the program started.
+    spent: Arc<SpentMoney>,
 }
 
 impl Build {
@@ -73,6 +82,18 @@ impl Build {
             limits: Limits::new(config),
             queue_url: config.use_ai_queue.then(|| config.ai_queue_url.clone()),
             exposure: config.exposure.clone(),
+            spent: Arc::new(SpentMoney::nothing(
+                Period::day(&Zone::UTC, 0),
+                Period::month(&Zone::UTC, 0),
+            )),
+        }
+    }
+
+    /// With the money that has been spent so far.
+    pub(crate) fn with_spent(self, spent: SpentMoney) -> Self {
+        Self {
+            spent: Arc::new(spent),
+            ..self
         }
     }
 }
@@ -103,6 +124,7 @@ impl Live {
                 Err(why) => leave_out(format!("endpoint {} {:?}", endpoint.id, endpoint.name), why),
             }
         }
+        let meters = Meters::new(&snapshot, before.map(|live| &live.meters), &build.spent);
         let mut targets = HashMap::new();
         for model in snapshot.models.values() {
             let Some(upstream) = upstreams
@@ -112,7 +134,10 @@ impl Live {
                 continue;
             };
             match Target::new(model, upstream, build, saved) {
-                Ok(target) => drop(targets.insert(model.id, Arc::new(target))),
+                Ok(target) => {
+                    let target = target.metered(&snapshot, &meters);
+                    targets.insert(model.id, Arc::new(target));
+                }
                 Err(why) => leave_out(format!("virtual model {} {:?}", model.id, model.name), why),
             }
         }
@@ -135,6 +160,7 @@ impl Live {
             key_uses: KeyUses::new(&snapshot.inbound_keys, before.map(|live| &live.key_uses)),
             model_list: model_list(&snapshot, |_| true),
             repairs: Arc::new(repairs),
+            meters,
             queue,
             editions,
             snapshot,

@@ -29,7 +29,7 @@ use crate::gateway::Gateway;
 use crate::ledger::{Ledger, Limits};
 use crate::listener::Listener;
 use crate::live::watch::Current;
-use crate::live::{Build, Live};
+use crate::live::{self, Build, Live};
 use crate::poll::Poller;
 use crate::stop::Stop;
 
@@ -102,8 +102,6 @@ pub(crate) fn run() -> Result<(), Problems> {
     let build = Build::new(&config);
     let snapshot = store.snapshot().map_err(|err| vec![err.to_string()])?;
     let saved = store.circuits().map_err(|err| vec![err.to_string()])?;
-    let live = Live::build(snapshot, &build, None, &saved);
-    let current = Arc::new(Current::new(live));
     let kept = Limits {
         spool: config.spool_max_bytes,
         days: config.usage_days,
@@ -117,6 +115,12 @@ pub(crate) fn run() -> Result<(), Problems> {
                 Spool::folder_of(store.path()).display()
             )]
         })?;
+    let spent = store
+        .spent_money(live::now() / 1000)
+        .map_err(|err| vec![err.to_string()])?;
+    let build = build.with_spent(spent);
+    let live = Live::build(snapshot, &build, None, &saved);
+    let current = Arc::new(Current::new(live));
     let (following, unfollow) = sync_channel(0);
     let follower = std::thread::Builder::new().name("configuration".to_owned());
     let (shared, own_build) = (Arc::clone(&current), build.clone());

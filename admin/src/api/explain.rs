@@ -75,12 +75,13 @@ async fn answer(admin: Data<Admin>, text: JsonText) -> Result<Json<Shown>, ApiEr
     let shown = admin
         .on_store(move |store| {
             let (snapshot, circuits) = (store.snapshot()?, store.circuits()?);
+            let spent = store.spent_money(now() / 1000)?;
             let asked = Asked {
                 call,
                 headers: &headers,
                 body: &body,
             };
-            let explanation = explain(&snapshot, &circuits, &settings, &asked, now());
+            let explanation = explain(&snapshot, &circuits, &spent, &settings, &asked, now());
             Ok(Shown::of(path, &explanation, &settings, now()))
         })
         .await?;

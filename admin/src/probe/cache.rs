@@ -89,6 +89,7 @@ mod tests {
             tls_insecure: false,
             health_check_url: None,
             worker_form: Worker::default(),
+            limits: store::Limits::default(),
             created_at: 1,
             updated_at: 1,
         }

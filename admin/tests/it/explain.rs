@@ -382,3 +382,47 @@ async fn a_question_must_be_clear() {
     let closed = App::start_with(&[("AUTH_ENABLED", "true")]);
     assert_eq!(closed.post(EXPLAIN, &json!({ "body": body })).await.0, 401);
 }
+
+#[tokio::test]
+async fn a_budget_that_is_used_up_is_told_and_other_limits_are_not_known() {
+    let app = with_types(&[], &["openai", "vllm"]).await;
+    let store = Store::open(&app.database()).unwrap();
+    let endpoint = |fields: Value| {
+        let draft = store::EndpointDraft::for_update(&fields).unwrap();
+        store.update_endpoint(1, &draft).unwrap();
+    };
+    endpoint(json!({"limit_parallel": 1}));
+    let got = explained(&app, &json!({ "body": chat("vm-openai") })).await;
+    assert_eq!(what(&got["not_known"]), ["limits", "request_id"]);
+    let model = json!({
+        "cost_per_1m_tokens_in": 1_000_000, "cost_per_1m_tokens_out": 1_000_000,
+        "routing": {"strategy": "backup", "targets": [{"virtual_model_id": 2}]},
+    });
+    let draft = store::VirtualModelDraft::for_update(&model).unwrap();
+    store.update_virtual_model(1, &draft).unwrap();
+    endpoint(json!({"limit_cost_per_month": 5}));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = i64::try_from(now.unwrap().as_secs()).unwrap();
+    let usage = wire::usage::Usage {
+        prompt_tokens: 5,
+        total_tokens: 5,
+        ..wire::usage::Usage::default()
+    };
+    let record = store::CallRecord {
+        virtual_model: "vm-openai".to_owned(),
+        virtual_model_id: Some(1),
+        endpoint_id: Some(1),
+        endpoint_name: Some("to-openai".to_owned()),
+        usage,
+        ..store::CallRecord::begun(store::CallKind::Chat, "r".to_owned(), now)
+    };
+    store.record_calls(&[record]).unwrap();
+    let got = explained(&app, &json!({ "body": chat("vm-openai") })).await;
+    assert_eq!(got["candidates"].as_array().unwrap().len(), 1, "{got}");
+    assert_eq!(got["skipped"][0]["reason"], "limit");
+    let why = got["skipped"][0]["why"].as_str().unwrap();
+    assert!(
+        why.contains("its endpoint has used up its limit of $5 per month"),
+        "{why}"
+    );
+}

@@ -78,6 +78,12 @@ impl Drain {
         }
     }
 
+    /// Takes over what is there at the start, before anything is counted on top of it.
+    pub(super) fn take_over(&mut self) {
+        self.adopt();
+        self.write_when_due();
+    }
+
     /// Works until the last sender is gone or it is told to stop.
     pub(super) fn run(mut self, entries: &Receiver<Queued>, stopped: &Receiver<()>) {
         let mut stopping = false;

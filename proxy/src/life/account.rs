@@ -2,22 +2,26 @@
 //!
 //! A record is also written when the call is dropped half way.
 
+mod dues;
+
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use store::route::ai_queue::NO_ROW;
 use store::route::{ReplyForm, short};
-use store::{Attempt, CacheUse, CallKind, CallRecord, Outcome, PatternCount};
+use store::{Attempt, CacheUse, CallKind, CallRecord, Hold, Outcome, PatternCount};
 use wire::normaliser::Normaliser;
 use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
 
 use super::accept::Accepted;
+use super::admit::Told;
 use super::authenticate::Caller;
 use super::send::Times;
 use crate::access_log::{CallerMark, Entry};
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::live::Target;
+use dues::Dues;
 
 /// The error code of a call that was dropped half way.
 const DROPPED: &str = "call_dropped";
@@ -48,6 +52,10 @@ pub(super) struct Account {
     upstream_ms: Option<u64>,
     /// Since when the answer streams.
     streaming: Option<Instant>,
+    /// What limits keep for the call.
+    pub(super) dues: Dues,
+    /// What the caller is told of its limits.
+    pub(super) told: Told,
     id: String,
 }
 
@@ -84,6 +92,8 @@ impl Account {
             answering: None,
             upstream_ms: None,
             streaming: None,
+            dues: Dues::default(),
+            told: Told::default(),
             id,
         })
     }
@@ -140,9 +150,10 @@ impl Account {
     }
 
     /// A candidate is asked. The row's endpoint is the last one that was.
-    pub(super) fn attempt(&mut self, target: &Target) {
+    pub(super) fn attempt(&mut self, target: &Target, held: [Option<Hold>; 2]) {
         self.reached_upstream = true;
         if let Some(record) = &mut self.record {
+            self.dues.attempt(target.prices, held);
             record.endpoint_id = Some(target.upstream.endpoint.id).filter(|id| *id != NO_ROW);
             record.endpoint_name = Some(target.upstream.endpoint.name.clone());
             // Most calls need one: no room for four is taken.
@@ -164,6 +175,7 @@ impl Account {
     pub(super) fn not_asked(&mut self) {
         if let Some(record) = &mut self.record {
             record.attempts.pop();
+            self.dues.not_asked();
             self.attempts = record.attempts.len();
             self.answering = self.attempts.checked_sub(1);
             self.reached_upstream = !record.attempts.is_empty();
@@ -181,7 +193,8 @@ impl Account {
         }
     }
 
-    /// What the last attempt spent although its answer is not taken.
+    /// What the last attempt spent although its answer is not taken; said before what
+    /// became of it.
     pub(super) fn spent(&mut self, usage: Option<Usage>) {
         let record = self.record.as_mut();
         if let Some(attempt) = record.and_then(|record| record.attempts.last_mut()) {
@@ -202,6 +215,9 @@ impl Account {
             attempt.ms = millis;
             attempt.status = fault.map_or(200, |fault| fault.status);
             attempt.code = fault.and_then(|fault| fault.body.code.as_deref().map(code));
+            if fault.is_some() {
+                self.dues.ended(attempt.usage);
+            }
         }
     }
 
@@ -295,6 +311,8 @@ impl Account {
             answering: self.answering,
             upstream_ms: self.waited_for(),
             streaming: None,
+            dues: std::mem::take(&mut self.dues),
+            told: self.told.clone(),
             id: self.id.clone(),
         })
     }
@@ -326,6 +344,7 @@ impl Account {
             .waited_for()
             .map(|waited| waited.min(record.latency_ms));
         self.count_tokens(&mut record);
+        self.dues.settle(&record.attempts);
         // An attempt without a verdict was dropped half way.
         if let Some(attempt) = record.attempts.last_mut().filter(|last| last.status == 0) {
             attempt.code.get_or_insert_with(|| DROPPED.to_owned());

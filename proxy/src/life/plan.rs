@@ -13,7 +13,7 @@ use super::accept::Accepted;
 use crate::affinity::Conversation;
 use crate::fault::Fault;
 use crate::gateway::Gateway;
-use crate::live::{Live, Target};
+use crate::live::{Live, Target, now};
 
 /// What is to be tried.
 #[derive(Debug)]
@@ -52,6 +52,7 @@ pub(super) fn plan(
     target: &Arc<Target>,
     call: Call,
     accepted: &Accepted,
+    id: &str,
 ) -> Result<Candidates, Fault> {
     let routing = &target.model.routing;
     if routing.strategy == Strategy::None {
@@ -70,6 +71,7 @@ pub(super) fn plan(
         random: fastrand::u64(..),
         stays_with: conversation.and_then(|c| gateway.affinity.candidate(c)),
     };
+    let at = now();
     let standing = |model: &store::VirtualModel, _: &store::Endpoint| {
         live.by_id(model.id).map_or(
             Standing {
@@ -79,11 +81,20 @@ pub(super) fn plan(
                 in_flight: 0,
                 first_token_ms: None,
                 failing: false,
+                reached: None,
             },
-            |other| other.standing.planned(other.road(call).is_some()),
+            |other| Standing {
+                reached: other.reached(target, at, &live.snapshot.zone),
+                ..other.standing.planned(other.road(call).is_some())
+            },
         )
     };
     let planned = plan::plan(&live.snapshot, &target.model, call, &turn, &standing);
+    for skipped in &planned.skipped {
+        if let SkipReason::Limit(reached) = &skipped.reason {
+            tracing::info!(request_id = id, model = %skipped.model.name, reason = %reached, "a candidate is left out");
+        }
+    }
     let planned_for = planned.candidates.iter().map(|candidate| candidate.model);
     // Those beyond the attempts stand behind the others, last first: they are asked when
     // one before them cannot be put the request, which is no attempt.
@@ -94,7 +105,7 @@ pub(super) fn plan(
         .filter_map(|model| live.by_id(model.id).map(Arc::clone))
         .collect();
     if targets.is_empty() {
-        return Err(planned.none_left(&target.model.name).into());
+        return Err(planned.none_left(&live.snapshot, &target.model.name).into());
     }
     let open = |skipped: &&plan::Skipped<'_>| matches!(skipped.reason, SkipReason::CircuitOpen(_));
     let spares = planned.skipped.iter().filter(open);

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
+use store::route::BUDGET_EXCEEDED;
 
+use super::admit::Told;
 use crate::fault::Fault;
 
 /// A response header with what every response carries.
@@ -60,7 +62,8 @@ pub(crate) async fn send_json(
     caller.write_response_body(body, true).await
 }
 
-/// Answers with `fault` instead of an answer, after so many `attempts`.
+/// Answers with `fault` instead of an answer, after so many `attempts`; with what the caller
+/// is told of its `limits`.
 ///
 /// # Errors
 /// When the caller is gone.
@@ -69,13 +72,16 @@ pub(crate) async fn refuse(
     fault: &Fault,
     id: &str,
     attempts: usize,
+    limits: &Told,
 ) -> pingora::Result<()> {
     let mut header = header(told(fault.status), id)?;
+    limits.write(&mut header)?;
     if attempts > 0 {
         tell_attempts(&mut header, attempts)?;
     }
-    if attempts > 1 {
-        // The official clients would repeat what has been repeated.
+    let spent = fault.body.code.as_deref() == Some(BUDGET_EXCEEDED);
+    if attempts > 1 || spent {
+        // The official clients would repeat what has been repeated, or what helps nothing.
         header.insert_header("x-should-retry", "false")?;
     }
     if fault.status == 401 {

@@ -22,13 +22,15 @@ use std::time::Instant;
 use bytes::Bytes;
 use pingora::ErrorType;
 use pingora::protocols::http::ServerSession;
-use store::route::ReplyForm;
+use store::Zone;
+use store::route::{Expected, ReplyForm};
 use wire::dialect::openai::WriterOptions;
 use wire::normaliser::Tools;
 use wire::provider::Call;
 
 use super::accept::Accepted;
 use super::account::Account;
+use super::admit::Told;
 use super::plan::Candidates;
 use super::{relay, reply};
 use crate::fault::Fault;
@@ -53,6 +55,12 @@ pub(super) struct Errand<'e> {
     pub(super) started: Instant,
     /// The same in unix seconds.
     pub(super) created: i64,
+    /// The tokens that it is expected to use.
+    pub(super) expected: Expected,
+    /// Where days and months begin, for budgets.
+    pub(super) zone: &'e Zone,
+    /// What its caller is told of limits.
+    pub(super) told: Told,
     /// What its answer is normalised with.
     pub(super) repairs: &'e Repairs,
     /// The tools that it offers, read when the first candidate is asked.
@@ -109,6 +117,7 @@ async fn keep_company(errand: &Errand<'_>, caller: &mut ServerSession) -> Result
         let internal = |err: Box<pingora::Error>| Fault::internal(format!("the header: {err}"));
         let mut header = reply::header(200, errand.id).map_err(internal)?;
         relay::stream_header(caller, &mut header).map_err(internal)?;
+        errand.told.write(&mut header).map_err(internal)?;
         caller.write_response_header(header).await.map_err(gone)?;
     }
     let comment = Bytes::from_static(KEEP_ALIVE);

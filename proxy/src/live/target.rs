@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 use pingora::http::RequestHeader;
-use store::route::{self, Destination};
-use store::{CircuitRow, VirtualModel};
+use store::route::{self, Destination, Reached};
+use store::{CircuitRow, Prices, Snapshot, VirtualModel, Zone};
 use wire::dialect::openai::Defaults;
 use wire::edit::json_string;
 use wire::provider::{Call, UpstreamUrl, Way};
@@ -14,6 +14,7 @@ use wire::redact::scrub;
 
 use super::Build;
 use super::head::Head;
+use super::meters::{self, Metered, Meters};
 use crate::upstream::{Limits, Standing, Upstream};
 
 /// Calls that go to an upstream.
@@ -39,6 +40,14 @@ pub(crate) struct Target {
     pub(crate) limits: Limits,
     /// Calls so far, for strategies that take turns.
     pub(crate) turns: AtomicU64,
+    /// What its tokens cost.
+    pub(crate) prices: Prices,
+    /// The highest prices of all that may serve a call to it.
+    pub(crate) dearest: Prices,
+    /// The virtual model's limits; `None` for one without a row.
+    pub(crate) own: Option<Metered>,
+    /// The endpoint's limits.
+    pub(crate) at_endpoint: Option<Metered>,
     /// Texts that no reply and no log line may hold.
     secrets: Vec<String>,
 }
@@ -93,8 +102,31 @@ impl Target {
             standing,
             limits: build.limits.with(&model.routing),
             turns: AtomicU64::new(0),
+            prices: model.prices(),
+            dearest: model.prices(),
+            own: None,
+            at_endpoint: None,
             secrets: route::secrets(model, &upstream.endpoint, &build.queue),
         })
+    }
+
+    /// With its limits, and the prices of all that may serve it.
+    pub(super) fn metered(self, snapshot: &Snapshot, meters: &Meters) -> Self {
+        let endpoint = &self.upstream.endpoint;
+        Self {
+            dearest: route::dearest(snapshot, &self.model),
+            own: meters.model(self.model.id, self.model.limits),
+            at_endpoint: meters.endpoint(endpoint.id, endpoint.limits),
+            ..self
+        }
+    }
+
+    /// The limit that keeps it from a call to `named` at `now`, in unix milliseconds. Of
+    /// that one's own limits the call has its part already.
+    pub(crate) fn reached(&self, named: &Self, now: i64, zone: &Zone) -> Option<Reached> {
+        let own = self.own.as_ref();
+        let own = own.filter(|_| self.model.id != named.model.id);
+        meters::reached(self.at_endpoint.as_ref(), own, now, zone)
     }
 
     /// An upstream's words as a caller may read them: no key, no address.

@@ -70,6 +70,7 @@ impl Standing {
             in_flight: self.in_flight.load(Ordering::Relaxed),
             first_token_ms: self.pace.median(),
             failing: self.circuit.is_failing(now()),
+            reached: None,
         }
     }
 

@@ -35,6 +35,7 @@ mod keys;
 mod kills;
 mod kinds;
 mod ledger;
+mod limits;
 mod memory;
 mod models;
 mod nowhere;

@@ -14,6 +14,7 @@ pub use draft::EndpointDraft;
 
 use crate::columns::Columns;
 use crate::custom_headers::{self, CustomHeaders};
+use crate::limits::{Limits, LimitsRow};
 use crate::secret::{MASK, Secret};
 use crate::vault::{Keys, Place};
 
@@ -44,6 +45,8 @@ pub struct Endpoint {
     pub health_check_url: Option<String>,
     /// What runs behind a RunPod endpoint.
     pub worker_form: Worker,
+    /// What all calls to it together may use.
+    pub limits: Limits,
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds.
@@ -77,6 +80,9 @@ pub struct EndpointRow {
     pub health_check_url: Option<String>,
     /// What runs behind a RunPod endpoint, known or not.
     pub worker_form: String,
+    /// What all calls to it together may use.
+    #[serde(flatten)]
+    pub limits: LimitsRow,
     /// Why its key or its headers cannot be read; `None` when they can.
     pub locked: Option<String>,
     /// Unix seconds.
@@ -146,6 +152,7 @@ impl StoredEndpoint {
             worker_form: columns
                 .text("worker_form")
                 .unwrap_or_else(|| Worker::default().id().to_owned()),
+            limits: LimitsRow::read(&mut columns),
             created_at: columns.whole("created_at").unwrap_or(0),
             locked: None,
             updated_at: columns.whole("updated_at").unwrap_or(0),
@@ -266,6 +273,7 @@ impl StoredEndpoint {
             tls_insecure: row.tls_insecure != 0,
             health_check_url,
             worker_form,
+            limits: row.limits.judge(),
             created_at: row.created_at,
             updated_at: row.updated_at,
         };

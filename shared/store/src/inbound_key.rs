@@ -18,6 +18,7 @@ pub use draft::InboundKeyDraft;
 pub(crate) use hash::{Pepper, StoredHash, Tag, digest};
 
 use crate::columns::Columns;
+use crate::limits::{Limits, LimitsRow};
 use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::vault::{Locked, random};
@@ -42,6 +43,8 @@ pub struct InboundKey {
     pub expires_at: Option<i64>,
     /// The virtual models it may call; `None` for all.
     pub allowed_models: Option<BTreeSet<String>>,
+    /// What all its calls together may use.
+    pub limits: Limits,
     tag: Tag,
 }
 
@@ -93,7 +96,7 @@ impl InboundKeys {
 }
 
 /// A key as the admin API shows it, whatever its row holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InboundKeyRow {
     /// The row's id.
     pub id: i64,
@@ -109,6 +112,9 @@ pub struct InboundKeyRow {
     pub expires_at: Option<i64>,
     /// The virtual models it may call; `None` for all.
     pub allowed_models: Option<Vec<String>>,
+    /// What all its calls together may use.
+    #[serde(flatten)]
+    pub limits: LimitsRow,
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds.
@@ -230,6 +236,7 @@ impl StoredInboundKey {
             notes: columns.text("notes").unwrap_or_default(),
             expires_at: columns.whole("expires_at"),
             allowed_models,
+            limits: LimitsRow::read(&mut columns),
             created_at: columns.whole("created_at").unwrap_or(0),
             updated_at: columns.whole("updated_at").unwrap_or(0),
             last_used_at: columns.whole("last_used_at"),
@@ -266,6 +273,7 @@ impl StoredInboundKey {
                 .allowed_models
                 .as_ref()
                 .map(|names| names.iter().cloned().collect()),
+            limits: row.limits.judge(),
             tag,
         })
     }
@@ -290,7 +298,7 @@ mod tests {
 
     use std::collections::BTreeSet;
 
-    use super::{InboundKey, make, shown};
+    use super::{InboundKey, Limits, make, shown};
 
     #[test]
     fn a_new_key_has_256_bits_and_its_own_look() {
@@ -310,6 +318,7 @@ mod tests {
             enabled: true,
             expires_at: None,
             allowed_models: None,
+            limits: Limits::default(),
             tag: [0; 32],
         };
         assert!(!key.is_expired(i64::MAX) && key.allows("anything"));

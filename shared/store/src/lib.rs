@@ -15,6 +15,8 @@ mod field_errors;
 mod histogram;
 mod inbound_key;
 mod input;
+mod limits;
+mod meter;
 mod migrations;
 mod money;
 mod network;
@@ -29,6 +31,7 @@ pub mod route;
 mod secret;
 mod setting;
 mod snapshot;
+mod spent_money;
 mod spool;
 mod store;
 mod tool_alias;
@@ -48,6 +51,8 @@ pub use histogram::Histogram;
 pub use inbound_key::{
     InboundKey, InboundKeyDraft, InboundKeyRow, InboundKeys, KeyUse, NewInboundKey,
 };
+pub use limits::{Limit, Limits, LimitsRow};
+pub use meter::{Before, Hold, Level, Levels, Meter, Over, Period, Spent};
 pub use money::{Cost, NANOS, Price, Prices, dollars};
 pub use network::{Networks, caller_address};
 pub use pattern_count::{PatternCount, PatternTotals};
@@ -65,6 +70,7 @@ pub use setting::{
     setting_keys,
 };
 pub use snapshot::Snapshot;
+pub use spent_money::SpentMoney;
 pub use spool::{Drained, Spool, SpoolError, SpoolReader};
 pub use store::prices::DatedPrices;
 pub use store::{BUSY_TIMEOUT, Rotation, Store};

@@ -6,6 +6,7 @@
 
 mod cache;
 mod keys;
+mod limits;
 mod original;
 mod seeds;
 mod tool_calls;
@@ -138,11 +139,15 @@ fn steps() -> Migrations<'static> {
             Ok::<_, HookError>(cache::add(transaction)?)
         })
         .comment("answers from memory"),
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            Ok::<_, HookError>(limits::add(transaction)?)
+        })
+        .comment("limits"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 8;
+pub(crate) const NEWEST: i64 = 9;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -7,6 +7,7 @@ mod defaults;
 mod destination;
 pub mod explain;
 mod head;
+mod limited;
 mod paths;
 pub mod plan;
 mod refused;
@@ -23,8 +24,9 @@ use crate::virtual_model::{Strategy, VirtualModel};
 
 pub use destination::{Destination, Known, PRIORITY, ReplyForm, Said, USER, own_headers};
 pub use head::{QueueIdentity, headers, secrets};
+pub use limited::{Expected, Reached, USUAL_ANSWER, Whose, dearest, spent};
 pub use paths::{below_prefix, call_at};
-pub use refused::{Refused, short};
+pub use refused::{BUDGET_EXCEEDED, RATE_LIMIT_EXCEEDED, Refused, short};
 
 /// The name that stands for the default model.
 pub const DEFAULT_NAME: &str = "default";

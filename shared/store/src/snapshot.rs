@@ -18,6 +18,7 @@ use crate::setting::{
 use crate::tool_alias::{StoredToolAlias, ToolAlias};
 use crate::tool_pattern::{StoredToolPattern, ToolPattern};
 use crate::virtual_model::{StoredVirtualModel, VirtualModel};
+use crate::zone::Zone;
 
 /// The configuration of one revision.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +46,8 @@ pub struct Snapshot {
     pub deployment_mode: Option<DeploymentMode>,
     /// The stored networks whose callers need no key, when some are set.
     pub trusted_internal: Option<Networks>,
+    /// Where days and months begin.
+    pub zone: Zone,
     /// Rows left out, and values that are doubtful.
     pub problems: Vec<Problem>,
     /// The endpoints and virtual models left out, as [`Problem::subject`] names them.
@@ -63,6 +66,7 @@ pub(crate) struct StoredConfiguration {
     pub(crate) trusted_internal: Option<String>,
     pub(crate) default_model: Option<String>,
     pub(crate) health_check_interval: Option<String>,
+    pub(crate) zone: Zone,
 }
 
 impl StoredConfiguration {
@@ -70,6 +74,7 @@ impl StoredConfiguration {
     pub(crate) fn judge(self) -> Snapshot {
         let mut snapshot = Snapshot {
             revision: self.revision,
+            zone: self.zone,
             ..Snapshot::default()
         };
         for stored in self.endpoints {

@@ -27,6 +27,7 @@ pub(crate) mod rollups;
 mod routing;
 mod secrets;
 mod settings;
+mod spending;
 mod tool_aliases;
 mod tool_patterns;
 mod virtual_models;
@@ -245,6 +246,7 @@ fn read_configuration(
         trusted_internal: settings::read_one(connection, TRUSTED_INTERNAL_CIDRS)?,
         default_model: settings::read_one(connection, DEFAULT_MODEL)?,
         health_check_interval: settings::read_one(connection, HEALTH_CHECK_INTERVAL)?,
+        zone: rollups::zone(connection)?,
     })
 }
 

@@ -22,6 +22,8 @@ pub(crate) use routing::{RoutingDraft, parse_targets};
 use crate::columns::Columns;
 use crate::config::QueuePriority;
 use crate::custom_headers::{self, CustomHeaders};
+use crate::limits::{Limits, LimitsRow};
+use crate::money::{Price, Prices};
 use crate::vault::Keys;
 
 /// A virtual model the gateway can resolve. For every optional default 0 is a value and
@@ -84,6 +86,8 @@ pub struct VirtualModel {
     pub caching: Caching,
     /// Who else may serve it.
     pub routing: Routing,
+    /// What all calls of its name together may use.
+    pub limits: Limits,
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds.
@@ -155,6 +159,9 @@ pub struct VirtualModelRow {
     pub caching: CachingRow,
     /// Who else may serve it.
     pub routing: RoutingRow,
+    /// What all calls of its name together may use.
+    #[serde(flatten)]
+    pub limits: LimitsRow,
     /// Why its headers cannot be read; `None` when they can.
     pub locked: Option<String>,
     /// The endpoint's name; `None` when the endpoint does not exist.
@@ -188,6 +195,19 @@ impl fmt::Debug for VirtualModelRow {
 }
 
 impl VirtualModel {
+    /// What its tokens cost; a price that makes no sense is unknown.
+    pub fn prices(&self) -> Prices {
+        let list = [
+            self.cost_per_1m_tokens_in,
+            self.cost_per_1m_tokens_out,
+            self.cost_per_1m_tokens_in_cached,
+            self.cost_per_1m_tokens_out_cached,
+            self.cost_per_1m_tokens_cache_write,
+            self.cost_per_1m_tokens_cache_write_1h,
+        ];
+        Prices::from_list(list.map(|price| price.and_then(Price::of_dollars)))
+    }
+
     /// Whether it stands for the same model at the same endpoint as `other`.
     pub(crate) fn is_where(&self, other: &Self) -> bool {
         (self.endpoint_id, &self.actual_model) == (other.endpoint_id, &other.actual_model)
@@ -234,6 +254,7 @@ impl VirtualModel {
                 },
             caching: _,
             routing: _,
+            limits: _,
             created_at: _,
             updated_at: _,
         } = self;
@@ -303,6 +324,7 @@ impl StoredVirtualModel {
             repair,
             caching,
             routing,
+            limits: LimitsRow::read(&mut columns),
             locked: None,
             endpoint_name: columns.text("endpoint_name"),
             endpoint_url: columns.text("endpoint_url"),
@@ -455,6 +477,7 @@ impl StoredVirtualModel {
             repair,
             caching,
             routing,
+            limits: row.limits.judge(),
             created_at: row.created_at,
             updated_at: row.updated_at,
         };

@@ -9,10 +9,16 @@ pub const DISPLAY_TIMEZONE: &str = "display_timezone";
 /// What the original called the machine's own zone.
 const OF_THE_MACHINE: &str = "Server Local Time";
 
-/// A time zone, with its changes.
+/// A time zone, with its changes; UTC by default.
 #[derive(Debug, Clone)]
 pub struct Zone {
     zone: TimeZone,
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self::UTC
+    }
 }
 
 impl Zone {
@@ -78,6 +84,21 @@ impl Zone {
             Some(start.timestamp().as_second())
         };
         begun().unwrap_or(at)
+    }
+
+    /// When the month after that of a moment begins, in unix seconds.
+    #[must_use]
+    pub fn next_month(&self, at: i64) -> i64 {
+        let begun = || {
+            let date = Timestamp::from_second(at)
+                .ok()?
+                .to_zoned_datetime(self.zone.clone())
+                .date();
+            let next = date.first_of_month().checked_add(1.month()).ok()?;
+            let start = next.to_zoned_datetime(self.zone.clone()).ok()?;
+            Some(start.timestamp().as_second())
+        };
+        begun().unwrap_or(i64::MAX)
     }
 
     fn start(&self, at: i64, later: i64) -> Option<i64> {
@@ -174,6 +195,10 @@ mod tests {
         assert_eq!(
             berlin.stamp(berlin.month(noon)),
             "2026-10-01T00:00:00+02:00"
+        );
+        assert_eq!(
+            berlin.stamp(berlin.next_month(noon)),
+            "2026-11-01T00:00:00+01:00"
         );
     }
 

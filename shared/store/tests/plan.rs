@@ -94,6 +94,7 @@ fn standing(now: &Value) -> Standing {
         in_flight: number("in_flight").unwrap_or(0),
         first_token_ms: number("first_token_ms"),
         failing: now["failing"] == true,
+        reached: None,
     }
 }
 
@@ -137,6 +138,7 @@ fn reason(reason: &SkipReason) -> &'static str {
         SkipReason::Unusable => "unusable",
         SkipReason::NotServed(_) => "not_served",
         SkipReason::CircuitOpen(_) => "circuit_open",
+        SkipReason::Limit(_) => "limit",
         SkipReason::SameAs(_) => "same_as",
         SkipReason::BeyondAttempts => "beyond_attempts",
     }
@@ -348,6 +350,13 @@ fn every_reason_is_told_in_words() {
         SkipReason::Unusable,
         SkipReason::NotServed("no such call".to_owned()),
         SkipReason::CircuitOpen(1),
+        SkipReason::Limit(store::route::Reached {
+            of_endpoint: false,
+            over: store::Over {
+                limit: store::Limit::Parallel(2),
+                frees_in: None,
+            },
+        }),
         SkipReason::SameAs("b".to_owned()),
         SkipReason::BeyondAttempts,
     ] {

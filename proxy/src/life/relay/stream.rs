@@ -73,6 +73,7 @@ async fn pass_on(
     } else if let Some(header) = &mut streaming.header {
         stream_header(caller, header).map_err(internal)?;
         reply::tell_attempts(header, account.attempts()).map_err(internal)?;
+        account.told.write(header).map_err(internal)?;
     }
     if streaming.lane.answer_bytes() > 0 {
         account.first_token();

@@ -124,6 +124,7 @@ pub(in super::super) async fn relay(
     };
     account.succeeded(status);
     account.seal();
+    account.told.write(&mut header).map_err(internal)?;
     let sending = if let Some(events) = events {
         Box::pin(send_events(caller, header, events)).await
     } else {

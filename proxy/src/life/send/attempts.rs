@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use wire::provider::{Call, Format, ProviderKind};
 
+use super::super::admit::reserve;
 use super::attempt::{Answer, attempt};
 use super::{Account, Candidates, Errand};
 use crate::affinity::Conversation;
@@ -191,13 +192,20 @@ impl Tries<'_> {
             self.note(late(), target);
             return Ok(None);
         }
+        let held = match reserve(self.errand, target) {
+            Ok(held) => held,
+            Err(fault) => {
+                self.note(fault, target);
+                return Ok(None);
+            }
+        };
         // Who may let a call wait leaves some of its time to the next candidate.
         let left = if others && waits(target, self.errand.call) {
             left / 2
         } else {
             left
         };
-        account.attempt(target);
+        account.attempt(target, held);
         let first_byte = if others {
             left.min(times.first_byte)
         } else {
@@ -210,8 +218,8 @@ impl Tries<'_> {
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         match outcome {
             Ok(answer) if answer.is_empty() && others => {
-                account.attempted(millis, Some(&empty()));
                 account.spent(answer.usage());
+                account.attempted(millis, Some(&empty()));
                 pass.failed("upstream_empty_answer", None, &target.limits);
                 let endpoint = Arc::clone(target);
                 self.empty.get_or_insert((answer.with_pass(None), endpoint));

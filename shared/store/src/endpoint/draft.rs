@@ -10,6 +10,7 @@ use super::{health_check, unknown_type, unknown_worker};
 use crate::custom_headers::CustomHeaders;
 use crate::field_errors::FieldErrors;
 use crate::input::Input;
+use crate::limits::LimitsDraft;
 use crate::secret::{MASK, Secret};
 
 /// Priorities reach this far on both sides of 0.
@@ -30,6 +31,7 @@ pub struct EndpointDraft {
     pub(crate) tls_insecure: Option<bool>,
     pub(crate) health_check_url: Option<Option<String>>,
     pub(crate) worker_form: Option<Worker>,
+    pub(crate) limits: LimitsDraft,
 }
 
 /// What to do with the stored key.
@@ -101,6 +103,7 @@ impl EndpointDraft {
             tls_insecure: input.flag("tls_insecure"),
             health_check_url: health_check_url(input),
             worker_form: worker_form(input),
+            limits: LimitsDraft::read(input),
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::field_errors::FieldErrors;
 use crate::input::Input;
+use crate::limits::LimitsDraft;
 
 /// Longest label, in characters.
 const MAX_LABEL: usize = 200;
@@ -18,13 +19,14 @@ const LAST: i64 = 253_402_300_799;
 
 /// Checked values for a new key or for changes to one. A field that is `None` keeps the
 /// stored value, or the column's default in a new row; an inner `None` clears it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct InboundKeyDraft {
     pub(crate) label: Option<String>,
     pub(crate) notes: Option<Option<String>>,
     pub(crate) enabled: Option<bool>,
     pub(crate) expires_at: Option<Option<i64>>,
     pub(crate) allowed_models: Option<Option<BTreeSet<String>>>,
+    pub(crate) limits: LimitsDraft,
 }
 
 impl InboundKeyDraft {
@@ -53,7 +55,7 @@ impl InboundKeyDraft {
         if draft == Self::default() {
             return Err(FieldErrors::one(
                 "body",
-                "changes nothing: give label, notes, enabled, expires_at or allowed_models",
+                "changes nothing: give label, notes, enabled, expires_at, allowed_models or a limit",
             ));
         }
         Ok(draft)
@@ -77,6 +79,7 @@ impl InboundKeyDraft {
             enabled: input.flag("enabled"),
             expires_at: input.whole("expires_at", 1, LAST),
             allowed_models: allowed_models(input),
+            limits: LimitsDraft::read(input),
         }
     }
 }

@@ -4,6 +4,7 @@ use wire::dialect::runpod::Worker;
 use wire::provider::ProviderKind;
 
 use crate::endpoint::Endpoint;
+use crate::limits::Limits;
 use crate::virtual_model::{Caching, Repair, Routing, VirtualModel};
 
 /// The id of what has no row: no row has it.
@@ -32,6 +33,7 @@ pub fn endpoint(url: &str) -> Endpoint {
         tls_insecure: false,
         health_check_url: None,
         worker_form: Worker::default(),
+        limits: Limits::default(),
         created_at: 0,
         updated_at: 0,
     }
@@ -69,6 +71,7 @@ pub fn passed_on(name: &str) -> VirtualModel {
         repair: Repair::default(),
         caching: Caching::default(),
         routing: Routing::default(),
+        limits: Limits::default(),
         created_at: 0,
         updated_at: 0,
     }

@@ -22,6 +22,7 @@ use crate::circuit::CircuitRow;
 use crate::config::Config;
 use crate::endpoint::Endpoint;
 use crate::snapshot::Snapshot;
+use crate::spent_money::SpentMoney;
 use crate::virtual_model::VirtualModel;
 use road::Road;
 pub use unknown::Unknown;
@@ -152,10 +153,12 @@ pub struct Sendable {
     pub body: Bytes,
 }
 
-/// Explains the call `asked` at the time `now`, in unix milliseconds.
+/// Explains the call `asked` at the time `now`, in unix milliseconds, with the money that had
+/// been `spent` by then.
 pub fn explain(
     snapshot: &Snapshot,
     circuits: &[CircuitRow],
+    spent: &SpentMoney,
     settings: &Settings,
     asked: &Asked<'_>,
     now: i64,
@@ -164,6 +167,7 @@ pub fn explain(
     let road = Road {
         snapshot,
         circuits,
+        spent,
         settings,
         asked,
         now,

@@ -15,7 +15,7 @@ use wire::provider::Call;
 
 use crate::circuit::CircuitRow;
 use crate::endpoint::Endpoint;
-use crate::route::{Refused, not_served};
+use crate::route::{Reached, Refused, Whose, not_served};
 use crate::snapshot::Snapshot;
 use crate::virtual_model::{Strategy, VirtualModel};
 pub use chosen::Chosen;
@@ -36,6 +36,8 @@ pub struct Standing {
     pub first_token_ms: Option<u32>,
     /// It has failed of late and not answered since.
     pub failing: bool,
+    /// The limit that keeps it from more calls.
+    pub reached: Option<Reached>,
 }
 
 /// Whether calls may go to a model at an endpoint.
@@ -127,6 +129,8 @@ pub enum SkipReason {
     NotServed(String),
     /// Its circuit is open until then, in unix milliseconds.
     CircuitOpen(i64),
+    /// A limit of its endpoint or its own is used up.
+    Limit(Reached),
     /// The virtual model of that name comes first and asks the same model at the same
     /// endpoint.
     SameAs(String),
@@ -144,6 +148,7 @@ impl fmt::Display for SkipReason {
             Self::CircuitOpen(_) => {
                 f.write_str("its circuit is open: it has failed too often of late")
             }
+            Self::Limit(reached) => reached.fmt(f),
             Self::SameAs(name) => {
                 write!(
                     f,
@@ -168,7 +173,7 @@ pub struct Plan<'s> {
 
 impl Plan<'_> {
     /// What the caller of the virtual model `name` is told when there is nothing to try.
-    pub fn none_left(&self, name: &str) -> Refused {
+    pub fn none_left(&self, snapshot: &Snapshot, name: &str) -> Refused {
         let not_served = self
             .skipped
             .iter()
@@ -178,10 +183,39 @@ impl Plan<'_> {
                 | SkipReason::EndpointDisabled
                 | SkipReason::Unusable
                 | SkipReason::CircuitOpen(_)
+                | SkipReason::Limit(_)
                 | SkipReason::SameAs(_)
                 | SkipReason::BeyondAttempts => None,
             });
+        // What will pass tells more than what will not.
+        if let Some(limited) = self.limited(snapshot) {
+            return limited;
+        }
         not_served.map_or_else(|| Refused::no_candidate(name), Refused::unsupported)
+    }
+
+    /// What the caller is told of the limit that lets a candidate have a call again first.
+    fn limited(&self, snapshot: &Snapshot) -> Option<Refused> {
+        let reached = self
+            .skipped
+            .iter()
+            .filter_map(|skipped| match &skipped.reason {
+                SkipReason::Limit(reached) => Some((skipped, reached)),
+                SkipReason::ModelDisabled
+                | SkipReason::EndpointDisabled
+                | SkipReason::Unusable
+                | SkipReason::NotServed(_)
+                | SkipReason::CircuitOpen(_)
+                | SkipReason::SameAs(_)
+                | SkipReason::BeyondAttempts => None,
+            });
+        let (skipped, reached) = reached.min_by_key(|(_, reached)| reached.over.frees_in)?;
+        let whose = if reached.of_endpoint {
+            Whose::Endpoint(&snapshot.endpoint(skipped.model.endpoint_id)?.name)
+        } else {
+            Whose::Model(&skipped.model.name)
+        };
+        Some(Refused::limit(whose, &reached.over))
     }
 }
 
@@ -194,6 +228,7 @@ impl SkipReason {
             Self::Unusable => "unusable",
             Self::NotServed(_) => "not_served",
             Self::CircuitOpen(_) => "circuit_open",
+            Self::Limit(_) => "limit",
             Self::SameAs(_) => "same_as",
             Self::BeyondAttempts => "beyond_attempts",
         }
@@ -235,6 +270,10 @@ pub fn plan<'s>(
         }
         if !standing.serves {
             skip(SkipReason::NotServed(not_served(endpoint, call)));
+            continue;
+        }
+        if let Some(reached) = standing.reached {
+            skip(SkipReason::Limit(reached));
             continue;
         }
         // Found by their model and not named by anybody: each endpoint has one turn.
@@ -311,7 +350,7 @@ fn same_as(asked: &[&VirtualModel], model: &VirtualModel) -> Option<SkipReason> 
 }
 
 /// Everything that could serve, the model itself first, with its weight.
-fn listed<'s>(
+pub(super) fn listed<'s>(
     snapshot: &'s Snapshot,
     model: &'s Arc<VirtualModel>,
 ) -> Vec<(&'s Arc<VirtualModel>, u32)> {

@@ -6,9 +6,16 @@ use wire::hub::Refusal;
 use wire::outbound::Unsaid;
 use wire::provider::Call;
 
+use super::limited::{self, Whose};
 use super::{NoRoute, not_made, not_served};
 use crate::call::Outcome;
 use crate::endpoint::Endpoint;
+use crate::meter::Over;
+
+/// The code of a call over a limit of calls or tokens.
+pub const RATE_LIMIT_EXCEEDED: &str = "rate_limit_exceeded";
+/// The code of a call over a limit of money.
+pub const BUDGET_EXCEEDED: &str = "budget_exceeded";
 
 /// Longest name that is repeated or kept, in characters.
 const LONGEST: usize = 200;
@@ -28,6 +35,8 @@ pub struct Refused {
     pub param: Option<String>,
     /// Another candidate may still serve the call.
     pub next: bool,
+    /// Seconds after which it may be let through.
+    pub retry_after: Option<u64>,
 }
 
 impl Refused {
@@ -39,6 +48,7 @@ impl Refused {
             message: message.into(),
             param: None,
             next: outcome == Outcome::UpstreamError,
+            retry_after: None,
         }
     }
 
@@ -86,6 +96,19 @@ impl Refused {
         Self {
             next: true,
             ..Self::unsupported(not_made(Worker::VllmNative))
+        }
+    }
+
+    /// A limit is used up.
+    pub fn limit(whose: Whose<'_>, over: &Over) -> Self {
+        let code = if over.limit.is_budget() {
+            BUDGET_EXCEEDED
+        } else {
+            RATE_LIMIT_EXCEEDED
+        };
+        Self {
+            retry_after: Some(limited::wait(over)),
+            ..Self::new(429, Outcome::Refused, code, limited::message(whose, over))
         }
     }
 

@@ -3,6 +3,8 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
+use crate::limits::LimitsDraft;
+
 /// The id that the next row of `table` gets, for what must know it before; never one that a
 /// deleted row had. The caller holds a write transaction, and sets it.
 pub(super) fn next_id(connection: &Connection, table: &'static str) -> rusqlite::Result<i64> {
@@ -38,6 +40,13 @@ impl Assignments {
     /// Sets `column` when a value was given.
     pub(super) fn set_given(&mut self, column: &'static str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
+            self.set(column, value);
+        }
+    }
+
+    /// Sets the limits that were given.
+    pub(super) fn set_limits(&mut self, limits: &LimitsDraft) {
+        for (column, value) in limits.columns() {
             self.set(column, value);
         }
     }

@@ -186,6 +186,7 @@ fn assignments(
         tls_insecure,
         health_check_url,
         worker_form,
+        limits,
     } = draft;
     let mut row = Assignments::default();
     row.set_given("name", name.clone());
@@ -216,5 +217,6 @@ fn assignments(
     row.set_given("tls_insecure", *tls_insecure);
     row.set_given("health_check_url", health_check_url.clone());
     row.set_given("worker_form", worker_form.map(|form| form.id().to_owned()));
+    row.set_limits(limits);
     Ok(row)
 }

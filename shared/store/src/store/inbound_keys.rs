@@ -200,6 +200,7 @@ fn assignments(draft: &InboundKeyDraft) -> Assignments {
         enabled,
         expires_at,
         allowed_models,
+        limits,
     } = draft;
     let mut row = Assignments::default();
     row.set_given("label", label.clone());
@@ -214,5 +215,6 @@ fn assignments(draft: &InboundKeyDraft) -> Assignments {
                 .map(|names| serde_json::json!(names).to_string())
         }),
     );
+    row.set_limits(limits);
     row
 }

@@ -231,6 +231,7 @@ fn assignments(
         repair,
         caching,
         routing: _,
+        limits,
     } = draft;
     let mut row = Assignments::default();
     row.set_given("name", name.clone());
@@ -265,6 +266,7 @@ fn assignments(
     row.set_given("num_ctx", *num_ctx);
     assign_repair(&mut row, repair);
     assign_caching(&mut row, caching);
+    row.set_limits(limits);
     Ok(row)
 }
 

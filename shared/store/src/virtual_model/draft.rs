@@ -11,6 +11,7 @@ use crate::config::QueuePriority;
 use crate::custom_headers::CustomHeaders;
 use crate::field_errors::FieldErrors;
 use crate::input::Input;
+use crate::limits::LimitsDraft;
 
 /// The largest `max_tokens` default.
 pub(crate) const MAX_TOKENS: i64 = 1_000_000;
@@ -57,6 +58,7 @@ pub struct VirtualModelDraft {
     pub(crate) repair: RepairDraft,
     pub(crate) caching: CachingDraft,
     pub(crate) routing: Option<RoutingDraft>,
+    pub(crate) limits: LimitsDraft,
 }
 
 /// Names the row only: custom headers may carry keys.
@@ -140,6 +142,7 @@ impl VirtualModelDraft {
             num_ctx: input.whole("num_ctx", 1, MAX_NUM_CTX),
             repair: RepairDraft::read(input),
             caching: CachingDraft::read(input),
+            limits: LimitsDraft::read(input),
             routing: input
                 .object("routing", RoutingDraft::read)
                 .map(|routing| routing.unwrap_or_else(RoutingDraft::cleared)),

@@ -10,13 +10,16 @@ use wire::provider::{BaseUrl, Way};
 
 use super::super::plan::{self, Chosen, Circuit, Standing, Turn};
 use super::super::{
-    Destination, Known, NoRoute, PRIORITY, Refused, ReplyForm, Said, USER, ai_queue, headers,
-    own_headers,
+    Destination, Known, NoRoute, PRIORITY, Reached, Refused, ReplyForm, Said, USER, Whose,
+    ai_queue, headers, own_headers,
 };
 use super::{Asked, Explained, Explanation, PassedOver, Prepared, Sendable, Settings};
 use crate::circuit::CircuitRow;
 use crate::endpoint::Endpoint;
+use crate::limits::Limits;
+use crate::meter::{Before, Meter, Over};
 use crate::snapshot::Snapshot;
+use crate::spent_money::SpentMoney;
 use crate::virtual_model::{Strategy, VirtualModel};
 
 /// A virtual model with its endpoint.
@@ -29,6 +32,7 @@ type Planned = (Pair, Chosen);
 pub(super) struct Road<'s> {
     pub(super) snapshot: &'s Snapshot,
     pub(super) circuits: &'s [CircuitRow],
+    pub(super) spent: &'s SpentMoney,
     pub(super) settings: &'s Settings,
     pub(super) asked: &'s Asked<'s>,
     pub(super) now: i64,
@@ -45,9 +49,15 @@ impl Road<'_> {
         let (model, endpoint) = self.resolve(&request, out)?;
         let form = ReplyForm::of(&model, self.asked.call, &request);
         out.form = Some(form);
+        if let Some(over) = self.over(&self.spent.by_model(&model.name), &model.limits) {
+            return Err(Refused::limit(Whose::Model(&model.name), &over));
+        }
         let pairs = if model.routing.strategy == Strategy::None {
             if self.way(&endpoint).is_none() {
                 return Err(Refused::not_served(&endpoint, self.asked.call));
+            }
+            if let Some(over) = self.over_at(&endpoint) {
+                return Err(Refused::limit(Whose::Endpoint(&endpoint.name), &over));
             }
             // Its circuit does not matter: there is nothing else to try.
             let circuit = self.circuit(&model, &endpoint).1;
@@ -117,6 +127,7 @@ impl Road<'_> {
         model: &Arc<VirtualModel>,
         out: &mut Explanation,
     ) -> Result<Vec<Planned>, Refused> {
+        let named = model.id;
         let standing = |model: &VirtualModel, endpoint: &Endpoint| Standing {
             usable: self.is_usable(model, endpoint),
             serves: self.way(endpoint).is_some(),
@@ -124,6 +135,7 @@ impl Road<'_> {
             in_flight: 0,
             first_token_ms: None,
             failing: false,
+            reached: self.reached(model, endpoint, named),
         };
         let call = self.asked.call;
         let turn = Turn::default();
@@ -139,7 +151,7 @@ impl Road<'_> {
             });
         }
         if planned.candidates.is_empty() {
-            return Err(planned.none_left(&model.name));
+            return Err(planned.none_left(self.snapshot, &model.name));
         }
         let why = |at| planned.why(at, model, &turn);
         let candidates = planned.candidates.iter().enumerate();
@@ -149,6 +161,26 @@ impl Road<'_> {
                 Some((pair, why(at)?))
             })
             .collect())
+    }
+
+    /// The budget that is used up, if one is; of the other limits the store knows nothing.
+    fn over(&self, before: &Before, limits: &Limits) -> Option<Over> {
+        Meter::new(before).over(limits, self.now, &self.snapshot.zone)
+    }
+
+    fn over_at(&self, endpoint: &Endpoint) -> Option<Over> {
+        self.over(&self.spent.by_endpoint(endpoint.id), &endpoint.limits)
+    }
+
+    /// The budget that keeps a candidate from a call to the virtual model `named`.
+    fn reached(&self, model: &VirtualModel, endpoint: &Endpoint, named: i64) -> Option<Reached> {
+        let reached = |of_endpoint| move |over| Reached { of_endpoint, over };
+        let own = || {
+            let others = model.id != named;
+            others.then(|| self.over(&self.spent.by_model(&model.name), &model.limits))?
+        };
+        let at_endpoint = self.over_at(endpoint).map(reached(true));
+        at_endpoint.or_else(|| own().map(reached(false)))
     }
 
     fn circuit(&self, model: &VirtualModel, endpoint: &Endpoint) -> (Option<CircuitRow>, Circuit) {

@@ -23,6 +23,8 @@ pub enum Unknown {
     Affinity,
     /// What changed in circuits since the gateway saved them.
     Circuits,
+    /// How far limits are used.
+    Limits,
     /// What an Ollama server tells of its model.
     LocalModel,
     /// Signed reasoning that callers do not send back.
@@ -43,6 +45,7 @@ impl Unknown {
             Self::Times => "times",
             Self::Affinity => "affinity",
             Self::Circuits => "circuits",
+            Self::Limits => "limits",
             Self::LocalModel => "local_model",
             Self::Reasoning => "reasoning",
             Self::Certificates(_) => "certificates",
@@ -69,6 +72,9 @@ impl fmt::Display for Unknown {
             }
             Self::Circuits => {
                 "what changed in the circuits within the last second, and whether a half-open one is being tried by another call"
+            }
+            Self::Limits => {
+                "how far limits of requests, tokens and parallel requests are used, and those of the caller's key: they are shown as if nothing had been used, and budgets as far as calls are in the store"
             }
             Self::LocalModel => {
                 "what the Ollama server says of its model: num_ctx is found from the request and the virtual model alone, and thinking and tools are asked for as the caller did"
@@ -116,6 +122,14 @@ pub(super) fn of(explanation: &Explanation, asked: &Asked<'_>) -> Vec<Unknown> {
         .iter()
         .map(|candidate| &*candidate.endpoint)
         .collect();
+    let limits = explanation
+        .candidates
+        .iter()
+        .map(|c| (&c.model.limits, &c.endpoint.limits));
+    let mut limits = limits.chain([(&model.limits, &model.limits)]);
+    if limits.any(|(own, endpoint)| !own.is_none() || !endpoint.is_none()) {
+        unknown.push(Unknown::Limits);
+    }
     let any = |kind| endpoints.iter().any(|endpoint| endpoint.provider == kind);
     if any(ProviderKind::Ollama) && asked.call != Call::Embeddings {
         unknown.push(Unknown::LocalModel);

@@ -302,6 +302,18 @@ impl Request {
         self.offered.read(body)
     }
 
+    /// The longest answer that the caller wants, in tokens; `None` when it does not say, or
+    /// says what is no number. `body` is the body that was read.
+    #[must_use]
+    pub fn max_tokens(&self, body: &[u8]) -> Option<u64> {
+        let ((Sent::Value(at), _) | (_, Sent::Value(at))) =
+            (&self.max_completion, &self.max_tokens)
+        else {
+            return None;
+        };
+        str::from_utf8(body.get(at.clone())?).ok()?.parse().ok()
+    }
+
     /// How many answers the caller wants.
     #[must_use]
     pub fn choices(&self) -> u64 {
