@@ -335,6 +335,7 @@ async fn a_store_of_the_original_is_taken_over_with_a_copy_kept() {
         "proxy.db-wal",
         "proxy.db-shm",
         "proxy.db.key",
+        "proxy.db.spool",
         "gateway.log",
     ];
     let copies: Vec<_> = names
