@@ -24,6 +24,11 @@ async fn a_created_endpoint_is_listed_with_every_column_and_a_masked_key() {
             "tls_insecure": true,
             "health_check_url": "./models",
             "worker_form": "vllm",
+            "limit_requests_per_minute": 60,
+            "limit_tokens_per_minute": 90_000,
+            "limit_parallel": 4,
+            "limit_cost_per_day": 2.5,
+            "limit_cost_per_month": 50.0,
         }))
         .await;
     for path in [LIST, "/api/endpoints"] {
@@ -47,6 +52,11 @@ async fn a_created_endpoint_is_listed_with_every_column_and_a_masked_key() {
                 "tls_insecure": 1,
                 "health_check_url": "./models",
                 "worker_form": "vllm",
+                "limit_requests_per_minute": 60,
+                "limit_tokens_per_minute": 90_000,
+                "limit_parallel": 4,
+                "limit_cost_per_day": 2.5,
+                "limit_cost_per_month": 50.0,
                 "locked": null,
                 "created_at": null,
                 "updated_at": null,

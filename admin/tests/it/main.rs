@@ -1,4 +1,6 @@
 //! The admin app as its callers see it: the real binary on a real socket.
+// Rows with all their columns are long for `json!`.
+#![recursion_limit = "256"]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -230,7 +230,7 @@ async fn a_candidate_over_its_limit_is_passed_over() {
     let scene = scene(json!({"limit_requests_per_minute": 1}), &json!({})).await;
     let fields = json!({"name": "second", "limit_requests_per_minute": 2});
     let second = scene.ground.endpoint(&scene.sim, &fields);
-    let own = json!({"limit_requests_per_minute": 1, "actual_model": "other"});
+    let own = json!({"limit_requests_per_minute": 1});
     let other = scene.ground.model("other", second, &with(dollar(), &own));
     let targets = json!([{"virtual_model_id": other}]);
     let routing = json!({"routing": {"strategy": "backup", "targets": targets}});
@@ -266,7 +266,7 @@ async fn a_candidate_over_its_limit_is_passed_over() {
 async fn a_call_that_ends_badly_gives_back_what_was_kept_for_it() {
     let limit = json!({"limit_cost_per_day": 1, "limit_parallel": 1});
     let scene = scene(limit.clone(), &limit).await;
-    for script in ["status=500", "cut=header", "say=one+two cut=body"] {
+    for script in ["status=500", "cut=header", "say=one+two cut=chunk"] {
         let body = chat(script, &json!({"max_tokens": 5}));
         let got = answer(scene.request(Method::POST, CHAT).json(&body)).await;
         assert!(got.status.is_server_error(), "{script}: {got:?}");
