@@ -79,8 +79,6 @@ async fn a_created_model_is_listed_with_every_column() {
             ("cache_enabled", json!(1)),
             ("cache_ttl_seconds", json!(120)),
             ("join_calls", json!(1)),
-            ("cost_per_1m_tokens_cache_write", Value::Null),
-            ("cost_per_1m_tokens_cache_write_1h", Value::Null),
         ] {
             let value = row.as_object_mut().unwrap().remove(field);
             assert_eq!(value, Some(expected), "{field}");
