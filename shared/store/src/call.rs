@@ -298,6 +298,9 @@ pub struct CallRow {
     pub inbound_api_key_label: Option<String>,
     /// Milliseconds in which an endpoint was waited for.
     pub upstream_ms: Option<i64>,
+    /// Milliseconds of the call that were the gateway's own; `None` when no endpoint was
+    /// asked.
+    pub overhead_ms: Option<i64>,
     /// Completion tokens a second, from the first token of a stream to its end.
     pub tokens_per_second: Option<f64>,
     /// Milliseconds from accepting the request to its end.

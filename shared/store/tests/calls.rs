@@ -42,6 +42,7 @@ fn call(kind: CallKind, request_id: &str, started_at: i64) -> CallRecord {
         stream: true,
         latency_ms: 1234,
         ttft_ms: Some(56),
+        upstream_ms: Some(1200),
         ..CallRecord::begun(kind, request_id.to_owned(), started_at)
     }
 }
@@ -85,6 +86,8 @@ fn a_call_reads_back_whole_with_its_cost() {
             json!(1_800_000 + 3_000_000 + 90_000 + 375_000),
         ),
         ("provider_cost_nanos", json!(null)),
+        ("upstream_ms", json!(1200)),
+        ("overhead_ms", json!(34)),
     ] {
         assert_eq!(row[field], expected, "{field}");
     }

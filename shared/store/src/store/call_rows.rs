@@ -174,6 +174,9 @@ fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         response_time_ms: facts.latency_ms,
         ttft_ms: facts.ttft_ms,
         upstream_ms: facts.upstream_ms,
+        overhead_ms: facts
+            .upstream_ms
+            .map(|upstream| (facts.latency_ms - upstream).max(0)),
         tokens_per_second,
         status,
         outcome: columns.text("outcome"),
