@@ -44,7 +44,7 @@ mod virtual_model;
 mod zone;
 
 pub use admin_role::AdminRole;
-pub use call::{Attempt, CacheUse, CallKind, CallRecord, CallRow, Outcome};
+pub use call::{Attempt, CacheUse, CallKind, CallRecord, CallRow, LateTimes, Outcome};
 pub use circuit::CircuitRow;
 pub use custom_headers::{CustomHeaders, is_secret_name};
 pub use endpoint::{Endpoint, EndpointDraft, EndpointRow};
@@ -75,7 +75,7 @@ pub use setting::{
 };
 pub use snapshot::Snapshot;
 pub use spent_money::SpentMoney;
-pub use spool::{Drained, Spool, SpoolError, SpoolReader};
+pub use spool::{Drained, Spool, SpoolError, SpoolReader, Spooled};
 pub use store::prices::DatedPrices;
 pub use store::{BUSY_TIMEOUT, Rotation, Store};
 pub use tool_alias::{ToolAlias, ToolAliasDraft, ToolAliasRow};
