@@ -127,7 +127,10 @@ mod tests {
     #[test]
     fn headers_are_lines() {
         let text = headers_from_lines("X-A: 1\r\n\n  x-b :two: parts \nX-A: \"2\"").unwrap();
-        assert_eq!(text, json!(r#"{"X-A":"1","x-b":"two: parts","X-A":"\"2\""}"#));
+        assert_eq!(
+            text,
+            json!(r#"{"X-A":"1","x-b":"two: parts","X-A":"\"2\""}"#)
+        );
         assert_eq!(headers_from_lines(" \n").unwrap(), json!("{}"));
         let refused = headers_from_lines("X-A: 1\nnothing").unwrap_err();
         assert!(refused.starts_with("line 2 "), "{refused}");

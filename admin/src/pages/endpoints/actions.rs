@@ -58,10 +58,7 @@ pub(super) async fn test(
         .on_store(move |store| shown::endpoint(store, id))
         .await?;
     let (report, errors) = match admin.on_store(move |store| store.endpoint(id)).await {
-        Ok(endpoint) => (
-            Some(admin.prober.test(&endpoint).await),
-            FieldErrors::new(),
-        ),
+        Ok(endpoint) => (Some(admin.prober.test(&endpoint).await), FieldErrors::new()),
         Err(ApiError::Fields(errors)) => (None, errors),
         Err(other) => return Err(other),
     };

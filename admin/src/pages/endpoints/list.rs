@@ -73,8 +73,9 @@ pub(super) async fn page(admin: Data<Admin>, req: HttpRequest) -> Result<HttpRes
     let list = List::of(&req, &SORTS, &["q", "type", "enabled", "state"]);
     let none = lines.is_empty();
     let found = lines.into_iter().filter(|line| matches(&list, line));
+    let found = found.collect();
     let sort = list.sort();
-    let (list, listed) = list.page_of(found.collect(), |a, b| order(sort, a, b));
+    let (list, listed) = list.page_of(found, |a, b| order(sort, a, b));
     crate::pages::page(&Endpoints {
         shell: Shell::of(&req, Section::Endpoints),
         list,
@@ -148,7 +149,8 @@ fn medians(store: &Store, now: i64) -> Result<BTreeMap<i64, u64>, StoreError> {
 
 fn matches(list: &List, line: &Line) -> bool {
     let enabled = line.row.enabled.to_string();
-    let is = |filter: &str, value: &str| list.filter(filter).is_empty() || list.filter(filter) == value;
+    let is =
+        |filter: &str, value: &str| list.filter(filter).is_empty() || list.filter(filter) == value;
     (list.finds("q", &line.row.name) || list.finds("q", &line.row.url))
         && is("type", &line.row.endpoint_type)
         && is("enabled", &enabled)

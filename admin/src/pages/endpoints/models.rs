@@ -180,7 +180,9 @@ fn lines(
     loaded: &[Loaded],
 ) -> Vec<Line> {
     let wanted = query.trim().to_lowercase();
-    let found = names.into_iter().filter(|name| name.to_lowercase().contains(&wanted));
+    let found = names
+        .into_iter()
+        .filter(|name| name.to_lowercase().contains(&wanted));
     let line = |name: String| {
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("endpoint", &id.to_string())
