@@ -212,6 +212,25 @@ pub struct CallRecord {
     pub execution_ms: Option<u64>,
 }
 
+/// What an endpoint tells of a call's times after its record has been written: a job whose
+/// answer was complete before the platform knew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateTimes {
+    /// The request id of the call.
+    #[serde(rename = "times_of")]
+    pub request_id: String,
+    /// Which API was called.
+    pub kind: CallKind,
+    /// When the call began, as in its record.
+    pub started_at: i64,
+    /// Milliseconds the endpoint says the call waited for a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_ms: Option<u64>,
+    /// Milliseconds the endpoint says a worker worked on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_ms: Option<u64>,
+}
+
 impl CallRecord {
     /// The record of a call that begins at `started_at`, unix seconds: nothing is known of
     /// it, and if it stays so, the gateway itself has failed.

@@ -9,6 +9,7 @@ mod keys;
 mod limits;
 mod original;
 mod seeds;
+mod takeovers;
 mod tool_calls;
 mod usage;
 
@@ -143,11 +144,12 @@ fn steps() -> Migrations<'static> {
             Ok::<_, HookError>(limits::add(transaction)?)
         })
         .comment("limits"),
+        M::up(takeovers::TABLE).comment("what virtual models cost that took over"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 9;
+pub(crate) const NEWEST: i64 = 10;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
