@@ -35,7 +35,7 @@ pub(crate) async fn edits_a_file(assistant: Assistant, calls: Calls) {
     fs::create_dir_all(&home).unwrap();
     fs::create_dir_all(&project).unwrap();
     let file = project.join(FILE);
-    fs::write(&file, "it was before\n").unwrap();
+    fs::write(&file, "before\n").unwrap();
     let written = match calls {
         Calls::Native => "",
         Calls::Written => " written",
@@ -62,7 +62,7 @@ pub(crate) async fn edits_a_file(assistant: Assistant, calls: Calls) {
     assert!(ended.status.success(), "{said}");
     assert_eq!(
         fs::read_to_string(&file).unwrap(),
-        "it was after\n",
+        "after\n",
         "{said}"
     );
     assert_eq!(gateway.stop().await, Some(0), "{}", gateway.log());
