@@ -20,7 +20,7 @@ mod request;
 mod same;
 mod stream;
 
-pub use editor::{StreamEditor, edited_reply};
+pub use editor::{EditedReply, StreamEditor, edited_reply};
 pub use hub_request::{CallerRequest, read_chat};
 pub use reply::read_reply;
 use reply_writer::PING;

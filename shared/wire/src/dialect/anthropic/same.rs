@@ -13,7 +13,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::model::{Model, Sampling};
-use crate::dialect::openai::Defaults;
+use crate::dialect::openai::{Defaults, present};
 use crate::edit::{Edits, Segments, json_string, span_of};
 use crate::hub::{Note, Thinking};
 
@@ -37,17 +37,17 @@ pub struct SameTarget<'a> {
 
 #[derive(Deserialize)]
 struct Body<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     model: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     stream: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     max_tokens: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     temperature: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     top_p: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     system: Option<&'a RawValue>,
     #[serde(borrow, default)]
     thinking: Option<Thinks<'a>>,
@@ -193,7 +193,8 @@ fn reasoned<'a>(
 ) -> Option<(&'a RawValue, Bytes)> {
     let has = |part: &[u8]| memchr::memmem::find(raw.get().as_bytes(), part).is_some();
     // Most messages have nothing of it and are not read again.
-    if !has(b"thinking") && !(thinks && has(b"tool_use")) {
+    let may = has(b"thinking") || (thinks && has(b"tool_use"));
+    if !may {
         return None;
     }
     let message: Message<'_> = serde_json::from_str(raw.get()).ok()?;
