@@ -207,7 +207,7 @@ fn same(inbound: &Inbound, body: &Bytes, candidate: &Candidate<'_>) -> Outbound 
         model_json: candidate.model_json,
         stream: streams.then_some(upstream_streams),
         defaults: candidate.defaults,
-        default_max_tokens: DEFAULT_MAX_TOKENS,
+        default_max_tokens: Some(DEFAULT_MAX_TOKENS),
         auto_cache: candidate.auto_cache,
         recall: candidate.recall,
     };

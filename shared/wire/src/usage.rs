@@ -8,11 +8,13 @@ mod cost;
 mod counting;
 mod declared;
 mod estimate;
+mod text;
 
 use serde::{Deserialize, Serialize};
 
 pub use counting::CacheCounting;
 pub use estimate::{TOKENS_PER_MEDIUM, estimate_prompt, estimate_tokens};
+pub use text::text_tokens;
 
 /// Tokens of one call, in the terms of OpenAI's `usage` object: cached and
 /// cache-written tokens are parts of `prompt_tokens`, reasoning tokens are a part
