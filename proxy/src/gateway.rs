@@ -112,6 +112,7 @@ impl Front {
                 reply::refuse(caller, dialect, &stopped(), &id, 0, &Told::default()).await
             }
             Route::Call(dialect) => return life::run(&self.0, session, dialect, id).await,
+            Route::CountTokens => Box::pin(life::count(&self.0, caller, &id)).await,
             Route::ModelList => self.models(caller, &id).await,
             Route::Model(name) => self.model(caller, &name, &id).await,
             Route::Health => self.health(caller, &id).await,
@@ -131,7 +132,10 @@ impl Front {
     async fn models(&self, caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
         let live = self.0.current.live();
         match authenticate(&live, caller) {
-            Ok(who) => json(caller, 200, id, live.model_list(who.key.as_deref())).await,
+            Ok(who) => {
+                let list = live.model_list(spoken(caller), who.key.as_deref());
+                json(caller, 200, id, list).await
+            }
             Err(fault) => refuse(caller, &fault, id).await,
         }
     }
@@ -147,8 +151,8 @@ impl Front {
 
     async fn model(&self, caller: &mut ServerSession, name: &str, id: &str) -> pingora::Result<()> {
         let live = self.0.current.live();
-        let described =
-            authenticate(&live, caller).and_then(|who| life::describe(&live, &who, name));
+        let described = authenticate(&live, caller)
+            .and_then(|who| life::describe(&live, &who, spoken(caller), name));
         match described {
             Ok(entry) => json(caller, 200, id, entry.to_string().into()).await,
             Err(fault) => refuse(caller, &fault, id).await,

@@ -9,6 +9,7 @@ mod accept;
 mod account;
 mod admit;
 pub(crate) mod authenticate;
+mod count;
 mod detached;
 mod manner;
 mod plan;
@@ -31,6 +32,7 @@ use crate::gateway::Gateway;
 use crate::live::{Live, model_entry};
 use account::Account;
 pub(crate) use admit::Told;
+pub(crate) use count::count;
 use recall::{Question, Recalled};
 use send::{Answer, Errand};
 
@@ -220,6 +222,7 @@ async fn answer(
 pub(crate) fn describe(
     live: &Live,
     who: &authenticate::Caller,
+    dialect: CallerDialect,
     name: &str,
 ) -> Result<serde_json::Value, Fault> {
     let (model, endpoint) = live
@@ -227,5 +230,5 @@ pub(crate) fn describe(
         .resolve(Some(name))
         .map_err(|none| Refused::from(&none))?;
     who.require_allowed(&model.name)?;
-    Ok(model_entry(name, model, endpoint))
+    Ok(model_entry(dialect, name, model, endpoint))
 }

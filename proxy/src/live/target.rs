@@ -142,6 +142,14 @@ impl Target {
         scrub(words, &hidden.map(String::as_str).collect::<Vec<_>>())
     }
 
+    /// What the operator has every request say in `anthropic-beta`.
+    pub(crate) fn betas(&self) -> Option<&str> {
+        let own = &self.model.custom_headers;
+        let all = own.iter().chain(&self.upstream.endpoint.custom_headers);
+        let mut named = all.filter(|(name, _)| name.eq_ignore_ascii_case("anthropic-beta"));
+        named.next().map(|(_, value)| value.as_str())
+    }
+
     /// How `call` is put to the endpoint; `None` when its provider type does not
     /// serve it.
     pub(crate) fn road(&self, call: Call) -> Option<&Road> {

@@ -8,6 +8,7 @@ mod chat;
 mod heard;
 mod messages;
 mod same;
+mod told;
 
 use serde_json::{Value, json};
 use sim::{Flavor, Image, Options};

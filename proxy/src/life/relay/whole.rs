@@ -29,6 +29,7 @@ pub(in super::super) fn complete(
     mut header: Box<ResponseHeader>,
     replies: Vec<(Bytes, bool)>,
 ) -> Result<Box<Whole>, Fault> {
+    order.tell_changed(&mut header)?;
     if let Some(done) = order.completed(errand, &replies)? {
         tell_repaired(&mut header, done.normaliser.as_ref(), done.repaired)?;
         if let Some(thread) = order.thread() {

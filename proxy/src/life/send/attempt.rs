@@ -297,6 +297,7 @@ async fn begin(
     mut source: Source,
     pause: Option<Duration>,
 ) -> Result<Answer, Fault> {
+    order.tell_changed(&mut header)?;
     let context = order.outbound().context();
     if let Some(context) = context {
         local::warn_before(&mut header, target, errand.id, context);

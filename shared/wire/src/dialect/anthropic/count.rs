@@ -1,6 +1,5 @@
 //! How many tokens a request is, where no server of the vendor can be asked.
 
-use super::hub_request::CallerRequest;
 use crate::hub::{Chat, Part, Source, Thinking};
 use crate::usage::{TOKENS_PER_MEDIUM, text_tokens};
 
@@ -12,11 +11,7 @@ const TOOL: u64 = 12;
 
 /// An estimate of the prompt's tokens.
 #[must_use]
-pub fn estimate_request(request: &CallerRequest) -> u64 {
-    estimate(&request.chat)
-}
-
-fn estimate(chat: &Chat) -> u64 {
+pub fn estimate_request(chat: &Chat) -> u64 {
     let messages: u64 = chat
         .messages
         .iter()
@@ -74,7 +69,7 @@ mod tests {
     use super::*;
 
     fn counted(body: &serde_json::Value) -> u64 {
-        estimate_request(&read_chat(body.to_string().as_bytes()).unwrap())
+        estimate_request(&read_chat(body.to_string().as_bytes()).unwrap().chat)
     }
 
     #[test]
