@@ -259,7 +259,7 @@ impl Request {
             }
             Call::Embeddings => check_input(value(parsed.input))?,
             Call::Completions => check_prompt(value(parsed.prompt))?,
-            Call::Models => {}
+            Call::Models | Call::Passed(_) => {}
         }
         Ok(Self {
             model,
@@ -287,6 +287,15 @@ impl Request {
             choices: parsed.n.and_then(|raw| raw.get().parse().ok()),
             history,
         })
+    }
+
+    /// `body`, the body that was read, with `model`, a JSON string, as the model's name and
+    /// nothing else changed.
+    #[must_use]
+    pub fn renamed(&self, body: &Bytes, model: &Bytes) -> Segments {
+        let mut edits = Edits::default();
+        put(&mut edits, "model", self.model_at.as_ref(), model);
+        edits.apply(body)
     }
 
     /// Whether the caller of embeddings wants them as base64.
