@@ -9,6 +9,7 @@
 pub mod chat;
 pub mod draw;
 pub mod edited;
+pub mod forms;
 pub mod jobs;
 pub mod json;
 pub mod lines;
