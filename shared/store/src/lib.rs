@@ -4,6 +4,7 @@
 //! What always holds: a value of a domain type can be used as it is; secrets are never
 //! printed; a failed write changes nothing. Network, HTTP and pages are not here.
 
+mod admin_role;
 mod call;
 mod circuit;
 mod columns;
@@ -12,6 +13,7 @@ mod custom_headers;
 mod endpoint;
 mod error;
 mod field_errors;
+mod form_key;
 mod histogram;
 mod inbound_key;
 mod input;
@@ -41,12 +43,14 @@ mod vault;
 mod virtual_model;
 mod zone;
 
+pub use admin_role::AdminRole;
 pub use call::{Attempt, CacheUse, CallKind, CallRecord, CallRow, LateTimes, Outcome};
 pub use circuit::CircuitRow;
 pub use custom_headers::{CustomHeaders, is_secret_name};
 pub use endpoint::{Endpoint, EndpointDraft, EndpointRow};
 pub use error::StoreError;
 pub use field_errors::FieldErrors;
+pub use form_key::FormKey;
 pub use histogram::Histogram;
 pub use inbound_key::{
     InboundKey, InboundKeyDraft, InboundKeyRow, InboundKeys, KeyUse, NewInboundKey,
