@@ -107,7 +107,9 @@ impl Cargo {
             kept.add(piece).await.map_err(|err| {
                 Fault::internal(format!("a form cannot be kept in a file: {err}"))
             })?;
-            let Some(found) = form.model().filter(|_| kept.is_full()) else {
+            // A form that is over is kept whole: nothing of it is with the caller.
+            let may_go = kept.is_full() && form.finish().is_err();
+            let Some(found) = form.model().filter(|_| may_go) else {
                 continue;
             };
             let place = Place::Named {
@@ -222,8 +224,11 @@ impl Feed for Load<'_> {
         let Some(rest) = &self.cargo.rest else {
             return Ok(None);
         };
-        rest.is_spent.store(true, Ordering::Relaxed);
-        Ok(rest.pieces.lock().await.recv().await)
+        let piece = rest.pieces.lock().await.recv().await;
+        if piece.is_some() {
+            rest.is_spent.store(true, Ordering::Relaxed);
+        }
+        Ok(piece)
     }
 }
 

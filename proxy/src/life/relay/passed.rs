@@ -3,6 +3,7 @@
 
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
@@ -10,7 +11,8 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, Version};
 use pingora::http::ResponseHeader;
-use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::{HttpTask, ServerSession};
+use pingora::{Error, ErrorType};
 use store::route::ReplyForm;
 
 use super::super::account::Account;
@@ -61,7 +63,7 @@ pub(in super::super) async fn pass_on(
         stream: passing.sent.is_stream(),
         usage: false,
     });
-    let outcome = pump(caller, &mut passing, account).await;
+    let outcome = pump(caller, &mut passing, gateway.timeouts.silence, account).await;
     account.saw(passing.watch.usage(), 0);
     if let Some(mut pass) = passing.pass.take() {
         match &outcome {
@@ -94,6 +96,7 @@ pub(in super::super) async fn pass_on(
 async fn pump(
     caller: &mut ServerSession,
     passing: &mut Passing,
+    silence: Duration,
     account: &mut Account,
 ) -> Result<(u16, BytesMut), Fault> {
     let mut status = 200;
@@ -122,8 +125,9 @@ async fn pump(
             match futures_util::poll!(read.as_mut()) {
                 Poll::Ready(piece) => piece,
                 Poll::Pending => {
-                    if announced != Some(come) {
+                    if announced != Some(come) && !out.ready.is_empty() {
                         out.write(caller).await?;
+                        flush(caller, silence).await?;
                     }
                     tokio::select! {
                         biased;
@@ -143,12 +147,29 @@ async fn pump(
             Ok(None) => return Ok((status, ready)),
             Err(error) => {
                 out.write(caller).await?;
+                flush(caller, silence).await?;
                 return Err(cut(&error, target));
             }
         }
         if ready.len() >= WRITE_AT && announced != Some(come) {
             Outlet::new(header, &mut ready).write(caller).await?;
         }
+    }
+}
+
+/// Sends off what has been written. Of an answer of announced length Pingora keeps a buffer
+/// back until its end, and flushes before only where something fails: so something does.
+async fn flush(caller: &mut ServerSession, silence: Duration) -> Result<(), Fault> {
+    let ServerSession::H1(h1) = caller else {
+        return Ok(());
+    };
+    const SENT: ErrorType = ErrorType::Custom("flushed");
+    let nothing = HttpTask::Body(None, false);
+    let flushes = h1.response_duplex_vec(vec![nothing, HttpTask::Failed(Error::new(SENT))]);
+    match pingora::time::timeout(silence, flushes).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) if *error.etype() == SENT => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Fault::hung_up()),
     }
 }
 
