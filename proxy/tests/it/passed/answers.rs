@@ -124,13 +124,13 @@ async fn what_is_cut_off_is_not_completed() {
 
 #[tokio::test]
 async fn who_fails_before_the_first_byte_is_passed_over() {
-    let crowd = Crowd::of(2, json!({"strategy": "backup"}), &[]).await;
     for script in [
         "status=429",
         "cut=status",
         "cut=header",
         "cut=between cut_after=0",
     ] {
+        let crowd = Crowd::of(2, json!({"strategy": "backup"}), &[]).await;
         crowd.script(0, script);
         let body = json!({"model": MODEL, "input": "hi", "voice": "alloy"});
         let got = crowd.request(SPEECH, &body).send().await.unwrap();

@@ -110,7 +110,8 @@ async fn a_caller_who_leaves_while_it_sends_leaves_nothing_behind() {
     let mut caller = scene.caller().await;
     caller.send(head(Some(body.len())).as_bytes()).await;
     caller.send(&body[..2 * MIB]).await;
-    scene.sim.wait_for_requests(1).await.unwrap();
+    let begun = scene.sim.wait_until(|served| served.requests == 1).await;
+    begun.unwrap();
     drop(caller);
     scene.sim.wait_for_cancelled(1).await.unwrap();
     let row = scene.ground.row().await;
