@@ -2,9 +2,8 @@
 //!
 //! The body is read once without building a tree. Only what routing and editing
 //! need is looked at; every other field goes upstream as it came. Of a long body only
-//! an outline is read. What is wrong is
-//! refused with the name of the field, found by a second, slower look that only a
-//! refused request pays for.
+//! an outline is read. What is wrong is refused with the name of the field, found by a
+//! second, slower look that only a refused request pays for.
 
 mod calls;
 mod diagnose;
@@ -13,6 +12,7 @@ mod messages;
 mod notes;
 mod offered;
 mod outline;
+mod renamed;
 
 use std::ops::Range;
 
@@ -287,15 +287,6 @@ impl Request {
             choices: parsed.n.and_then(|raw| raw.get().parse().ok()),
             history,
         })
-    }
-
-    /// `body`, the body that was read, with `model`, a JSON string, as the model's name and
-    /// nothing else changed.
-    #[must_use]
-    pub fn renamed(&self, body: &Bytes, model: &Bytes) -> Segments {
-        let mut edits = Edits::default();
-        put(&mut edits, "model", self.model_at.as_ref(), model);
-        edits.apply(body)
     }
 
     /// Whether the caller of embeddings wants them as base64.
