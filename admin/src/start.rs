@@ -59,7 +59,6 @@ pub(crate) fn run() -> Result<(), Problems> {
     actix_web::rt::System::new()
         .block_on(async move {
             let server = server::serve(listener, access, admin)?;
-            process::say(&format!("admin listening on http://{local}"));
             if let Some(token) = set_up {
                 process::say(&format!(
                     "nobody can log in yet: make the first admin, within a day, at \
@@ -67,6 +66,7 @@ pub(crate) fn run() -> Result<(), Problems> {
                     token.expose()
                 ));
             }
+            process::say(&format!("admin listening on http://{local}"));
             server.await
         })
         .map_err(|err: io::Error| vec![format!("the admin app stopped: {err}")])?;

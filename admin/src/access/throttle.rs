@@ -14,7 +14,7 @@ const OF_ADDRESS: u32 = 20;
 /// Tries of one name, from everywhere.
 const OF_NAME: u32 = 10;
 /// Most addresses and names remembered; beyond, those of the oldest windows go.
-const REMEMBERED: usize = 10_000;
+const REMEMBERED: usize = 2_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Of {
@@ -47,11 +47,12 @@ impl Throttle {
                 return Err(WINDOW.saturating_sub(now.duration_since(one.began)));
             }
         }
-        if tries.len() >= REMEMBERED {
+        while tries.len() + 2 > REMEMBERED {
             let oldest = tries.iter().min_by_key(|(_, one)| one.began);
-            if let Some(oldest) = oldest.map(|(of, _)| of.clone()) {
-                tries.remove(&oldest);
-            }
+            let Some(oldest) = oldest.map(|(of, _)| of.clone()) else {
+                break;
+            };
+            tries.remove(&oldest);
         }
         for (of, _) in keys(address, name) {
             let one = tries.entry(of).or_insert(Tries {
@@ -116,7 +117,7 @@ mod tests {
             throttle
                 .tries
                 .lock()
-                .is_ok_and(|tries| tries.len() <= REMEMBERED + 1)
+                .is_ok_and(|tries| tries.len() <= REMEMBERED)
         );
     }
 }
