@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod audit;
 mod browser;
 mod circuits;
 mod endpoint_pages;
@@ -19,6 +20,7 @@ mod harness;
 mod inbound_keys;
 mod login;
 mod ollama;
+mod operation_pages;
 mod pages;
 mod people;
 mod probe;
