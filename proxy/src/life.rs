@@ -9,9 +9,11 @@ mod accept;
 mod account;
 mod admit;
 pub(crate) mod authenticate;
+mod cargo;
 mod count;
 mod detached;
 mod manner;
+mod pass;
 mod plan;
 mod recall;
 mod relay;
@@ -45,7 +47,12 @@ pub(crate) async fn run(
 ) {
     let mut account = Account::open(gateway.ledger.clone(), dialect, id);
     let caller = &mut *session.downstream_session;
-    match begin(gateway, caller, dialect, &mut account).await {
+    let begun = if matches!(dialect, CallerDialect::OpenAiPassed(_)) {
+        Box::pin(pass::begin(gateway, caller, dialect, &mut account)).await
+    } else {
+        begin(gateway, caller, dialect, &mut account).await
+    };
+    match begun {
         Ok(begun) if begun.takes_long() && !caller.is_http2() => {
             detached::spawn(gateway, session, begun, account);
         }
@@ -95,6 +102,7 @@ async fn begin(
     let errand = Errand {
         gateway,
         accepted: &accepted,
+        cargo: None,
         form,
         target: &target,
         id: &id,
@@ -143,7 +151,7 @@ struct Begun {
 impl Begun {
     /// Whether the answer may take as long as a model thinks.
     fn takes_long(&self) -> bool {
-        matches!(self.answer, Answer::Stream(_))
+        matches!(self.answer, Answer::Stream(_) | Answer::Passed(_))
     }
 }
 
@@ -161,6 +169,9 @@ async fn end(
         Answer::Whole(whole) => {
             relay::whole(caller, *whole, begun.form, &begun.recipient, &mut account).await
         }
+        Answer::Passed(passing) => {
+            Box::pin(relay::passed(gateway, caller, passing, &mut account)).await
+        }
     };
     close(gateway, caller, outcome, account).await
 }
@@ -177,7 +188,7 @@ async fn close(
     };
     account.failed(fault);
     account.seal();
-    if fault.hung_up {
+    if fault.hung_up || reply::has_begun_otherwise(caller) {
         return Caller::Gone;
     }
     let told = Box::pin(answer(caller, fault, &account));

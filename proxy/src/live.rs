@@ -228,7 +228,8 @@ impl Live {
         let is_usual = match dialect {
             CallerDialect::OpenAiChat
             | CallerDialect::OpenAiCompletions
-            | CallerDialect::OpenAiEmbeddings => true,
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_) => true,
             CallerDialect::AnthropicMessages => false,
         };
         match key.filter(|key| key.allowed_models.is_some()) {
@@ -278,7 +279,8 @@ fn model_list(
     let list = match dialect {
         CallerDialect::OpenAiChat
         | CallerDialect::OpenAiCompletions
-        | CallerDialect::OpenAiEmbeddings => {
+        | CallerDialect::OpenAiEmbeddings
+        | CallerDialect::OpenAiPassed(_) => {
             serde_json::json!({"object": "list", "data": data})
         }
         // All of them are one page.
@@ -302,7 +304,8 @@ pub(crate) fn model_entry(
     match dialect {
         CallerDialect::OpenAiChat
         | CallerDialect::OpenAiCompletions
-        | CallerDialect::OpenAiEmbeddings => serde_json::json!({
+        | CallerDialect::OpenAiEmbeddings
+        | CallerDialect::OpenAiPassed(_) => serde_json::json!({
             "id": id,
             "object": "model",
             "created": model.created_at,

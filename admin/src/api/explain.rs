@@ -52,7 +52,7 @@ async fn answer(admin: Data<Admin>, text: JsonText) -> Result<Json<Shown>, ApiEr
     let path = question.path.unwrap_or_else(|| CHAT.to_owned());
     let Some(dialect) = dialect_at(&path) else {
         let why = "must be the path of a model call, such as /v1/chat/completions, \
-                   /v1/completions, /v1/embeddings or /v1/messages";
+                   /v1/messages, /v1/embeddings or /v1/images/generations";
         return Err(FieldErrors::one("path", why).into());
     };
     let body = match (question.body, question.body_text) {

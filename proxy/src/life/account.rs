@@ -11,7 +11,6 @@ use store::route::{ReplyForm, short};
 use store::{Attempt, CacheUse, CallKind, CallRecord, Hold, LateTimes, Outcome, PatternCount};
 use wire::inbound::CallerDialect;
 use wire::normaliser::Normaliser;
-use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
 
 use super::accept::Accepted;
@@ -70,11 +69,7 @@ impl Account {
     pub(super) fn open(ledger: Ledger, dialect: CallerDialect, id: String) -> Box<Self> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let started_at = since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
-        let kind = match dialect.call() {
-            Call::Completions => CallKind::Completion,
-            Call::Embeddings => CallKind::Embedding,
-            Call::Chat | Call::Models => CallKind::Chat,
-        };
+        let kind = CallKind::of(dialect.call());
         ledger.begin();
         Box::new(Self {
             ledger,
@@ -423,7 +418,7 @@ impl Account {
                 }
             }
             Some(usage) => usage,
-            None if answered && self.reached_upstream => {
+            None if answered && self.reached_upstream && record.kind.is_estimated() => {
                 record.estimated = true;
                 let prompt_tokens = self.prompt_tokens;
                 let completion_tokens = estimate_tokens(self.answer_bytes);

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http::HeaderValue;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
-use serde::Deserialize;
 use wire::dialect::anthropic::{SameTarget, edit_request, estimate_request};
 use wire::edit::Segments;
 use wire::inbound::{CallerDialect, Inbound};
@@ -101,10 +100,6 @@ async fn ask(
     said: &accept::Said,
     id: &str,
 ) -> Option<u64> {
-    #[derive(Deserialize)]
-    struct Answer {
-        input_tokens: u64,
-    }
     let road = target.road(inbound.call)?;
     if road.way.format != Format::Anthropic {
         return None;
@@ -138,8 +133,8 @@ async fn ask(
         is_answer.then_some(answer)
     };
     let answer = Box::pin(pingora::time::timeout(ASK, asked)).await.ok()??;
-    let Answer { input_tokens } = serde_json::from_slice(&answer).ok()?;
-    Some(input_tokens)
+    let answer: serde_json::Value = serde_json::from_slice(&answer).ok()?;
+    answer.get("input_tokens")?.as_u64()
 }
 
 struct Question {

@@ -209,7 +209,8 @@ impl Order {
         let edited = || match errand.dialect() {
             CallerDialect::OpenAiChat
             | CallerDialect::OpenAiCompletions
-            | CallerDialect::OpenAiEmbeddings => openai_editor(errand),
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_) => openai_editor(errand),
             CallerDialect::AnthropicMessages => {
                 let editor = anthropic::StreamEditor::new(errand.target.name.clone());
                 Lane::Messages(Box::new(editor))
@@ -233,7 +234,8 @@ impl Order {
         match errand.dialect() {
             CallerDialect::OpenAiChat
             | CallerDialect::OpenAiCompletions
-            | CallerDialect::OpenAiEmbeddings => answer,
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_) => answer,
             // Passed on as it is, unless something is to be made of its text.
             CallerDialect::AnthropicMessages
                 if answer == AnswerForm::Edited && manner.is_some_and(|m| self.is_made_over(m)) =>

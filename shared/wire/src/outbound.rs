@@ -224,6 +224,10 @@ fn of_openai(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, U
         (Format::OpenAi, Call::Completions) if candidate.way.call == Call::Chat => {
             completion::write(inbound, candidate)
         }
+        (Format::OpenAi, Call::Passed(_)) => Ok(Outbound::plain(
+            inbound.request.renamed(&inbound.body, candidate.model_json),
+            AnswerForm::Edited,
+        )),
         (Format::OpenAi, _) => Ok(Outbound::plain(
             edited(inbound, candidate),
             AnswerForm::Edited,
