@@ -88,6 +88,7 @@ async fn a_stranger_is_refused_as_the_vendor_would() {
     let got = told(&scene, "say=ok").await;
     assert_eq!(got.status, 401, "{got:?}");
     assert_eq!(messages::error(&got), "authentication_error");
+    scene.ground.model("other", scene.endpoint, &json!({}));
     let good = key(
         &scene,
         &json!({"label": "good", "allowed_models": ["other"]}),
