@@ -38,6 +38,12 @@ use send::{Answer, Errand};
 pub(crate) async fn run(gateway: &Arc<Gateway>, session: &mut Session, call: Call, id: String) {
     let mut account = Account::open(gateway.ledger.clone(), call, id);
     let caller = &mut *session.downstream_session;
+    let arrived = caller.req_header();
+    let user_agent = arrived.headers.get(http::header::USER_AGENT);
+    account.arrived(
+        arrived.uri.path(),
+        user_agent.and_then(|name| name.to_str().ok()),
+    );
     match begin(gateway, caller, call, &mut account).await {
         Ok(begun) if begun.takes_long() && !caller.is_http2() => {
             detached::spawn(gateway, session, begun, account);

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use store::route::ai_queue::NO_ROW;
 use store::route::{ReplyForm, short};
-use store::{Attempt, CacheUse, CallKind, CallRecord, Hold, Outcome, PatternCount};
+use store::{Attempt, CacheUse, CallKind, CallRecord, Hold, Outcome, PatternCount, client_name};
 use wire::normaliser::Normaliser;
 use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
@@ -25,6 +25,9 @@ use dues::Dues;
 
 /// The error code of a call that was dropped half way.
 const DROPPED: &str = "call_dropped";
+
+/// Longest path that is kept, in characters.
+const LONGEST_ROUTE: usize = 100;
 
 /// One call's record while it is being made.
 #[derive(Debug)]
@@ -108,11 +111,22 @@ impl Account {
         self.started
     }
 
+    /// Which path was called, and by which program.
+    pub(super) fn arrived(&mut self, path: &str, user_agent: Option<&str>) {
+        if let Some(record) = &mut self.record {
+            record.route = Some(path.chars().take(LONGEST_ROUTE).collect());
+            record.client = user_agent.and_then(client_name);
+        }
+    }
+
     /// Who makes the call.
     pub(super) fn authenticated(&mut self, caller: &Caller) {
         if let (Some(record), Some(key)) = (&mut self.record, &caller.key) {
             record.key_id = Some(key.id);
             record.key_label = Some(key.label.clone());
+        }
+        if let (Some(record), Some(address)) = (&mut self.record, caller.address) {
+            record.address = Some(address.to_string());
         }
         self.caller = CallerMark {
             key: caller.key.clone(),
@@ -257,7 +271,12 @@ impl Account {
                 .map(|(reason, count)| (reason.to_owned(), count))
                 .collect(),
         });
-        self.patterns.extend(counts);
+        for count in counts {
+            if let Some(record) = &mut self.record {
+                record.tool_repairs += count.hits;
+            }
+            self.patterns.push(count);
+        }
     }
 
     /// What the upstream tells of its own times.

@@ -6,12 +6,14 @@
 
 mod call;
 mod circuit;
+mod client;
 mod columns;
 pub mod config;
 mod custom_headers;
 mod endpoint;
 mod error;
 mod field_errors;
+mod gateway_status;
 mod histogram;
 mod inbound_key;
 mod input;
@@ -41,12 +43,14 @@ mod vault;
 mod virtual_model;
 mod zone;
 
-pub use call::{Attempt, CacheUse, CallKind, CallRecord, CallRow, Outcome};
+pub use call::{Attempt, CacheUse, CallKey, CallKind, CallRecord, CallRow, Outcome};
 pub use circuit::CircuitRow;
+pub use client::{ClientRow, client_name};
 pub use custom_headers::{CustomHeaders, is_secret_name};
 pub use endpoint::{Endpoint, EndpointDraft, EndpointRow};
 pub use error::StoreError;
 pub use field_errors::FieldErrors;
+pub use gateway_status::GatewayStatus;
 pub use histogram::Histogram;
 pub use inbound_key::{
     InboundKey, InboundKeyDraft, InboundKeyRow, InboundKeys, KeyUse, NewInboundKey,
@@ -62,7 +66,8 @@ pub use pattern_trial::{PatternTrial, RefusedPattern, TrialRules};
 pub use price_list::{Fit, Suggestion, suggestions};
 pub use problem::Problem;
 pub use report::{
-    By, CallCursor, CallQuery, Label, Repriced, Repricing, Trimmed, UsageQuery, UsageReport,
+    By, CallCursor, CallQuery, Label, Names, Repriced, Repricing, Trimmed, UsageQuery, UsageReport,
+    UsageView,
 };
 pub use secret::{MASK, Secret};
 pub use setting::{

@@ -4,6 +4,7 @@
 //! file, and completes them in a file the original wrote, whatever its version. Tables and
 //! columns nobody here knows stay as they are. All pending steps are one transaction.
 
+mod activity;
 mod cache;
 mod keys;
 mod limits;
@@ -143,11 +144,15 @@ fn steps() -> Migrations<'static> {
             Ok::<_, HookError>(limits::add(transaction)?)
         })
         .comment("limits"),
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            Ok::<_, HookError>(activity::add(transaction)?)
+        })
+        .comment("where calls come from, sums for pages, clients, gateways"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 9;
+pub(crate) const NEWEST: i64 = 10;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -1,11 +1,11 @@
 //! Single calls, read back: the newest, and page by page.
 
-use rusqlite::{Connection, Row, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter, types::Value};
 
 use super::Store;
 use super::calls::{legacy, signed};
 use super::raw::{self, Table, whole};
-use crate::call::CallRow;
+use crate::call::{CallKey, CallRow};
 use crate::columns::Columns;
 use crate::error::StoreError;
 use crate::report::{CallCursor, CallQuery};
@@ -20,7 +20,7 @@ impl Store {
         let newest = Table::ALL.map(|table| {
             format!(
                 "SELECT * FROM ({} ORDER BY created_at DESC, id DESC LIMIT ?1)",
-                table.select()
+                table.select_whole()
             )
         });
         self.read(|connection| {
@@ -74,7 +74,30 @@ impl Store {
             Ok((rows, more.then_some(cursor)))
         })
     }
+
+    /// One call, if it is still kept.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn call(&self, key: &CallKey) -> Result<Option<CallRow>, StoreError> {
+        let table = if key.embedding {
+            Table::Embeddings
+        } else {
+            Table::Requests
+        };
+        self.read(|connection| {
+            let row = connection
+                .prepare_cached(&format!("{} WHERE id = ?", table.select_whole()))?
+                .query_row([key.id], call_row)
+                .optional()?;
+            Ok(row)
+        })
+    }
 }
+
+/// The outcomes that count as failures.
+const FAILED: &str = "outcome IN ('client_error', 'upstream_error', 'timeout', 'truncated', \
+                      'refused', 'internal_error')";
 
 fn page(
     connection: &Connection,
@@ -101,19 +124,31 @@ fn page(
         ("endpoint_id = ?", query.endpoint_id.map(Value::from)),
         ("inbound_api_key_id = ?", query.key_id.map(Value::from)),
         ("outcome = ?", query.outcome.clone().map(Value::from)),
+        (
+            // The first half is what the index knows.
+            "substr(request_id, -8) = substr(?, -8)",
+            query.request_id.clone().map(Value::from),
+        ),
         ("request_id = ?", query.request_id.clone().map(Value::from)),
+        ("status = ?", query.status.map(Value::from)),
     ] {
         if let Some(value) = value {
             wanted.push(column);
             values.push(value);
         }
     }
+    if query.status.is_some_and(|status| status != 200) {
+        wanted.push("status <> 200");
+    }
+    if query.failed {
+        wanted.push(FAILED);
+    }
     // One more, which tells whether there is another page.
     values.push(Value::from(i64::from(limit) + 1));
     connection
         .prepare_cached(&format!(
             "{} WHERE {} ORDER BY created_at DESC, id DESC LIMIT ?",
-            table.select(),
+            table.select_whole(),
             wanted.join(" AND ")
         ))?
         .query_map(params_from_iter(values), call_row)?
@@ -135,6 +170,7 @@ fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         number("execution_ms"),
         number("saved_nanos"),
     ];
+    let tool_repairs = number("tool_repairs").unwrap_or(0);
     let usage = columns.text("usage");
     let (spent, facts) = (&stored.spent, &stored.facts);
     let reals = legacy(&spent.cost);
@@ -188,5 +224,9 @@ fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         attempt_count: attempt_count.unwrap_or(0),
         queue_ms,
         execution_ms,
+        route: columns.text("route"),
+        address: columns.text("address"),
+        client: columns.text("client"),
+        tool_repairs,
     })
 }

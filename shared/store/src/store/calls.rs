@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params_from_iter, types::Value};
 use wire::usage::Usage;
 
+use super::clients;
 use super::prices::Book;
 use super::raw::{Table, counted};
 use super::rollups::{self, Batch, Group};
@@ -128,6 +129,7 @@ fn record(connection: &Connection, calls: &[CallRecord]) -> rusqlite::Result<()>
         charged.insert(connection)?;
         charged.count(&zone, &mut batch);
     }
+    clients::note(connection, calls)?;
     batch.write(connection, &zone)
 }
 
@@ -295,6 +297,10 @@ impl<'c> Charged<'c> {
             ("queue_ms", Value::from(call.queue_ms.map(signed))),
             ("execution_ms", Value::from(call.execution_ms.map(signed))),
             ("exact", Value::from(1_i64)),
+            ("route", Value::from(call.route.clone())),
+            ("address", Value::from(call.address.clone())),
+            ("client", Value::from(call.client.clone())),
+            ("tool_repairs", count(call.tool_repairs)),
         ];
         if table == Table::Requests {
             columns.push(("request_type", text(call.kind.as_str())));
