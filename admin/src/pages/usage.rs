@@ -8,7 +8,7 @@ mod reprice;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use store::{Names, Sum, UsageView};
+use store::{Names, UsageView};
 
 use super::chart::{Columns, Given, Rows};
 use super::section::Section;
@@ -96,6 +96,10 @@ impl Usage {
     /// Whether there is nothing to show.
     fn is_empty(&self) -> bool {
         self.whole.calls == 0 && self.whole.total == 0
+    }
+
+    fn span_caption(&self) -> String {
+        format!("Usage by {}, the newest first", self.filter.span_word())
     }
 
     fn time(&self, ms: &Option<u64>) -> String {
