@@ -11,25 +11,38 @@
 //! The one kind of route left, a POST without a body that deletes, asks for
 //! [`ANTI_FORGERY_HEADER`].
 
-use std::net::IpAddr;
+mod visitor;
 
-use actix_web::HttpRequest;
+use std::net::IpAddr;
+use std::rc::Rc;
+
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, Uri};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
+use actix_web::{HttpMessage as _, HttpRequest};
 use store::config::{AdminAccess, Config, ConfigProblem};
+use store::{AdminRole, Store, Zone};
 use url::Url;
 
+pub(crate) use visitor::{Let, Visitor};
+
+use crate::admin::Admin;
 use crate::error::ApiError;
+use crate::pages;
 
 /// A header that only a page of this app or a program can add: any value.
 pub(crate) const ANTI_FORGERY_HEADER: &str = "x-requested-with";
 
 /// Paths that need no login: they tell nothing about the configuration.
-const PUBLIC_PATHS: [&str; 3] = ["/health", "/session/validate", crate::pages::STYLESHEET];
+const PUBLIC_PATHS: [&str; 4] = [
+    "/health",
+    "/session/validate",
+    pages::STYLESHEET,
+    pages::SCRIPT,
+];
 
 /// Whom the admin app answers, fixed at start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,16 +104,44 @@ pub(crate) async fn guard(
     let access = req
         .app_data::<Data<Access>>()
         .map_or(Access::Login, |access| ***access);
-    match access.check(req.method(), req.uri(), req.headers()) {
-        Ok(()) => next
-            .call(req)
-            .await
-            .map(ServiceResponse::map_into_left_body),
+    let checked = match access.check(req.method(), req.uri(), req.headers()) {
+        Ok(()) => visitor(&req).await,
+        Err(refusal) => Err(refusal),
+    };
+    match checked {
+        Ok(visitor) => {
+            req.extensions_mut().insert(Rc::new(visitor));
+            next.call(req)
+                .await
+                .map(ServiceResponse::map_into_left_body)
+        }
         Err(refusal) => {
             let (req, _unread) = req.into_parts();
             Ok(ServiceResponse::from_err(refusal, req).map_into_right_body())
         }
     }
+}
+
+/// Whoever is let in without a login.
+async fn visitor(req: &ServiceRequest) -> Result<Visitor, ApiError> {
+    /// Whom forms are made for when there are no sessions.
+    const EVERYONE: &str = "everyone";
+    let admin = req
+        .app_data::<Data<Admin>>()
+        .ok_or_else(|| ApiError::Internal("the app has no state".to_owned()))?;
+    let zone = if pages::is_page(req.path()) {
+        admin.on_store(Store::zone).await?
+    } else {
+        Zone::UTC
+    };
+    Ok(Visitor {
+        user: "admin".to_owned(),
+        role: AdminRole::Admin,
+        form_token: admin.form_key.token(EVERYONE),
+        form_scope: EVERYONE.to_owned(),
+        can_log_out: false,
+        zone,
+    })
 }
 
 /// Demands the proof that a page of another site cannot give, for routes that

@@ -3,7 +3,7 @@
 use actix_web::web;
 use store::config::Config;
 use store::route::explain;
-use store::{Store, StoreError};
+use store::{FormKey, Store, StoreError};
 
 use crate::error::ApiError;
 use crate::probe::Prober;
@@ -11,6 +11,8 @@ use crate::probe::Prober;
 /// The state of the admin app, shared by all workers.
 pub(crate) struct Admin {
     store: Store,
+    /// What forms are signed with.
+    pub(crate) form_key: FormKey,
     /// Calls backends for their model lists.
     pub(crate) prober: Prober,
     /// Whether a login is demanded.
@@ -23,14 +25,18 @@ pub(crate) struct Admin {
 
 impl Admin {
     /// The state over an open store.
-    pub(crate) fn new(store: Store, config: &Config) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub(crate) fn new(store: Store, config: &Config) -> Result<Self, StoreError> {
+        Ok(Self {
+            form_key: store.form_key()?,
             store,
             prober: Prober::new(config),
             auth_enabled: config.auth_enabled,
             use_ai_queue: config.use_ai_queue,
             explain: explain::Settings::new(config),
-        }
+        })
     }
 
     /// Runs `work` on the store without holding up other requests.

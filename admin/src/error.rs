@@ -59,7 +59,7 @@ struct Body<'a> {
 
 impl ApiError {
     /// What the caller is told.
-    fn public_text(&self) -> String {
+    pub(crate) fn public_text(&self) -> String {
         match self {
             Self::Unauthorized => "Unauthorized".to_owned(),
             Self::Forbidden(why)
@@ -76,6 +76,17 @@ impl ApiError {
             Self::Internal(_) => {
                 "the admin app failed; its log has the reason under this request".to_owned()
             }
+        }
+    }
+}
+
+impl ApiError {
+    /// The virtual models in the way.
+    pub(crate) fn models(&self) -> &[String] {
+        if let Self::Conflict(_, models) = self {
+            models
+        } else {
+            &[]
         }
     }
 }

@@ -1,88 +1,75 @@
-//! The dashboard, rendered on the server, and its stylesheet.
+//! The pages, rendered on the server: one file or folder a section.
 //!
-//! Pages need no script. Everything from the store is escaped by the template
-//! engine (files ending in `.html`), and keys are shown masked. Editing is done
-//! over the JSON API.
+//! Pages work without a script. Everything from the store is escaped by the template
+//! engine (files ending in `.html`), and secrets are shown masked. Each has its frame from
+//! [`shell::Shell`]; forms come in as [`form::Posted`]; failures get a page in
+//! [`error_page`].
 
-use actix_web::http::header;
-use actix_web::web::{self, Data, Html, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+mod activity;
+mod assets;
+mod chart;
+pub(crate) mod confirm;
+pub(crate) mod error_page;
+pub(crate) mod form;
+pub(crate) mod list;
+mod login;
+pub(crate) mod notice;
+mod overview;
+pub(crate) mod own_path;
+pub(crate) mod section;
+pub(crate) mod shell;
+pub(crate) mod theme;
+mod usage;
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::ServiceConfig;
 use askama::Template;
-use store::{EndpointRow, Problem, VirtualModelRow};
 
-use crate::admin::Admin;
+pub(crate) use assets::{SCRIPT, STYLESHEET};
+pub(crate) use error_page::is_page;
+
 use crate::error::ApiError;
-use crate::routing::resource;
-use crate::shown;
+use section::Section;
 
-/// Path of the one stylesheet.
-pub(crate) const STYLESHEET: &str = "/assets/admin.css";
-
-/// Path of the dashboard.
-pub(crate) const DASHBOARD: &str = "/proxy-dashboard";
+/// Under which paths there are pages; so is `/`.
+pub(crate) const PAGES: [&str; 3] = ["/proxy-dashboard", login::LOGIN, login::SET_UP];
 
 /// The pages and what they load.
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
-    for path in ["/", DASHBOARD] {
-        cfg.service(
-            resource(path, "GET, HEAD")
-                .route(web::get().to(dashboard))
-                .route(web::head().to(dashboard)),
-        );
-    }
-    cfg.service(resource(STYLESHEET, "GET").route(web::get().to(stylesheet)));
+    assets::routes(cfg);
+    theme::routes(cfg);
+    overview::routes(cfg);
+    usage::routes(cfg);
+    activity::routes(cfg);
 }
 
-/// Sends a browser to the dashboard.
+/// Sends a browser to the first page.
 pub(crate) async fn to_dashboard() -> HttpResponse {
+    see_other(Section::Overview.path())
+}
+
+/// Sends a browser to another page, which it gets with GET.
+pub(crate) fn see_other(path: &str) -> HttpResponse {
     HttpResponse::SeeOther()
-        .insert_header((header::LOCATION, DASHBOARD))
+        .insert_header((header::LOCATION, path))
         .finish()
 }
 
-#[derive(Template)]
-#[template(path = "dashboard/index.html")]
-struct Dashboard {
-    version: &'static str,
-    /// How the caller reaches this app, for the examples.
-    address: String,
-    endpoints: Vec<EndpointRow>,
-    models: Vec<VirtualModelRow>,
-    problems: Vec<Problem>,
+/// A page.
+pub(crate) fn page(template: &impl Template) -> Result<HttpResponse, ApiError> {
+    page_with(StatusCode::OK, template)
 }
 
-async fn dashboard(admin: Data<Admin>, req: HttpRequest) -> Result<Html, ApiError> {
-    let (endpoints, models, problems) = admin
-        .on_store(|store| {
-            let problems = store.snapshot()?.problems;
-            Ok((
-                shown::endpoints(store)?,
-                shown::virtual_models(store)?,
-                problems,
-            ))
-        })
-        .await?;
-    let host = req
-        .headers()
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("127.0.0.1");
-    let page = Dashboard {
-        version: env!("CARGO_PKG_VERSION"),
-        address: format!("http://{host}"),
-        endpoints,
-        models,
-        problems,
-    };
-    let html = page
+/// A page with another status, such as a form that was refused.
+pub(crate) fn page_with(
+    status: StatusCode,
+    template: &impl Template,
+) -> Result<HttpResponse, ApiError> {
+    let html = template
         .render()
-        .map_err(|err| ApiError::Internal(format!("the dashboard cannot be rendered: {err}")))?;
-    Ok(Html::new(html))
-}
-
-async fn stylesheet() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/css; charset=utf-8")
-        .insert_header((header::CACHE_CONTROL, "max-age=300"))
-        .body(include_str!("../../templates/assets/admin.css"))
+        .map_err(|err| ApiError::Internal(format!("a page cannot be rendered: {err}")))?;
+    Ok(HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .body(html))
 }

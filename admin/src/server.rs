@@ -18,8 +18,9 @@ const WORKERS: usize = 2;
 /// Seconds that requests in flight get to finish when the app is told to stop.
 const SHUTDOWN_SECONDS: u64 = 5;
 
-/// Nothing but this app's own stylesheet may be loaded, and nobody may frame it.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
+/// Nothing but this app's own stylesheet and script may be loaded, and nobody may frame it.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+     img-src 'self'; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Takes the address.
@@ -42,7 +43,7 @@ pub(crate) fn serve(listener: TcpListener, access: Access, admin: Admin) -> io::
     let access = Data::new(access);
     let admin = Data::new(admin);
     let server = HttpServer::new(move || {
-        // Layers run from the last to the first: log, headers, access.
+        // Layers run from the last to the first: log, headers, pages of failures, access.
         App::new()
             .app_data(access.clone())
             .app_data(admin.clone())
@@ -52,6 +53,7 @@ pub(crate) fn serve(listener: TcpListener, access: Access, admin: Admin) -> io::
             .configure(pages::routes)
             .default_service(web::to(routing::unknown_path))
             .wrap(from_fn(access::guard))
+            .wrap(from_fn(pages::error_page::dress))
             .wrap(Compress::default())
             .wrap(
                 DefaultHeaders::new()

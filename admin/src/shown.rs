@@ -1,15 +1,22 @@
-//! Rows of the store as they leave it: with every secret masked.
+//! What is shown: rows of the store as they leave it, with every secret masked; and numbers,
+//! moments and long texts as people read them.
 //!
 //! The store masks keys itself. Custom headers may carry more of them, and an
 //! address written by another program may have a password or a key in it; both are
 //! masked here, for the JSON API and the pages alike.
 
+mod cut;
 mod masked_headers;
 mod masked_url;
+mod numbers;
+mod when;
 
 use store::{EndpointRow, Store, StoreError, VirtualModelRow};
 
+pub(crate) use cut::{cut, visible};
 pub(crate) use masked_headers::unmask;
+pub(crate) use numbers::{bytes, duration, grouped, money};
+pub(crate) use when::When;
 
 /// All endpoints, by name.
 pub(crate) fn endpoints(store: &Store) -> Result<Vec<EndpointRow>, StoreError> {

@@ -44,7 +44,7 @@ pub(crate) fn run() -> Result<(), Problems> {
     let local = listener
         .local_addr()
         .map_err(|err| vec![format!("the address of the admin app is unknown: {err}")])?;
-    let admin = Admin::new(store, &config);
+    let admin = Admin::new(store, &config).map_err(|err| vec![err.to_string()])?;
     actix_web::rt::System::new()
         .block_on(async move {
             let server = server::serve(listener, access, admin)?;

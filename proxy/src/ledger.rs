@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use store::{Spool, Store};
+use store::{CallRecord, LateTimes, Spool, SpoolError, Store};
 
 use crate::access_log::{AccessLog, Entry};
 use drain::{Drain, Keep};
@@ -126,11 +126,26 @@ impl Ledger {
         self.counts.begun.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes one call. Never waits for the store or a disk.
-    pub(crate) fn push(&self, entry: Entry) {
+    /// Makes sure of a record; whether that has succeeded. Where it has not, the record
+    /// waits in memory from [`Self::push`] on.
+    pub(crate) fn spool_record(&self, record: &CallRecord) -> bool {
+        self.look(&self.spool.write(record))
+    }
+
+    /// Adds what has become known of a record that is in the spool.
+    pub(crate) fn amend(&self, times: &LateTimes) {
+        if !self.look(&self.spool.amend(times)) {
+            tracing::warn!(
+                request_id = %times.request_id,
+                "the times of a job are not in its usage row: the spool does not take them"
+            );
+        }
+    }
+
+    /// Looks at what came of a write into the spool; whether it is there.
+    fn look(&self, spooled: &Result<(), SpoolError>) -> bool {
         let counts = &self.counts;
-        let spooled = self.spool.write(&entry.record);
-        if let Err(error) = &spooled
+        if let Err(error) = spooled
             && !counts.spool_fails.swap(true, Ordering::Relaxed)
         {
             tracing::error!(%error, "usage records cannot be spooled; they wait in memory, where the end of this program would lose them");
@@ -138,7 +153,13 @@ impl Ledger {
             counts.spool_fails.store(false, Ordering::Relaxed);
             tracing::info!("usage records are spooled again");
         }
-        let spooled = spooled.is_ok();
+        spooled.is_ok()
+    }
+
+    /// Ends a call whose record is `spooled`, or else waits in memory. Never waits for the
+    /// store or a disk.
+    pub(crate) fn push(&self, entry: Entry, spooled: bool) {
+        let counts = &self.counts;
         match self.queue.try_send(Queued { entry, spooled }) {
             Ok(()) => drop(counts.queued.fetch_add(1, Ordering::Relaxed)),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) if spooled => {

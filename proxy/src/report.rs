@@ -62,10 +62,7 @@ impl Report {
             .spawn(move || {
                 let every = Duration::from_secs(GatewayStatus::EVERY);
                 self.tell(None);
-                while matches!(
-                    stopped.recv_timeout(every),
-                    Err(RecvTimeoutError::Timeout)
-                ) {
+                while matches!(stopped.recv_timeout(every), Err(RecvTimeoutError::Timeout)) {
                     self.tell(None);
                 }
                 self.tell(Some(now()));
@@ -96,9 +93,7 @@ impl Report {
         }
         let lost = counts.lost.load(Ordering::Relaxed);
         if lost > 0 {
-            troubles.push(format!(
-                "{lost} usage records were lost; the log says why."
-            ));
+            troubles.push(format!("{lost} usage records were lost; the log says why."));
         }
         let refused = counts.refused.load(Ordering::Relaxed);
         if refused > 0 {

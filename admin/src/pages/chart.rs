@@ -239,7 +239,10 @@ fn round_up(value: i64) -> i64 {
         unit = unit.saturating_mul(10);
     }
     let steps = [2, 4, 6, 8, 10].map(|step: i64| step.saturating_mul(unit));
-    steps.into_iter().find(|step| *step >= value).unwrap_or(value)
+    steps
+        .into_iter()
+        .find(|step| *step >= value)
+        .unwrap_or(value)
 }
 
 #[expect(
@@ -286,7 +289,11 @@ mod tests {
             "c",
             "Cost <day>".to_owned(),
             &["in", "out"],
-            vec![given("a", &[10, 5]), given("b&c", &[0, 20]), given("d", &[0, 0])],
+            vec![
+                given("a", &[10, 5]),
+                given("b&c", &[0, 20]),
+                given("d", &[0, 0]),
+            ],
             |value| format!("{value} $"),
         );
         let svg = chart.render().unwrap();
@@ -313,7 +320,12 @@ mod tests {
     fn nothing_is_drawn_of_nothing() {
         let chart = Columns::new("c", "t".to_owned(), &["in"], Vec::new(), |_| String::new());
         assert!(!chart.render().unwrap().contains("<rect"));
-        assert!(!Rows::new("r", "t".to_owned(), std::iter::empty()).render().unwrap().contains("<rect"));
+        assert!(
+            !Rows::new("r", "t".to_owned(), std::iter::empty())
+                .render()
+                .unwrap()
+                .contains("<rect")
+        );
         assert!(!Spark::new(&[]).render().unwrap().contains("NaN"));
         assert!(!Spark::new(&[0, 0]).render().unwrap().contains("NaN"));
         assert!(!Spark::new(&[7]).render().unwrap().contains("NaN"));
@@ -325,7 +337,11 @@ mod tests {
         let svg = Columns::new("c", "t".to_owned(), &["in"], columns, |_| String::new())
             .render()
             .unwrap();
-        assert_eq!(svg.matches(">day").count(), 8 + 31, "labels and titles: {svg}");
+        assert_eq!(
+            svg.matches(">day").count(),
+            8 + 31,
+            "labels and titles: {svg}"
+        );
     }
 
     #[test]
@@ -347,9 +363,17 @@ mod tests {
 
     #[test]
     fn rows_are_as_long_as_their_share() {
-        let rows = [("<b>".to_owned(), 40, "40".to_owned()), ("x".to_owned(), 10, "10".to_owned())];
-        let svg = Rows::new("r", "t".to_owned(), rows.into_iter()).render().unwrap();
-        assert!(svg.contains("width=\"720\"") && svg.contains("width=\"180\""), "{svg}");
+        let rows = [
+            ("<b>".to_owned(), 40, "40".to_owned()),
+            ("x".to_owned(), 10, "10".to_owned()),
+        ];
+        let svg = Rows::new("r", "t".to_owned(), rows.into_iter())
+            .render()
+            .unwrap();
+        assert!(
+            svg.contains("width=\"720\"") && svg.contains("width=\"180\""),
+            "{svg}"
+        );
         assert!(svg.contains("&#60;b&#62;") && !svg.contains("<b>"), "{svg}");
     }
 }

@@ -16,7 +16,7 @@ use super::shell::Shell;
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::routing::resource;
-use crate::shown::{duration, grouped, money};
+use crate::shown::duration;
 use filter::{Filter, Measure};
 use line::{Line, share};
 

@@ -58,6 +58,13 @@ async fn with_a_login_demanded_nobody_gets_in() {
     let app = App::start_with(&[("AUTH_ENABLED", "true")]);
     for (method, path) in ROUTES {
         let request = app.request(method.clone(), path).json(&json!({}));
+        if ["/", "/proxy-dashboard"].contains(&path) {
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 303, "{path}");
+            let to = response.headers()["location"].to_str().unwrap();
+            assert_eq!(to, format!("/login?return={}", path.replace('/', "%2F")));
+            continue;
+        }
         let (status, body) = answer(request).await;
         assert_eq!(status, 401, "{method} {path}");
         assert_eq!(body, json!({ "error": "Unauthorized" }), "{method} {path}");
@@ -178,7 +185,11 @@ async fn no_answer_lets_another_site_read_it() {
 #[tokio::test]
 async fn refusals_carry_the_protective_headers_too() {
     let app = App::start_with(&[("AUTH_ENABLED", "true")]);
-    let response = app.request(Method::GET, "/").send().await.unwrap();
+    let response = app
+        .request(Method::GET, "/api/endpoints")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), 401);
     assert!(response.headers().contains_key("content-security-policy"));
 }

@@ -90,6 +90,26 @@ impl App {
         self.client.request(method, format!("{}{path}", self.base))
     }
 
+    /// A form sent to `path`.
+    pub(crate) fn form(&self, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        self.request(Method::POST, path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+    }
+
+    /// The text of a page, which is there.
+    pub(crate) async fn page(&self, path: &str) -> String {
+        let request = self
+            .request(Method::GET, path)
+            .header("accept", "text/html");
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        response.text().await.unwrap()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         answer(self.request(Method::GET, path)).await
     }
@@ -152,6 +172,12 @@ impl Drop for App {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The token that a page's forms carry.
+pub(crate) fn token(page: &str) -> String {
+    let (_, rest) = page.split_once("name=\"_token\" value=\"").unwrap();
+    rest.split_once('"').unwrap().0.to_owned()
 }
 
 /// Sends a request and reads its JSON answer.

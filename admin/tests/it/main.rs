@@ -27,4 +27,5 @@ mod tool_pattern_test;
 mod tool_patterns;
 mod upstream;
 mod usage;
+mod usage_page;
 mod virtual_models;

@@ -6,6 +6,7 @@ use pingora::protocols::http::ServerSession;
 use store::route::{self, Refused};
 use wire::dialect::openai::Request;
 use wire::provider::Call;
+use wire::usage::estimate_prompt;
 
 use crate::fault::Fault;
 
@@ -14,6 +15,8 @@ use crate::fault::Fault;
 pub(super) struct Accepted {
     pub(super) body: Bytes,
     pub(super) request: Request,
+    /// Tokens of the body, estimated.
+    pub(super) prompt_tokens: u64,
     pub(super) said: Said,
 }
 
@@ -97,6 +100,7 @@ pub(super) async fn accept(
     let body = read(caller, announced, limit).await?;
     let request = Request::read(call, &body)?;
     Ok(Accepted {
+        prompt_tokens: estimate_prompt(&body),
         body,
         request,
         said,

@@ -8,7 +8,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use store::route::ai_queue::NO_ROW;
 use store::route::{ReplyForm, short};
-use store::{Attempt, CacheUse, CallKind, CallRecord, Hold, Outcome, PatternCount, client_name};
+use store::{
+    Attempt, CacheUse, CallKind, CallRecord, Hold, LateTimes, Outcome, PatternCount, client_name,
+};
 use wire::normaliser::Normaliser;
 use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
@@ -34,7 +36,8 @@ const LONGEST_ROUTE: usize = 100;
 pub(super) struct Account {
     ledger: Ledger,
     started: Instant,
-    prompt_bytes: u64,
+    /// Of the request, estimated.
+    prompt_tokens: u64,
     answer_bytes: u64,
     usage: Option<Usage>,
     reached_upstream: bool,
@@ -47,6 +50,8 @@ pub(super) struct Account {
     patterns: Vec<PatternCount>,
     /// `None` once it has been handed over.
     record: Option<CallRecord>,
+    /// Whether the record is in the spool; `None` until it is complete.
+    spooled: Option<bool>,
     /// How many candidates have been asked.
     attempts: usize,
     /// The attempt that the answer is from.
@@ -77,7 +82,7 @@ impl Account {
         Box::new(Self {
             ledger,
             started: Instant::now(),
-            prompt_bytes: 0,
+            prompt_tokens: 0,
             answer_bytes: 0,
             usage: None,
             reached_upstream: false,
@@ -91,6 +96,7 @@ impl Account {
                 error_code: Some(DROPPED.to_owned()),
                 ..CallRecord::begun(kind, id.clone(), started_at)
             }),
+            spooled: None,
             attempts: 0,
             answering: None,
             upstream_ms: None,
@@ -135,7 +141,7 @@ impl Account {
     }
 
     pub(super) fn accepted(&mut self, accepted: &Accepted) {
-        self.prompt_bytes = accepted.body.len() as u64;
+        self.prompt_tokens = accepted.prompt_tokens;
         if let (Some(record), Some(name)) = (&mut self.record, &accepted.request.model) {
             record.virtual_model = short(name).to_owned();
         }
@@ -281,9 +287,21 @@ impl Account {
 
     /// What the upstream tells of its own times.
     pub(super) fn took(&mut self, times: Times) {
-        if let Some(record) = &mut self.record {
-            record.queue_ms = times.queue;
-            record.execution_ms = times.execution;
+        let Some(record) = &mut self.record else {
+            return;
+        };
+        let known = (record.queue_ms, record.execution_ms);
+        record.queue_ms = times.queue;
+        record.execution_ms = times.execution;
+        let new = known != (record.queue_ms, record.execution_ms);
+        if self.spooled == Some(true) && new {
+            self.ledger.amend(&LateTimes {
+                request_id: record.request_id.clone(),
+                kind: record.kind,
+                started_at: record.started_at,
+                queue_ms: record.queue_ms,
+                execution_ms: record.execution_ms,
+            });
         }
     }
 
@@ -303,6 +321,10 @@ impl Account {
 
     /// The call failed.
     pub(super) fn failed(&mut self, fault: &Fault) {
+        // What happens to a call behind its record is not in it.
+        if self.spooled.is_some() {
+            return;
+        }
         self.private.clone_from(&fault.private);
         if let Some(record) = &mut self.record {
             record.status = fault.status;
@@ -311,25 +333,26 @@ impl Account {
         }
     }
 
-    /// The record for who learns the rest of it, after the call has ended for its caller;
-    /// nothing is left here to be closed.
+    /// The record for who learns the rest of it, the endpoint's own times, after the call
+    /// has ended for its caller; nothing is left here to be closed.
     pub(super) fn hand_on(&mut self) -> Box<Self> {
         Box::new(Self {
             ledger: self.ledger.clone(),
             started: self.started,
-            prompt_bytes: self.prompt_bytes,
+            prompt_tokens: self.prompt_tokens,
             answer_bytes: self.answer_bytes,
             usage: self.usage,
             reached_upstream: self.reached_upstream,
-            latency_ms: Some(millis(self.started)),
+            latency_ms: self.latency_ms,
             private: self.private.take(),
             caller: std::mem::take(&mut self.caller),
             patterns: std::mem::take(&mut self.patterns),
             record: self.record.take(),
+            spooled: self.spooled,
             attempts: self.attempts,
             answering: self.answering,
-            upstream_ms: self.waited_for(),
-            streaming: None,
+            upstream_ms: self.upstream_ms,
+            streaming: self.streaming,
             dues: std::mem::take(&mut self.dues),
             told: self.told.clone(),
             id: self.id.clone(),
@@ -341,6 +364,29 @@ impl Account {
     /// the call is not in it.
     pub(super) fn seal(&mut self) {
         self.hand_over();
+    }
+
+    /// Completes the record and makes sure of it, before the last byte of the reply leaves.
+    /// What is still unknown then are the endpoint's own times ([`Self::took`]).
+    pub(super) fn complete(&mut self) {
+        if self.spooled.is_some() {
+            return;
+        }
+        let Some(mut record) = self.record.take() else {
+            return;
+        };
+        record.latency_ms = *self.latency_ms.get_or_insert_with(|| millis(self.started));
+        record.upstream_ms = self
+            .waited_for()
+            .map(|waited| waited.min(record.latency_ms));
+        self.count_tokens(&mut record);
+        self.dues.settle(&record.attempts);
+        // An attempt without a verdict was dropped half way.
+        if let Some(attempt) = record.attempts.last_mut().filter(|last| last.status == 0) {
+            attempt.code.get_or_insert_with(|| DROPPED.to_owned());
+        }
+        self.spooled = Some(self.ledger.spool_record(&record));
+        self.record = Some(record);
     }
 
     /// Closes the record if it is not closed yet.
@@ -355,26 +401,18 @@ impl Account {
     }
 
     fn hand_over(&mut self) {
-        let Some(mut record) = self.record.take() else {
+        self.complete();
+        let Some(record) = self.record.take() else {
             return;
         };
-        record.latency_ms = self.latency_ms.unwrap_or_else(|| millis(self.started));
-        record.upstream_ms = self
-            .waited_for()
-            .map(|waited| waited.min(record.latency_ms));
-        self.count_tokens(&mut record);
-        self.dues.settle(&record.attempts);
-        // An attempt without a verdict was dropped half way.
-        if let Some(attempt) = record.attempts.last_mut().filter(|last| last.status == 0) {
-            attempt.code.get_or_insert_with(|| DROPPED.to_owned());
-        }
-        self.ledger.push(Entry {
+        let entry = Entry {
             record,
             reason: self.private.take(),
             caller: std::mem::take(&mut self.caller),
             patterns: std::mem::take(&mut self.patterns),
             ended: SystemTime::now(),
-        });
+        };
+        self.ledger.push(entry, self.spooled.unwrap_or(false));
     }
 
     /// Declared usage, or an estimate where tokens were spent that nobody counted.
@@ -399,7 +437,7 @@ impl Account {
             Some(usage) => usage,
             None if answered && self.reached_upstream => {
                 record.estimated = true;
-                let prompt_tokens = estimate_tokens(self.prompt_bytes);
+                let prompt_tokens = self.prompt_tokens;
                 let completion_tokens = estimate_tokens(self.answer_bytes);
                 Usage {
                     prompt_tokens,

@@ -46,7 +46,7 @@ pub(super) fn admit(
     let expected = Expected::of(
         &target.model,
         call,
-        accepted.body.len() as u64,
+        accepted.prompt_tokens,
         request.max_tokens(&accepted.body),
         request.choices(),
     );

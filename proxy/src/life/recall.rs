@@ -174,7 +174,7 @@ fn keepable(errand: &Errand<'_>, whole: &Whole) -> Option<Arc<Kept>> {
         && is_keepable(errand.call, request, &whole.body);
     is.then(|| {
         let estimated = || {
-            let prompt_tokens = estimate_tokens(request.len() as u64);
+            let prompt_tokens = errand.accepted.prompt_tokens;
             let completion_tokens = estimate_tokens(whole.answer_bytes);
             Usage {
                 prompt_tokens,

@@ -189,10 +189,27 @@ async fn a_jobs_times_are_kept_when_its_answer_ends_before_it() {
     let got = scene.stream(script).await;
     assert_eq!(got.streamed_text(), "one two");
     scene.sim.open_gate();
-    let row = scene.ground.row().await;
+    let row = scene.ground.row_of_job().await;
     assert_eq!(row.outcome.as_deref(), Some("success"), "{row:?}");
     assert_eq!((row.queue_ms, row.execution_ms), (Some(824), Some(3391)));
     assert_eq!(asked(&scene, "/cancel/"), 0);
+}
+
+#[tokio::test]
+async fn a_kill_before_the_jobs_end_loses_no_record_of_an_answer_that_was_whole() {
+    let mut scene = scene("vllm", "vllm", &[]).await;
+    let got = scene
+        .stream("say=one+two gate=stream gate_after=1000")
+        .await;
+    assert_eq!(got.streamed_text(), "one two");
+    scene.gateway.signal("-KILL");
+    assert_eq!(scene.gateway.ended().await, None);
+    let _next = Process::gateway(scene.ground.folder.path(), &[]).await;
+    let row = scene.ground.row().await;
+    assert_eq!(row.outcome.as_deref(), Some("success"), "{row:?}");
+    assert!(row.completion_tokens > 0, "{row:?}");
+    // Nobody was there any more to ask for it.
+    assert_eq!(row.execution_ms, None, "{row:?}");
 }
 
 #[tokio::test]

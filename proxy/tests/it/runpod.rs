@@ -51,7 +51,7 @@ async fn b27_a_job_that_waits_is_asked_for_again() {
         let got = scene.chat(script, json!({"stream": stream})).await;
         assert_eq!(heard(&got, stream), "one two", "{stream}");
         assert!(looks(&scene) >= 6, "{stream}: {}", looks(&scene));
-        let row = scene.ground.row().await;
+        let row = scene.ground.row_of_job().await;
         assert_eq!(row.outcome.as_deref(), Some("success"), "{row:?}");
         assert_eq!((row.queue_ms, row.execution_ms), (Some(824), Some(3391)));
         assert_eq!(row.attempt_count, 1, "{row:?}");

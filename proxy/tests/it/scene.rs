@@ -88,6 +88,20 @@ impl Ground {
     pub(crate) async fn row(&self) -> CallRow {
         self.rows(1).await.remove(0)
     }
+
+    /// Waits for the one usage row, and for the times of its job: they may come into a row
+    /// that is there already.
+    pub(crate) async fn row_of_job(&self) -> CallRow {
+        let since = Instant::now();
+        loop {
+            let row = self.row().await;
+            if row.execution_ms.is_some() {
+                return row;
+            }
+            assert!(since.elapsed() < PATIENCE, "{row:#?}");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
 }
 
 /// `base` with the fields of `more`.

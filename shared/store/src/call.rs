@@ -85,6 +85,20 @@ impl Outcome {
         }
     }
 
+    /// Whether something was wrong; a caller that hangs up is not.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        match self {
+            Self::Success | Self::ClientCancelled => false,
+            Self::ClientError
+            | Self::UpstreamError
+            | Self::Timeout
+            | Self::Truncated
+            | Self::Refused
+            | Self::InternalError => true,
+        }
+    }
+
     /// The outcome of that text.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
@@ -222,6 +236,25 @@ pub struct CallRecord {
     /// Tool calls that were made of text, or mended.
     #[serde(default)]
     pub tool_repairs: u64,
+}
+
+/// What an endpoint tells of a call's times after its record has been written: a job whose
+/// answer was complete before the platform knew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateTimes {
+    /// The request id of the call.
+    #[serde(rename = "times_of")]
+    pub request_id: String,
+    /// Which API was called.
+    pub kind: CallKind,
+    /// When the call began, as in its record.
+    pub started_at: i64,
+    /// Milliseconds the endpoint says the call waited for a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_ms: Option<u64>,
+    /// Milliseconds the endpoint says a worker worked on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_ms: Option<u64>,
 }
 
 impl CallRecord {

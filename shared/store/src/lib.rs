@@ -4,6 +4,7 @@
 //! What always holds: a value of a domain type can be used as it is; secrets are never
 //! printed; a failed write changes nothing. Network, HTTP and pages are not here.
 
+mod admin_role;
 mod call;
 mod circuit;
 mod client;
@@ -13,6 +14,7 @@ mod custom_headers;
 mod endpoint;
 mod error;
 mod field_errors;
+mod form_key;
 mod gateway_status;
 mod histogram;
 mod inbound_key;
@@ -43,13 +45,15 @@ mod vault;
 mod virtual_model;
 mod zone;
 
-pub use call::{Attempt, CacheUse, CallKey, CallKind, CallRecord, CallRow, Outcome};
+pub use admin_role::AdminRole;
+pub use call::{Attempt, CacheUse, CallKey, CallKind, CallRecord, CallRow, LateTimes, Outcome};
 pub use circuit::CircuitRow;
 pub use client::{ClientRow, client_name};
 pub use custom_headers::{CustomHeaders, is_secret_name};
 pub use endpoint::{Endpoint, EndpointDraft, EndpointRow};
 pub use error::StoreError;
 pub use field_errors::FieldErrors;
+pub use form_key::FormKey;
 pub use gateway_status::GatewayStatus;
 pub use histogram::Histogram;
 pub use inbound_key::{
@@ -76,7 +80,7 @@ pub use setting::{
 };
 pub use snapshot::Snapshot;
 pub use spent_money::SpentMoney;
-pub use spool::{Drained, Spool, SpoolError, SpoolReader};
+pub use spool::{Drained, Spool, SpoolError, SpoolReader, Spooled};
 pub use store::prices::DatedPrices;
 pub use store::{BUSY_TIMEOUT, Rotation, Store};
 pub use tool_alias::{ToolAlias, ToolAliasDraft, ToolAliasRow};

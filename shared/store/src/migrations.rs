@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 mod original;
 mod seeds;
+mod takeovers;
 mod tool_calls;
 mod usage;
 
@@ -144,6 +145,7 @@ fn steps() -> Migrations<'static> {
             Ok::<_, HookError>(limits::add(transaction)?)
         })
         .comment("limits"),
+        M::up(takeovers::TABLE).comment("what virtual models cost that took over"),
         M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
             Ok::<_, HookError>(activity::add(transaction)?)
         })
@@ -152,7 +154,7 @@ fn steps() -> Migrations<'static> {
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 10;
+pub(crate) const NEWEST: i64 = 11;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -71,8 +71,6 @@ pub struct CallQuery {
     pub request_id: Option<String>,
     /// Only those that were answered with this status.
     pub status: Option<u16>,
-    /// Only those that did not succeed; hang-ups of callers are none of them.
-    pub failed: bool,
 }
 
 /// Behind which calls a page begins: of each usage table when the last one began, and its

@@ -40,7 +40,8 @@ impl SpentMoney {
         self.before(self.keys.get(&id))
     }
 
-    /// By the calls that named a virtual model, by its name when they were made.
+    /// By the calls that named a virtual model, or that it took over, by its name when they
+    /// were made.
     #[must_use]
     pub fn by_model(&self, name: &str) -> Before {
         self.before(self.models.get(name))

@@ -7,13 +7,15 @@
 //! its records ([`Store::take_spool`](crate::Store::take_spool)). Files of a program that
 //! has ended are found by their lock, which nobody holds any more.
 //!
-//! A record is one line: a mark, the checksum, the record as JSON. What is torn, because the
+//! A record is one line: a mark, the checksum, the record as JSON. What becomes known of a
+//! record later is a line of its own behind it. What is torn, because the
 //! disk was full or the program was killed inside the write, is recognised and left out; the
 //! reply that it was for had not been sent then.
 
 mod line;
 mod reader;
 mod segment;
+mod spooled;
 
 use std::fs;
 use std::io;
@@ -24,10 +26,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
-use crate::call::CallRecord;
+use serde::Serialize;
+
+use crate::call::{CallRecord, LateTimes};
 use line::Line;
 pub use reader::{Drained, SpoolReader};
 use segment::Segment;
+pub use spooled::Spooled;
 
 /// The ending of a spool file's name.
 const ENDING: &str = "spool";
@@ -91,7 +96,19 @@ impl Spool {
     /// # Errors
     /// When it is not on disk; nothing of it will be taken over then.
     pub fn write(&self, record: &CallRecord) -> Result<(), SpoolError> {
-        Line::with(record, |line| {
+        self.append(record)
+    }
+
+    /// Writes what has become known of a record that was written before.
+    ///
+    /// # Errors
+    /// When it is not on disk; the record stays as it was.
+    pub fn amend(&self, times: &LateTimes) -> Result<(), SpoolError> {
+        self.append(times)
+    }
+
+    fn append(&self, entry: &impl Serialize) -> Result<(), SpoolError> {
+        Line::with(entry, |line| {
             let length = line.len() as u64;
             let held = self.held.fetch_add(length, Ordering::Relaxed);
             let written = if held.saturating_add(length) > self.limit {

@@ -245,6 +245,38 @@ fn the_money_of_the_day_and_of_the_month_is_known_at_the_start() {
 }
 
 #[test]
+fn a_virtual_model_that_took_over_has_spent_that_too() {
+    let (_folder, _, store) = ground(&json!({}));
+    let value = json!({
+        "name": "m2", "endpoint_id": 1, "actual_model": "b", "cost_per_1m_tokens_in": 1.0,
+        "cost_per_1m_tokens_out": 2.0,
+    });
+    let draft = VirtualModelDraft::for_create(&value).unwrap();
+    assert_eq!(store.create_virtual_model(&draft).unwrap(), 2);
+    let taken_over = |at, tokens| {
+        let mut call = call(at, tokens);
+        let attempt = &mut call.attempts[0];
+        attempt.virtual_model = "m2".to_owned();
+        attempt.virtual_model_id = Some(2);
+        call
+    };
+    store
+        .record_calls(&[
+            taken_over(NOON - 30 * DAY, 10_000),
+            taken_over(NOON - 2 * DAY, 100),
+            taken_over(NOON - 2, 10),
+            call(NOON - 3, 1000),
+        ])
+        .unwrap();
+    store.record_calls(&[taken_over(NOON - 1, 1)]).unwrap();
+    let spent = store.spent_money(NOON).unwrap();
+    let took = spent.by_model("m2");
+    assert_eq!((took.on_day, took.in_month), (22_000, 222_000));
+    let named = spent.by_model("m");
+    assert_eq!((named.on_day, named.in_month), (2_022_000, 2_222_000));
+}
+
+#[test]
 fn a_candidate_over_a_limit_is_skipped_and_the_last_one_refuses() {
     let (_folder, _, store) = ground(&json!({}));
     let value = json!({"name": "e2", "url": "http://h"});

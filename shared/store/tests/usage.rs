@@ -12,7 +12,9 @@ mod views;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use store::{By, CallRecord, SettingsDraft, Store, StoreError, Sum, UsageQuery};
+use store::{
+    By, CallRecord, LateTimes, SettingsDraft, Spooled, Store, StoreError, Sum, UsageQuery,
+};
 
 use made::{DAY, HOUR, NOON, all, attempt, call, made_up, spent, sql, store_with_models};
 
@@ -222,7 +224,7 @@ fn a_file_that_is_too_large_loses_its_oldest_calls_and_its_pages() {
 #[test]
 fn a_spool_is_taken_over_once_and_in_order() {
     let (_folder, store) = store_with_models();
-    let calls = made_up(10);
+    let calls: Vec<_> = made_up(10).into_iter().map(Spooled::from).collect();
     assert_eq!(store.spool_taken("a").unwrap(), 0);
     store.take_spool("a", 0, 100, &calls[..4]).unwrap();
     let again = store.take_spool("a", 0, 100, &calls[..4]).unwrap_err();
@@ -236,6 +238,46 @@ fn a_spool_is_taken_over_once_and_in_order() {
     store.forget_spools(&["b".to_owned()]).unwrap();
     assert_eq!(store.spool_taken("a").unwrap(), 0);
     assert_eq!(store.spool_taken("b").unwrap(), 10);
+}
+
+#[test]
+fn late_times_go_to_their_call_alone() {
+    let (_folder, store) = store_with_models();
+    let calls = made_up(3);
+    let late = |call: &CallRecord, queue_ms, execution_ms| {
+        Spooled::Times(LateTimes {
+            request_id: call.request_id.clone(),
+            kind: call.kind,
+            started_at: call.started_at,
+            queue_ms,
+            execution_ms,
+        })
+    };
+    let gone = CallRecord {
+        request_id: "gone".to_owned(),
+        ..calls[0].clone()
+    };
+    let entries = [
+        calls[0].clone().into(),
+        calls[1].clone().into(),
+        late(&calls[0], Some(70), None),
+        late(&gone, Some(1), Some(1)),
+    ];
+    store.take_spool("a", 0, 9, &entries).unwrap();
+    let later = [calls[2].clone().into(), late(&calls[0], None, Some(800))];
+    store.take_spool("a", 9, 12, &later).unwrap();
+    let times = |call: &CallRecord| {
+        let rows = store.recent_calls(3).unwrap();
+        let row = rows
+            .iter()
+            .find(|row| row.request_id.as_ref() == Some(&call.request_id));
+        row.map(|row| (row.queue_ms, row.execution_ms))
+    };
+    assert_eq!(times(&calls[0]), Some((Some(70), Some(800))));
+    for call in &calls[1..] {
+        assert_eq!(times(call), Some((None, None)));
+    }
+    assert_eq!(store.count_calls().unwrap(), 3);
 }
 
 #[test]

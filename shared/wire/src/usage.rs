@@ -7,10 +7,12 @@
 mod cost;
 mod counting;
 mod declared;
+mod estimate;
 
 use serde::{Deserialize, Serialize};
 
 pub use counting::CacheCounting;
+pub use estimate::{TOKENS_PER_MEDIUM, estimate_prompt, estimate_tokens};
 
 /// Tokens of one call, in the terms of OpenAI's `usage` object: cached and
 /// cache-written tokens are parts of `prompt_tokens`, reasoning tokens are a part
@@ -151,13 +153,6 @@ impl Usage {
         }
         .clamped()
     }
-}
-
-/// Tokens in `bytes` bytes of text when nobody counted them: four bytes a token,
-/// rounded up. Good to a factor of about two; always marked as an estimate.
-#[must_use]
-pub fn estimate_tokens(bytes: u64) -> u64 {
-    bytes.div_ceil(4)
 }
 
 #[cfg(test)]

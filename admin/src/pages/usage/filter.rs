@@ -246,8 +246,20 @@ impl Filter {
     }
 
     /// What is asked to be measured; empty for the usual.
-    pub(super) fn measure_id(&self) -> &'static str {
+    fn measure_id(&self) -> &'static str {
         self.measure.map_or("", Measure::id)
+    }
+
+    pub(super) fn is_measure(&self, id: &str) -> bool {
+        self.measure_id() == id
+    }
+
+    pub(super) fn is_endpoint(&self, id: &i64) -> bool {
+        self.endpoint == Some(*id)
+    }
+
+    pub(super) fn is_key(&self, id: &i64) -> bool {
+        self.key == Some(*id)
     }
 
     pub(super) fn measures(&self) -> [(&'static str, &'static str); 3] {
@@ -294,7 +306,13 @@ impl Filter {
         let number = |id: Option<i64>| id.map_or(String::new(), |id| id.to_string());
         let mut query = form_urlencoded::Serializer::new(String::new());
         let is_custom = changed == "range" && to == Range::Custom.id() || self.is_custom();
-        let days = |day: &str| if is_custom { day.to_owned() } else { String::new() };
+        let days = |day: &str| {
+            if is_custom {
+                day.to_owned()
+            } else {
+                String::new()
+            }
+        };
         let all = if self.all { "all" } else { "" };
         for (name, value) in [
             ("range", self.range.id().to_owned()),
@@ -393,9 +411,24 @@ mod tests {
     fn ranges_are_of_whole_hours_or_days() {
         for (query, from, to, by_hour) in [
             ("", "2026-11-27T13:00:00", "2026-11-28T12:59:59", true),
-            ("range=24h", "2026-11-27T13:00:00", "2026-11-28T12:59:59", true),
-            ("range=7d", "2026-11-22T00:00:00", "2026-11-28T23:59:59", false),
-            ("range=30d", "2026-10-30T00:00:00", "2026-11-28T23:59:59", false),
+            (
+                "range=24h",
+                "2026-11-27T13:00:00",
+                "2026-11-28T12:59:59",
+                true,
+            ),
+            (
+                "range=7d",
+                "2026-11-22T00:00:00",
+                "2026-11-28T23:59:59",
+                false,
+            ),
+            (
+                "range=30d",
+                "2026-10-30T00:00:00",
+                "2026-11-28T23:59:59",
+                false,
+            ),
             (
                 "range=custom&from=2026-11-01&to=2026-11-05",
                 "2026-11-01T00:00:00",
@@ -409,7 +442,11 @@ mod tests {
                 true,
             ),
         ] {
-            assert_eq!(bounds(query), (from.to_owned(), to.to_owned(), by_hour), "{query}");
+            assert_eq!(
+                bounds(query),
+                (from.to_owned(), to.to_owned(), by_hour),
+                "{query}"
+            );
         }
     }
 

@@ -12,7 +12,6 @@ use crate::pages::notice::Notice;
 use crate::pages::section::Section;
 use crate::pages::shell::Shell;
 use crate::routing::resource;
-use crate::shown::{grouped, money};
 
 const PATH: &str = "/proxy-dashboard/usage/reprice";
 

@@ -111,10 +111,12 @@ async fn pass_on(
     match end {
         End::Complete => {
             account.succeeded(status);
-            // A job that goes on tells its times only later.
             if streaming.source.is_over() {
                 account.normalised(streaming.lane.normaliser());
                 account.seal();
+            } else {
+                // A job that goes on tells its times only later.
+                account.complete();
             }
             write(streaming, caller).await?;
             let last = caller.write_response_body(bytes::Bytes::new(), true);
@@ -177,8 +179,8 @@ async fn give_back(gateway: &Gateway, mut sent: Sent) {
     }
 }
 
-/// Follows a job to the end that its answer was before; then its times are known, and
-/// the row is written. The caller does not wait for it.
+/// Follows a job to the end that its answer was before; then its times are known and go
+/// into the row. The caller does not wait for it.
 fn settle(mut job: Box<Job>, mut account: Box<Account>) {
     tokio::spawn(async move {
         job.settle().await;

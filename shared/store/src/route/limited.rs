@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use wire::provider::Call;
-use wire::usage::{Usage, estimate_tokens};
+use wire::usage::Usage;
 
 use super::plan::listed;
 use crate::limits::Limit;
@@ -103,19 +103,19 @@ fn in_words(seconds: u64) -> String {
 /// The tokens that a call is expected to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
-    /// Of the prompt: a quarter of the request's bytes.
+    /// Of the prompt, estimated.
     pub prompt: u64,
     /// Of the answer, all choices together.
     pub answer: u64,
 }
 
 impl Expected {
-    /// Of a `call` to `model` with `bytes` of request, for so many `choices` of at most
-    /// `max_tokens`, as far as its caller says how many.
+    /// Of a `call` to `model` with so many tokens of `prompt`, for so many `choices` of at
+    /// most `max_tokens`, as far as its caller says how many.
     pub fn of(
         model: &VirtualModel,
         call: Call,
-        bytes: u64,
+        prompt: u64,
         max_tokens: Option<u64>,
         choices: u64,
     ) -> Self {
@@ -126,7 +126,7 @@ impl Expected {
             Call::Chat | Call::Completions => one.saturating_mul(choices.max(1)),
         };
         Self {
-            prompt: estimate_tokens(bytes),
+            prompt,
             answer: answer.min(LONGEST_ANSWER),
         }
     }
@@ -205,7 +205,7 @@ mod tests {
     fn a_call_is_expected_to_use_what_it_may() {
         let model = passed_on("m");
         let of = |model: &VirtualModel, call, max, choices| {
-            let expected = Expected::of(model, call, 4001, max, choices);
+            let expected = Expected::of(model, call, 1001, max, choices);
             (expected.prompt, expected.answer)
         };
         assert_eq!(of(&model, Call::Chat, None, 1), (1001, 1000));

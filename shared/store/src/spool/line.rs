@@ -1,9 +1,11 @@
-//! One record as a line, and back.
+//! One entry as a line, and back.
 
 use std::cell::RefCell;
 use std::io::Write as _;
 
-use crate::call::CallRecord;
+use serde::Serialize;
+
+use super::Spooled;
 
 /// Begins every line: JSON never has it unescaped, so that a torn line before hides nothing.
 const MARK: u8 = 0x1e;
@@ -20,15 +22,15 @@ thread_local! {
 pub(super) struct Line;
 
 impl Line {
-    /// Makes the line of `record` and gives it to `take`.
-    pub(super) fn with<T>(record: &CallRecord, take: impl FnOnce(&[u8]) -> T) -> T {
+    /// Makes the line of `entry`, a call's record or its late times, and gives it to `take`.
+    pub(super) fn with<T>(entry: &impl Serialize, take: impl FnOnce(&[u8]) -> T) -> T {
         ROOM.with_borrow_mut(|room| {
             room.clear();
             room.push(MARK);
             room.extend_from_slice(&[b'0'; DIGITS]);
-            // A record is made of texts and numbers: neither this nor a write into memory
+            // An entry is made of texts and numbers: neither this nor a write into memory
             // can fail.
-            let _ = serde_json::to_writer(&mut *room, record);
+            let _ = serde_json::to_writer(&mut *room, entry);
             let sum = crc32fast::hash(&room[1 + DIGITS..]);
             let _ = write!(&mut room[1..=DIGITS], "{sum:08x}");
             room.push(b'\n');
@@ -36,9 +38,9 @@ impl Line {
         })
     }
 
-    /// The record of a line without its end; `None` for what is torn, and the JSON text of
-    /// what is whole and makes no record.
-    pub(super) fn read(line: &[u8]) -> Result<CallRecord, Option<String>> {
+    /// The entry of a line without its end; `None` for what is torn, and the JSON text of
+    /// what is whole and makes no entry.
+    pub(super) fn read(line: &[u8]) -> Result<Spooled, Option<String>> {
         let start = memchr::memrchr(MARK, line).ok_or(None)?;
         let line = &line[start + 1..];
         let (sum, json) = line.split_at_checked(DIGITS).ok_or(None)?;
@@ -49,15 +51,15 @@ impl Line {
         if crc32fast::hash(json) != sum {
             return Err(None);
         }
-        serde_json::from_slice(json)
+        Spooled::read(json)
             .map_err(|error| Some(format!("{error}: {}", String::from_utf8_lossy(json))))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Line;
-    use crate::call::{CallKind, CallRecord};
+    use super::{Line, Spooled};
+    use crate::call::{CallKind, CallRecord, LateTimes};
 
     #[test]
     fn lines_read_back_and_torn_ones_do_not() {
@@ -66,6 +68,7 @@ mod tests {
             ..CallRecord::begun(CallKind::Chat, "r".to_owned(), 7)
         };
         let line = Line::with(&record, <[u8]>::to_vec);
+        let record = Spooled::Call(Box::new(record));
         assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
         let whole = &line[..line.len() - 1];
         assert_eq!(Line::read(whole), Ok(record.clone()));
@@ -77,5 +80,15 @@ mod tests {
         let mut flipped = whole.to_vec();
         flipped[20] ^= 1;
         assert_eq!(Line::read(&flipped), Err(None));
+        let times = LateTimes {
+            request_id: "r".to_owned(),
+            kind: CallKind::Chat,
+            started_at: 7,
+            queue_ms: None,
+            execution_ms: Some(3),
+        };
+        let line = Line::with(&times, <[u8]>::to_vec);
+        let read = Line::read(&line[..line.len() - 1]);
+        assert_eq!(read, Ok(Spooled::Times(times)));
     }
 }

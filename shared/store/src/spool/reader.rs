@@ -8,8 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::line::Line;
 use super::segment::Segment;
-use super::{ENDING, Spool};
-use crate::call::CallRecord;
+use super::{ENDING, Spool, Spooled};
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -118,6 +117,10 @@ impl SpoolReader {
             if over && is_free && self.is_empty(at) && file.segment.remove().is_ok() {
                 self.files.remove(at);
                 continue;
+            }
+            // Late times may stand in the file behind that of their record.
+            if !over {
+                break;
             }
             at += 1;
         }
@@ -247,15 +250,14 @@ impl SpoolReader {
         // Before the store goes past them.
         Batch::put_aside(&self.spool, &batch.unknown, done).map_err(failed)?;
         done.torn += batch.torn;
-        match store.take_spool(name, taken, to, &batch.records()) {
-            Ok(()) => done.records += batch.found.len() as u64,
+        match store.take_spool(name, taken, to, &batch.entries()) {
+            Ok(()) => done.records += batch.calls(),
             Err(StoreError::Sqlite { .. }) => {
-                for (from, end, record) in batch.one_by_one(taken) {
-                    match store.take_spool(name, from, end, std::slice::from_ref(record)) {
-                        Ok(()) => done.records += 1,
+                for (from, end, entry) in batch.one_by_one(taken) {
+                    match store.take_spool(name, from, end, std::slice::from_ref(entry)) {
+                        Ok(()) => done.records += u64::from(entry.is_call()),
                         Err(StoreError::Sqlite { .. }) => {
-                            let text = serde_json::to_string(record).unwrap_or_default();
-                            Batch::put_aside(&self.spool, &[text], done).map_err(failed)?;
+                            Batch::put_aside(&self.spool, &[entry.text()], done).map_err(failed)?;
                             store.take_spool(name, from, end, &[])?;
                         }
                         Err(other) => return Err(other),
@@ -272,11 +274,11 @@ impl SpoolReader {
     }
 }
 
-/// The records of some lines.
+/// The entries of some lines.
 struct Batch {
     /// Each with the place behind its line.
-    found: Vec<(usize, CallRecord)>,
-    /// What is whole and makes no record.
+    found: Vec<(usize, Spooled)>,
+    /// What is whole and makes no entry.
     unknown: Vec<String>,
     torn: u64,
 }
@@ -296,7 +298,7 @@ impl Batch {
                 continue;
             }
             match Line::read(line) {
-                Ok(record) => batch.found.push((at, record)),
+                Ok(entry) => batch.found.push((at, entry)),
                 Err(Some(unknown)) => batch.unknown.push(unknown),
                 Err(None) => batch.torn += 1,
             }
@@ -304,26 +306,30 @@ impl Batch {
         batch
     }
 
-    fn records(&self) -> Vec<CallRecord> {
-        self.found
-            .iter()
-            .map(|(_, record)| record.clone())
-            .collect()
+    fn entries(&self) -> Vec<Spooled> {
+        self.found.iter().map(|(_, entry)| entry.clone()).collect()
     }
 
-    /// The place behind the last record.
+    fn calls(&self) -> u64 {
+        self.found
+            .iter()
+            .filter(|(_, entry)| entry.is_call())
+            .count() as u64
+    }
+
+    /// The place behind the last entry.
     fn last(&self) -> usize {
         self.found.last().map_or(0, |(end, _)| *end)
     }
 
-    /// Each record with the places where its line begins and ends in the file, so that one
+    /// Each entry with the places where its line begins and ends in the file, so that one
     /// the store refuses for what is in it does not hold up the others.
-    fn one_by_one(&self, taken: u64) -> impl Iterator<Item = (u64, u64, &CallRecord)> {
+    fn one_by_one(&self, taken: u64) -> impl Iterator<Item = (u64, u64, &Spooled)> {
         let mut from = taken;
-        self.found.iter().map(move |(end, record)| {
+        self.found.iter().map(move |(end, entry)| {
             let (begin, end) = (from, taken + *end as u64);
             from = end;
-            (begin, end, record)
+            (begin, end, entry)
         })
     }
 

@@ -3,14 +3,15 @@
 use rusqlite::{Connection, params_from_iter, types::Value};
 use wire::usage::Usage;
 
-use super::clients;
+use super::clients::Clients;
 use super::prices::Book;
 use super::raw::{Table, counted};
 use super::rollups::{self, Batch, Group};
 use super::{Failure, Store};
-use crate::call::{Attempt, CacheUse, CallRecord, Priced};
+use crate::call::{Attempt, CacheUse, CallRecord, LateTimes, Priced};
 use crate::error::StoreError;
 use crate::money::{Cost, dollars};
+use crate::spool::Spooled;
 use crate::totals::{Facts, total};
 use crate::zone::Zone;
 
@@ -28,8 +29,8 @@ impl Store {
         self.write(|connection| Ok(record(connection, calls)?))
     }
 
-    /// Writes the calls that a spool file holds between two of its bytes, and with them
-    /// that it has been taken over so far: each call exactly once, whatever happens between
+    /// Writes what a spool file holds between two of its bytes, and with it that the file
+    /// has been taken over so far: each call exactly once, whatever happens between
     /// two of these transactions.
     ///
     /// # Errors
@@ -39,7 +40,7 @@ impl Store {
         spool: &str,
         from: u64,
         to: u64,
-        calls: &[CallRecord],
+        entries: &[Spooled],
     ) -> Result<(), StoreError> {
         self.write(|connection| {
             let taken = taken(connection, spool)?;
@@ -50,7 +51,16 @@ impl Store {
                     found: taken,
                 }));
             }
+            let calls = entries.iter().filter_map(|entry| match entry {
+                Spooled::Call(call) => Some(call.as_ref()),
+                Spooled::Times(_) => None,
+            });
             record(connection, calls)?;
+            for entry in entries {
+                if let Spooled::Times(times) = entry {
+                    amend(connection, times)?;
+                }
+            }
             connection
                 .prepare_cached(
                     "INSERT INTO ledger_spools (name, taken_to) VALUES (?, ?) \
@@ -120,16 +130,40 @@ fn taken(connection: &Connection, spool: &str) -> rusqlite::Result<u64> {
         .unwrap_or(0))
 }
 
-fn record(connection: &Connection, calls: &[CallRecord]) -> rusqlite::Result<()> {
+/// Late times belong to a call that stands before them, in an earlier line or transaction.
+/// One that has been trimmed in between has no row any more.
+fn amend(connection: &Connection, times: &LateTimes) -> rusqlite::Result<()> {
+    let table = Table::of(times.kind).name();
+    connection
+        .prepare_cached(&format!(
+            "UPDATE {table} SET queue_ms = coalesce(?, queue_ms), \
+             execution_ms = coalesce(?, execution_ms) \
+             WHERE created_at = ? AND request_id = ?"
+        ))?
+        .execute((
+            times.queue_ms.map(signed),
+            times.execution_ms.map(signed),
+            times.started_at,
+            &times.request_id,
+        ))?;
+    Ok(())
+}
+
+fn record<'c>(
+    connection: &Connection,
+    calls: impl IntoIterator<Item = &'c CallRecord>,
+) -> rusqlite::Result<()> {
     let zone = rollups::zone(connection)?;
     rollups::follow_zone(connection, &zone)?;
     let (mut book, mut batch) = (Book::default(), Batch::default());
+    let mut clients = Clients::default();
     for call in calls {
+        clients.note(call);
         let charged = Charged::of(connection, &mut book, call)?;
         charged.insert(connection)?;
         charged.count(&zone, &mut batch);
     }
-    clients::note(connection, calls)?;
+    clients.write(connection)?;
     batch.write(connection, &zone)
 }
 
@@ -212,6 +246,14 @@ impl<'c> Charged<'c> {
         for (group, spent, whole) in counted(&self.group(), &self.attempts, &self.spent) {
             let totals = batch.of(zone, self.call.started_at, group);
             totals.count(&facts, &spent, whole);
+        }
+        for attempt in &self.attempts {
+            if let Some(cost) = attempt.cost
+                && attempt.virtual_model != self.call.virtual_model
+            {
+                let (name, nanos) = (&attempt.virtual_model, cost.known());
+                batch.took_over(zone, self.call.started_at, name, nanos);
+            }
         }
     }
 

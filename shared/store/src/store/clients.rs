@@ -29,41 +29,27 @@ pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
 /// Most pairs that are kept: names are the callers' own.
 const MOST: i64 = 10_000;
 
-/// Notes who made the calls.
-pub(super) fn note(connection: &Connection, calls: &[CallRecord]) -> rusqlite::Result<()> {
-    let mut seen: HashMap<(&str, &str), Seen<'_>> = HashMap::new();
-    for call in calls {
-        let Some(client) = call.client.as_deref() else {
-            continue;
-        };
+/// Who has been seen, until it is written.
+#[derive(Default)]
+pub(super) struct Clients<'c> {
+    seen: HashMap<(&'c str, &'c str), Seen<'c>>,
+}
+
+impl<'c> Clients<'c> {
+    /// Notes who made a call.
+    pub(super) fn note(&mut self, call: &'c CallRecord) {
         // What was not resolved is any text.
-        if call.virtual_model_id.is_none() {
-            continue;
+        if let (Some(client), Some(_)) = (call.client.as_deref(), call.virtual_model_id) {
+            let pair = (client, call.virtual_model.as_str());
+            self.seen.entry(pair).or_default().take(call);
         }
-        let seen = seen
-            .entry((client, call.virtual_model.as_str()))
-            .or_default();
-        seen.take(call);
     }
-    for ((client, model), seen) in seen {
-        let Some(last) = seen.last else { continue };
-        connection
-            .prepare_cached(
-                "INSERT INTO client_calls (client, virtual_model, calls, last_at, \
-                 last_success_at, last_status, last_error_code) \
-                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 \
-                 WHERE (SELECT COUNT(*) FROM client_calls) < ?8 OR EXISTS \
-                 (SELECT 1 FROM client_calls WHERE client = ?1 AND virtual_model = ?2) \
-                 ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, \
-                 last_success_at = COALESCE(MAX(last_success_at, excluded.last_success_at), \
-                 last_success_at, excluded.last_success_at), \
-                 last_status = CASE WHEN excluded.last_at >= last_at \
-                 THEN excluded.last_status ELSE last_status END, \
-                 last_error_code = CASE WHEN excluded.last_at >= last_at \
-                 THEN excluded.last_error_code ELSE last_error_code END, \
-                 last_at = MAX(last_at, excluded.last_at)",
-            )?
-            .execute(params![
+
+    /// Writes all of them.
+    pub(super) fn write(self, connection: &Connection) -> rusqlite::Result<()> {
+        for ((client, model), seen) in self.seen {
+            let Some(last) = seen.last else { continue };
+            connection.prepare_cached(NOTE)?.execute(params![
                 client,
                 model,
                 seen.calls,
@@ -73,9 +59,28 @@ pub(super) fn note(connection: &Connection, calls: &[CallRecord]) -> rusqlite::R
                 last.error_code,
                 MOST,
             ])?;
+        }
+        Ok(())
     }
-    Ok(())
 }
+
+/// A pair that is known is counted on; a new one is taken in while there is room.
+const NOTE: &str = "
+    INSERT INTO client_calls (client, virtual_model, calls, last_at, last_success_at,
+        last_status, last_error_code)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+    WHERE (SELECT COUNT(*) FROM client_calls) < ?8
+        OR EXISTS (SELECT 1 FROM client_calls WHERE client = ?1 AND virtual_model = ?2)
+    ON CONFLICT DO UPDATE SET
+        calls = calls + excluded.calls,
+        last_success_at = COALESCE(MAX(last_success_at, excluded.last_success_at),
+            last_success_at, excluded.last_success_at),
+        last_status = CASE WHEN excluded.last_at >= last_at
+            THEN excluded.last_status ELSE last_status END,
+        last_error_code = CASE WHEN excluded.last_at >= last_at
+            THEN excluded.last_error_code ELSE last_error_code END,
+        last_at = MAX(last_at, excluded.last_at)
+";
 
 #[derive(Default)]
 struct Seen<'c> {
@@ -87,10 +92,8 @@ struct Seen<'c> {
 impl<'c> Seen<'c> {
     fn take(&mut self, call: &'c CallRecord) {
         self.calls += 1;
-        if self
-            .last
-            .is_none_or(|last| last.started_at <= call.started_at)
-        {
+        let later = |last: &CallRecord| last.started_at <= call.started_at;
+        if self.last.is_none_or(later) {
             self.last = Some(call);
         }
         if call.outcome == Outcome::Success {

@@ -7,14 +7,25 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::{Failure, inbound_keys};
+use super::{Failure, Store, inbound_keys};
 use crate::error::StoreError;
+use crate::form_key::FormKey;
 use crate::inbound_key::{Pepper, StoredHash};
 use crate::secret::Secret;
 use crate::vault::{Keys, Locked, Place, Vault, hex, random};
 
 pub(super) const TABLE: &str = "inbound_key_peppers";
 pub(super) const COLUMN: &str = "sealed";
+
+impl Store {
+    /// What the forms of the admin app are signed with.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn form_key(&self) -> Result<FormKey, StoreError> {
+        self.write(|connection| Ok(FormKey::new(in_use(connection, self.vault())?)))
+    }
+}
 
 /// What the pepper `id` is.
 pub(super) fn place(id: i64) -> Place<'static> {

@@ -65,12 +65,21 @@ pub(super) type Sums = HashMap<(Span, i64, Of), Totals>;
 #[derive(Default)]
 pub(super) struct Batch {
     by_hour: HashMap<(i64, Group), Totals>,
+    /// Nano-dollars of virtual models that took over for the one that was named.
+    taken_over: HashMap<(i64, String), i64>,
 }
 
 impl Batch {
     /// Where a call that began at `at` is counted.
     pub(super) fn of(&mut self, zone: &Zone, at: i64, group: Group) -> &mut Totals {
         self.by_hour.entry((zone.hour(at), group)).or_default()
+    }
+
+    /// What `virtual_model` has cost in a call at `at` that named another one.
+    pub(super) fn took_over(&mut self, zone: &Zone, at: i64, virtual_model: &str, nanos: i64) {
+        let key = (zone.hour(at), virtual_model.to_owned());
+        let sum = self.taken_over.entry(key).or_default();
+        *sum = sum.saturating_add(nanos);
     }
 
     /// Adds a stored call.
@@ -104,6 +113,15 @@ impl Batch {
         }
         for ((day, group), totals) in days {
             add(connection, DAYS, day, &group, &totals)?;
+        }
+        for ((hour, virtual_model), nanos) in self.taken_over {
+            connection
+                .prepare_cached(
+                    "INSERT INTO takeover_hours (start, virtual_model, cost_nanos) \
+                     VALUES (?, ?, ?) ON CONFLICT DO UPDATE \
+                     SET cost_nanos = cost_nanos + excluded.cost_nanos",
+                )?
+                .execute((hour, virtual_model, nanos))?;
         }
         Ok(())
     }

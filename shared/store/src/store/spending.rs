@@ -35,6 +35,26 @@ impl Store {
                 add(spent.endpoints.entry(id).or_default());
             }
         }
+        for (name, amounts) in self.taken_over(day.from, month.from)? {
+            let sum = spent.models.entry(name).or_default();
+            sum.0 = sum.0.saturating_add(amounts.0);
+            sum.1 = sum.1.saturating_add(amounts.1);
+        }
         Ok(spent)
+    }
+
+    /// What virtual models have cost since `day` and since `month` in calls that named
+    /// others.
+    fn taken_over(&self, day: i64, month: i64) -> Result<Vec<(String, Amounts)>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT virtual_model, sum(iif(start >= ?1, cost_nanos, 0)), \
+                 sum(cost_nanos) FROM takeover_hours WHERE start >= ?2 GROUP BY virtual_model",
+            )?;
+            let rows = statement.query_map([day, month], |row| {
+                Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
     }
 }

@@ -177,11 +177,11 @@ fn calls_are_found_by_status_failure_and_id() {
         assert_eq!(rows.len(), expected, "{status}");
         assert!(rows.iter().all(|row| row.status == Some(i64::from(status))));
     }
-    let failed = page(CallQuery {
-        failed: true,
-        ..CallQuery::default()
-    });
-    assert_eq!(failed.len(), 20);
+    let failed = store.recent_failures(15).unwrap();
+    assert_eq!(failed.len(), 15);
+    assert!(failed.iter().all(|row| row.status != Some(200)));
+    assert!(failed.is_sorted_by(|a, b| a.created_at >= b.created_at));
+    assert_eq!(failed[0].created_at, NOON + 29);
     let found = page(CallQuery {
         request_id: Some("asked-for-0007".to_owned()),
         ..CallQuery::default()
