@@ -69,6 +69,8 @@ printf '%s' '{"model":"v","prompt":["Once","Twice"],"max_tokens":5,"echo":true,"
 printf '%s' '{"model":"v","prompt":"Once","suffix":"end","temperature":0.5,"stream":true}' \
     >"$seeds/openai-completion/2"
 parts ollama-caller 'chat|generate' "$cases"/ollama-caller/requests/*.txt
+parts responses-request responses "$cases"/responses/requests/*.txt
+parts responses-stream stream "$cases"/responses/streams/*.txt
 parts anthropic-stream 'stream|unfinished' "$cases"/anthropic/*.txt
 parts anthropic-reply reply "$cases"/anthropic/*.txt
 parts ollama-stream 'stream|whole' "$cases"/ollama/answers/*.txt
@@ -112,6 +114,8 @@ seeds_of() {
     ollama_events) say ollama-stream ;;
     ollama_reply) say ollama-reply ;;
     ollama_caller) say ollama-caller ;;
+    responses_request) say responses-request ;;
+    responses_watcher) say responses-stream ;;
     runpod_job) say runpod-job ;;
     runpod_output) say runpod-output openai-stream openai-reply ;;
     upstream_error) say openai-reply runpod-job anthropic-reply ;;

@@ -16,6 +16,7 @@ pub mod made;
 pub mod messages;
 pub mod native;
 pub mod requests;
+pub mod responses;
 pub mod stream;
 pub mod told;
 pub mod vendors;

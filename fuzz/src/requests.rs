@@ -304,7 +304,8 @@ fn check_one(what: &str, written: Result<Written, Refusal>, data: &[u8]) -> Opti
     serde_json::from_slice(&written.body).ok()
 }
 
-fn check_written(chat: &Chat, data: &[u8]) {
+/// A chat is written in every dialect, or refused with the name of a field.
+pub(crate) fn check_written(chat: &Chat, data: &[u8]) {
     let mut draw = Draw::of(data);
     check_openai(chat, data, &mut draw);
     check_anthropic(chat, data, &mut draw);

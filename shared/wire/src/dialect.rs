@@ -7,4 +7,5 @@
 pub mod anthropic;
 pub mod ollama;
 pub mod openai;
+pub mod responses;
 pub mod runpod;

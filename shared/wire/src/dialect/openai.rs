@@ -31,8 +31,8 @@ mod vectors;
 pub use crate::hub::StreamFault;
 pub use chat_request::{ChatTarget, write_chat};
 pub(crate) use chat_writer::json::{put_number, put_string};
-pub(crate) use chat_writer::reply_call_id;
 pub use chat_writer::{ChatWriter, WriterOptions, write_chat_reply};
+pub(crate) use chat_writer::{custom_input, reply_call_id};
 pub use collect::collect;
 pub use completion_writer::{
     CompletionPart, CompletionWriter, total_usage, write_completion_replies, write_completion_reply,
@@ -42,7 +42,10 @@ pub use conversation::{ConversationMark, beginning, conversation, user};
 pub use error::{ErrorBody, UpstreamError};
 pub use event_reader::{EventReader, read_reply_events};
 pub use hub_request::read_chat;
-pub(crate) use hub_request::{Fields, LeftOut, Place, text};
+pub(crate) use hub_request::{
+    CUSTOM_SCHEMA, EFFORTS, Fields, LeftOut, Place, custom_arguments, effort_of, file, located,
+    text,
+};
 pub use keepable::is_keepable;
 pub use normalised::normalised_reply;
 pub(crate) use normalised::put_comment;

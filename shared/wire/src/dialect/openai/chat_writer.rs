@@ -18,6 +18,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::finish;
 use crate::hub::{Event, Finish, Origin, ToolNames};
 use crate::usage::Usage;
+pub(crate) use custom::input as custom_input;
 use json::{put_head, put_number, put_string, put_usage};
 pub(crate) use reply::reply_call_id;
 pub use reply::write_chat_reply;

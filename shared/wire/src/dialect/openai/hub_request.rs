@@ -17,7 +17,10 @@ mod tools;
 
 pub(super) use defaults::number;
 pub(crate) use fields::{Fields, LeftOut, Place, text};
+pub(crate) use parts::{file, located};
+pub(crate) use settings::{EFFORTS, effort_of};
 pub(super) use settings::{number_of_answers, sampling, stop};
+pub(crate) use tools::{CUSTOM_SCHEMA, custom_arguments};
 
 use super::request::BadRequest;
 use crate::hub::Chat;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 /// What a custom tool is called with: the text that the function's arguments hold.
 /// Arguments of another form are the text themselves.
-pub(super) fn input(arguments: &str) -> String {
+pub(crate) fn input(arguments: &str) -> String {
     #[derive(Deserialize)]
     struct Arguments {
         input: String,

@@ -118,7 +118,8 @@ fn image(raw: &RawValue, part: &Place<'_>, left_out: &mut LeftOut) -> Result<Sou
     Ok(source)
 }
 
-fn located(url: String, place: &Place<'_>) -> Result<Source, BadRequest> {
+/// What an address in the body means: a picture in it, or one on the web.
+pub(crate) fn located(url: String, place: &Place<'_>) -> Result<Source, BadRequest> {
     if scheme(&url, "data:").is_some() {
         let (media_type, data) = data_url(&url, place)?;
         return Ok(Source::Data { media_type, data });
@@ -137,6 +138,21 @@ fn document(
 ) -> Result<Part, BadRequest> {
     let place = Place::Member(part, "file");
     let mut fields = Fields::read(raw, &place)?;
+    let (source, title) = file(&mut fields, &place)?;
+    fields.leave(left_out);
+    Ok(Part::Document {
+        source,
+        title,
+        cache,
+    })
+}
+
+/// A document and its name, from the members `file_data` and `filename` of what is at
+/// `place`.
+pub(crate) fn file(
+    fields: &mut Fields<'_, '_>,
+    place: &Place<'_>,
+) -> Result<(Source, Option<String>), BadRequest> {
     if fields.take("file_id")?.is_some() {
         return Err(fields.wrong(
             "file_id",
@@ -145,7 +161,7 @@ fn document(
     }
     let title = fields.text("filename")?;
     let url = fields.needed_text("file_data")?;
-    let at = Place::Member(&place, "file_data");
+    let at = Place::Member(place, "file_data");
     let (media_type, data) = data_url(&url, &at)?;
     let source = if media_type.starts_with("text/") {
         let bytes = decode(&data).unwrap_or_default();
@@ -157,12 +173,7 @@ fn document(
     } else {
         return Err(at.refuse("must be a PDF or plain text"));
     };
-    fields.leave(left_out);
-    Ok(Part::Document {
-        source,
-        title,
-        cache,
-    })
+    Ok((source, title))
 }
 
 /// The media type and the base64 of a data URL (RFC 2397).

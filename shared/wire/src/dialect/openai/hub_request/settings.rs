@@ -163,9 +163,11 @@ fn effort(
     Ok(said)
 }
 
-const EFFORTS: &str = "must be one of none, minimal, low, medium, high, xhigh, max";
+/// What is wrong with another word for an effort.
+pub(crate) const EFFORTS: &str = "must be one of none, minimal, low, medium, high, xhigh, max";
 
-fn effort_of(word: &str) -> Option<Effort> {
+/// The effort that a word means.
+pub(crate) fn effort_of(word: &str) -> Option<Effort> {
     Some(match word {
         "none" => Effort::None,
         "minimal" => Effort::Minimal,

@@ -11,14 +11,14 @@ use crate::hub::{Chat, Tool, ToolChoice};
 
 /// The schema of a tool that takes free text: one member, as [`custom_arguments`]
 /// fills it.
-const CUSTOM_SCHEMA: &str =
+pub(crate) const CUSTOM_SCHEMA: &str =
     r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
 
 /// More tools than any model takes.
 const MOST_TOOLS: usize = 4096;
 
 /// The arguments of a call of a tool that takes free text.
-pub(super) fn custom_arguments(input: &str) -> String {
+pub(crate) fn custom_arguments(input: &str) -> String {
     serde_json::json!({ "input": input }).to_string()
 }
 

@@ -1,0 +1,257 @@
+//! A request on its way to a server of the same format: named edits, all else as it came.
+//!
+//! What is edited: the model's name; settings and the system prompt of the virtual model,
+//! where the caller has none; reasoning whose proof another vendor has made, which no
+//! server of this format takes.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::sealed;
+use crate::dialect::openai::{BadRequest, Defaults};
+use crate::edit::{Edits, Segments, json_string, span_of};
+use crate::hub::Note;
+
+/// What was read of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The model as the caller names it.
+    pub model: String,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    model_at: Range<usize>,
+    /// The caller's instructions, and where they are.
+    instructions: Option<(String, Range<usize>)>,
+    /// The input without foreign reasoning, and where it is; only where there is some.
+    input: Option<(Range<usize>, Bytes)>,
+    foreign: Vec<usize>,
+    has_max_tokens: bool,
+    has_temperature: bool,
+    has_top_p: bool,
+}
+
+/// What the server is to get.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'t> {
+    /// The upstream's model id as a JSON string.
+    pub model: &'t Bytes,
+    /// What the virtual model sets where the caller does not.
+    pub defaults: &'t Defaults,
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    model: &'a RawValue,
+    #[serde(default)]
+    stream: Option<bool>,
+    #[serde(borrow, default)]
+    instructions: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    input: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    max_output_tokens: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    temperature: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    top_p: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Item<'a> {
+    #[serde(borrow, default)]
+    encrypted_content: Option<&'a RawValue>,
+}
+
+impl Request {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// When it is no JSON object, or a member that is looked at is of the wrong type or
+    /// there twice.
+    pub fn read(body: &[u8]) -> Result<Self, BadRequest> {
+        let wrong = |message: String| BadRequest {
+            param: None,
+            message,
+        };
+        let read: Body<'_> = serde_json::from_slice(body)
+            .map_err(|err| wrong(format!("the request body cannot be read: {err}")))?;
+        let model = serde_json::from_str(read.model.get()).map_err(|_| BadRequest {
+            param: Some("model".to_owned()),
+            message: "'model' must be a string".to_owned(),
+        })?;
+        let instructions = read.instructions.and_then(|raw| {
+            let text = serde_json::from_str(raw.get()).ok()?;
+            Some((text, span_of(body, raw)))
+        });
+        let (foreign, input) = read
+            .input
+            .map(|raw| without_foreign(body, raw))
+            .unwrap_or_default();
+        Ok(Self {
+            model,
+            stream: read.stream.unwrap_or(false),
+            model_at: span_of(body, read.model),
+            instructions,
+            input,
+            foreign,
+            has_max_tokens: read.max_output_tokens.is_some(),
+            has_temperature: read.temperature.is_some(),
+            has_top_p: read.top_p.is_some(),
+        })
+    }
+
+    /// The body for `target`, and what is not in it as the caller sent it.
+    #[must_use]
+    pub fn edited(&self, body: &Bytes, target: &Target<'_>) -> (Segments, Vec<Note>) {
+        let mut edits = Edits::default();
+        edits.replace(self.model_at.clone(), target.model.clone());
+        let defaults = target.defaults;
+        for (has, name, default) in [
+            (
+                self.has_max_tokens,
+                "max_output_tokens",
+                &defaults.max_tokens,
+            ),
+            (self.has_temperature, "temperature", &defaults.temperature),
+            (self.has_top_p, "top_p", &defaults.top_p),
+        ] {
+            if let (false, Some(value)) = (has, default) {
+                edits.insert(name, value);
+            }
+        }
+        if let Some(prompt) = &defaults.system_prompt {
+            match &self.instructions {
+                Some((own, at)) if !own.is_empty() => {
+                    edits.replace(at.clone(), json_string(&format!("{prompt}\n\n{own}")));
+                }
+                Some((_, at)) => edits.replace(at.clone(), json_string(prompt)),
+                None => edits.insert("instructions", &json_string(prompt)),
+            }
+        }
+        if let Some((at, kept)) = &self.input {
+            edits.replace(at.clone(), kept.clone());
+        }
+        let notes = self.foreign.iter().map(|index| {
+            Note::dropped(
+                format!("input[{index}]"),
+                "its proof is another vendor's, and no server of this format takes it",
+            )
+        });
+        (edits.apply(body), notes.collect())
+    }
+}
+
+/// Which items are reasoning with a proof of the gateway's callers' other vendors, and
+/// the list without them.
+fn without_foreign(body: &[u8], input: &RawValue) -> (Vec<usize>, Option<(Range<usize>, Bytes)>) {
+    let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(input.get()) else {
+        return Default::default();
+    };
+    let is_foreign = |item: &&RawValue| {
+        let item: Option<Item<'_>> = serde_json::from_str(item.get()).ok();
+        let sealed = item.and_then(|item| item.encrypted_content);
+        let text = sealed.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+        text.is_some_and(|text| sealed::open(&text).is_some())
+    };
+    let numbered = items.iter().enumerate();
+    let foreign: Vec<usize> = numbered
+        .filter(|(_, item)| is_foreign(item))
+        .map(|(index, _)| index)
+        .collect();
+    if foreign.is_empty() {
+        return Default::default();
+    }
+    let kept: Vec<&str> = items
+        .iter()
+        .filter(|item| !is_foreign(item))
+        .map(|item| item.get())
+        .collect();
+    let list = format!("[{}]", kept.join(","));
+    (foreign, Some((span_of(body, input), list.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use super::*;
+
+    fn edited(body: &str, defaults: &Defaults) -> (String, Vec<Note>) {
+        let body = Bytes::from(body.to_owned());
+        let target = Target {
+            model: &Bytes::from_static(b"\"up\""),
+            defaults,
+        };
+        let (segments, notes) = Request::read(&body).unwrap().edited(&body, &target);
+        (
+            String::from_utf8(segments.to_bytes().to_vec()).unwrap(),
+            notes,
+        )
+    }
+
+    #[test]
+    fn only_the_model_changes() {
+        let body = "{ \"input\" : [ {\"a\": 1.0} ],\n\"model\":\"m\" , \"unknown\":[1 , 2]}";
+        let (got, notes) = edited(body, &Defaults::default());
+        assert_eq!(got, body.replace("\"m\"", "\"up\""));
+        assert_eq!(notes, []);
+    }
+
+    #[test]
+    fn the_virtual_models_settings_come_where_the_caller_has_none() {
+        let defaults = Defaults {
+            max_tokens: Some("100".into()),
+            temperature: Some("0.5".into()),
+            top_p: None,
+            system_prompt: Some("be kind".to_owned()),
+        };
+        for (body, expected) in [
+            (
+                r#"{"model":"m","input":"hi"}"#,
+                r#"{"max_output_tokens":100,"temperature":0.5,"instructions":"be kind","model":"up","input":"hi"}"#,
+            ),
+            (
+                r#"{"model":"m","instructions":"be brief","temperature":1,"max_output_tokens":20,"input":"hi"}"#,
+                r#"{"model":"up","instructions":"be kind\n\nbe brief","temperature":1,"max_output_tokens":20,"input":"hi"}"#,
+            ),
+            (
+                r#"{"model":"m","instructions":"","temperature":1,"max_output_tokens":20}"#,
+                r#"{"model":"up","instructions":"be kind","temperature":1,"max_output_tokens":20}"#,
+            ),
+        ] {
+            assert_eq!(edited(body, &defaults).0, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn foreign_reasoning_stays_behind() {
+        let (got, notes) = edited(
+            r#"{"model":"m","input":[{"type":"reasoning","encrypted_content":"gw1..s.proof"}, {"x": 1},{"encrypted_content":"gAAA"} ,{"encrypted_content":"gw1..r.data"}]}"#,
+            &Defaults::default(),
+        );
+        assert_eq!(
+            got,
+            r#"{"model":"up","input":[{"x": 1},{"encrypted_content":"gAAA"}]}"#
+        );
+        let fields: Vec<&str> = notes.iter().map(|note| note.field.as_str()).collect();
+        assert_eq!(fields, ["input[0]", "input[3]"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused() {
+        for (body, param) in [
+            ("", None),
+            ("[]", None),
+            ("{}", None),
+            (r#"{"model":1}"#, Some("model")),
+            (r#"{"model":"a","model":"b"}"#, None),
+            (r#"{"model":"a","stream":"yes"}"#, None),
+        ] {
+            let bad = Request::read(body.as_bytes()).unwrap_err();
+            assert_eq!(bad.param.as_deref(), param, "{body}");
+        }
+    }
+}
