@@ -9,8 +9,10 @@ mod activity;
 mod assets;
 mod chart;
 pub(crate) mod confirm;
+mod connect;
 pub(crate) mod error_page;
 pub(crate) mod form;
+mod gateway_address;
 pub(crate) mod list;
 mod login;
 pub(crate) mod notice;
@@ -42,6 +44,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     overview::routes(cfg);
     usage::routes(cfg);
     activity::routes(cfg);
+    connect::routes(cfg);
 }
 
 /// Sends a browser to the first page.

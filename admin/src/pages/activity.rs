@@ -15,7 +15,7 @@ use super::shell::Shell;
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::routing::resource;
-use entry::Entry;
+pub(super) use entry::Entry;
 use filter::Filter;
 
 pub(super) fn routes(cfg: &mut ServiceConfig) {

@@ -311,7 +311,7 @@ mod tests {
         ] {
             assert!(svg.contains(part), "{part}: {svg}");
         }
-        assert_eq!(svg.matches("<rect").count(), 3, "{svg}");
+        assert_eq!(svg.matches(" width=\"48\"").count(), 3, "{svg}");
         assert!(!svg.contains("style"), "{svg}");
         assert!(!svg.contains("<day>"), "{svg}");
     }

@@ -4,7 +4,6 @@
 //! the blocks `title` and `content`. Forms that change something begin with
 //! `{{ shell.token_field() }}`.
 
-use std::borrow::Borrow;
 use std::fmt;
 
 use actix_web::HttpRequest;
@@ -17,7 +16,7 @@ use super::notice::Notice;
 use super::section::Section;
 use super::theme::Theme;
 use crate::access::Visitor;
-use crate::shown::When;
+use crate::shown::{When, Whole};
 
 /// The frame of a page.
 pub(crate) struct Shell {
@@ -93,8 +92,8 @@ impl Shell {
     }
 
     /// A moment in the configured zone.
-    pub(crate) fn time(&self, at: impl Borrow<i64>) -> When {
-        When::new(&self.zone, *at.borrow())
+    pub(crate) fn time(&self, at: impl Whole) -> When {
+        When::new(&self.zone, i64::try_from(at.whole()).unwrap_or(i64::MAX))
     }
 
     /// The configured zone.

@@ -107,9 +107,7 @@ impl Usage {
     }
 }
 
-fn label<'v>(
-    ((_, name), totals): &'v ((i64, String), store::Totals),
-) -> (String, &'v store::Totals) {
+fn label(((_, name), totals): &((i64, String), store::Totals)) -> (String, &store::Totals) {
     (name.clone(), totals)
 }
 

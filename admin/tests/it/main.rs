@@ -9,12 +9,15 @@
 )]
 
 mod access;
+mod activity_page;
 mod circuits;
+mod connect_page;
 mod endpoints;
 mod explain;
 mod harness;
 mod inbound_keys;
 mod ollama;
+mod overview_page;
 mod pages;
 mod probe;
 mod program;

@@ -168,8 +168,8 @@ async fn what_has_no_price_is_named_and_can_be_charged_anew() {
     assert!(page.contains("&#60;script&#62;alert(1)"), "{page}");
 
     // The price comes later, and the calls are charged by it once that is agreed to.
-    let update = json!({"cost_per_1m_tokens_in": 20});
-    let (status, body) = app.put("/api/admin/virtual-models/1", &update).await;
+    let price = json!({"valid_from": now() - 3600, "cost_per_1m_tokens_in": 20});
+    let (status, body) = app.post("/api/admin/virtual-models/1/prices", &price).await;
     assert_eq!(status, 200, "{body}");
     let before = store.usage(&UsageQuery::between(0, now()), &[]).unwrap();
     let token = token(&page);

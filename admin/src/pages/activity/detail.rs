@@ -40,7 +40,10 @@ impl Detail {
         ];
         let more = [
             ("of the prompt cached", row.cached_input_tokens),
-            ("of the prompt written to a cache", row.cache_creation_tokens),
+            (
+                "of the prompt written to a cache",
+                row.cache_creation_tokens,
+            ),
             (
                 "of the completion reasoning",
                 i64::try_from(usage.reasoning_tokens).unwrap_or(i64::MAX),

@@ -56,7 +56,10 @@ impl Entry {
     }
 
     pub(crate) fn key(&self) -> &str {
-        self.row.inbound_api_key_label.as_deref().unwrap_or_default()
+        self.row
+            .inbound_api_key_label
+            .as_deref()
+            .unwrap_or_default()
     }
 
     pub(crate) fn route(&self) -> &str {

@@ -61,7 +61,9 @@ impl Filter {
         let mut moment = |name: &str, end| {
             let typed = text(name)?;
             let found = zone.moment(&typed, end);
-            found.map_err(|why| errors.push(format!("{name}: {why}."))).ok()
+            found
+                .map_err(|why| errors.push(format!("{name}: {why}.")))
+                .ok()
         };
         let from = moment("from", false);
         let to = moment("to", true);
@@ -92,7 +94,7 @@ impl Filter {
         typed.map_or("", String::as_str)
     }
 
-    pub(super) fn is(&self, name: &str, value: impl ToString) -> bool {
+    pub(super) fn is(&self, name: &str, value: &impl ToString) -> bool {
         self.get(name) == value.to_string()
     }
 
@@ -112,7 +114,9 @@ impl Filter {
     }
 
     pub(super) fn is_filtered(&self) -> bool {
-        let filters = NAMES.iter().filter(|name| !matches!(**name, "limit" | "after"));
+        let filters = NAMES
+            .iter()
+            .filter(|name| !matches!(**name, "limit" | "after"));
         filters.into_iter().any(|name| !self.get(name).is_empty())
     }
 

@@ -81,7 +81,9 @@ impl Store {
     /// # Errors
     /// When the file cannot be read.
     pub fn recent_failures(&self, limit: u32) -> Result<Vec<CallRow>, StoreError> {
-        let failures = Outcome::ALL.into_iter().filter(|outcome| outcome.is_failure());
+        let failures = Outcome::ALL
+            .into_iter()
+            .filter(|outcome| outcome.is_failure());
         self.read(|connection| {
             let mut rows = Vec::new();
             for outcome in failures {

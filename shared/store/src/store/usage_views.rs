@@ -20,6 +20,23 @@ impl Store {
     /// # Errors
     /// When the file cannot be read, or its days cannot be brought into the time zone.
     pub fn usage_view(&self, query: &UsageQuery, by_hour: bool) -> Result<UsageView, StoreError> {
+        self.view(query, by_hour, true)
+    }
+
+    /// The same, of all calls in a range of hours, with nothing but the course of it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn usage_course(&self, from: i64, to: i64) -> Result<UsageView, StoreError> {
+        self.view(&UsageQuery::between(from, to), true, false)
+    }
+
+    fn view(
+        &self,
+        query: &UsageQuery,
+        by_hour: bool,
+        whole: bool,
+    ) -> Result<UsageView, StoreError> {
         let made = |connection: &Connection| {
             let zone = rollups::zone(connection)?;
             rollups::days_are_made(connection, &zone)
@@ -39,7 +56,7 @@ impl Store {
                 && query.endpoint_id.is_none()
                 && query.key_id.is_none()
             {
-                view.read_sums(connection, span, range)?;
+                view.read_sums(connection, span, range, whole)?;
             } else {
                 view.read_rollups(connection, span, range, query)?;
             }
@@ -74,10 +91,14 @@ impl View {
         connection: &Connection,
         span: Span,
         range: (i64, i64),
+        whole: bool,
     ) -> rusqlite::Result<()> {
         sums::each(connection, span, sums::ALL, range, |start, _, _, totals| {
             self.spans.entry(start).or_default().join(totals);
         })?;
+        if !whole {
+            return Ok(());
+        }
         sums::each(
             connection,
             span,

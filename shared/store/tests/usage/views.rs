@@ -134,6 +134,14 @@ fn an_empty_range_has_all_its_days() {
     assert_eq!(view.whole.get(Sum::Requests), 0);
     let day = UsageQuery::between(NOON - 23 * HOUR, NOON + 59);
     assert_eq!(store.usage_view(&day, true).unwrap().spans.len(), 24);
+    store.record_calls(&made_up(300)).unwrap();
+    let (view, course) = (
+        store.usage_view(&day, true).unwrap(),
+        store.usage_course(day.from, day.to).unwrap(),
+    );
+    assert!(view.whole.get(Sum::Requests) > 0);
+    assert_eq!((course.whole, course.spans), (view.whole, view.spans));
+    assert!(course.models.is_empty());
 }
 
 #[test]
