@@ -7,9 +7,11 @@
 
 mod activity;
 mod assets;
+pub(crate) mod back;
 mod chart;
 pub(crate) mod confirm;
 mod connect;
+mod endpoints;
 pub(crate) mod error_page;
 pub(crate) mod form;
 mod gateway_address;
@@ -18,6 +20,7 @@ mod login;
 pub(crate) mod notice;
 mod overview;
 pub(crate) mod own_path;
+pub(crate) mod row_form;
 pub(crate) mod section;
 pub(crate) mod shell;
 pub(crate) mod theme;
@@ -42,6 +45,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     assets::routes(cfg);
     theme::routes(cfg);
     overview::routes(cfg);
+    endpoints::routes(cfg);
     usage::routes(cfg);
     activity::routes(cfg);
     connect::routes(cfg);

@@ -10,8 +10,10 @@
 
 mod access;
 mod activity_page;
+mod browser;
 mod circuits;
 mod connect_page;
+mod endpoint_pages;
 mod endpoints;
 mod explain;
 mod harness;
