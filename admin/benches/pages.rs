@@ -17,9 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
-use store::{
-    Attempt, CallKind, CallRecord, EndpointDraft, Outcome, Store, VirtualModelDraft,
-};
+use store::{Attempt, CallKind, CallRecord, EndpointDraft, Outcome, Store, VirtualModelDraft};
 use wire::usage::Usage;
 
 /// Requests of each page.
@@ -72,7 +70,10 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    println!("{:>8} {:>8} {:>8} {:>9}  page", "p50 ms", "p95 ms", "max ms", "bytes");
+    println!(
+        "{:>8} {:>8} {:>8} {:>9}  page",
+        "p50 ms", "p95 ms", "max ms", "bytes"
+    );
     for page in PAGES {
         let (mut times, bytes) = runtime.block_on(app.measure(page));
         times.sort();
@@ -80,7 +81,12 @@ fn main() {
             let time = times.get((times.len() * percent / 100).min(times.len() - 1));
             time.map_or(0.0, Duration::as_secs_f64) * 1000.0
         };
-        println!("{:>8.1} {:>8.1} {:>8.1} {bytes:>9}  {page}", at(50), at(95), at(100));
+        println!(
+            "{:>8.1} {:>8.1} {:>8.1} {bytes:>9}  {page}",
+            at(50),
+            at(95),
+            at(100)
+        );
     }
 }
 
@@ -115,7 +121,10 @@ fn fill(file: &Path, calls: u64, models: u64) {
         let draft = VirtualModelDraft::for_create(&value).unwrap();
         store.create_virtual_model(&draft).unwrap();
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     let span = DAYS * 86_400;
     let mut dice = Dice(0x2545_F491_4F6C_DD1D);
     let mut batch = Vec::with_capacity(BATCH);

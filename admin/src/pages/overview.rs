@@ -4,8 +4,6 @@
 mod course;
 mod steps;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
@@ -15,6 +13,7 @@ use super::activity::Entry;
 use super::gateway_address;
 use super::section::Section;
 use super::shell::Shell;
+use super::usage::now;
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::routing::resource;
@@ -139,9 +138,4 @@ fn recent(gateways: impl Iterator<Item = Gateway>) -> Vec<Gateway> {
     all.sort_by_key(|gateway| !gateway.is_alive);
     all.truncate(alive.max(1));
     all
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
 }

@@ -17,6 +17,7 @@ use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::routing::resource;
 use crate::shown::duration;
+pub(super) use filter::now;
 use filter::{Filter, Measure};
 use line::{Line, share};
 

@@ -1,7 +1,7 @@
 //! The list of calls and the page of one: filters, paging, and names that are harmless.
 
 use reqwest::Method;
-use store::{Attempt, CallRecord, Outcome};
+use store::{Attempt, CallRecord, Capture, Outcome};
 
 use crate::harness::App;
 use crate::usage_page::{call, with_model};
@@ -148,4 +148,26 @@ async fn a_call_that_is_gone_and_an_empty_list_say_so() {
         page.contains("Show all calls") && !page.contains("<b>"),
         "{page}"
     );
+}
+
+#[tokio::test]
+async fn kept_bodies_are_shown_harmless() {
+    let (app, store) = with_model().await;
+    let record = call("priced", 10);
+    let mut capture = Capture::begun(
+        record.request_id.clone(),
+        record.started_at,
+        b"{\"x\":\"<script>alert(1)</script>\x1b\"}",
+    );
+    capture.answered(b"data: </pre><b>\n\n");
+    store.record_calls(&[record]).unwrap();
+    let one = links(&app.page(PAGE).await).remove(0);
+    let page = app.page(&format!("{PAGE}/{one}")).await;
+    assert!(page.contains("capture_bodies"), "how to keep them: {page}");
+    store.keep_captures(&[capture]).unwrap();
+    let page = app.page(&format!("{PAGE}/{one}")).await;
+    assert!(page.contains("&#60;script&#62;alert(1)"), "{page}");
+    for part in ["<script>alert", "</pre><b>", "\x1b"] {
+        assert!(!page.contains(part), "{part}: {page}");
+    }
 }

@@ -9,7 +9,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use store::route::ai_queue::NO_ROW;
 use store::route::{ReplyForm, short};
 use store::{
-    Attempt, CacheUse, CallKind, CallRecord, Hold, LateTimes, Outcome, PatternCount, client_name,
+    Attempt, CacheUse, CallKind, CallRecord, Capture, Hold, LateTimes, Outcome, PatternCount,
+    client_name,
 };
 use wire::normaliser::Normaliser;
 use wire::provider::Call;
@@ -48,6 +49,8 @@ pub(super) struct Account {
     caller: CallerMark,
     /// What became of candidates for tool calls.
     patterns: Vec<PatternCount>,
+    /// What it says and is answered, where that is kept.
+    capture: Option<Box<Capture>>,
     /// `None` once it has been handed over.
     record: Option<CallRecord>,
     /// Whether the record is in the spool; `None` until it is complete.
@@ -90,6 +93,7 @@ impl Account {
             private: None,
             caller: CallerMark::default(),
             patterns: Vec::new(),
+            capture: None,
             record: Some(CallRecord {
                 // What holds if the call is dropped before it says otherwise: only the end
                 // of the program does that.
@@ -153,6 +157,21 @@ impl Account {
             record.virtual_model_id = Some(target.model.id).filter(|id| *id != NO_ROW);
             record.endpoint_id = Some(target.upstream.endpoint.id).filter(|id| *id != NO_ROW);
             record.endpoint_name = Some(target.upstream.endpoint.name.clone());
+        }
+    }
+
+    /// Keeps what the call says and is answered, if its virtual model asks for that.
+    pub(super) fn captures(&mut self, target: &Target, body: &[u8]) {
+        if target.model.capture_bodies {
+            let capture = Capture::begun(self.id.clone(), self.started_at(), body);
+            self.capture = Some(Box::new(capture));
+        }
+    }
+
+    /// What goes to the caller next.
+    pub(super) fn answered(&mut self, more: Option<&[u8]>) {
+        if let (Some(capture), Some(more)) = (&mut self.capture, more) {
+            capture.answered(more);
         }
     }
 
@@ -347,6 +366,7 @@ impl Account {
             private: self.private.take(),
             caller: std::mem::take(&mut self.caller),
             patterns: std::mem::take(&mut self.patterns),
+            capture: self.capture.take(),
             record: self.record.take(),
             spooled: self.spooled,
             attempts: self.attempts,
@@ -410,6 +430,7 @@ impl Account {
             reason: self.private.take(),
             caller: std::mem::take(&mut self.caller),
             patterns: std::mem::take(&mut self.patterns),
+            capture: self.capture.take(),
             ended: SystemTime::now(),
         };
         self.ledger.push(entry, self.spooled.unwrap_or(false));

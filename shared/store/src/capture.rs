@@ -73,7 +73,15 @@ impl Capture {
 
 /// Beginnings of words that are keys.
 const KEYS: [&str; 9] = [
-    "spk_", "sk-", "sk_", "pk-", "rk-", "ghp_", "github_pat_", "xoxb-", "AKIA",
+    "spk_",
+    "sk-",
+    "sk_",
+    "pk-",
+    "rk-",
+    "ghp_",
+    "github_pat_",
+    "xoxb-",
+    "AKIA",
 ];
 
 /// Names of JSON fields whose texts are secrets, in small letters.
@@ -159,21 +167,30 @@ mod tests {
     #[test]
     fn what_looks_like_a_secret_is_masked_and_nothing_else() {
         for (body, kept) in [
-            (r#"{"model":"m","text":"hello"}"#, r#"{"model":"m","text":"hello"}"#),
+            (
+                r#"{"model":"m","text":"hello"}"#,
+                r#"{"model":"m","text":"hello"}"#,
+            ),
             (
                 r#"{"text":"my key is sk-abcdefghijklmnop, really"}"#,
                 r#"{"text":"my key is ***, really"}"#,
             ),
             ("spk_0123456789abcdef", "***"),
             ("sk-short", "sk-short"),
-            ("Authorization: Bearer abc.def-123", "Authorization: Bearer ***"),
+            (
+                "Authorization: Bearer abc.def-123",
+                "Authorization: Bearer ***",
+            ),
             (
                 r#"{"api_key": "a\"b", "n": 1}"#,
                 r#"{"api_key":"***", "n": 1}"#,
             ),
             (r#"{"api_key":"cut of"#, r#"{"api_key":"***"#),
             (r#"{"api_key":5}"#, r#"{"api_key":5}"#),
-            (r#"{"token":"a","max_tokens":5}"#, r#"{"token":"a","max_tokens":5}"#),
+            (
+                r#"{"token":"a","max_tokens":5}"#,
+                r#"{"token":"a","max_tokens":5}"#,
+            ),
             ("the bearer of news", "the bearer of news"),
             ("äöü \u{1F600}", "äöü \u{1F600}"),
             ("", ""),

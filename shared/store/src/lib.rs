@@ -6,6 +6,7 @@
 
 mod admin_role;
 mod call;
+mod capture;
 mod circuit;
 mod client;
 mod columns;
@@ -47,6 +48,7 @@ mod zone;
 
 pub use admin_role::AdminRole;
 pub use call::{Attempt, CacheUse, CallKey, CallKind, CallRecord, CallRow, LateTimes, Outcome};
+pub use capture::{Capture, CaptureRow};
 pub use circuit::CircuitRow;
 pub use client::{ClientRow, client_name};
 pub use custom_headers::{CustomHeaders, is_secret_name};

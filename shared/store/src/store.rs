@@ -8,6 +8,7 @@
 mod assignments;
 mod call_rows;
 mod calls;
+pub(crate) mod captures;
 mod check;
 mod circuits;
 pub(crate) mod clients;

@@ -3,15 +3,16 @@
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use store::CallKey;
+use store::{CallKey, Capture, CaptureRow};
 
 use super::entry::Entry;
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::pages::section::Section;
 use crate::pages::shell::Shell;
+use crate::pages::usage::now;
 use crate::routing::resource;
-use crate::shown::{duration, grouped, money};
+use crate::shown::{bytes, duration, grouped, money, visible};
 
 pub(super) fn routes(cfg: &mut ServiceConfig) {
     let path = format!("{}/{{call}}", Section::Activity.path());
@@ -27,9 +28,27 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
 struct Detail {
     shell: Shell,
     call: Entry,
+    /// What it said and was answered, where that is kept.
+    capture: Option<CaptureRow>,
 }
 
 impl Detail {
+    /// Each body: its name, its text, its size, and whether it is cut.
+    fn bodies(&self) -> Vec<(&'static str, String, String, bool)> {
+        let capture = self.capture.iter();
+        let bodies = capture.flat_map(|capture| {
+            [
+                ("Request", &capture.request, capture.request_bytes),
+                ("Answer", &capture.answer, capture.answer_bytes),
+            ]
+        });
+        let bodies = bodies.map(|(name, text, size)| {
+            let most = i64::try_from(Capture::MOST).unwrap_or(i64::MAX);
+            (name, visible(text, usize::MAX), bytes(size), size > most)
+        });
+        bodies.collect()
+    }
+
     /// What the tokens were, as far as there were any.
     fn tokens(&self) -> Vec<(&'static str, String)> {
         let row = &self.call.row;
@@ -101,10 +120,22 @@ async fn detail(
         )
     };
     let key = CallKey::from_text(&path).ok_or_else(gone)?;
-    let row = admin.on_store(move |store| store.call(&key)).await?;
+    let now = now();
+    let (row, capture) = admin
+        .on_store(move |store| {
+            let row = store.call(&key)?;
+            let id = row.as_ref().and_then(|row| row.request_id.as_deref());
+            let capture = match (&row, id) {
+                (Some(row), Some(id)) => store.capture(id, row.created_at, now)?,
+                (_, _) => None,
+            };
+            Ok((row, capture))
+        })
+        .await?;
     let row = row.ok_or_else(gone)?;
     crate::pages::page(&Detail {
         shell: Shell::of(&req, Section::Activity),
         call: Entry::new(row),
+        capture,
     })
 }

@@ -377,7 +377,7 @@ impl Filter {
 }
 
 /// Now, in unix seconds.
-fn now() -> i64 {
+pub(in crate::pages) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
 }

@@ -1,11 +1,11 @@
 //! What the step of the pages adds: where calls came from, sums that a page is made of
-//! without a look at single calls, which clients have been seen, and what gateways tell of
-//! themselves.
+//! without a look at single calls, which clients have been seen, what gateways tell of
+//! themselves, and bodies that are kept for a while.
 
 use rusqlite::Connection;
 
 use super::original::columns_of;
-use crate::store::{clients, gateways, sums};
+use crate::store::{captures, clients, gateways, sums};
 
 /// Columns of both usage tables.
 const COLUMNS: [(&str, &str); 4] = [
@@ -35,6 +35,7 @@ pub(super) fn add(connection: &Connection) -> rusqlite::Result<()> {
              CREATE INDEX idx_{table}_request ON {table} (substr(request_id, -8));"
         ))?;
     }
+    captures::create(connection)?;
     clients::create(connection)?;
     gateways::create(connection)?;
     sums::create(connection)
