@@ -6,8 +6,11 @@ use actix_web::web;
 use arc_swap::ArcSwapOption;
 use store::config::Config;
 use store::route::explain;
-use store::{FormKey, Problem, Store, StoreError};
+use store::{FormKey, Networks, Problem, Store, StoreError};
 
+use crate::access::current;
+use crate::access::external::External;
+use crate::access::throttle::Throttle;
 use crate::error::ApiError;
 use crate::probe::Prober;
 
@@ -18,6 +21,12 @@ pub(crate) struct Admin {
     pub(crate) form_key: FormKey,
     /// Calls backends for their model lists.
     pub(crate) prober: Prober,
+    /// The external login service, if there is one.
+    pub(crate) external: Option<External>,
+    /// How often logins were tried.
+    pub(crate) throttle: Throttle,
+    /// Proxies whose word about their callers is believed.
+    pub(crate) proxies: Networks,
     /// Whether a login is demanded.
     pub(crate) auth_enabled: bool,
     /// Port of the gateway, as far as this program's settings tell.
@@ -38,7 +47,14 @@ impl Admin {
     pub(crate) fn new(store: Store, config: &Config) -> Result<Self, StoreError> {
         Ok(Self {
             form_key: store.form_key()?,
-            store,
+            store: if config.allow_link_local_endpoints {
+                store
+            } else {
+                store.refusing_link_local()
+            },
+            external: External::from_config(config),
+            throttle: Throttle::default(),
+            proxies: config.exposure.proxies.clone(),
             prober: Prober::new(config),
             auth_enabled: config.auth_enabled,
             api_port: config.api_port,
@@ -73,7 +89,7 @@ impl Admin {
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     {
-        let store = self.store.clone();
+        let store = current::of_request(&self.store);
         match web::block(move || work(&store)).await {
             Ok(outcome) => outcome.map_err(ApiError::from),
             Err(_cancelled) => Err(ApiError::Internal(

@@ -58,7 +58,7 @@ impl Shell {
             theme: Theme::of(req),
             notice: Notice::of(req),
             version: env!("CARGO_PKG_VERSION"),
-            can_log_out: visitor.is_some_and(|visitor| visitor.can_log_out),
+            can_log_out: visitor.is_some_and(|visitor| visitor.session.is_some()),
             may_change: visitor.is_some_and(Visitor::may_change),
             here: here.unwrap_or_else(|| section.path().to_owned()),
             token: visitor

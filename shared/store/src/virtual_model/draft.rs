@@ -105,6 +105,7 @@ impl VirtualModelDraft {
             "id",
             "created_at",
             "updated_at",
+            "version",
             "endpoint_name",
             "endpoint_url",
             "locked",
