@@ -7,7 +7,7 @@ mod steps;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use store::{CircuitRow, EndpointRow, GatewayStatus, Problem};
+use store::{AuditQuery, AuditRow, CircuitRow, EndpointRow, GatewayStatus, Problem};
 
 use super::activity::Entry;
 use super::gateway_address;
@@ -34,6 +34,9 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
 /// Failures that are shown.
 const FAILURES: u32 = 8;
 
+/// Changes that are shown.
+const CHANGES: usize = 5;
+
 #[derive(Template)]
 #[template(path = "overview/index.html")]
 struct Overview {
@@ -46,6 +49,8 @@ struct Overview {
     figures: Vec<Figure>,
     endpoints: Vec<Endpoint>,
     failures: Vec<Entry>,
+    /// What people have changed, the newest first.
+    changes: Vec<AuditRow>,
 }
 
 struct Gateway {
@@ -86,7 +91,7 @@ async fn overview(admin: Data<Admin>, req: HttpRequest) -> Result<HttpResponse, 
         .on_store(|store| Ok((store.gateways()?, store.revision()?, store.names()?)))
         .await?;
     let problems = admin.problems(revision).await?;
-    let (endpoints, circuits, view, failures, first) = admin
+    let (endpoints, circuits, view, failures, first, changes) = admin
         .on_store(move |store| {
             Ok((
                 shown::endpoints(store)?,
@@ -94,6 +99,12 @@ async fn overview(admin: Data<Admin>, req: HttpRequest) -> Result<HttpResponse, 
                 store.usage_course(now - 23 * 3600, now)?,
                 store.recent_failures(FAILURES)?,
                 store.recent_calls(1)?,
+                store
+                    .audit(&AuditQuery {
+                        limit: CHANGES,
+                        ..AuditQuery::default()
+                    })?
+                    .0,
             ))
         })
         .await?;
@@ -128,6 +139,7 @@ async fn overview(admin: Data<Admin>, req: HttpRequest) -> Result<HttpResponse, 
         figures: course::figures(&view),
         endpoints,
         failures: failures.into_iter().map(Entry::new).collect(),
+        changes,
     })
 }
 

@@ -72,6 +72,7 @@ async fn what_is_wrong_is_told() {
         "id=\"calls\">1<",
         "id=\"cost\">$0.0026<",
         "<svg class=\"spark\"",
+        "created the endpoint one",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
