@@ -1,5 +1,6 @@
 //! What every handler has at hand.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::web;
@@ -27,6 +28,8 @@ pub(crate) struct Admin {
     pub(crate) throttle: Throttle,
     /// Proxies whose word about their callers is believed.
     pub(crate) proxies: Networks,
+    /// What the environment sets, by variable; secrets masked.
+    pub(crate) environment: BTreeMap<&'static str, String>,
     /// Whether a login is demanded.
     pub(crate) auth_enabled: bool,
     /// Port of the gateway, as far as this program's settings tell.
@@ -44,7 +47,11 @@ impl Admin {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub(crate) fn new(store: Store, config: &Config) -> Result<Self, StoreError> {
+    pub(crate) fn new(
+        store: Store,
+        config: &Config,
+        environment: BTreeMap<&'static str, String>,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
             form_key: store.form_key()?,
             store: if config.allow_link_local_endpoints {
@@ -54,6 +61,7 @@ impl Admin {
             },
             external: External::from_config(config),
             throttle: Throttle::default(),
+            environment,
             proxies: config.exposure.proxies.clone(),
             prober: Prober::new(config),
             auth_enabled: config.auth_enabled,

@@ -9,6 +9,7 @@ mod admin;
 mod api;
 mod clock;
 mod error;
+mod exchange;
 mod health;
 mod json_object;
 mod new_password;

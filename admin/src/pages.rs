@@ -7,6 +7,7 @@
 
 mod activity;
 mod assets;
+mod audit;
 pub(crate) mod back;
 mod chart;
 pub(crate) mod confirm;
@@ -15,6 +16,7 @@ mod endpoints;
 pub(crate) mod error_page;
 pub(crate) mod form;
 mod gateway_address;
+mod keys;
 pub(crate) mod list;
 mod login;
 pub(crate) mod notice;
@@ -22,6 +24,7 @@ mod overview;
 pub(crate) mod own_path;
 pub(crate) mod row_form;
 pub(crate) mod section;
+mod settings;
 pub(crate) mod shell;
 pub(crate) mod theme;
 mod usage;
@@ -50,6 +53,9 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     theme::routes(cfg);
     login::routes(cfg);
     users::routes(cfg);
+    keys::routes(cfg);
+    settings::routes(cfg);
+    audit::routes(cfg);
     overview::routes(cfg);
     endpoints::routes(cfg);
     usage::routes(cfg);

@@ -19,10 +19,11 @@ pub(crate) enum Notice {
     LoggedOut,
     PasswordChanged,
     Repriced,
+    SettingsSaved,
 }
 
 impl Notice {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Created,
         Self::Saved,
         Self::Deleted,
@@ -35,6 +36,7 @@ impl Notice {
         Self::LoggedOut,
         Self::PasswordChanged,
         Self::Repriced,
+        Self::SettingsSaved,
     ];
 
     fn code(self) -> &'static str {
@@ -51,6 +53,7 @@ impl Notice {
             Self::LoggedOut => "logged-out",
             Self::PasswordChanged => "password-changed",
             Self::Repriced => "repriced",
+            Self::SettingsSaved => "settings-saved",
         }
     }
 
@@ -69,6 +72,7 @@ impl Notice {
             Self::Undone => "Undone: the row is as it was before.",
             Self::Reset => "Reset.",
             Self::LoggedOut => "You are logged out.",
+            Self::SettingsSaved => "Saved. Beside each setting it says when it takes effect.",
             Self::PasswordChanged => "The password is changed; other sessions have ended.",
             Self::Repriced => "The calls are charged anew; all sums follow.",
         }

@@ -10,6 +10,7 @@
 
 mod access;
 mod activity_page;
+mod audit;
 mod browser;
 mod circuits;
 mod connect_page;
@@ -21,6 +22,7 @@ mod harness;
 mod inbound_keys;
 mod login;
 mod ollama;
+mod operation_pages;
 mod overview_page;
 mod pages;
 mod people;
