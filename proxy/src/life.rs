@@ -9,8 +9,10 @@ mod accept;
 mod account;
 mod admit;
 pub(crate) mod authenticate;
+mod cargo;
 mod detached;
 mod manner;
+mod pass;
 mod plan;
 mod recall;
 mod relay;
@@ -44,7 +46,12 @@ pub(crate) async fn run(gateway: &Arc<Gateway>, session: &mut Session, call: Cal
         arrived.uri.path(),
         user_agent.and_then(|name| name.to_str().ok()),
     );
-    match begin(gateway, caller, call, &mut account).await {
+    let begun = if matches!(call, Call::Passed(_)) {
+        Box::pin(pass::begin(gateway, caller, call, &mut account)).await
+    } else {
+        begin(gateway, caller, call, &mut account).await
+    };
+    match begun {
         Ok(begun) if begun.takes_long() && !caller.is_http2() => {
             detached::spawn(gateway, session, begun, account);
         }
@@ -95,6 +102,7 @@ async fn begin(
         gateway,
         call,
         accepted: &accepted,
+        cargo: None,
         form,
         target: &target,
         id: &id,
@@ -134,7 +142,7 @@ struct Begun {
 impl Begun {
     /// Whether the answer may take as long as a model thinks.
     fn takes_long(&self) -> bool {
-        matches!(self.answer, Answer::Stream(_))
+        matches!(self.answer, Answer::Stream(_) | Answer::Passed(_))
     }
 }
 
@@ -150,6 +158,9 @@ async fn end(
             Box::pin(relay::stream(gateway, caller, streaming, &mut account)).await
         }
         Answer::Whole(whole) => relay::whole(caller, *whole, begun.form, &mut account).await,
+        Answer::Passed(passing) => {
+            Box::pin(relay::passed(gateway, caller, passing, &mut account)).await
+        }
     };
     close(gateway, caller, outcome, account).await
 }
@@ -166,7 +177,7 @@ async fn close(
     };
     account.failed(fault);
     account.seal();
-    if fault.hung_up {
+    if fault.hung_up || reply::has_begun_otherwise(caller) {
         return Caller::Gone;
     }
     let told = Box::pin(answer(caller, fault, &account));
