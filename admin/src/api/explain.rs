@@ -52,7 +52,7 @@ async fn answer(admin: Data<Admin>, text: JsonText) -> Result<Json<Shown>, ApiEr
     let path = question.path.unwrap_or_else(|| CHAT.to_owned());
     let Some(call) = call_at(&path) else {
         let why = "must be the path of a model call, such as /v1/chat/completions, \
-                   /v1/completions or /v1/embeddings";
+                   /v1/embeddings or /v1/images/generations";
         return Err(FieldErrors::one("path", why).into());
     };
     let body = match (question.body, question.body_text) {
