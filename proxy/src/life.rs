@@ -47,6 +47,12 @@ pub(crate) async fn run(
 ) {
     let mut account = Account::open(gateway.ledger.clone(), dialect, id);
     let caller = &mut *session.downstream_session;
+    let arrived = caller.req_header();
+    let user_agent = arrived.headers.get(http::header::USER_AGENT);
+    account.arrived(
+        arrived.uri.path(),
+        user_agent.and_then(|name| name.to_str().ok()),
+    );
     let begun = if matches!(dialect, CallerDialect::OpenAiPassed(_)) {
         Box::pin(pass::begin(gateway, caller, dialect, &mut account)).await
     } else {
@@ -93,6 +99,10 @@ async fn begin(
     account.accepted(&accepted);
     let target = resolve::resolve(&live, &accepted)?;
     account.resolved(&target);
+    account.captures(
+        &target,
+        accepted.inbound.raw().unwrap_or(&accepted.inbound.body),
+    );
     who.require_allowed(&target.model.name)?;
     let call = dialect.call();
     let form = ReplyForm::of(&target.model, &accepted.inbound);

@@ -207,6 +207,11 @@ impl Form {
         self.values.get(name).map_or("", String::as_str)
     }
 
+    /// Whether a field holds `value`: which choice of a list is the one.
+    pub(crate) fn holds(&self, name: &str, value: &(impl AsRef<str> + ?Sized)) -> bool {
+        self.value(name) == value.as_ref()
+    }
+
     /// Whether a checkbox is ticked.
     pub(crate) fn is_on(&self, name: &str) -> bool {
         matches!(self.value(name), "1" | "true" | "on")

@@ -108,6 +108,11 @@ impl List {
         self.filters.get(name).map_or("", String::as_str)
     }
 
+    /// Whether a filter is set to `value`.
+    pub(crate) fn is_for(&self, name: &str, value: &(impl AsRef<str> + ?Sized)) -> bool {
+        self.filter(name) == value.as_ref()
+    }
+
     /// Whether any filter is set.
     pub(crate) fn is_filtered(&self) -> bool {
         !self.filters.is_empty()
@@ -126,7 +131,7 @@ impl List {
 
     /// The value of the field `sort` in a form of filters.
     pub(crate) fn sort_value(&self) -> String {
-        let sign = if self.descending { "-" } else { "" };
+        let sign = if self.is_descending() { "-" } else { "" };
         format!("{sign}{}", self.sort)
     }
 

@@ -9,9 +9,11 @@
 )]
 
 mod access;
+mod activity_page;
 mod audit;
 mod browser;
 mod circuits;
+mod connect_page;
 mod endpoint_pages;
 mod endpoints;
 mod explain;
@@ -21,6 +23,7 @@ mod inbound_keys;
 mod login;
 mod ollama;
 mod operation_pages;
+mod overview_page;
 mod pages;
 mod people;
 mod probe;
@@ -34,4 +37,5 @@ mod tool_pattern_test;
 mod tool_patterns;
 mod upstream;
 mod usage;
+mod usage_page;
 mod virtual_models;
