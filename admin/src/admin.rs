@@ -6,6 +6,7 @@ use store::route::explain;
 use store::{FormKey, Store, StoreError};
 
 use crate::error::ApiError;
+use crate::gateway::Gateway;
 use crate::probe::Prober;
 
 /// The state of the admin app, shared by all workers.
@@ -15,6 +16,8 @@ pub(crate) struct Admin {
     pub(crate) form_key: FormKey,
     /// Calls backends for their model lists.
     pub(crate) prober: Prober,
+    /// Calls the gateway's public API.
+    pub(crate) gateway: Gateway,
     /// Whether a login is demanded.
     pub(crate) auth_enabled: bool,
     /// Whether calls are sent through the AI Queue.
@@ -33,6 +36,7 @@ impl Admin {
             form_key: store.form_key()?,
             store,
             prober: Prober::new(config),
+            gateway: Gateway::new(config),
             auth_enabled: config.auth_enabled,
             use_ai_queue: config.use_ai_queue,
             explain: explain::Settings::new(config),

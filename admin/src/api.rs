@@ -6,7 +6,7 @@
 
 mod circuits;
 mod endpoints;
-mod explain;
+pub(crate) mod explain;
 mod inbound_keys;
 mod prices;
 mod session;

@@ -13,6 +13,7 @@ pub(crate) mod error_page;
 pub(crate) mod form;
 pub(crate) mod list;
 mod login;
+mod models;
 pub(crate) mod notice;
 mod overview;
 pub(crate) mod own_path;
@@ -41,6 +42,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     theme::routes(cfg);
     overview::routes(cfg);
     endpoints::routes(cfg);
+    models::routes(cfg);
 }
 
 /// Sends a browser to the first page.

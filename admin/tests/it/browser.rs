@@ -58,12 +58,6 @@ impl PageForm {
         self
     }
 
-    /// Without a field, as nobody's browser would send it.
-    pub(crate) fn without(mut self, name: &str) -> Self {
-        self.fields.retain(|(own, _)| own != name);
-        self
-    }
-
     /// What a field holds.
     pub(crate) fn value(&self, name: &str) -> &str {
         let mut found = self.fields.iter().rev().filter(|(own, _)| own == name);
