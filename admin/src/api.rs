@@ -12,7 +12,7 @@ mod prices;
 mod session;
 mod settings;
 mod tool_aliases;
-mod tool_patterns;
+pub(crate) mod tool_patterns;
 mod usage;
 mod virtual_models;
 

@@ -17,6 +17,7 @@ mod models;
 pub(crate) mod notice;
 mod overview;
 pub(crate) mod own_path;
+mod patterns;
 pub(crate) mod row_form;
 pub(crate) mod section;
 pub(crate) mod shell;
@@ -43,6 +44,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     overview::routes(cfg);
     endpoints::routes(cfg);
     models::routes(cfg);
+    patterns::routes(cfg);
 }
 
 /// Sends a browser to the first page.

@@ -21,6 +21,7 @@ mod model_pages;
 mod model_trials;
 mod ollama;
 mod pages;
+mod pattern_pages;
 mod probe;
 mod program;
 mod secrets;

@@ -161,22 +161,20 @@ async fn every_field_of_the_form_is_stored_and_shown_again() {
 }
 
 #[tokio::test]
-async fn a_plain_model_sets_nothing_that_was_not_typed() {
+async fn a_form_makes_what_the_api_makes_of_the_required_fields() {
     let (app, endpoint) = with_endpoint().await;
-    let plain = form(&app, &format!("{NEW}?endpoint={endpoint}&model=m%2F1")).await;
-    panic_unless_same(&app, plain, endpoint).await;
-}
-
-/// What the form makes is what the API makes of the required fields alone.
-async fn panic_unless_same(app: &App, form: PageForm, endpoint: i64) {
+    let page = app
+        .page(&format!("{NEW}?endpoint={endpoint}&model=m%2F1"))
+        .await;
+    let form = PageForm::of(&page, NEW);
     assert_eq!(
         (form.value("name"), form.value("actual_model")),
         ("m/1", "m/1")
     );
-    form.send(app).await.leads_to(LIST);
+    form.send(&app).await.leads_to(LIST);
     let body = json!({ "name": "api", "endpoint_id": endpoint, "actual_model": "m/1" });
     app.post("/virtual-models", &body).await;
-    let (mut by_form, mut by_api) = (row(app, 1).await, row(app, 2).await);
+    let (mut by_form, mut by_api) = (row(&app, 1).await, row(&app, 2).await);
     for row in [&mut by_form, &mut by_api] {
         let row = row.as_object_mut().unwrap();
         row.retain(|name, _| !["id", "name", "created_at"].contains(&name.as_str()));
