@@ -108,6 +108,12 @@ impl List {
         self.filters.get(name).map_or("", String::as_str)
     }
 
+    /// Whether a filter is set to this value.
+    pub(crate) fn asks_for(&self, name: &str, value: &impl ToString) -> bool {
+        let value = value.to_string();
+        self.filter(name) == value
+    }
+
     /// Whether any filter is set.
     pub(crate) fn is_filtered(&self) -> bool {
         !self.filters.is_empty()

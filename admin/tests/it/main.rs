@@ -9,8 +9,10 @@
 )]
 
 mod access;
+mod alias_pages;
 mod browser;
 mod circuits;
+mod endpoint_backends;
 mod endpoint_pages;
 mod endpoints;
 mod explain;

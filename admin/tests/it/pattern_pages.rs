@@ -17,6 +17,9 @@ const NASTY: &str = "\"><script>alert('x')</script>&amp;</textarea>";
 const CALL: &str =
     "<tool_call>\n{\"name\":\"bash\",\"arguments\":{\"command\":\"ls\",}}\n</tool_call>";
 
+/// What of it the pattern has found; the closing tag goes with it.
+const FOUND: &str = "<tool_call>\n{\"name\":\"bash\",\"arguments\":{\"command\":\"ls\",}}";
+
 async fn form(app: &App, path: &str) -> PageForm {
     PageForm::of(&app.page(path).await, path)
 }
@@ -175,7 +178,7 @@ async fn the_bench_marks_what_was_found() {
     let ask = form(&app, BENCH).await.with("bench_text", &text);
     let sent = ask.send(&app).await;
     assert_eq!(sent.status, 200, "{}", sent.page);
-    assert_eq!(marked(&sent.page, "call"), [CALL]);
+    assert_eq!(marked(&sent.page, "call"), [FOUND]);
     let near = marked(&sent.page, "near");
     assert!(near.iter().any(|part| part.contains("nobody")), "{near:?}");
     let page = plain(&sent.page);
@@ -197,7 +200,7 @@ async fn the_bench_marks_what_was_found() {
     );
     let ask = form(&app, BENCH).await.with("bench_text", &stream);
     let sent = ask.with("bench_kind", "stream").send(&app).await;
-    assert_eq!(marked(&sent.page, "call"), [CALL], "{}", sent.page);
+    assert_eq!(marked(&sent.page, "call"), [FOUND], "{}", sent.page);
     for (field, value, why) in [
         ("bench_tools", "{", "is not JSON"),
         ("bench_tools", "[{}]", "tools[0].function: is required"),
@@ -257,6 +260,7 @@ async fn the_bench_tries_the_form_as_it_stands_unsaved() {
         .with("pattern_name", "renamed")
         .with("regex_pattern", "<never>")
         .with("bench_text", CALL)
+        .with("bench_only", "1")
         .with("intent", "test");
     let sent = ask.send(&app).await;
     assert!(marked(&sent.page, "call").is_empty(), "{}", sent.page);
@@ -378,59 +382,6 @@ async fn patterns_are_exported_and_imported() {
         .send(&app)
         .await;
     assert!(sent.page.contains("Patterns: 1 new"), "{}", sent.page);
-}
-
-#[tokio::test]
-async fn aliases_are_made_changed_and_deleted() {
-    let app = App::start();
-    let rows = "/api/admin/tool-aliases";
-    let page = app.page(ALIASES).await;
-    assert!(page.contains("bash") && page.contains("filePath"), "{page}");
-    let new = format!("{ALIASES}/new");
-    let bad = form(&app, &new)
-        .await
-        .with("tool_name", NASTY)
-        .send(&app)
-        .await;
-    assert_eq!(bad.status, 400);
-    assert!(bad.error("parameter").is_some(), "{}", bad.page);
-    let filled = PageForm::of(&bad.page, &new);
-    assert_eq!(filled.value("tool_name"), NASTY);
-    let filled = filled
-        .with("parameter", "path")
-        .with("aliases", "file\r\n\r\n dir ");
-    filled.send(&app).await.leads_to(ALIASES);
-    let id = app.get(rows).await.1.as_array().unwrap().len() as i64;
-    let row = app.row(rows, id).await;
-    assert_eq!(row["aliases"], json!(["file", "dir"]));
-    let path = format!("{ALIASES}/{id}");
-    let edit = form(&app, &path).await;
-    assert_eq!(edit.value("aliases"), "file\ndir");
-    let empty = edit.with("aliases", "").send(&app).await;
-    assert!(empty.error("aliases").unwrap().contains("would do nothing"));
-    let fill = PageForm::of(&empty.page, &path).with("fill", "x");
-    fill.send(&app).await.leads_to(ALIASES);
-    assert_eq!(app.row(rows, id).await["fill"], "x");
-    let twice = form(&app, &new)
-        .await
-        .with("tool_name", NASTY)
-        .with("parameter", "path")
-        .with("fill", "y");
-    let twice = twice.send(&app).await;
-    assert_eq!(twice.status, 409);
-    assert!(twice.error("parameter").is_some(), "{}", twice.page);
-    let page = app.page(&format!("{ALIASES}?q=path&sort=-tool")).await;
-    assert_eq!(page.matches("<script").count(), 1, "{page}");
-    let switch = PageForm::of(&page, &format!("{path}/enabled"));
-    switch
-        .send(&app)
-        .await
-        .leads_to(&format!("{ALIASES}?q=path&sort=-tool"));
-    assert_eq!(app.row(rows, id).await["enabled"], 0);
-    let delete = format!("{path}/delete");
-    form(&app, &delete).await.send(&app).await.leads_to(ALIASES);
-    let (_, left) = app.get(rows).await;
-    assert!(!left.to_string().contains("script"), "{left}");
 }
 
 #[tokio::test]

@@ -22,8 +22,7 @@ struct Models {
     tab: &'static str,
     list: List,
     listed: Listed<Line>,
-    /// Ids and names.
-    endpoints: Vec<(i64, String)>,
+    endpoints: Endpoints,
     features: Vec<(&'static str, &'static str)>,
     /// Whether there is no virtual model at all.
     none: bool,
@@ -44,8 +43,11 @@ impl Line {
     }
 }
 
+/// Whether a virtual model has something.
+type Has = fn(&VirtualModelRow) -> bool;
+
 /// What a virtual model may have, by the word for it in the filter.
-const FEATURES: [(&str, fn(&VirtualModelRow) -> bool); 11] = [
+const FEATURES: [(&str, Has); 11] = [
     ("failover", |row| row.routing.strategy != "none"),
     ("sticky", |row| row.routing.affinity == 1),
     ("cache", |row| row.caching.cache_enabled == 1),
@@ -91,7 +93,10 @@ pub(super) async fn page(admin: Data<Admin>, req: HttpRequest) -> Result<HttpRes
     })
 }
 
-fn read(store: &Store) -> Result<(Vec<Line>, Vec<(i64, String)>), StoreError> {
+/// Endpoints by id and name.
+type Endpoints = Vec<(i64, String)>;
+
+fn read(store: &Store) -> Result<(Vec<Line>, Endpoints), StoreError> {
     let line = |row: VirtualModelRow| {
         let has = FEATURES.iter().filter(|(_, has)| has(&row));
         Line {
