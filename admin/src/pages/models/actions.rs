@@ -51,7 +51,7 @@ fn copy(store: &Store, id: i64) -> Result<i64, StoreError> {
         return Err(FieldErrors::one("custom_headers", why.clone()).into());
     }
     let all = store.virtual_models()?;
-    let name = copy_name(&row.name, all.iter().map(|other| other.name.as_str()));
+    let name = copy_name(&row.name, &all.iter().map(|other| other.name.as_str()));
     let mut object = serde_json::to_value(&row).unwrap_or(Value::Null);
     object["name"] = json!(name);
     object["enabled"] = json!(false);

@@ -240,8 +240,7 @@ async fn fetch(admin: &Admin, endpoint: &str) -> Result<Result<Vec<String>, Stri
     };
     let endpoint = match admin.on_store(move |store| store.endpoint(id)).await {
         Ok(endpoint) => endpoint,
-        Err(ApiError::Fields(errors)) => return Ok(Err(errors.to_string())),
-        Err(other) => return Err(other),
+        Err(error) => return Ok(Err(error.into_fields()?.to_string())),
     };
     let fetched = admin.prober.models(&endpoint, true).await;
     Ok(fetched.map_err(|failure| failure.reason))

@@ -52,7 +52,7 @@ fn copy(store: &Store, id: i64) -> Result<i64, StoreError> {
     let all = store.tool_patterns()?;
     let taken = all.iter().map(|other| other.pattern_name.as_str());
     let mut object = serde_json::to_value(&row).unwrap_or(Value::Null);
-    object["pattern_name"] = json!(copy_name(&row.pattern_name, taken));
+    object["pattern_name"] = json!(copy_name(&row.pattern_name, &taken));
     object["enabled"] = json!(false);
     store.create_tool_pattern(&ToolPatternDraft::for_create(&object)?)
 }
@@ -123,15 +123,15 @@ pub(super) async fn restore(admin: Data<Admin>, posted: Posted) -> Result<HttpRe
                 return Ok(());
             }
             // A row of the operator's under its name stays what it is.
-            let mut taken = all.iter().map(|row| row.pattern_name.as_str());
-            let name = if taken.clone().any(|other| other == builtin.name) {
-                let stem = format!("{}_builtin", builtin.name);
-                match taken.any(|other| other == stem) {
-                    true => copy_name(&stem, all.iter().map(|row| row.pattern_name.as_str())),
-                    false => stem,
-                }
-            } else {
+            let taken = all.iter().map(|row| row.pattern_name.as_str());
+            let is_taken = |name: &str| taken.clone().any(|other| other == name);
+            let other = format!("{}_builtin", builtin.name);
+            let name = if !is_taken(builtin.name) {
                 builtin.name.to_owned()
+            } else if !is_taken(&other) {
+                other
+            } else {
+                copy_name(&other, &taken)
             };
             let document = shipped::document(builtin, &name);
             store.import_tool_patterns(&PatternImport::read(&document)?)?;

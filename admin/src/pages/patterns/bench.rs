@@ -131,8 +131,7 @@ pub(super) async fn run(
         .await;
     match tried {
         Ok(tried) => Ok(Bench::of(tried)),
-        Err(ApiError::Fields(errors)) => Err(renamed(&errors).into()),
-        Err(other) => Err(other),
+        Err(error) => Err(renamed(&error.into_fields()?).into()),
     }
 }
 
