@@ -3,8 +3,11 @@
 use actix_web::web;
 use store::config::Config;
 use store::route::explain;
-use store::{FormKey, Store, StoreError};
+use store::{FormKey, Networks, Store, StoreError};
 
+use crate::access::current;
+use crate::access::external::External;
+use crate::access::throttle::Throttle;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::probe::Prober;
@@ -18,6 +21,12 @@ pub(crate) struct Admin {
     pub(crate) prober: Prober,
     /// Calls the gateway's public API.
     pub(crate) gateway: Gateway,
+    /// The external login service, if there is one.
+    pub(crate) external: Option<External>,
+    /// How often logins were tried.
+    pub(crate) throttle: Throttle,
+    /// Proxies whose word about their callers is believed.
+    pub(crate) proxies: Networks,
     /// Whether a login is demanded.
     pub(crate) auth_enabled: bool,
     /// Whether calls are sent through the AI Queue.
@@ -34,7 +43,14 @@ impl Admin {
     pub(crate) fn new(store: Store, config: &Config) -> Result<Self, StoreError> {
         Ok(Self {
             form_key: store.form_key()?,
-            store,
+            store: if config.allow_link_local_endpoints {
+                store
+            } else {
+                store.refusing_link_local()
+            },
+            external: External::from_config(config),
+            throttle: Throttle::default(),
+            proxies: config.exposure.proxies.clone(),
             prober: Prober::new(config),
             gateway: Gateway::new(config),
             auth_enabled: config.auth_enabled,
@@ -52,7 +68,7 @@ impl Admin {
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     {
-        let store = self.store.clone();
+        let store = current::of_request(&self.store);
         match web::block(move || work(&store)).await {
             Ok(outcome) => outcome.map_err(ApiError::from),
             Err(_cancelled) => Err(ApiError::Internal(

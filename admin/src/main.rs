@@ -13,6 +13,7 @@ mod error;
 mod gateway;
 mod health;
 mod json_object;
+mod new_password;
 mod pages;
 mod probe;
 mod request_log;
@@ -23,7 +24,7 @@ mod start;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// Serves the admin pages and JSON API of serverless-proxy.
 ///
@@ -36,14 +37,28 @@ struct Arguments {
     /// there is none, 1 otherwise. Changes nothing.
     #[arg(long)]
     check: bool,
+
+    #[command(subcommand)]
+    command: Option<Task>,
+}
+
+/// What to do instead of serving.
+#[derive(Subcommand)]
+enum Task {
+    /// Give somebody a new password, read from standard input, and end the person's
+    /// sessions.
+    ResetPassword {
+        /// The name that the person logs in with.
+        user: String,
+    },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome = if arguments.check {
-        start::check()
-    } else {
-        start::run()
+    let outcome = match arguments.command {
+        _ if arguments.check => start::check(),
+        Some(Task::ResetPassword { user }) => start::reset_password(&user),
+        None => start::run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -15,7 +15,7 @@ use store::{EndpointRow, Store, StoreError, VirtualModelRow};
 
 pub(crate) use cut::cut;
 pub(crate) use masked_headers::unmask;
-pub(crate) use numbers::{bytes, duration, grouped, money};
+pub(crate) use numbers::{Whole, bytes, duration, grouped, money};
 pub(crate) use when::When;
 
 /// All endpoints, by name.

@@ -4,10 +4,9 @@
 //! environment wins over what is stored, and most settings are read when a program
 //! starts; the answer to a change says so.
 
-use std::collections::BTreeMap;
-
 use actix_web::HttpResponse;
-use actix_web::web::{self, Data, Json, ServiceConfig};
+use actix_web::http::header;
+use actix_web::web::{self, Data, ServiceConfig};
 use serde_json::json;
 use store::{
     DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, SettingsDraft, Store,
@@ -35,8 +34,15 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
     );
 }
 
-async fn list(admin: Data<Admin>) -> Result<Json<BTreeMap<String, String>>, ApiError> {
-    Ok(Json(admin.on_store(Store::settings).await?))
+/// The version of the settings is in `ETag`; a change with it in `If-Match` is refused when
+/// somebody else was faster.
+async fn list(admin: Data<Admin>) -> Result<HttpResponse, ApiError> {
+    let (settings, version) = admin
+        .on_store(|store| Ok((store.settings()?, store.settings_version()?)))
+        .await?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::ETAG, format!("\"{version}\"")))
+        .json(settings))
 }
 
 async fn save(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, ApiError> {

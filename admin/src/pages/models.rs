@@ -17,6 +17,9 @@ use crate::routing::resource;
 /// Where the list is; the other pages are below.
 const ROOT: &str = "/proxy-dashboard/models";
 
+/// Where a request is explained; nothing is changed there.
+pub(super) const EXPLAIN: &str = "/proxy-dashboard/models/explain";
+
 pub(super) fn routes(cfg: &mut ServiceConfig) {
     let at = |rest: &str| format!("{ROOT}{rest}");
     cfg.service(
@@ -31,7 +34,7 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
             .route(web::post().to(edit::create)),
     )
     .service(
-        resource(&at("/explain"), "GET, POST")
+        resource(EXPLAIN, "GET, POST")
             .route(web::get().to(explain::ask))
             .route(web::post().to(explain::answer)),
     )

@@ -16,6 +16,9 @@ use crate::routing::resource;
 /// Where the list is; the other pages are below.
 const ROOT: &str = "/proxy-dashboard/patterns";
 
+/// Where a text is tried; nothing is changed there.
+pub(super) const BENCH: &str = "/proxy-dashboard/patterns/test";
+
 pub(super) fn routes(cfg: &mut ServiceConfig) {
     let at = |rest: &str| format!("{ROOT}{rest}");
     cfg.service(
@@ -31,7 +34,7 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
             .route(web::post().to(edit::create)),
     )
     .service(
-        resource(&at("/test"), "GET, POST")
+        resource(BENCH, "GET, POST")
             .route(web::get().to(bench::ask))
             .route(web::post().to(bench::answer)),
     )

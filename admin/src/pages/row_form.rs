@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
 use store::FieldErrors;
 
-use super::form::{Form, Posted};
+use super::form::{Form, Posted, VERSION};
 use crate::error::ApiError;
 
 /// The field that says which of a form's buttons was used.
@@ -80,7 +80,7 @@ pub(crate) fn headers_to_lines(stored: Option<&str>) -> String {
 }
 
 /// What of a refused write is shown beside the fields, with the page's status; a name that
-/// is taken beside the field `name`.
+/// is taken beside the field `name`, a change of somebody else beside the version.
 ///
 /// # Errors
 /// What no field is to blame for.
@@ -88,6 +88,9 @@ pub(crate) fn refusal(
     error: ApiError,
     name: &'static str,
 ) -> Result<(StatusCode, FieldErrors), ApiError> {
+    if let ApiError::Changed(why, _) = error {
+        return Ok((StatusCode::CONFLICT, FieldErrors::one(VERSION, why)));
+    }
     if let ApiError::Conflict(why, _) = error {
         return Ok((StatusCode::CONFLICT, FieldErrors::one(name, why)));
     }

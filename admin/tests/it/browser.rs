@@ -85,6 +85,15 @@ impl PageForm {
         self
     }
 
+    /// Sends it by a button.
+    pub(crate) async fn send_with(&self, app: &App, button: &str, value: &str) -> Sent {
+        let used = Self {
+            action: self.action.clone(),
+            fields: self.fields.clone(),
+        };
+        used.with(button, value).send(app).await
+    }
+
     pub(crate) async fn send(&self, app: &App) -> Sent {
         let fields: Vec<(&str, &str)> = self
             .fields

@@ -128,7 +128,7 @@ async fn a_pattern_is_made_changed_and_shown_again() {
     again.with("enabled", "1").send(&app).await.leads_to(LIST);
     let mut changed = named(&app, "execute <b>").await;
     assert_eq!(changed["enabled"], 1);
-    for field in ["enabled", "updated_at"] {
+    for field in ["enabled", "updated_at", "version"] {
         changed[field] = row[field].clone();
     }
     assert_eq!(changed, row);
@@ -284,7 +284,7 @@ async fn a_built_in_pattern_is_reset_deleted_and_brought_back() {
     ask.send(&app).await.leads_to(LIST);
     let mut reset = named(&app, "tool_call").await;
     assert_eq!(reset["enabled"], 0, "the switch is the operator's");
-    for field in ["enabled", "updated_at"] {
+    for field in ["enabled", "updated_at", "version"] {
         reset[field] = before[field].clone();
     }
     assert_eq!(reset, before);
