@@ -98,6 +98,20 @@ sed -n 's/^.*"schema": \(.*\), "arguments": \(.*\), "fitted": .*$/\1\n\2/p' \
 mkdir -p "$seeds/openai-native"
 awk -v out="$seeds/openai-native/" '{ print > (out (++n)) }' "$cases"/openai-history.jsonl
 
+# bodies KIND FILE: the body of each case of FILE, a list of objects.
+bodies() {
+    mkdir -p "$seeds/$1"
+    python3 - "$2" "$seeds/$1" <<'PYTHON'
+import json, pathlib, sys
+
+for number, case in enumerate(json.loads(pathlib.Path(sys.argv[1]).read_text())):
+    pathlib.Path(sys.argv[2], str(number)).write_bytes(case["body"].encode())
+PYTHON
+}
+
+bodies forms "$cases/forms.json"
+bodies usage-watch "$cases/usage-watch.json"
+
 # The seeds of a target.
 seeds_of() {
     case $1 in
@@ -121,6 +135,8 @@ seeds_of() {
     upstream_error) say openai-reply runpod-job anthropic-reply ;;
     provider) say addresses openai-reply ollama-reply ;;
     hub_events) ;;
+    form) say forms ;;
+    usage_watch) say usage-watch ;;
     normaliser_readers) say normaliser-readers ;;
     *) fail "fuzz.sh: no seeds are set for the target '$1'" ;;
     esac

@@ -1,5 +1,7 @@
 //! What every handler has at hand.
 
+use std::collections::BTreeMap;
+
 use actix_web::web;
 use store::config::Config;
 use store::route::explain;
@@ -27,6 +29,8 @@ pub(crate) struct Admin {
     pub(crate) throttle: Throttle,
     /// Proxies whose word about their callers is believed.
     pub(crate) proxies: Networks,
+    /// What the environment sets, by variable; secrets masked.
+    pub(crate) environment: BTreeMap<&'static str, String>,
     /// Whether a login is demanded.
     pub(crate) auth_enabled: bool,
     /// Whether calls are sent through the AI Queue.
@@ -40,7 +44,11 @@ impl Admin {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub(crate) fn new(store: Store, config: &Config) -> Result<Self, StoreError> {
+    pub(crate) fn new(
+        store: Store,
+        config: &Config,
+        environment: BTreeMap<&'static str, String>,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
             form_key: store.form_key()?,
             store: if config.allow_link_local_endpoints {
@@ -50,6 +58,7 @@ impl Admin {
             },
             external: External::from_config(config),
             throttle: Throttle::default(),
+            environment,
             proxies: config.exposure.proxies.clone(),
             prober: Prober::new(config),
             gateway: Gateway::new(config),

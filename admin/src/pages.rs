@@ -6,11 +6,13 @@
 //! [`error_page`].
 
 mod assets;
+mod audit;
 pub(crate) mod back;
 pub(crate) mod confirm;
 mod endpoints;
 pub(crate) mod error_page;
 pub(crate) mod form;
+mod keys;
 pub(crate) mod list;
 mod login;
 mod models;
@@ -20,6 +22,7 @@ pub(crate) mod own_path;
 mod patterns;
 pub(crate) mod row_form;
 pub(crate) mod section;
+mod settings;
 pub(crate) mod shell;
 pub(crate) mod theme;
 pub(crate) mod users;
@@ -47,6 +50,9 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     theme::routes(cfg);
     login::routes(cfg);
     users::routes(cfg);
+    keys::routes(cfg);
+    settings::routes(cfg);
+    audit::routes(cfg);
     overview::routes(cfg);
     endpoints::routes(cfg);
     models::routes(cfg);

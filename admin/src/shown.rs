@@ -7,7 +7,7 @@
 
 mod cut;
 mod masked_headers;
-mod masked_url;
+pub(crate) mod masked_url;
 mod numbers;
 mod when;
 

@@ -55,7 +55,8 @@ pub(crate) fn run() -> Result<(), Problems> {
     } else {
         None
     };
-    let admin = Admin::new(store, &config).map_err(|err| vec![err.to_string()])?;
+    let admin = Admin::new(store, &config, Surroundings::of_process().set())
+        .map_err(|err| vec![err.to_string()])?;
     actix_web::rt::System::new()
         .block_on(async move {
             let server = server::serve(listener, access, admin)?;

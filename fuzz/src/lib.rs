@@ -10,6 +10,7 @@ pub mod canonical;
 pub mod chat;
 pub mod draw;
 pub mod edited;
+pub mod forms;
 pub mod jobs;
 pub mod json;
 pub mod lines;

@@ -53,7 +53,7 @@ impl Key {
             Call::Chat => 0,
             Call::Completions => 1,
             Call::Embeddings => 2,
-            Call::Models => 3,
+            Call::Models | Call::Passed(_) => 3,
         }]);
         hash.update(&scope.edition.to_be_bytes());
         hash.update(&[u8::from(scope.key.is_some())]);
@@ -139,7 +139,7 @@ impl Answers {
     pub(crate) fn ttl(&self, call: Call, caching: &Caching) -> Duration {
         caching.ttl.unwrap_or(match call {
             Call::Embeddings => self.ttl_embeddings,
-            Call::Chat | Call::Completions | Call::Models => self.ttl_chat,
+            Call::Chat | Call::Completions | Call::Models | Call::Passed(_) => self.ttl_chat,
         })
     }
 

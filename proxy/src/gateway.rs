@@ -5,6 +5,7 @@
 //! [`crate::life::detached`] is where a stream goes on after `request_filter` has
 //! returned.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
@@ -54,6 +55,9 @@ pub(crate) struct Gateway {
     pub(crate) closing: Closing,
     /// Longest request body in bytes.
     pub(crate) max_body: usize,
+    /// Where what is too long for memory lies for the length of a call: the store's own
+    /// folder, which is on a disk and may be written to.
+    pub(crate) folder: PathBuf,
     pub(crate) started: Instant,
     /// Where a connection goes on after a long call.
     pub(crate) listener: OnceLock<Weak<Listener>>,
@@ -81,6 +85,11 @@ impl Gateway {
             stopping,
             closing,
             max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
+            folder: config
+                .database_path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .map_or_else(|| PathBuf::from("."), PathBuf::from),
             started: Instant::now(),
             listener: OnceLock::new(),
         }
@@ -176,7 +185,7 @@ pub(crate) fn stopped() -> Fault {
 async fn unknown(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
     let header = caller.req_header();
     let message = format!(
-        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, embeddings and models.",
+        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, embeddings, images, audio, moderations, rerank and models.",
         header.method,
         header.uri.path()
     );

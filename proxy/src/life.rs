@@ -9,8 +9,10 @@ mod accept;
 mod account;
 mod admit;
 pub(crate) mod authenticate;
+mod cargo;
 mod detached;
 mod manner;
+mod pass;
 mod plan;
 mod recall;
 mod relay;
@@ -38,7 +40,12 @@ use send::{Answer, Errand};
 pub(crate) async fn run(gateway: &Arc<Gateway>, session: &mut Session, call: Call, id: String) {
     let mut account = Account::open(gateway.ledger.clone(), call, id);
     let caller = &mut *session.downstream_session;
-    match begin(gateway, caller, call, &mut account).await {
+    let begun = if matches!(call, Call::Passed(_)) {
+        Box::pin(pass::begin(gateway, caller, call, &mut account)).await
+    } else {
+        begin(gateway, caller, call, &mut account).await
+    };
+    match begun {
         Ok(begun) if begun.takes_long() && !caller.is_http2() => {
             detached::spawn(gateway, session, begun, account);
         }
@@ -88,6 +95,7 @@ async fn begin(
         gateway,
         call,
         accepted: &accepted,
+        cargo: None,
         form,
         target: &target,
         id: &id,
@@ -127,7 +135,7 @@ struct Begun {
 impl Begun {
     /// Whether the answer may take as long as a model thinks.
     fn takes_long(&self) -> bool {
-        matches!(self.answer, Answer::Stream(_))
+        matches!(self.answer, Answer::Stream(_) | Answer::Passed(_))
     }
 }
 
@@ -143,6 +151,9 @@ async fn end(
             Box::pin(relay::stream(gateway, caller, streaming, &mut account)).await
         }
         Answer::Whole(whole) => relay::whole(caller, *whole, begun.form, &mut account).await,
+        Answer::Passed(passing) => {
+            Box::pin(relay::passed(gateway, caller, passing, &mut account)).await
+        }
     };
     close(gateway, caller, outcome, account).await
 }
@@ -159,7 +170,7 @@ async fn close(
     };
     account.failed(fault);
     account.seal();
-    if fault.hung_up {
+    if fault.hung_up || reply::has_begun_otherwise(caller) {
         return Caller::Gone;
     }
     let told = Box::pin(answer(caller, fault, &account));

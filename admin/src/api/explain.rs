@@ -82,7 +82,7 @@ pub(crate) async fn explained(
 ) -> Result<Shown, ApiError> {
     let Some(call) = call_at(&path) else {
         let why = "must be the path of a model call, such as /v1/chat/completions, \
-                   /v1/completions or /v1/embeddings";
+                   /v1/embeddings or /v1/images/generations";
         return Err(FieldErrors::one("path", why).into());
     };
     let settings = admin.explain.clone();

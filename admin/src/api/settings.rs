@@ -9,8 +9,7 @@ use actix_web::http::header;
 use actix_web::web::{self, Data, ServiceConfig};
 use serde_json::json;
 use store::{
-    DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, SettingsDraft, Store,
-    TRUSTED_INTERNAL_CIDRS,
+    DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, SettingsDraft, TRUSTED_INTERNAL_CIDRS,
 };
 
 use crate::admin::Admin;
@@ -25,6 +24,11 @@ const FOLLOWED: [&str; 4] = [
     DEPLOYMENT_MODE,
     TRUSTED_INTERNAL_CIDRS,
 ];
+
+/// Whether a running gateway follows the setting.
+pub(crate) fn is_followed(key: &str) -> bool {
+    FOLLOWED.contains(&key)
+}
 
 pub(super) fn routes(cfg: &mut ServiceConfig) {
     cfg.service(
@@ -48,7 +52,7 @@ async fn list(admin: Data<Admin>) -> Result<HttpResponse, ApiError> {
 async fn save(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, ApiError> {
     let JsonObject(body) = body;
     let keys = body.as_object().into_iter().flat_map(|sent| sent.keys());
-    let restart = keys.clone().any(|key| !FOLLOWED.contains(&key.as_str()));
+    let restart = keys.clone().any(|key| !is_followed(key));
     if keys.count() == 0 {
         return Err(ApiError::BadRequest("the body names no setting".to_owned()));
     }

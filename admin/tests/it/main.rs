@@ -10,6 +10,7 @@
 
 mod access;
 mod alias_pages;
+mod audit;
 mod browser;
 mod circuits;
 mod endpoint_backends;
@@ -24,6 +25,7 @@ mod login;
 mod model_pages;
 mod model_trials;
 mod ollama;
+mod operation_pages;
 mod pages;
 mod pattern_pages;
 mod people;

@@ -66,6 +66,26 @@ pub(super) async fn accept(
     call: Call,
     limit: usize,
 ) -> Result<Accepted, Fault> {
+    let (said, announced) = greet(caller, limit).await?;
+    let body = read(caller, announced, limit).await?;
+    let request = Request::read(call, &body)?;
+    Ok(Accepted {
+        prompt_tokens: estimate_prompt(&body),
+        body,
+        request,
+        said,
+    })
+}
+
+/// What the caller says in headers, and how long its body is to be, if it says so; a caller
+/// that waits to be asked for its body is.
+///
+/// # Errors
+/// When the body is too long, or encoded.
+pub(super) async fn greet(
+    caller: &mut ServerSession,
+    limit: usize,
+) -> Result<(Said, Option<usize>), Fault> {
     let header = caller.req_header();
     let said = |name: &str| header.headers.get(name).cloned();
     let said = Said {
@@ -97,14 +117,7 @@ pub(super) async fn accept(
             .await
             .map_err(|_| Fault::hung_up())?;
     }
-    let body = read(caller, announced, limit).await?;
-    let request = Request::read(call, &body)?;
-    Ok(Accepted {
-        prompt_tokens: estimate_prompt(&body),
-        body,
-        request,
-        said,
-    })
+    Ok((said, announced))
 }
 
 async fn read(

@@ -68,11 +68,7 @@ impl Account {
     pub(super) fn open(ledger: Ledger, call: Call, id: String) -> Box<Self> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let started_at = since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
-        let kind = match call {
-            Call::Completions => CallKind::Completion,
-            Call::Embeddings => CallKind::Embedding,
-            Call::Chat | Call::Models => CallKind::Chat,
-        };
+        let kind = CallKind::of(call);
         ledger.begin();
         Box::new(Self {
             ledger,
@@ -414,7 +410,7 @@ impl Account {
                 }
             }
             Some(usage) => usage,
-            None if answered && self.reached_upstream => {
+            None if answered && self.reached_upstream && record.kind.is_estimated() => {
                 record.estimated = true;
                 let prompt_tokens = self.prompt_tokens;
                 let completion_tokens = estimate_tokens(self.answer_bytes);

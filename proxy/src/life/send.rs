@@ -12,6 +12,7 @@ mod attempts;
 mod exchange;
 mod job;
 pub(super) mod local;
+pub(super) mod passed;
 mod refusal;
 mod source;
 
@@ -31,6 +32,7 @@ use wire::provider::Call;
 use super::accept::Accepted;
 use super::account::Account;
 use super::admit::Told;
+use super::cargo::Cargo;
 use super::plan::Candidates;
 use super::{relay, reply};
 use crate::fault::Fault;
@@ -38,8 +40,9 @@ use crate::gateway::Gateway;
 use crate::live::{Repairs, Target};
 pub(super) use attempt::{AFTER_FINISH, Answer, LAST_BYTES, Streaming, Whole};
 pub(super) use attempts::judge;
-pub(super) use exchange::{Outgoing, Sent};
+pub(super) use exchange::{Feed, Outgoing, Sent};
 pub(super) use job::Job;
+pub(super) use passed::Passing;
 pub(super) use refusal::fault as refusal;
 pub(super) use source::{Source, Times};
 
@@ -48,6 +51,8 @@ pub(super) struct Errand<'e> {
     pub(super) gateway: &'e Gateway,
     pub(super) call: Call,
     pub(super) accepted: &'e Accepted,
+    /// The body, where it is a form that is passed on.
+    pub(super) cargo: Option<&'e Cargo>,
     pub(super) form: ReplyForm,
     /// The virtual model that the caller named.
     pub(super) target: &'e Target,
@@ -72,7 +77,7 @@ impl Errand<'_> {
     pub(super) fn writer(&self) -> WriterOptions {
         let kind = match self.call {
             Call::Completions => "cmpl-",
-            Call::Chat | Call::Embeddings | Call::Models => "chatcmpl-",
+            Call::Chat | Call::Embeddings | Call::Models | Call::Passed(_) => "chatcmpl-",
         };
         WriterOptions {
             model: self.target.name.clone(),

@@ -17,9 +17,6 @@ use super::head::Head;
 use super::meters::{self, Metered, Meters};
 use crate::upstream::{Limits, Standing, Upstream};
 
-/// Calls that go to an upstream.
-const CALLS: [Call; 3] = [Call::Chat, Call::Completions, Call::Embeddings];
-
 /// A virtual model with everything a call to it needs.
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -81,7 +78,7 @@ impl Target {
             |err: Box<pingora::Error>| format!("its request headers cannot be built: {err}");
         let headers = request_header(model, upstream, build).map_err(unbuilt)?;
         let mut roads = Vec::new();
-        for call in CALLS {
+        for call in Call::ALL.into_iter().filter(|call| *call != Call::Models) {
             if let Some(way) = route::way(&upstream.endpoint, &upstream.base, call) {
                 let head = Head::of(&headers, "POST", &way.url).map_err(unbuilt)?;
                 roads.push(Road {

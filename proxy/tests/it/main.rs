@@ -40,6 +40,7 @@ mod memory;
 mod models;
 mod nowhere;
 mod ollama;
+mod passed;
 mod process;
 mod program;
 mod providers;

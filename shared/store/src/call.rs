@@ -1,6 +1,7 @@
 //! One finished call, as the gateway reports it and as the usage tables keep it.
 
 use serde::{Deserialize, Serialize};
+use wire::provider::{Call, Passed};
 use wire::usage::Usage;
 
 use crate::money::Cost;
@@ -15,23 +16,86 @@ pub enum CallKind {
     Completion,
     /// Embeddings.
     Embedding,
+    /// Pictures, made or edited.
+    Image,
+    /// Sound from words.
+    Speech,
+    /// Words from sound.
+    Transcription,
+    /// English words from sound.
+    Translation,
+    /// Moderations.
+    Moderation,
+    /// Texts put in order.
+    Rerank,
 }
 
 impl CallKind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Chat,
+        Self::Completion,
+        Self::Embedding,
+        Self::Image,
+        Self::Speech,
+        Self::Transcription,
+        Self::Translation,
+        Self::Moderation,
+        Self::Rerank,
+    ];
+
+    /// The kind of `call`.
+    #[must_use]
+    pub fn of(call: Call) -> Self {
+        match call {
+            Call::Completions => Self::Completion,
+            Call::Embeddings => Self::Embedding,
+            Call::Chat | Call::Models => Self::Chat,
+            Call::Passed(passed) => match passed {
+                Passed::ImageGeneration | Passed::ImageEdit | Passed::ImageVariation => Self::Image,
+                Passed::Speech => Self::Speech,
+                Passed::Transcription => Self::Transcription,
+                Passed::Translation => Self::Translation,
+                Passed::Moderation => Self::Moderation,
+                Passed::Rerank => Self::Rerank,
+            },
+        }
+    }
+
+    /// Whether tokens that nobody has counted are estimated by what was said: not of sound
+    /// and pictures, and not of calls of which nothing is read.
+    #[must_use]
+    pub fn is_estimated(self) -> bool {
+        match self {
+            Self::Chat | Self::Completion | Self::Embedding => true,
+            Self::Image
+            | Self::Speech
+            | Self::Transcription
+            | Self::Translation
+            | Self::Moderation
+            | Self::Rerank => false,
+        }
+    }
+
     /// The text in the column `request_type`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Chat => "chat",
             Self::Completion => "completion",
             Self::Embedding => "embedding",
+            Self::Image => "image",
+            Self::Speech => "speech",
+            Self::Transcription => "transcription",
+            Self::Translation => "translation",
+            Self::Moderation => "moderation",
+            Self::Rerank => "rerank",
         }
     }
 
     /// The kind of that text; a chat for any that is unknown.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
-        let all = [Self::Chat, Self::Completion, Self::Embedding];
-        let found = all.into_iter().find(|kind| kind.as_str() == text);
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
         found.unwrap_or(Self::Chat)
     }
 }
@@ -268,7 +332,7 @@ impl CallRecord {
 pub struct CallRow {
     /// The row's id; unique only within its table.
     pub id: i64,
-    /// `chat`, `completion` or `embedding`.
+    /// Which API was called ([`CallKind::as_str`]).
     pub request_type: String,
     /// The request's `x-request-id`; `None` in rows the original wrote.
     pub request_id: Option<String>,

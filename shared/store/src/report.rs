@@ -191,6 +191,13 @@ pub struct Trimmed {
 pub(crate) fn is_embedding(kind: CallKind) -> bool {
     match kind {
         CallKind::Embedding => true,
-        CallKind::Chat | CallKind::Completion => false,
+        CallKind::Chat
+        | CallKind::Completion
+        | CallKind::Image
+        | CallKind::Speech
+        | CallKind::Transcription
+        | CallKind::Translation
+        | CallKind::Moderation
+        | CallKind::Rerank => false,
     }
 }

@@ -9,6 +9,7 @@ mod admin_sessions;
 mod admin_users;
 mod assignments;
 mod audit;
+mod backup;
 mod call_rows;
 mod calls;
 mod check;

@@ -195,6 +195,10 @@ fn written(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound,
         (Format::OpenAi, Call::Completions) if candidate.way.call == Call::Chat => {
             completion::write(inbound, candidate)
         }
+        (Format::OpenAi, Call::Passed(_)) => Ok(Outbound::plain(
+            inbound.request.renamed(inbound.body, candidate.model_json),
+            AnswerForm::Edited,
+        )),
         (Format::OpenAi, _) => Ok(Outbound::plain(
             edited(inbound, candidate),
             AnswerForm::Edited,

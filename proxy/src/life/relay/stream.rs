@@ -25,7 +25,7 @@ use crate::fault::Fault;
 use crate::gateway::Gateway;
 
 /// Bytes gathered before they are written although more is ready.
-const WRITE_AT: usize = 64 * 1024;
+pub(super) const WRITE_AT: usize = 64 * 1024;
 /// A buffer that a burst has made larger is given back after it.
 const KEEP: usize = 4 * 1024;
 
@@ -283,10 +283,10 @@ impl Rest {
 }
 
 /// What is ready for the caller.
-struct Outlet<'s> {
+pub(super) struct Outlet<'s> {
     /// The response header until it has been sent.
     header: &'s mut Option<Box<ResponseHeader>>,
-    ready: &'s mut BytesMut,
+    pub(super) ready: &'s mut BytesMut,
     /// When the caller has last been written to. An upstream may send much that says
     /// nothing to the caller.
     written: Instant,
@@ -299,7 +299,10 @@ async fn write(streaming: &mut Streaming, caller: &mut ServerSession) -> Result<
 }
 
 impl<'s> Outlet<'s> {
-    fn new(header: &'s mut Option<Box<ResponseHeader>>, ready: &'s mut BytesMut) -> Self {
+    pub(super) fn new(
+        header: &'s mut Option<Box<ResponseHeader>>,
+        ready: &'s mut BytesMut,
+    ) -> Self {
         Self {
             header,
             ready,
@@ -313,7 +316,7 @@ impl<'s> Outlet<'s> {
     }
 
     /// Writes and flushes what is ready, the header before the first bytes.
-    async fn write(&mut self, caller: &mut ServerSession) -> Result<(), Fault> {
+    pub(super) async fn write(&mut self, caller: &mut ServerSession) -> Result<(), Fault> {
         if self.ready.is_empty() {
             return Ok(());
         }

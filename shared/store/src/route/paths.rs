@@ -1,6 +1,6 @@
 //! Paths of the public API under which models are called.
 
-use wire::provider::Call;
+use wire::provider::{Call, Passed};
 
 /// Beginnings that mean the same place, longest first. The bare form is for clients
 /// whose base URL lacks `/v1`, the `/api` forms for clients of Open WebUI.
@@ -23,7 +23,7 @@ pub fn call_at(path: &str) -> Option<Call> {
         "/completions" => Some(Call::Completions),
         // `/api/embeddings` is Ollama's own call of another dialect.
         "/embeddings" if prefix != "/api" => Some(Call::Embeddings),
-        _ => None,
+        _ => Passed::at(name).map(Call::Passed),
     }
 }
 
@@ -39,6 +39,14 @@ mod tests {
             ("/completions", Some(Call::Completions)),
             ("/embeddings/", Some(Call::Embeddings)),
             ("/api/embeddings", None),
+            ("/v1/audio/speech", Some(Call::Passed(Passed::Speech))),
+            ("/rerank", Some(Call::Passed(Passed::Rerank))),
+            (
+                "/api/v1/images/edits/",
+                Some(Call::Passed(Passed::ImageEdit)),
+            ),
+            ("/v1/images", None),
+            ("/v1/audio/speeches", None),
             ("/v1/models", None),
             ("v1/completions", None),
             ("/", None),

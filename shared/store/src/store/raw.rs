@@ -21,7 +21,14 @@ impl Table {
 
     pub(super) fn of(kind: CallKind) -> Self {
         match kind {
-            CallKind::Chat | CallKind::Completion => Self::Requests,
+            CallKind::Chat
+            | CallKind::Completion
+            | CallKind::Image
+            | CallKind::Speech
+            | CallKind::Transcription
+            | CallKind::Translation
+            | CallKind::Moderation
+            | CallKind::Rerank => Self::Requests,
             CallKind::Embedding => Self::Embeddings,
         }
     }

@@ -6,13 +6,16 @@ use crate::dialect::openai::{self, CallForm, StreamOptions};
 use crate::dialect::runpod::Worker;
 use crate::edit::Segments;
 use crate::hub::Note;
-use crate::provider::{Format, ProviderKind};
+use crate::provider::{Call, Format, ProviderKind};
 
 /// What of the caller's body is changed for a candidate that speaks the caller's
 /// dialect, and why; nothing for others. Apart from [`super::write()`], because only a person
 /// asks for it.
 #[must_use]
 pub fn edit_notes(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Vec<Note> {
+    if matches!(inbound.call, Call::Passed(_)) {
+        return Vec::new();
+    }
     match candidate.way.format {
         Format::OpenAi | Format::RunpodJob if candidate.way.call == inbound.call => {
             let target = edit_target(inbound, candidate);
