@@ -208,7 +208,7 @@ impl Form {
     }
 
     /// Whether it is this value, such as one of a choice.
-    pub(crate) fn holds(&self, name: &str, value: &impl ToString) -> bool {
+    pub(crate) fn holds(&self, name: &str, value: &(impl ToString + ?Sized)) -> bool {
         let value = value.to_string();
         self.value(name) == value
     }

@@ -109,7 +109,7 @@ impl List {
     }
 
     /// Whether a filter is set to this value.
-    pub(crate) fn asks_for(&self, name: &str, value: &impl ToString) -> bool {
+    pub(crate) fn is_for(&self, name: &str, value: &(impl ToString + ?Sized)) -> bool {
         let value = value.to_string();
         self.filter(name) == value
     }
@@ -132,7 +132,7 @@ impl List {
 
     /// The value of the field `sort` in a form of filters.
     pub(crate) fn sort_value(&self) -> String {
-        let sign = if self.descending { "-" } else { "" };
+        let sign = if self.is_descending() { "-" } else { "" };
         format!("{sign}{}", self.sort)
     }
 
