@@ -1,11 +1,13 @@
 //! What every handler has at hand.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_web::web;
+use arc_swap::ArcSwapOption;
 use store::config::Config;
 use store::route::explain;
-use store::{FormKey, Networks, Store, StoreError};
+use store::{FormKey, Networks, Problem, Store, StoreError};
 
 use crate::access::current;
 use crate::access::external::External;
@@ -33,8 +35,12 @@ pub(crate) struct Admin {
     pub(crate) environment: BTreeMap<&'static str, String>,
     /// Whether a login is demanded.
     pub(crate) auth_enabled: bool,
+    /// Port of the gateway, as far as this program's settings tell.
+    pub(crate) api_port: u16,
     /// Whether calls are sent through the AI Queue.
     pub(crate) use_ai_queue: bool,
+    /// The problems of the last revision that was looked at.
+    problems: ArcSwapOption<(i64, Vec<Problem>)>,
     /// What of the settings shapes the gateway's requests.
     pub(crate) explain: explain::Settings,
 }
@@ -63,9 +69,27 @@ impl Admin {
             prober: Prober::new(config),
             gateway: Gateway::new(config),
             auth_enabled: config.auth_enabled,
+            api_port: config.api_port,
             use_ai_queue: config.use_ai_queue,
+            problems: ArcSwapOption::empty(),
             explain: explain::Settings::new(config),
         })
+    }
+
+    /// What is wrong with the stored configuration of `revision`; looked for once a revision,
+    /// because all of it has to be read for that.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn problems(&self, revision: i64) -> Result<Vec<Problem>, ApiError> {
+        let known = self.problems.load();
+        if let Some(known) = known.as_ref().filter(|known| known.0 == revision) {
+            return Ok(known.1.clone());
+        }
+        let snapshot = self.on_store(Store::snapshot).await?;
+        let found = (snapshot.revision, snapshot.problems);
+        self.problems.store(Some(Arc::new(found.clone())));
+        Ok(found.1)
     }
 
     /// Runs `work` on the store without holding up other requests.

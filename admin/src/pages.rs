@@ -5,13 +5,17 @@
 //! [`shell::Shell`]; forms come in as [`form::Posted`]; failures get a page in
 //! [`error_page`].
 
+mod activity;
 mod assets;
 mod audit;
 pub(crate) mod back;
+mod chart;
 pub(crate) mod confirm;
+mod connect;
 mod endpoints;
 pub(crate) mod error_page;
 pub(crate) mod form;
+mod gateway_address;
 mod keys;
 pub(crate) mod list;
 mod login;
@@ -25,6 +29,7 @@ pub(crate) mod section;
 mod settings;
 pub(crate) mod shell;
 pub(crate) mod theme;
+mod usage;
 pub(crate) mod users;
 
 use actix_web::HttpResponse;
@@ -57,6 +62,9 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     endpoints::routes(cfg);
     models::routes(cfg);
     patterns::routes(cfg);
+    usage::routes(cfg);
+    activity::routes(cfg);
+    connect::routes(cfg);
 }
 
 /// Whether a viewer may send something to `path`: what changes nothing of others.

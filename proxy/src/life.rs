@@ -40,6 +40,12 @@ use send::{Answer, Errand};
 pub(crate) async fn run(gateway: &Arc<Gateway>, session: &mut Session, call: Call, id: String) {
     let mut account = Account::open(gateway.ledger.clone(), call, id);
     let caller = &mut *session.downstream_session;
+    let arrived = caller.req_header();
+    let user_agent = arrived.headers.get(http::header::USER_AGENT);
+    account.arrived(
+        arrived.uri.path(),
+        user_agent.and_then(|name| name.to_str().ok()),
+    );
     let begun = if matches!(call, Call::Passed(_)) {
         Box::pin(pass::begin(gateway, caller, call, &mut account)).await
     } else {
@@ -86,6 +92,7 @@ async fn begin(
     account.accepted(&accepted);
     let target = resolve::resolve(&live, &accepted)?;
     account.resolved(&target);
+    account.captures(&target, &accepted.body);
     who.require_allowed(&target.model.name)?;
     let form = ReplyForm::of(&target.model, call, &accepted.request);
     account.formed(form);

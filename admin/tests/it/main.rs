@@ -9,10 +9,12 @@
 )]
 
 mod access;
+mod activity_page;
 mod alias_pages;
 mod audit;
 mod browser;
 mod circuits;
+mod connect_page;
 mod endpoint_backends;
 mod endpoint_pages;
 mod endpoints;
@@ -26,6 +28,7 @@ mod model_pages;
 mod model_trials;
 mod ollama;
 mod operation_pages;
+mod overview_page;
 mod pages;
 mod pattern_pages;
 mod people;
@@ -40,5 +43,6 @@ mod tool_pattern_test;
 mod tool_patterns;
 mod upstream;
 mod usage;
+mod usage_page;
 mod versions_of_forms;
 mod virtual_models;

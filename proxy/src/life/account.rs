@@ -8,7 +8,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use store::route::ai_queue::NO_ROW;
 use store::route::{ReplyForm, short};
-use store::{Attempt, CacheUse, CallKind, CallRecord, Hold, LateTimes, Outcome, PatternCount};
+use store::{
+    Attempt, CacheUse, CallKind, CallRecord, Capture, Hold, LateTimes, Outcome, PatternCount,
+    client_name,
+};
 use wire::normaliser::Normaliser;
 use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
@@ -25,6 +28,9 @@ use dues::Dues;
 
 /// The error code of a call that was dropped half way.
 const DROPPED: &str = "call_dropped";
+
+/// Longest path that is kept, in characters.
+const LONGEST_ROUTE: usize = 100;
 
 /// One call's record while it is being made.
 #[derive(Debug)]
@@ -43,6 +49,8 @@ pub(super) struct Account {
     caller: CallerMark,
     /// What became of candidates for tool calls.
     patterns: Vec<PatternCount>,
+    /// What it says and is answered, where that is kept.
+    capture: Option<Box<Capture>>,
     /// `None` once it has been handed over.
     record: Option<CallRecord>,
     /// Whether the record is in the spool; `None` until it is complete.
@@ -81,6 +89,7 @@ impl Account {
             private: None,
             caller: CallerMark::default(),
             patterns: Vec::new(),
+            capture: None,
             record: Some(CallRecord {
                 // What holds if the call is dropped before it says otherwise: only the end
                 // of the program does that.
@@ -108,11 +117,22 @@ impl Account {
         self.started
     }
 
+    /// Which path was called, and by which program.
+    pub(super) fn arrived(&mut self, path: &str, user_agent: Option<&str>) {
+        if let Some(record) = &mut self.record {
+            record.route = Some(path.chars().take(LONGEST_ROUTE).collect());
+            record.client = user_agent.and_then(client_name);
+        }
+    }
+
     /// Who makes the call.
     pub(super) fn authenticated(&mut self, caller: &Caller) {
         if let (Some(record), Some(key)) = (&mut self.record, &caller.key) {
             record.key_id = Some(key.id);
             record.key_label = Some(key.label.clone());
+        }
+        if let (Some(record), Some(address)) = (&mut self.record, caller.address) {
+            record.address = Some(address.to_string());
         }
         self.caller = CallerMark {
             key: caller.key.clone(),
@@ -133,6 +153,21 @@ impl Account {
             record.virtual_model_id = Some(target.model.id).filter(|id| *id != NO_ROW);
             record.endpoint_id = Some(target.upstream.endpoint.id).filter(|id| *id != NO_ROW);
             record.endpoint_name = Some(target.upstream.endpoint.name.clone());
+        }
+    }
+
+    /// Keeps what the call says and is answered, if its virtual model asks for that.
+    pub(super) fn captures(&mut self, target: &Target, body: &[u8]) {
+        if target.model.capture_bodies {
+            let capture = Capture::begun(self.id.clone(), self.started_at(), body);
+            self.capture = Some(Box::new(capture));
+        }
+    }
+
+    /// What goes to the caller next.
+    pub(super) fn answered(&mut self, more: Option<&[u8]>) {
+        if let (Some(capture), Some(more)) = (&mut self.capture, more) {
+            capture.answered(more);
         }
     }
 
@@ -257,7 +292,12 @@ impl Account {
                 .map(|(reason, count)| (reason.to_owned(), count))
                 .collect(),
         });
-        self.patterns.extend(counts);
+        for count in counts {
+            if let Some(record) = &mut self.record {
+                record.tool_repairs += count.hits;
+            }
+            self.patterns.push(count);
+        }
     }
 
     /// What the upstream tells of its own times.
@@ -322,6 +362,7 @@ impl Account {
             private: self.private.take(),
             caller: std::mem::take(&mut self.caller),
             patterns: std::mem::take(&mut self.patterns),
+            capture: self.capture.take(),
             record: self.record.take(),
             spooled: self.spooled,
             attempts: self.attempts,
@@ -385,6 +426,7 @@ impl Account {
             reason: self.private.take(),
             caller: std::mem::take(&mut self.caller),
             patterns: std::mem::take(&mut self.patterns),
+            capture: self.capture.take(),
             ended: SystemTime::now(),
         };
         self.ledger.push(entry, self.spooled.unwrap_or(false));

@@ -12,6 +12,7 @@ mod anthropic;
 mod bodies;
 mod cache;
 mod caller;
+mod captures;
 mod chaos;
 mod circuits;
 mod configuration;

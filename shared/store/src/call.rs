@@ -149,6 +149,20 @@ impl Outcome {
         }
     }
 
+    /// Whether something was wrong; a caller that hangs up is not.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        match self {
+            Self::Success | Self::ClientCancelled => false,
+            Self::ClientError
+            | Self::UpstreamError
+            | Self::Timeout
+            | Self::Truncated
+            | Self::Refused
+            | Self::InternalError => true,
+        }
+    }
+
     /// The outcome of that text.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
@@ -274,6 +288,18 @@ pub struct CallRecord {
     /// Milliseconds the endpoint says a worker worked on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_ms: Option<u64>,
+    /// The path that was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// The caller's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The caller's program ([`crate::client_name`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Tool calls that were made of text, or mended.
+    #[serde(default)]
+    pub tool_repairs: u64,
 }
 
 /// What an endpoint tells of a call's times after its record has been written: a job whose
@@ -323,6 +349,10 @@ impl CallRecord {
             attempts: Vec::new(),
             queue_ms: None,
             execution_ms: None,
+            route: None,
+            address: None,
+            client: None,
+            tool_repairs: 0,
         }
     }
 }
@@ -410,4 +440,49 @@ pub struct CallRow {
     pub queue_ms: Option<i64>,
     /// Milliseconds the endpoint says a worker worked on it.
     pub execution_ms: Option<i64>,
+    /// The path that was called; `None` in rows of before it was kept, as the three below.
+    pub route: Option<String>,
+    /// The caller's address.
+    pub address: Option<String>,
+    /// The caller's program.
+    pub client: Option<String>,
+    /// Tool calls that were made of text, or mended.
+    pub tool_repairs: i64,
+}
+
+/// Which row a call is: of which table, and its id there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallKey {
+    pub(crate) embedding: bool,
+    pub(crate) id: i64,
+}
+
+impl CallKey {
+    /// As a text for an address.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        format!("{}{}", if self.embedding { 'e' } else { 'r' }, self.id)
+    }
+
+    /// The key of such a text.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (embedding, id) = match text.strip_prefix('r') {
+            Some(id) => (false, id),
+            None => (true, text.strip_prefix('e')?),
+        };
+        let id = id.parse().ok().filter(|id| *id > 0)?;
+        Some(Self { embedding, id })
+    }
+}
+
+impl CallRow {
+    /// Which row it is.
+    #[must_use]
+    pub fn key(&self) -> CallKey {
+        CallKey {
+            embedding: self.request_type == CallKind::Embedding.as_str(),
+            id: self.id,
+        }
+    }
 }

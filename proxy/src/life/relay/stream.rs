@@ -75,6 +75,7 @@ async fn pass_on(
         reply::tell_attempts(header, account.attempts()).map_err(internal)?;
         account.told.write(header).map_err(internal)?;
     }
+    account.answered(Some(&streaming.ready));
     if streaming.lane.answer_bytes() > 0 {
         account.first_token();
     }
@@ -106,7 +107,9 @@ async fn pass_on(
         write(streaming, caller).await?;
         return Err(fault);
     }
+    let held = streaming.ready.len();
     let end = streaming.lane.finish(cleanly, &mut streaming.ready);
+    account.answered(streaming.ready.get(held..));
     saw(streaming, account);
     match end {
         End::Complete => {
@@ -241,7 +244,9 @@ async fn pump(
         match piece {
             Ok(Some(piece)) => {
                 let before = lane.answer_bytes();
+                let held = out.ready.len();
                 lane.push(piece.as_ref(), out.ready);
+                account.answered(out.ready.get(held..));
                 if before == 0 && lane.answer_bytes() > 0 {
                     account.first_token();
                 }

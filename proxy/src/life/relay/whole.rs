@@ -122,6 +122,7 @@ pub(in super::super) async fn relay(
     } else {
         None
     };
+    account.answered(Some(&whole.body));
     account.succeeded(status);
     account.seal();
     account.told.write(&mut header).map_err(internal)?;
