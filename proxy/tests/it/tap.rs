@@ -104,6 +104,7 @@ fn is_call(line: &[u8]) -> bool {
             "/images/edits",
             "/audio/speech",
             "/audio/transcriptions",
+            "/audio/translations",
             "/moderations",
         ]
         .iter()
