@@ -8,7 +8,7 @@ mod known;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use store::route::ai_queue::NO_ROW;
-use store::route::ReplyForm;
+use store::route::{ReplyForm, short};
 use store::{
     Attempt, CacheUse, CallKind, CallRecord, Capture, Hold, LateTimes, Outcome, PatternCount,
 };
