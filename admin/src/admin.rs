@@ -13,6 +13,7 @@ use crate::access::current;
 use crate::access::external::External;
 use crate::access::throttle::Throttle;
 use crate::error::ApiError;
+use crate::gateway::Gateway;
 use crate::probe::Prober;
 
 /// The state of the admin app, shared by all workers.
@@ -22,6 +23,8 @@ pub(crate) struct Admin {
     pub(crate) form_key: FormKey,
     /// Calls backends for their model lists.
     pub(crate) prober: Prober,
+    /// Calls the gateway's public API.
+    pub(crate) gateway: Gateway,
     /// The external login service, if there is one.
     pub(crate) external: Option<External>,
     /// How often logins were tried.
@@ -64,6 +67,7 @@ impl Admin {
             environment,
             proxies: config.exposure.proxies.clone(),
             prober: Prober::new(config),
+            gateway: Gateway::new(config),
             auth_enabled: config.auth_enabled,
             api_port: config.api_port,
             use_ai_queue: config.use_ai_queue,

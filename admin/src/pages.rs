@@ -19,9 +19,11 @@ mod gateway_address;
 mod keys;
 pub(crate) mod list;
 mod login;
+mod models;
 pub(crate) mod notice;
 mod overview;
 pub(crate) mod own_path;
+mod patterns;
 pub(crate) mod row_form;
 pub(crate) mod section;
 mod settings;
@@ -58,6 +60,8 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     audit::routes(cfg);
     overview::routes(cfg);
     endpoints::routes(cfg);
+    models::routes(cfg);
+    patterns::routes(cfg);
     usage::routes(cfg);
     activity::routes(cfg);
     connect::routes(cfg);
@@ -65,11 +69,13 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
 
 /// Whether a viewer may send something to `path`: what changes nothing of others.
 pub(crate) fn is_open_to_viewers(path: &str) -> bool {
-    const OPEN: [&str; 8] = [
+    const OPEN: [&str; 10] = [
         theme::PATH,
         login::LOG_OUT,
         users::ACCOUNT,
         "/api/logout",
+        models::EXPLAIN,
+        patterns::BENCH,
         "/api/admin/explain",
         "/api/admin/tool-patterns/test",
         "/api/admin/usage/export",

@@ -207,9 +207,10 @@ impl Form {
         self.values.get(name).map_or("", String::as_str)
     }
 
-    /// Whether a field holds `value`: which choice of a list is the one.
-    pub(crate) fn holds(&self, name: &str, value: &(impl AsRef<str> + ?Sized)) -> bool {
-        self.value(name) == value.as_ref()
+    /// Whether it is this value, such as one of a choice.
+    pub(crate) fn holds(&self, name: &str, value: &(impl ToString + ?Sized)) -> bool {
+        let value = value.to_string();
+        self.value(name) == value
     }
 
     /// Whether a checkbox is ticked.

@@ -108,9 +108,10 @@ impl List {
         self.filters.get(name).map_or("", String::as_str)
     }
 
-    /// Whether a filter is set to `value`.
-    pub(crate) fn is_for(&self, name: &str, value: &(impl AsRef<str> + ?Sized)) -> bool {
-        self.filter(name) == value.as_ref()
+    /// Whether a filter is set to this value.
+    pub(crate) fn is_for(&self, name: &str, value: &(impl ToString + ?Sized)) -> bool {
+        let value = value.to_string();
+        self.filter(name) == value
     }
 
     /// Whether any filter is set.
