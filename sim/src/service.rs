@@ -196,6 +196,7 @@ impl Service {
             Route::Completions => Call::Completions,
             Route::Embeddings => Call::Embeddings,
             Route::Messages => Call::Messages,
+            Route::Responses => Call::Responses,
             Route::CountTokens => Call::CountTokens,
             Route::Native(native) => Call::Native(*native),
             Route::Models
@@ -270,6 +271,7 @@ impl Service {
             | Route::Completions
             | Route::Embeddings
             | Route::Messages
+            | Route::Responses
             | Route::CountTokens
             | Route::Native(_)
             | Route::Job(..) => reply::document(&models::list(flavor, &models, query)),

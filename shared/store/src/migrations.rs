@@ -145,11 +145,13 @@ fn steps() -> Migrations<'static> {
         })
         .comment("limits"),
         M::up(takeovers::TABLE).comment("what virtual models cost that took over"),
+        M::up("ALTER TABLE endpoints ADD COLUMN responses TEXT;")
+            .comment("endpoints' own Responses"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 10;
+pub(crate) const NEWEST: i64 = 11;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

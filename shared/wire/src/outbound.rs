@@ -202,6 +202,9 @@ fn written(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound,
         (Format::RunpodJob, _) => job::write(inbound, candidate),
         (Format::OllamaEmbed, _) => local::embed(inbound, candidate),
         (Format::OllamaGenerate, _) => local::generate(inbound, candidate),
+        (Format::Responses, _) => {
+            Err(Refusal::field("model", "is one whose endpoint is asked for Responses only").into())
+        }
         (Format::Anthropic, Call::Completions) => completion::write(inbound, candidate),
         (Format::Anthropic, _) => {
             let chat = chat(inbound, candidate)?;

@@ -6,6 +6,7 @@
 
 mod base_url;
 mod model_list;
+mod responses;
 mod vendors;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ use crate::usage::CacheCounting;
 use crate::usage::Usage;
 pub use base_url::{BaseUrl, BaseUrlError, UpstreamUrl};
 pub use model_list::ModelListError;
+pub use responses::Responses;
 
 /// The type of an endpoint, as kept in the store's `endpoint_type` column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,6 +135,8 @@ pub enum Format {
     OllamaEmbed,
     /// A RunPod job that is submitted and then followed.
     RunpodJob,
+    /// OpenAI's Responses, which only callers of Responses are sent to.
+    Responses,
 }
 
 impl Format {
@@ -149,7 +153,8 @@ impl Format {
             | Self::OllamaChat
             | Self::OllamaGenerate
             | Self::OllamaEmbed
-            | Self::RunpodJob => CacheCounting::InPrompt,
+            | Self::RunpodJob
+            | Self::Responses => CacheCounting::InPrompt,
         }
     }
 }
@@ -202,6 +207,7 @@ pub struct Provider {
     completions: Option<Line>,
     embeddings: Option<Line>,
     models: Option<Line>,
+    responses: Option<Line>,
     /// Takes `stream_options.include_usage`. Those that do not send usage in every
     /// stream anyway.
     pub takes_stream_options: bool,
@@ -232,6 +238,19 @@ impl Provider {
             url: row.below(&base, line.path),
             format: line.format,
             call: if line.as_chat { Call::Chat } else { call },
+        })
+    }
+
+    /// How a chat in the form of Responses is put to the vendor at `base`; `None` when it
+    /// has no such form.
+    #[must_use]
+    pub fn responses_way(&self, base: &BaseUrl) -> Option<Way> {
+        let (row, base) = self.at(base);
+        let line = row.responses?;
+        Some(Way {
+            url: row.below(&base, line.path),
+            format: line.format,
+            call: Call::Chat,
         })
     }
 
@@ -275,7 +294,14 @@ impl Provider {
         {
             return version;
         }
-        [self.chat, self.completions, self.embeddings, self.models]
+        let lines = [
+            self.chat,
+            self.completions,
+            self.embeddings,
+            self.models,
+            self.responses,
+        ];
+        lines
             .into_iter()
             .flatten()
             .find_map(|line| path.strip_suffix(line.path))

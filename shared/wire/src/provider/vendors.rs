@@ -16,6 +16,7 @@ const OPENAI_LIKE: Provider = Provider {
     completions: line("/completions", Format::OpenAi),
     embeddings: line("/embeddings", Format::OpenAi),
     models: line("/models", Format::OpenAi),
+    responses: None,
     takes_stream_options: true,
     only_max_tokens: false,
     knows_developer: false,
@@ -27,12 +28,14 @@ const OPENAI_LIKE: Provider = Provider {
 pub(super) static OPENAI: Provider = Provider {
     id: "openai",
     label: "OpenAI compatible",
+    responses: line("/responses", Format::Responses),
     knows_developer: true,
     ..OPENAI_LIKE
 };
 pub(super) static VLLM: Provider = Provider {
     id: "vllm",
     label: "vLLM",
+    responses: line("/responses", Format::Responses),
     ..OPENAI_LIKE
 };
 pub(super) static TOGETHER: Provider = Provider {
