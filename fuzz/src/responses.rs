@@ -49,6 +49,7 @@ fn check_edited(data: &[u8]) {
     };
     let target = Target {
         model: &Bytes::from_static(b"\"up/stream\""),
+        stream: draw.one_of(&[None, Some(true), Some(false)]),
         defaults: &defaults,
     };
     let body = Bytes::copy_from_slice(data);
@@ -57,7 +58,7 @@ fn check_edited(data: &[u8]) {
     must_be_object("an edited request", &edited);
     let before = Members::read(data).expect("a request is an object");
     let after = Members::read(&edited).expect("an object");
-    let mut named = vec!["model", "max_output_tokens", "temperature", "top_p", "instructions"];
+    let mut named = vec!["model", "stream", "max_output_tokens", "temperature", "top_p", "instructions"];
     if !notes.is_empty() {
         named.push("input");
     }

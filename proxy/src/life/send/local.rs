@@ -32,7 +32,9 @@ pub(super) async fn known(errand: &Errand<'_>, target: &Arc<Target>) -> LocalMod
     let format = target.road(errand.call).map(|road| road.way.format);
     let is_local = match format {
         Some(Format::OllamaChat | Format::OllamaGenerate | Format::OllamaEmbed) => true,
-        Some(Format::OpenAi | Format::Anthropic | Format::RunpodJob) | None => false,
+        Some(Format::OpenAi | Format::Anthropic | Format::RunpodJob | Format::Responses) | None => {
+            false
+        }
     };
     if !is_local {
         return LocalModel::default();

@@ -21,6 +21,7 @@ pub fn edit_notes(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Vec<Note>
         Format::OpenAi
         | Format::RunpodJob
         | Format::Anthropic
+        | Format::Responses
         | Format::OllamaChat
         | Format::OllamaGenerate
         | Format::OllamaEmbed => Vec::new(),

@@ -340,7 +340,12 @@ impl StreamWriter {
 }
 
 /// One event of this kind, with its number; `put` writes its other members.
-fn put_event(kind: &[u8], sequence: &mut u64, out: &mut BytesMut, put: impl FnOnce(&mut BytesMut)) {
+pub(super) fn put_event(
+    kind: &[u8],
+    sequence: &mut u64,
+    out: &mut BytesMut,
+    put: impl FnOnce(&mut BytesMut),
+) {
     out.put_slice(b"event: ");
     out.put_slice(kind);
     out.put_slice(b"\ndata: {\"type\":\"");
