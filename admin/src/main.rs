@@ -7,6 +7,7 @@
 mod access;
 mod admin;
 mod api;
+mod clock;
 mod error;
 mod health;
 mod json_object;

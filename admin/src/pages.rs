@@ -6,7 +6,9 @@
 //! [`error_page`].
 
 mod assets;
+pub(crate) mod back;
 pub(crate) mod confirm;
+mod endpoints;
 pub(crate) mod error_page;
 pub(crate) mod form;
 pub(crate) mod list;
@@ -14,6 +16,7 @@ mod login;
 pub(crate) mod notice;
 mod overview;
 pub(crate) mod own_path;
+pub(crate) mod row_form;
 pub(crate) mod section;
 pub(crate) mod shell;
 pub(crate) mod theme;
@@ -37,6 +40,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     assets::routes(cfg);
     theme::routes(cfg);
     overview::routes(cfg);
+    endpoints::routes(cfg);
 }
 
 /// Sends a browser to the first page.

@@ -46,15 +46,15 @@ pub(crate) struct Prober {
 pub(crate) struct Report {
     status: &'static str,
     /// Whether anything answered HTTP at the address.
-    reachable: bool,
+    pub(crate) reachable: bool,
     /// Whether the backend took the key; null when the answer does not tell, as with
     /// a backend that gives its list to anyone.
-    authenticated: Option<bool>,
-    latency_ms: u64,
-    models: Option<usize>,
+    pub(crate) authenticated: Option<bool>,
+    pub(crate) latency_ms: u64,
+    pub(crate) models: Option<usize>,
     /// HTTP status of the backend's answer.
-    endpoint_status: Option<u16>,
-    error: Option<String>,
+    pub(crate) endpoint_status: Option<u16>,
+    pub(crate) error: Option<String>,
 }
 
 /// Why there is no model list.

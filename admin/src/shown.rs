@@ -21,20 +21,38 @@ pub(crate) use when::When;
 /// All endpoints, by name.
 pub(crate) fn endpoints(store: &Store) -> Result<Vec<EndpointRow>, StoreError> {
     let mut rows = store.endpoints()?;
-    for row in &mut rows {
-        row.custom_headers = row.custom_headers.take().map(masked_headers::mask);
-        row.url = masked_url::mask(&row.url);
-        row.health_check_url = row.health_check_url.as_deref().map(masked_url::mask);
-    }
+    rows.iter_mut().for_each(mask_endpoint);
     Ok(rows)
+}
+
+/// One endpoint.
+pub(crate) fn endpoint(store: &Store, id: i64) -> Result<EndpointRow, StoreError> {
+    let mut row = store.endpoint_row(id)?;
+    mask_endpoint(&mut row);
+    Ok(row)
+}
+
+fn mask_endpoint(row: &mut EndpointRow) {
+    row.custom_headers = row.custom_headers.take().map(masked_headers::mask);
+    row.url = masked_url::mask(&row.url);
+    row.health_check_url = row.health_check_url.as_deref().map(masked_url::mask);
 }
 
 /// All virtual models, by name.
 pub(crate) fn virtual_models(store: &Store) -> Result<Vec<VirtualModelRow>, StoreError> {
     let mut rows = store.virtual_models()?;
-    for row in &mut rows {
-        row.custom_headers = row.custom_headers.take().map(masked_headers::mask);
-        row.endpoint_url = row.endpoint_url.as_deref().map(masked_url::mask);
-    }
+    rows.iter_mut().for_each(mask_model);
     Ok(rows)
+}
+
+/// One virtual model.
+pub(crate) fn virtual_model(store: &Store, id: i64) -> Result<VirtualModelRow, StoreError> {
+    let mut row = store.virtual_model(id)?;
+    mask_model(&mut row);
+    Ok(row)
+}
+
+fn mask_model(row: &mut VirtualModelRow) {
+    row.custom_headers = row.custom_headers.take().map(masked_headers::mask);
+    row.endpoint_url = row.endpoint_url.as_deref().map(masked_url::mask);
 }

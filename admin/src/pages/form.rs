@@ -143,7 +143,10 @@ impl Form {
             let text = match value {
                 Value::Null => String::new(),
                 Value::Bool(flag) => i64::from(flag).to_string(),
-                Value::Number(number) => number.to_string(),
+                Value::Number(number) => {
+                    let text = number.to_string();
+                    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+                }
                 Value::String(text) => text,
                 list @ (Value::Array(_) | Value::Object(_)) => list.to_string(),
             };
@@ -275,10 +278,10 @@ mod tests {
 
     #[test]
     fn a_row_fills_a_form() {
-        let row = json!({"a": null, "b": true, "c": 1.5, "d": ["x"], "e": "t"});
+        let row = json!({"a": null, "b": true, "c": 1.5, "d": ["x"], "e": "t", "f": 50.0});
         let form = Form::of_row(&row);
-        let shown = ["a", "b", "c", "d", "e"].map(|name| form.value(name).to_owned());
-        assert_eq!(shown, ["", "1", "1.5", "[\"x\"]", "t"]);
+        let shown = ["a", "b", "c", "d", "e", "f"].map(|name| form.value(name).to_owned());
+        assert_eq!(shown, ["", "1", "1.5", "[\"x\"]", "t", "50"]);
         assert!(!form.has_errors());
     }
 }

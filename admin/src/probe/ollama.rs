@@ -30,9 +30,9 @@ const MAX_LINE: usize = 64 * 1024;
 /// A model in the server's memory.
 #[derive(Debug, Serialize)]
 pub(crate) struct Loaded {
-    model: String,
+    pub(crate) model: String,
     /// The context it was loaded with, in tokens.
-    context_length: Option<u32>,
+    pub(crate) context_length: Option<u32>,
 }
 
 /// One line of a pull. What else is in it does not matter here.

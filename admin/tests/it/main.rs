@@ -9,7 +9,9 @@
 )]
 
 mod access;
+mod browser;
 mod circuits;
+mod endpoint_pages;
 mod endpoints;
 mod explain;
 mod harness;

@@ -1,6 +1,7 @@
 //! An endpoint: one configured backend, with its address, key and provider type.
 
 mod draft;
+mod trial;
 
 use std::fmt;
 

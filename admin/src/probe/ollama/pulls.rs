@@ -18,10 +18,17 @@ const MAX_LINES: usize = 20;
 /// How far a pull is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum State {
+pub(crate) enum State {
     Running,
     Done,
     Failed,
+}
+
+impl State {
+    /// Whether it goes on.
+    pub(crate) fn is_running(self) -> bool {
+        self == Self::Running
+    }
 }
 
 /// One pull, as the API shows it.
@@ -31,15 +38,15 @@ pub(crate) struct Pull {
     pub(crate) number: u64,
     #[serde(skip)]
     endpoint_id: i64,
-    model: String,
-    state: State,
+    pub(crate) model: String,
+    pub(crate) state: State,
     /// What the server said, oldest first, each step once.
-    lines: VecDeque<String>,
+    pub(crate) lines: VecDeque<String>,
     /// Bytes of the present step.
-    completed: Option<u64>,
+    pub(crate) completed: Option<u64>,
     /// Bytes the present step has in all.
-    total: Option<u64>,
-    error: Option<String>,
+    pub(crate) total: Option<u64>,
+    pub(crate) error: Option<String>,
     /// Unix seconds.
     started_at: u64,
     /// Unix seconds.

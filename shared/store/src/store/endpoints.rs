@@ -1,5 +1,7 @@
 //! Endpoints: list, one, create, change, delete.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::assignments::{Assignments, next_id};
@@ -47,6 +49,37 @@ impl Store {
             Ok((endpoint, _)) => Ok(endpoint),
             Err(faults) => Err(FieldErrors::one(subject, faults.join("; ")).into()),
         }
+    }
+
+    /// The endpoint that `draft` would make of the row `id`, or of a new one, without writing
+    /// anything.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Invalid`] when it could not be used, or when
+    /// the file cannot be read.
+    pub fn try_endpoint(
+        &self,
+        id: Option<i64>,
+        draft: &EndpointDraft,
+    ) -> Result<Endpoint, StoreError> {
+        let stored = match id {
+            None => None,
+            Some(id) => Some(self.read(|connection| read_one(connection, id, self.vault()))?),
+        };
+        Ok(draft.applied_to(stored)?)
+    }
+
+    /// Which endpoints cannot be used, by id, and why.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn endpoint_faults(&self) -> Result<BTreeMap<i64, String>, StoreError> {
+        let rows = self.read(|connection| Ok(read_all(connection, "id", self.vault())?))?;
+        let faulty = rows.into_iter().filter_map(|stored| {
+            let id = stored.row.id;
+            stored.judge().err().map(|faults| (id, faults.join("; ")))
+        });
+        Ok(faulty.collect())
     }
 
     /// Writes a new endpoint and gives its id.

@@ -1,0 +1,539 @@
+//! The pages of the endpoints, as a browser without a script uses them.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sim::{Flavor, Options, Sim};
+use store::{CircuitRow, Store};
+
+use crate::browser::{PageForm, plain};
+use crate::harness::App;
+use crate::upstream::Upstream;
+
+const LIST: &str = "/proxy-dashboard/endpoints";
+const NEW: &str = "/proxy-dashboard/endpoints/new";
+const ROWS: &str = "/api/admin/endpoints";
+const KEY: &str = "sk-very-secret-1234";
+const NASTY: &str = "\"><script>alert('x')</script>&amp;</textarea>";
+
+async fn form(app: &App, path: &str) -> PageForm {
+    PageForm::of(&app.page(path).await, path)
+}
+
+fn at(id: i64, rest: &str) -> String {
+    format!("{LIST}/{id}{rest}")
+}
+
+#[tokio::test]
+async fn an_empty_list_leads_to_the_form() {
+    let app = App::start();
+    let page = app.page(LIST).await;
+    assert!(page.contains("There is no endpoint yet"), "{page}");
+    assert!(page.contains(&format!("href=\"{NEW}\"")), "{page}");
+}
+
+#[tokio::test]
+async fn every_field_of_the_form_is_stored_and_shown_again() {
+    let app = App::start();
+    let fields = [
+        ("name", "home & <away>"),
+        ("url", "https://127.0.0.1:9/v1"),
+        ("endpoint_type", "runpod"),
+        ("priority", "-3"),
+        (
+            "custom_headers",
+            "X-Team: blue\nAuthorization: Bearer abcd1234",
+        ),
+        ("health_check_url", "./health"),
+        ("ca_file", "/etc/ca.pem"),
+        ("tls_insecure", "1"),
+        ("worker_form", "vllm_native"),
+        ("limit_requests_per_minute", "60"),
+        ("limit_tokens_per_minute", "90000"),
+        ("limit_parallel", "4"),
+        ("limit_cost_per_day", "2.5"),
+        ("limit_cost_per_month", "50"),
+    ];
+    let mut filled = form(&app, NEW).await.with("api_key", KEY);
+    for (name, value) in fields {
+        filled = filled.with(name, value);
+    }
+    filled.send(&app).await.leads_to(LIST);
+    let row = app.row(ROWS, 1).await;
+    assert_eq!(row["api_key"], "***1234");
+    assert_eq!(
+        (&row["enabled"], &row["tls_insecure"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(row["limit_cost_per_day"], json!(2.5));
+    assert_eq!(row["worker_form"], "vllm_native");
+
+    let page = app.page(&at(1, "")).await;
+    assert!(
+        !page.contains("very-secret") && !page.contains("abcd1234"),
+        "{page}"
+    );
+    assert!(page.contains("Stored: ***1234"), "{page}");
+    let again = PageForm::of(&page, &at(1, ""));
+    for (name, value) in fields {
+        let shown = again.value(name);
+        if name == "custom_headers" {
+            assert_eq!(shown, "Authorization: ***1234\nX-Team: blue");
+        } else {
+            assert_eq!(shown, value, "{name}");
+        }
+    }
+    // Sent as it stands, it changes nothing.
+    again.send(&app).await.leads_to(LIST);
+    let mut same = app.row(ROWS, 1).await;
+    same["updated_at"] = row["updated_at"].clone();
+    assert_eq!(same, row);
+    let stored = Store::open(&app.database()).unwrap().endpoint(1).unwrap();
+    assert_eq!(stored.api_key.unwrap().expose(), KEY);
+    let secret = ("Authorization".to_owned(), "Bearer abcd1234".to_owned());
+    assert!(stored.custom_headers.contains(&secret));
+}
+
+#[tokio::test]
+async fn a_key_is_kept_replaced_or_taken_away() {
+    let app = App::start();
+    let body = json!({ "name": "a", "url": "http://127.0.0.1:9", "api_key": KEY });
+    let id = app.endpoint_with(body).await;
+    let path = at(id, "");
+    let same = form(&app, &path).await.with("name", "b");
+    same.send(&app).await.leads_to(LIST);
+    assert_eq!(app.row(ROWS, id).await["api_key"], "***1234");
+    let other = form(&app, &path)
+        .await
+        .with("api_key", "sk-quite-another-5678");
+    other.send(&app).await.leads_to(LIST);
+    assert_eq!(app.row(ROWS, id).await["api_key"], "***5678");
+    let none = form(&app, &path).await.with("clear_api_key", "1");
+    none.send(&app).await.leads_to(LIST);
+    assert_eq!(app.row(ROWS, id).await["api_key"], Value::Null);
+}
+
+#[tokio::test]
+async fn what_is_wrong_stands_beside_the_field_and_the_rest_stays() {
+    let app = App::start();
+    app.endpoint("taken", "http://127.0.0.1:9").await;
+    let bad = form(&app, NEW)
+        .await
+        .with("name", NASTY)
+        .with("url", "ftp://x")
+        .with("priority", "many")
+        .with("api_key", KEY)
+        .with("custom_headers", "no colon here");
+    let sent = bad.send(&app).await;
+    assert_eq!(sent.status, 400);
+    assert!(sent.error("custom_headers").unwrap().contains("line 1"));
+    let bad = PageForm::of(&sent.page, NEW).with("custom_headers", "Host: x");
+    let sent = bad.send(&app).await;
+    assert_eq!(sent.status, 400);
+    for (field, why) in [
+        ("url", "http"),
+        ("priority", "whole number"),
+        ("custom_headers", "belongs to the connection"),
+    ] {
+        let error = sent
+            .error(field)
+            .unwrap_or_else(|| panic!("{field}: {}", sent.page));
+        assert!(error.contains(why), "{field}: {error}");
+        assert!(sent.page.contains(&format!("href=\"#{field}\"")));
+    }
+    assert!(!sent.page.contains("very-secret"), "{}", sent.page);
+    let kept = PageForm::of(&sent.page, NEW);
+    for (name, value) in [
+        ("name", NASTY),
+        ("url", "ftp://x"),
+        ("priority", "many"),
+        ("custom_headers", "Host: x"),
+    ] {
+        assert_eq!(kept.value(name), value);
+    }
+    let taken = form(&app, NEW)
+        .await
+        .with("name", "taken")
+        .with("url", "http://127.0.0.1:9");
+    let sent = taken.send(&app).await;
+    assert_eq!(sent.status, 409);
+    assert!(sent.error("name").unwrap().contains("already exists"));
+    assert_eq!(app.get(ROWS).await.1.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn pages_of_a_missing_endpoint_say_so() {
+    let app = App::start();
+    for rest in ["", "/models", "/delete"] {
+        let request = app.request(Method::GET, &at(7, rest));
+        let response = request.header("accept", "text/html").send().await.unwrap();
+        assert_eq!(response.status(), 404, "{rest}");
+        let page = response.text().await.unwrap();
+        assert!(page.contains("there is no endpoint with id 7"), "{page}");
+    }
+    let token = crate::harness::token(&app.page(LIST).await);
+    for rest in [
+        "",
+        "/enabled",
+        "/test",
+        "/duplicate",
+        "/circuits",
+        "/delete",
+        "/pull",
+    ] {
+        let request = app.form(&at(7, rest), &[("_token", &token), ("model", "m")]);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 404, "{rest}");
+    }
+}
+
+#[tokio::test]
+async fn forged_forms_change_nothing() {
+    let app = App::start();
+    let id = app.endpoint("a", "http://127.0.0.1:9").await;
+    let before = app.row(ROWS, id).await;
+    for rest in [
+        "",
+        "/enabled",
+        "/test",
+        "/duplicate",
+        "/circuits",
+        "/delete",
+        "/pull",
+    ] {
+        let request = app.form(&at(id, rest), &[("name", "b"), ("enabled", "0")]);
+        assert_eq!(request.send().await.unwrap().status(), 403, "{rest}");
+    }
+    let request = app.form(NEW, &[("name", "b"), ("url", "http://127.0.0.1:9")]);
+    assert_eq!(request.send().await.unwrap().status(), 403);
+    assert_eq!(app.get(ROWS).await.1, json!([before]));
+    // No address that only reads changes anything.
+    for rest in ["/enabled", "/test", "/duplicate", "/circuits", "/pull"] {
+        let response = app
+            .request(Method::GET, &at(id, rest))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 405, "{rest}");
+    }
+}
+
+#[tokio::test]
+async fn the_list_is_sorted_filtered_and_paged_by_its_address() {
+    let app = App::start();
+    for number in 0..30 {
+        app.endpoint_with(json!({
+            "name": format!("e{number:02}"),
+            "url": format!("http://127.0.0.1:{}", 100 + number),
+            "endpoint_type": if number % 2 == 0 { "ollama" } else { "vllm" },
+            "priority": number,
+            "enabled": number < 20,
+        }))
+        .await;
+    }
+    let names = |page: &str| -> Vec<String> {
+        let rows = page.split("<tr id=\"endpoint-").skip(1);
+        let name = |row: &str| row.split("</a></th>").next()?.rsplit('>').next().map(plain);
+        rows.filter_map(name).collect()
+    };
+    let first = names(&app.page(&format!("{LIST}?per=20&sort=-priority")).await);
+    assert_eq!((first.len(), first[0].as_str()), (20, "e29"));
+    let second = names(
+        &app.page(&format!("{LIST}?per=20&sort=-priority&page=2"))
+            .await,
+    );
+    assert_eq!((second.len(), second[0].as_str()), (10, "e09"));
+    let off = names(&app.page(&format!("{LIST}?enabled=0&type=ollama")).await);
+    assert_eq!(off, ["e20", "e22", "e24", "e26", "e28"]);
+    assert_eq!(names(&app.page(&format!("{LIST}?q=E07")).await), ["e07"]);
+    assert_eq!(names(&app.page(&format!("{LIST}?q=:107")).await), ["e07"]);
+    let page = app
+        .page(&format!("{LIST}?q=nothing&sort=bogus&page=x"))
+        .await;
+    assert!(page.contains("No endpoint is like that"), "{page}");
+}
+
+#[tokio::test]
+async fn the_switch_of_the_list_goes_back_to_the_list_as_it_was() {
+    let app = App::start();
+    let id = app.endpoint("a", "http://127.0.0.1:9").await;
+    let here = format!("{LIST}?q=a&sort=-name");
+    let action = at(id, "/enabled");
+    let page = app.page(&here).await;
+    let sent = PageForm::of(&page, &action).send(&app).await;
+    sent.leads_to(&here);
+    assert_eq!(app.row(ROWS, id).await["enabled"], 0);
+    let page = app.page(sent.location.as_deref().unwrap()).await;
+    assert!(page.contains("Switched off."), "{page}");
+    PageForm::of(&page, &action)
+        .send(&app)
+        .await
+        .leads_to(&here);
+    assert_eq!(app.row(ROWS, id).await["enabled"], 1);
+    let away = PageForm::of(&page, &action).with("back", "//evil.example");
+    away.send(&app).await.leads_to(LIST);
+}
+
+#[tokio::test]
+async fn a_connection_is_tested_before_anything_is_saved() {
+    let app = App::start();
+    let sim = Sim::start(Options {
+        key: Some(KEY.to_owned()),
+        ..Options::default()
+    })
+    .await
+    .unwrap();
+    let filled = form(&app, NEW)
+        .await
+        .with("name", "sim")
+        .with("url", &sim.base_url())
+        .with("intent", "test");
+    let refused = filled.send(&app).await;
+    assert_eq!(refused.status, 200);
+    assert!(
+        refused.page.contains("The key is refused."),
+        "{}",
+        refused.page
+    );
+    assert!(refused.page.contains("none is set"), "{}", refused.page);
+    let kept = PageForm::of(&refused.page, NEW);
+    assert_eq!(kept.value("url"), sim.base_url());
+    let good = kept
+        .with("api_key", KEY)
+        .with("intent", "test")
+        .send(&app)
+        .await;
+    assert!(good.page.contains("It answers."), "{}", good.page);
+    assert!(good.page.contains("The key is accepted"), "{}", good.page);
+    assert!(!good.page.contains("very-secret"), "{}", good.page);
+    let unready = form(&app, NEW)
+        .await
+        .with("url", "x")
+        .with("intent", "test");
+    let unready = unready.send(&app).await;
+    assert_eq!(unready.status, 400);
+    assert!(unready.page.contains("Not tested:"), "{}", unready.page);
+    assert!(unready.error("url").is_some());
+    assert_eq!(app.get(ROWS).await.1, json!([]));
+}
+
+#[tokio::test]
+async fn a_stored_key_is_used_by_the_test_of_a_changed_form() {
+    let app = App::start();
+    let sim = Sim::start(Options {
+        key: Some(KEY.to_owned()),
+        ..Options::default()
+    })
+    .await
+    .unwrap();
+    let body = json!({ "name": "a", "url": "http://127.0.0.1:9", "api_key": KEY });
+    let id = app.endpoint_with(body).await;
+    let path = at(id, "");
+    let moved = form(&app, &path).await.with("url", &sim.base_url());
+    let sent = moved.with("intent", "test").send(&app).await;
+    assert!(sent.page.contains("The key is accepted"), "{}", sent.page);
+    let cleared = PageForm::of(&sent.page, &path).with("clear_api_key", "1");
+    let sent = cleared.with("intent", "test").send(&app).await;
+    assert!(sent.page.contains("The key is refused."), "{}", sent.page);
+    assert_eq!(app.row(ROWS, id).await["url"], "http://127.0.0.1:9");
+    // The stored one is tested from the list.
+    let page = app.page(LIST).await;
+    let sent = PageForm::of(&page, &at(id, "/test")).send(&app).await;
+    assert!(sent.page.contains("Nothing answers."), "{}", sent.page);
+    let place = format!("id=\"test-{id}\"");
+    assert!(page.contains(&place) && sent.page.contains(&place));
+}
+
+#[tokio::test]
+async fn a_copy_is_switched_off_and_has_the_secrets() {
+    let app = App::start();
+    let id = app
+        .endpoint_with(json!({
+            "name": "a", "url": "http://127.0.0.1:9", "api_key": KEY, "priority": 5,
+            "custom_headers": { "X-Api-Token": "abcd9999" }, "limit_parallel": 3,
+        }))
+        .await;
+    let duplicate = at(id, "/duplicate");
+    let page = app.page(LIST).await;
+    PageForm::of(&page, &duplicate)
+        .send(&app)
+        .await
+        .leads_to(&at(2, ""));
+    PageForm::of(&page, &duplicate)
+        .send(&app)
+        .await
+        .leads_to(&at(3, ""));
+    let row = app.row(ROWS, 2).await;
+    assert_eq!(
+        (&row["name"], &row["enabled"]),
+        (&json!("a copy"), &json!(0))
+    );
+    assert_eq!(
+        (&row["priority"], &row["limit_parallel"]),
+        (&json!(5), &json!(3))
+    );
+    assert_eq!(app.row(ROWS, 3).await["name"], "a copy 2");
+    let stored = Store::open(&app.database()).unwrap().endpoint(2).unwrap();
+    assert_eq!(stored.api_key.unwrap().expose(), KEY);
+    assert_eq!(stored.custom_headers[0].1, "abcd9999");
+}
+
+#[tokio::test]
+async fn deleting_asks_first_and_says_what_goes_with_it() {
+    let app = App::start();
+    let (id, other) = (
+        app.endpoint("a", "http://127.0.0.1:9").await,
+        app.endpoint("b", "http://127.0.0.1:9").await,
+    );
+    let going = app.model("going<b>", id).await;
+    let stays = app.model("stays", other).await;
+    let routing = json!({ "routing": {
+        "strategy": "backup", "targets": [{ "virtual_model_id": going }],
+    }});
+    let (status, _) = app.put(&format!("/virtual-models/{stays}"), &routing).await;
+    assert_eq!(status, 200);
+    let path = at(id, "/delete");
+    let page = app.page(&path).await;
+    assert!(
+        page.contains("go with it") && page.contains("going&#60;b&#62;"),
+        "{page}"
+    );
+    assert!(
+        page.contains("lose a target of their failover: stays"),
+        "{page}"
+    );
+    let asked = PageForm::of(&page, &path);
+    // What has come since was not agreed to.
+    app.model("late", id).await;
+    let again = asked.send(&app).await;
+    assert_eq!(again.status, 200);
+    assert!(again.page.contains("late"), "{}", again.page);
+    assert_eq!(app.get(ROWS).await.1.as_array().unwrap().len(), 2);
+    PageForm::of(&again.page, &path)
+        .send(&app)
+        .await
+        .leads_to(LIST);
+    let (_, rows) = app.get("/api/admin/virtual-models").await;
+    assert_eq!(rows.as_array().unwrap().len(), 1);
+    assert_eq!(rows[0]["routing"]["targets"], json!([]));
+    let page = app.page(&at(other, "/delete")).await;
+    assert!(page.contains("stays"), "{page}");
+}
+
+#[tokio::test]
+async fn the_models_of_a_backend_are_listed_and_lead_to_a_new_virtual_model() {
+    let app = App::start();
+    let backend = Upstream::json(
+        200,
+        r#"{"data":[{"id":"real"},{"id":"a/b <i>&\"model\""}]}"#,
+    )
+    .await;
+    let id = app.endpoint("a", &backend.url()).await;
+    let model = app.model("vm", id).await;
+    let path = at(id, "/models");
+    let page = app.page(&path).await;
+    assert!(page.contains("2 of 2 models"), "{page}");
+    assert!(!page.contains("<i>"), "{page}");
+    assert!(
+        page.contains(&format!("/proxy-dashboard/models/{model}\"")),
+        "{page}"
+    );
+    assert!(
+        page.contains("endpoint=1&#38;model=a%2Fb+%3Ci%3E%26%22model%22"),
+        "{page}"
+    );
+    assert_eq!(backend.heads().len(), 1);
+    app.page(&format!("{path}?q=rea")).await;
+    assert_eq!(backend.heads().len(), 1, "remembered");
+    let page = app.page(&format!("{path}?q=rea&refresh=1")).await;
+    assert_eq!(backend.heads().len(), 2);
+    assert!(page.contains("1 of 2 models"), "{page}");
+    let gone = app.endpoint("gone", "http://127.0.0.1:9/v1").await;
+    let page = app.page(&at(gone, "/models")).await;
+    assert!(page.contains("There is no list:"), "{page}");
+}
+
+#[tokio::test]
+async fn an_ollama_server_is_told_to_pull() {
+    let app = App::start();
+    let sim = Sim::start(Options {
+        flavor: Flavor::Ollama,
+        ..Options::default()
+    })
+    .await
+    .unwrap();
+    let body = json!({ "name": "box", "url": sim.base_url(), "endpoint_type": "ollama" });
+    let id = app.endpoint_with(body).await;
+    let (path, pull) = (at(id, "/models"), at(id, "/pull"));
+    let page = app.page(&path).await;
+    assert!(page.contains("Nothing was pulled"), "{page}");
+    let bad = PageForm::of(&page, &pull)
+        .with("model", "")
+        .send(&app)
+        .await;
+    assert_eq!(bad.status, 400);
+    assert!(bad.error("model").unwrap().contains("llama3.2"));
+    let good = PageForm::of(&page, &pull).with("model", "tiny:1b");
+    good.send(&app).await.leads_to(&path);
+    let pulls = format!("/api/admin/endpoints/{id}/pulls");
+    while app.get(&pulls).await.1["pulls"][0]["state"] == "running" {}
+    let page = app.page(&format!("{path}?refresh=1")).await;
+    assert!(
+        page.contains("tiny:1b") && page.contains(">done<"),
+        "{page}"
+    );
+    let other = app.endpoint("b", "http://127.0.0.1:9").await;
+    let token = crate::harness::token(&page);
+    let request = app.form(&at(other, "/pull"), &[("_token", &token), ("model", "m")]);
+    assert_eq!(request.send().await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn an_open_circuit_is_shown_and_closed() {
+    let app = App::start();
+    let id = app.endpoint("a", "http://127.0.0.1:9").await;
+    let store = Store::open(&app.database()).unwrap();
+    let circuit = CircuitRow {
+        endpoint_id: id,
+        model: "m".to_owned(),
+        opened_at: 4_000_000_000,
+        open_until: 4_000_000_060,
+        failures: 3,
+        last_error: Some(NASTY.to_owned()),
+    };
+    store.save_circuits(&[circuit]).unwrap();
+    let page = app.page(&format!("{LIST}?state=resting")).await;
+    assert!(page.contains("circuit open"), "{page}");
+    assert!(!page.contains("alert('x')"), "{page}");
+    let close = PageForm::of(&page, &at(id, "/circuits"));
+    close
+        .send(&app)
+        .await
+        .leads_to(&format!("{LIST}?state=resting"));
+    assert_eq!(store.circuits().unwrap(), []);
+    let page = app.page(LIST).await;
+    assert!(!page.contains("badge bad"), "{page}");
+}
+
+#[tokio::test]
+async fn rows_full_of_marks_are_harmless() {
+    let app = App::start();
+    let id = app
+        .endpoint_with(json!({
+            "name": NASTY, "url": "http://127.0.0.1:9/'\"<b>",
+            "ca_file": NASTY, "custom_headers": { "X-Team": NASTY },
+        }))
+        .await;
+    for path in [
+        LIST.to_owned(),
+        at(id, ""),
+        at(id, "/delete"),
+        at(id, "/models"),
+    ] {
+        let page = app.page(&path).await;
+        assert_eq!(page.matches("<script").count(), 1, "{path}: {page}");
+        assert!(!page.contains("<b>"), "{path}: {page}");
+    }
+    let form = form(&app, &at(id, "")).await;
+    assert_eq!(form.value("name"), NASTY);
+    assert_eq!(form.value("custom_headers"), format!("X-Team: {NASTY}"));
+}
