@@ -35,6 +35,7 @@ use crate::routes::Route;
 use crate::thoughts::Thoughts;
 use crate::upstream::{Pool, Timeouts};
 use crate::{health, request_id};
+use wire::inbound::CallerDialect;
 
 /// What every request shares.
 pub(crate) struct Gateway {
@@ -107,10 +108,10 @@ impl Front {
             caller.set_keepalive(None);
         }
         let told = match route {
-            Route::Call(_) if stopping => {
-                reply::refuse(caller, &stopped(), &id, 0, &Told::default()).await
+            Route::Call(dialect) if stopping => {
+                reply::refuse(caller, dialect, &stopped(), &id, 0, &Told::default()).await
             }
-            Route::Call(call) => return life::run(&self.0, session, call, id).await,
+            Route::Call(dialect) => return life::run(&self.0, session, dialect, id).await,
             Route::ModelList => self.models(caller, &id).await,
             Route::Model(name) => self.model(caller, &name, &id).await,
             Route::Health => self.health(caller, &id).await,
@@ -131,7 +132,7 @@ impl Front {
         let live = self.0.current.live();
         match authenticate(&live, caller) {
             Ok(who) => json(caller, 200, id, live.model_list(who.key.as_deref())).await,
-            Err(fault) => reply::refuse(caller, &fault, id, 0, &Told::default()).await,
+            Err(fault) => refuse(caller, &fault, id).await,
         }
     }
 
@@ -150,7 +151,7 @@ impl Front {
             authenticate(&live, caller).and_then(|who| life::describe(&live, &who, name));
         match described {
             Ok(entry) => json(caller, 200, id, entry.to_string().into()).await,
-            Err(fault) => reply::refuse(caller, &fault, id, 0, &Told::default()).await,
+            Err(fault) => refuse(caller, &fault, id).await,
         }
     }
 }
@@ -161,7 +162,21 @@ async fn json(
     id: &str,
     body: Bytes,
 ) -> pingora::Result<()> {
-    reply::send_json(caller, reply::header(status, id)?, body).await
+    let header = reply::header(spoken(caller), status, id)?;
+    reply::send_json(caller, header, body).await
+}
+
+/// What a caller speaks whose path does not tell: Anthropic's clients all say the version
+/// of their API.
+fn spoken(caller: &ServerSession) -> CallerDialect {
+    match caller.get_header("anthropic-version") {
+        Some(_) => CallerDialect::AnthropicMessages,
+        None => CallerDialect::OpenAiChat,
+    }
+}
+
+async fn refuse(caller: &mut ServerSession, fault: &Fault, id: &str) -> pingora::Result<()> {
+    reply::refuse(caller, spoken(caller), fault, id, 0, &Told::default()).await
 }
 
 /// What a call is told that the end of the program ends.
@@ -176,12 +191,12 @@ pub(crate) fn stopped() -> Fault {
 async fn unknown(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
     let header = caller.req_header();
     let message = format!(
-        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, embeddings and models.",
+        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, embeddings, messages and models.",
         header.method,
         header.uri.path()
     );
     let fault = Fault::refused(404, "unknown_path", message);
-    reply::refuse(caller, &fault, id, 0, &Told::default()).await
+    refuse(caller, &fault, id).await
 }
 
 async fn wrong_method(
@@ -196,16 +211,18 @@ async fn wrong_method(
         header.method
     );
     let fault = Fault::refused(405, "method_not_allowed", message);
-    let mut header = reply::header(405, id)?;
+    let dialect = spoken(caller);
+    let (status, body) = dialect.error(fault.status, &fault.body, id);
+    let mut header = reply::header(dialect, status, id)?;
     header.insert_header("allow", allowed)?;
-    reply::send_json(caller, header, fault.body.to_json()).await
+    reply::send_json(caller, header, body).await
 }
 
 /// Browsers ask before they send JSON with a key; every origin may call, because a
 /// key is asked for, not a cookie.
 async fn preflight(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
     let asked = caller.get_header("access-control-request-headers").cloned();
-    let mut header = reply::header(204, id)?;
+    let mut header = reply::header(CallerDialect::OpenAiChat, 204, id)?;
     header.insert_header("access-control-allow-methods", "GET, HEAD, POST, OPTIONS")?;
     header.insert_header(
         "access-control-allow-headers",

@@ -24,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 use pingora::protocols::http::ServerSession;
 use pingora_proxy::Session;
 use store::route::{Refused, ReplyForm};
-use wire::provider::Call;
+use wire::inbound::{CallerDialect, Recipient};
 
 use crate::fault::Fault;
 use crate::gateway::Gateway;
@@ -35,10 +35,15 @@ use recall::{Question, Recalled};
 use send::{Answer, Errand};
 
 /// Takes one call down the road.
-pub(crate) async fn run(gateway: &Arc<Gateway>, session: &mut Session, call: Call, id: String) {
-    let mut account = Account::open(gateway.ledger.clone(), call, id);
+pub(crate) async fn run(
+    gateway: &Arc<Gateway>,
+    session: &mut Session,
+    dialect: CallerDialect,
+    id: String,
+) {
+    let mut account = Account::open(gateway.ledger.clone(), dialect, id);
     let caller = &mut *session.downstream_session;
-    match begin(gateway, caller, call, &mut account).await {
+    match begin(gateway, caller, dialect, &mut account).await {
         Ok(begun) if begun.takes_long() && !caller.is_http2() => {
             detached::spawn(gateway, session, begun, account);
         }
@@ -69,24 +74,24 @@ enum Caller {
 async fn begin(
     gateway: &Gateway,
     caller: &mut ServerSession,
-    call: Call,
+    dialect: CallerDialect,
     account: &mut Account,
 ) -> Result<Begun, Fault> {
     let live = gateway.current.live();
     let who = authenticate::authenticate(&live, caller)?;
     account.authenticated(&who);
-    let accepted = accept::accept(caller, call, gateway.max_body).await?;
+    let accepted = accept::accept(caller, dialect, gateway.max_body).await?;
     account.accepted(&accepted);
     let target = resolve::resolve(&live, &accepted)?;
     account.resolved(&target);
     who.require_allowed(&target.model.name)?;
-    let form = ReplyForm::of(&target.model, call, &accepted.request);
+    let call = dialect.call();
+    let form = ReplyForm::of(&target.model, &accepted.inbound);
     account.formed(form);
     let expected = admit::admit(&live, &who, &target, call, &accepted, account)?;
     let id = account.id().to_owned();
     let errand = Errand {
         gateway,
-        call,
         accepted: &accepted,
         form,
         target: &target,
@@ -106,7 +111,11 @@ async fn begin(
     let question = match recalled {
         Recalled::Answer(whole) => {
             let answer = Answer::Whole(whole);
-            return Ok(Begun { form, answer });
+            return Ok(Begun {
+                recipient: errand.recipient(),
+                form,
+                answer,
+            });
         }
         Recalled::Nothing(question) => question,
     };
@@ -115,11 +124,16 @@ async fn begin(
     if let Some(question) = question {
         question.answered(&errand, &mut answer)?;
     }
-    Ok(Begun { form, answer })
+    Ok(Begun {
+        recipient: errand.recipient(),
+        form,
+        answer,
+    })
 }
 
 /// A call whose answer has begun. The request is no longer held.
 struct Begun {
+    recipient: Recipient,
     form: ReplyForm,
     answer: Answer,
 }
@@ -142,7 +156,9 @@ async fn end(
         Answer::Stream(streaming) => {
             Box::pin(relay::stream(gateway, caller, streaming, &mut account)).await
         }
-        Answer::Whole(whole) => relay::whole(caller, *whole, begun.form, &mut account).await,
+        Answer::Whole(whole) => {
+            relay::whole(caller, *whole, begun.form, &begun.recipient, &mut account).await
+        }
     };
     close(gateway, caller, outcome, account).await
 }
@@ -183,10 +199,11 @@ async fn answer(
     account: &Account,
 ) -> pingora::Result<()> {
     if reply::has_begun(caller) {
-        reply::break_off(caller, fault).await
+        reply::break_off(caller, account.dialect(), fault, account.id()).await
     } else {
         reply::refuse(
             caller,
+            account.dialect(),
             fault,
             account.id(),
             account.attempts(),

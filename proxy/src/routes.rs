@@ -2,13 +2,13 @@
 
 use http::Method;
 use store::route;
-use wire::provider::Call;
+use wire::inbound::CallerDialect;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// A model call.
-    Call(Call),
+    Call(CallerDialect),
     /// The list of virtual models.
     ModelList,
     /// One virtual model; the name as it stands in the path, decoded.
@@ -40,12 +40,12 @@ impl Route {
         match trimmed {
             "/health" if reads => return Self::Health,
             "/health" => return Self::WrongMethod("GET, HEAD"),
-            "/" | "/v1" if method == Method::HEAD => return Self::Probe,
+            "/" | "/v1" | "/api/hello" if method == Method::HEAD => return Self::Probe,
             _ => {}
         }
-        if let Some(call) = route::call_at(trimmed) {
+        if let Some(dialect) = route::dialect_at(trimmed) {
             return if method == Method::POST {
-                Self::Call(call)
+                Self::Call(dialect)
             } else {
                 Self::WrongMethod("POST")
             };
@@ -93,9 +93,10 @@ mod tests {
 
     #[test]
     fn every_path_finds_its_route() {
-        let chat = Route::Call(Call::Chat);
-        let completions = Route::Call(Call::Completions);
-        let embeddings = Route::Call(Call::Embeddings);
+        let chat = Route::Call(CallerDialect::OpenAiChat);
+        let completions = Route::Call(CallerDialect::OpenAiCompletions);
+        let embeddings = Route::Call(CallerDialect::OpenAiEmbeddings);
+        let messages = Route::Call(CallerDialect::AnthropicMessages);
         for (method, path, expected) in [
             ("POST", "/v1/chat/completions", &chat),
             ("POST", "/chat/completions", &chat),
@@ -107,6 +108,11 @@ mod tests {
             ("POST", "/embeddings", &embeddings),
             ("POST", "/api/v1/embeddings", &embeddings),
             ("POST", "/api/embeddings", &Route::Unknown),
+            ("POST", "/v1/messages", &messages),
+            ("POST", "/messages", &messages),
+            ("GET", "/v1/messages", &Route::WrongMethod("POST")),
+            ("HEAD", "/api/hello", &Route::Probe),
+            ("GET", "/api/hello", &Route::Unknown),
             ("GET", "/v1/models", &Route::ModelList),
             ("GET", "/models", &Route::ModelList),
             ("GET", "/api/models", &Route::ModelList),

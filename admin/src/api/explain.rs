@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use store::FieldErrors;
-use store::route::call_at;
+use store::route::dialect_at;
 use store::route::explain::{Asked, explain};
 
 use crate::admin::Admin;
@@ -50,9 +50,9 @@ async fn answer(admin: Data<Admin>, text: JsonText) -> Result<Json<Shown>, ApiEr
         .map_err(|error| ApiError::BadRequest(format!("the body cannot be read: {error}")))?;
     drop(text);
     let path = question.path.unwrap_or_else(|| CHAT.to_owned());
-    let Some(call) = call_at(&path) else {
+    let Some(dialect) = dialect_at(&path) else {
         let why = "must be the path of a model call, such as /v1/chat/completions, \
-                   /v1/completions or /v1/embeddings";
+                   /v1/completions, /v1/embeddings or /v1/messages";
         return Err(FieldErrors::one("path", why).into());
     };
     let body = match (question.body, question.body_text) {
@@ -77,7 +77,7 @@ async fn answer(admin: Data<Admin>, text: JsonText) -> Result<Json<Shown>, ApiEr
             let (snapshot, circuits) = (store.snapshot()?, store.circuits()?);
             let spent = store.spent_money(now() / 1000)?;
             let asked = Asked {
-                call,
+                dialect,
                 headers: &headers,
                 body: &body,
             };

@@ -4,8 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use pingora::protocols::http::ServerSession;
 use store::route::{self, Refused};
-use wire::dialect::openai::Request;
-use wire::provider::Call;
+use wire::inbound::{CallerDialect, Inbound};
 use wire::usage::estimate_prompt;
 
 use crate::fault::Fault;
@@ -13,8 +12,7 @@ use crate::fault::Fault;
 /// A body that was read and understood.
 #[derive(Debug)]
 pub(super) struct Accepted {
-    pub(super) body: Bytes,
-    pub(super) request: Request,
+    pub(super) inbound: Inbound,
     /// Tokens of the body, estimated.
     pub(super) prompt_tokens: u64,
     pub(super) said: Said,
@@ -27,7 +25,8 @@ pub(super) struct Said {
     pub(super) priority: Option<HeaderValue>,
     /// `x-user-id`, for queues.
     pub(super) user: Option<HeaderValue>,
-    /// `x-session-id`: the conversation that the call belongs to.
+    /// `x-session-id`, or what a client calls it: the conversation that the call belongs
+    /// to.
     pub(super) session: Option<HeaderValue>,
     /// `cache-control`.
     pub(super) caching: Wish,
@@ -57,13 +56,16 @@ impl Wish {
     }
 }
 
+/// The headers in which clients name a conversation, the first one that is there counting.
+const SESSIONS: [&str; 2] = ["x-session-id", "x-claude-code-session-id"];
+
 /// Reads the body, at most `limit` bytes of it.
 ///
 /// # Errors
-/// Too long, encoded, cut off, or not a request of `call`.
+/// Too long, encoded, cut off, or not a request of `dialect`.
 pub(super) async fn accept(
     caller: &mut ServerSession,
-    call: Call,
+    dialect: CallerDialect,
     limit: usize,
 ) -> Result<Accepted, Fault> {
     let header = caller.req_header();
@@ -71,7 +73,7 @@ pub(super) async fn accept(
     let said = Said {
         priority: said(route::PRIORITY),
         user: said(route::USER),
-        session: said("x-session-id"),
+        session: SESSIONS.iter().find_map(|name| said(name)),
         caching: Wish::of(&header.headers),
     };
     let announced = header
@@ -98,11 +100,11 @@ pub(super) async fn accept(
             .map_err(|_| Fault::hung_up())?;
     }
     let body = read(caller, announced, limit).await?;
-    let request = Request::read(call, &body)?;
+    let prompt_tokens = estimate_prompt(&body);
+    let inbound = Inbound::read(dialect, body)?;
     Ok(Accepted {
-        prompt_tokens: estimate_prompt(&body),
-        body,
-        request,
+        prompt_tokens,
+        inbound,
         said,
     })
 }

@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use store::route::ai_queue::NO_ROW;
 use store::route::{ReplyForm, short};
 use store::{Attempt, CacheUse, CallKind, CallRecord, Hold, LateTimes, Outcome, PatternCount};
+use wire::inbound::CallerDialect;
 use wire::normaliser::Normaliser;
 use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
@@ -59,16 +60,17 @@ pub(super) struct Account {
     pub(super) dues: Dues,
     /// What the caller is told of its limits.
     pub(super) told: Told,
+    dialect: CallerDialect,
     id: String,
 }
 
 impl Account {
     /// Opens the record of a call that begins now. Boxed, because it is handed from
     /// step to step.
-    pub(super) fn open(ledger: Ledger, call: Call, id: String) -> Box<Self> {
+    pub(super) fn open(ledger: Ledger, dialect: CallerDialect, id: String) -> Box<Self> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let started_at = since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
-        let kind = match call {
+        let kind = match dialect.call() {
             Call::Completions => CallKind::Completion,
             Call::Embeddings => CallKind::Embedding,
             Call::Chat | Call::Models => CallKind::Chat,
@@ -98,6 +100,7 @@ impl Account {
             streaming: None,
             dues: Dues::default(),
             told: Told::default(),
+            dialect,
             id,
         })
     }
@@ -105,6 +108,11 @@ impl Account {
     /// The request id.
     pub(super) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What the caller speaks.
+    pub(super) fn dialect(&self) -> CallerDialect {
+        self.dialect
     }
 
     /// When the call began.
@@ -126,7 +134,7 @@ impl Account {
 
     pub(super) fn accepted(&mut self, accepted: &Accepted) {
         self.prompt_tokens = accepted.prompt_tokens;
-        if let (Some(record), Some(name)) = (&mut self.record, &accepted.request.model) {
+        if let (Some(record), Some(name)) = (&mut self.record, &accepted.inbound.request.model) {
             record.virtual_model = short(name).to_owned();
         }
     }
@@ -334,6 +342,7 @@ impl Account {
             streaming: self.streaming,
             dues: std::mem::take(&mut self.dues),
             told: self.told.clone(),
+            dialect: self.dialect,
             id: self.id.clone(),
         })
     }

@@ -12,7 +12,6 @@ use http::HeaderValue;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use store::CacheUse;
-use wire::dialect::openai::is_keepable;
 use wire::usage::{Usage, estimate_tokens};
 
 use super::account::Account;
@@ -116,13 +115,13 @@ impl<'g> Question<'g> {
             return None;
         }
         let scope = Scope {
-            call: errand.call,
+            dialect: errand.dialect(),
             edition: live.edition(errand.target.model.id)?,
             key: who.key.as_ref().map(|key| key.id),
             user: accepted.said.user.as_ref().map(HeaderValue::as_bytes),
         };
         Some(Box::new(Self {
-            key: Key::of(scope, &accepted.body)?,
+            key: Key::of(scope, &accepted.inbound.body)?,
             asks,
             keeps,
             joins,
@@ -155,7 +154,7 @@ impl<'g> Question<'g> {
         };
         if let Some(kept) = kept.as_ref().filter(|_| self.keeps) {
             let answers = &errand.gateway.answers;
-            let ttl = answers.ttl(errand.call, &errand.target.model.caching);
+            let ttl = answers.ttl(errand.call(), &errand.target.model.caching);
             answers.keep(self.key, Arc::clone(kept), ttl);
         }
         if let Some(lead) = self.lead {
@@ -167,11 +166,11 @@ impl<'g> Question<'g> {
 
 /// A copy of the answer, if it may be given again.
 fn keepable(errand: &Errand<'_>, whole: &Whole) -> Option<Arc<Kept>> {
-    let request = &errand.accepted.body;
+    let request = &errand.accepted.inbound.body;
     let is = whole.header.status == 200
         && !whole.streams
         && !whole.empty
-        && is_keepable(errand.call, request, &whole.body);
+        && errand.dialect().is_keepable(request, &whole.body);
     is.then(|| {
         let estimated = || {
             let prompt_tokens = errand.accepted.prompt_tokens;
@@ -200,7 +199,7 @@ fn again<'g>(
     account: &mut Account,
 ) -> Result<Recalled<'g>, Fault> {
     account.cached(CacheUse::Hit(kept.usage));
-    let mut header = reply::header(200, errand.id).map_err(unbuilt)?;
+    let mut header = reply::header(errand.dialect(), 200, errand.id).map_err(unbuilt)?;
     tell(&mut header, HEADER, how)?;
     let age = kept.made.elapsed().as_secs();
     header.insert_header("age", age).map_err(unbuilt)?;

@@ -25,6 +25,7 @@ use pingora::protocols::http::ServerSession;
 use store::Zone;
 use store::route::{Expected, ReplyForm};
 use wire::dialect::openai::WriterOptions;
+use wire::inbound::{CallerDialect, Recipient};
 use wire::normaliser::Tools;
 use wire::provider::Call;
 
@@ -46,7 +47,6 @@ pub(super) use source::{Source, Times};
 /// A call as every attempt at it needs it.
 pub(super) struct Errand<'e> {
     pub(super) gateway: &'e Gateway,
-    pub(super) call: Call,
     pub(super) accepted: &'e Accepted,
     pub(super) form: ReplyForm,
     /// The virtual model that the caller named.
@@ -68,12 +68,28 @@ pub(super) struct Errand<'e> {
 }
 
 impl Errand<'_> {
+    /// What the caller speaks.
+    pub(super) fn dialect(&self) -> CallerDialect {
+        self.accepted.inbound.dialect
+    }
+
+    /// What is wanted of an upstream.
+    pub(super) fn call(&self) -> Call {
+        self.accepted.inbound.call
+    }
+
+    /// Whom the answer is written for.
+    pub(super) fn recipient(&self) -> Recipient {
+        Recipient {
+            dialect: self.dialect(),
+            options: self.writer(),
+            prompt_tokens: self.accepted.prompt_tokens,
+        }
+    }
+
     /// What a translated answer carries that is the gateway's to say.
     pub(super) fn writer(&self) -> WriterOptions {
-        let kind = match self.call {
-            Call::Completions => "cmpl-",
-            Call::Chat | Call::Embeddings | Call::Models => "chatcmpl-",
-        };
+        let kind = self.dialect().id_prefix();
         WriterOptions {
             model: self.target.name.clone(),
             include_usage: self.form.usage,
@@ -115,20 +131,21 @@ async fn keep_company(errand: &Errand<'_>, caller: &mut ServerSession) -> Result
     let gone = |_| Fault::hung_up();
     if !reply::has_begun(caller) {
         let internal = |err: Box<pingora::Error>| Fault::internal(format!("the header: {err}"));
-        let mut header = reply::header(200, errand.id).map_err(internal)?;
-        relay::stream_header(caller, &mut header).map_err(internal)?;
+        let dialect = errand.dialect();
+        let mut header = reply::header(dialect, 200, errand.id).map_err(internal)?;
+        relay::stream_header(caller, dialect, &mut header).map_err(internal)?;
         errand.told.write(&mut header).map_err(internal)?;
         caller.write_response_header(header).await.map_err(gone)?;
     }
-    let comment = Bytes::from_static(KEEP_ALIVE);
+    let company = Bytes::from_static(errand.dialect().company());
+    if company.is_empty() {
+        return Ok(());
+    }
     caller
-        .write_response_body(comment, false)
+        .write_response_body(company, false)
         .await
         .map_err(gone)
 }
-
-/// What OpenAI's clients skip over.
-pub(super) const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 
 /// Completes when the caller closes its connection. Its body must have been read.
 pub(super) async fn hung_up(caller: &mut ServerSession) {

@@ -19,6 +19,7 @@ mod connections;
 mod corpus;
 mod crowd;
 mod cuts;
+mod dialects;
 mod end_to_end;
 mod expect;
 mod explain;

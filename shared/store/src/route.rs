@@ -25,7 +25,7 @@ use crate::virtual_model::{Strategy, VirtualModel};
 pub use destination::{Destination, Known, PRIORITY, ReplyForm, Said, USER, own_headers};
 pub use head::{QueueIdentity, headers, secrets};
 pub use limited::{Expected, Reached, USUAL_ANSWER, Whose, dearest, spent};
-pub use paths::{below_prefix, call_at};
+pub use paths::{below_prefix, dialect_at};
 pub use refused::{BUDGET_EXCEEDED, RATE_LIMIT_EXCEEDED, Refused, short};
 
 /// The name that stands for the default model.

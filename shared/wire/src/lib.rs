@@ -11,6 +11,7 @@ pub mod canonical;
 pub mod dialect;
 pub mod edit;
 pub mod hub;
+pub mod inbound;
 pub mod ndjson;
 pub mod normaliser;
 pub mod outbound;

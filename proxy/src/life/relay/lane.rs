@@ -2,8 +2,10 @@
 //! or translated.
 
 use bytes::BytesMut;
+use wire::dialect::anthropic;
 use wire::dialect::openai::{End, StreamEditor};
 use wire::hub::Thinking;
+use wire::inbound::CallerDialect;
 use wire::normaliser::Normaliser;
 use wire::translation::Translation;
 use wire::usage::Usage;
@@ -15,6 +17,8 @@ use wire::usage::Usage;
 )]
 pub(in super::super) enum Lane {
     Edited(StreamEditor),
+    /// Between two that speak Anthropic's messages.
+    Messages(Box<anthropic::StreamEditor>),
     Translated(Box<Translation>),
 }
 
@@ -23,6 +27,7 @@ impl Lane {
     pub(in super::super) fn push(&mut self, bytes: &[u8], out: &mut BytesMut) {
         match self {
             Self::Edited(editor) => editor.push(bytes, out),
+            Self::Messages(editor) => editor.push(bytes, out),
             Self::Translated(translation) => translation.push(bytes, out),
         }
     }
@@ -32,7 +37,17 @@ impl Lane {
     pub(in super::super) fn finish(&mut self, cleanly: bool, out: &mut BytesMut) -> End {
         match self {
             Self::Edited(editor) => editor.finish(cleanly, out),
+            Self::Messages(editor) => editor.finish(cleanly, out),
             Self::Translated(translation) => translation.finish(cleanly, out),
+        }
+    }
+
+    /// Appends what keeps the caller's stream alive while the upstream is silent.
+    pub(in super::super) fn keep_alive(&mut self, out: &mut BytesMut) {
+        match self {
+            Self::Edited(_) => out.extend_from_slice(CallerDialect::OpenAiChat.company()),
+            Self::Messages(editor) => editor.keep_alive(out),
+            Self::Translated(translation) => translation.keep_alive(out),
         }
     }
 
@@ -40,6 +55,7 @@ impl Lane {
     pub(in super::super) fn end(&self) -> Option<&End> {
         match self {
             Self::Edited(editor) => editor.end(),
+            Self::Messages(editor) => editor.end(),
             Self::Translated(translation) => translation.end(),
         }
     }
@@ -49,6 +65,7 @@ impl Lane {
     pub(in super::super) fn is_finished(&self) -> bool {
         match self {
             Self::Edited(editor) => editor.is_finished(),
+            Self::Messages(editor) => editor.is_finished(),
             Self::Translated(translation) => translation.is_finished(),
         }
     }
@@ -57,6 +74,7 @@ impl Lane {
     pub(in super::super) fn usage(&self) -> Option<Usage> {
         match self {
             Self::Edited(editor) => editor.usage(),
+            Self::Messages(editor) => editor.usage(),
             Self::Translated(translation) => translation.usage(),
         }
     }
@@ -66,6 +84,7 @@ impl Lane {
     pub(in super::super) fn answer_bytes(&self) -> u64 {
         match self {
             Self::Edited(editor) => editor.answer_bytes(),
+            Self::Messages(editor) => editor.answer_bytes(),
             Self::Translated(translation) => translation.answer_bytes(),
         }
     }
@@ -74,6 +93,7 @@ impl Lane {
     pub(in super::super) fn take_thinking(&mut self) -> Vec<(String, Vec<Thinking>)> {
         match self {
             Self::Edited(_) => Vec::new(),
+            Self::Messages(editor) => editor.take_thinking(),
             Self::Translated(translation) => translation.take_thinking(),
         }
     }
@@ -82,6 +102,7 @@ impl Lane {
     pub(in super::super) fn normaliser(&self) -> Option<&Normaliser> {
         match self {
             Self::Edited(editor) => editor.normaliser(),
+            Self::Messages(_) => None,
             Self::Translated(translation) => translation.normaliser(),
         }
     }
@@ -90,6 +111,7 @@ impl Lane {
     pub(in super::super) fn is_empty(&self) -> bool {
         let caused = match self {
             Self::Edited(editor) => editor.says_why(),
+            Self::Messages(editor) => editor.says_why(),
             Self::Translated(translation) => translation.says_why(),
         };
         matches!(self.end(), Some(End::Complete)) && self.answer_bytes() == 0 && !caused

@@ -18,7 +18,7 @@ use wire::dialect::openai::End;
 use super::super::account::Account;
 use super::super::reply;
 use super::super::send::{
-    AFTER_FINISH, Job, KEEP_ALIVE, LAST_BYTES, Sent, Source, Streaming, hung_up, judge, local,
+    AFTER_FINISH, Job, LAST_BYTES, Sent, Source, Streaming, hung_up, judge, local,
 };
 use super::{Lane, silent, stream_fault, stream_header};
 use crate::fault::Fault;
@@ -71,7 +71,7 @@ async fn pass_on(
     if reply::has_begun(caller) {
         streaming.header = None;
     } else if let Some(header) = &mut streaming.header {
-        stream_header(caller, header).map_err(internal)?;
+        stream_header(caller, account.dialect(), header).map_err(internal)?;
         reply::tell_attempts(header, account.attempts()).map_err(internal)?;
         account.told.write(header).map_err(internal)?;
     }
@@ -233,7 +233,7 @@ async fn pump(
                         return Ok(Ended::Early);
                     }
                     if out.patience(gateway.timeouts.keep_alive).is_zero() {
-                        out.ready.extend_from_slice(KEEP_ALIVE);
+                        lane.keep_alive(out.ready);
                     }
                 },
             }

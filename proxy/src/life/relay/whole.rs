@@ -4,7 +4,8 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use store::route::ReplyForm;
-use wire::dialect::openai::{Reply, coded, collect, normalised_reply, replay};
+use wire::dialect::openai::{Reply, coded, collect, normalised_reply};
+use wire::inbound::{CallerDialect, Recipient};
 use wire::normaliser::Normaliser;
 use wire::provider::Call;
 
@@ -55,7 +56,8 @@ pub(in super::super) fn complete(
     } else {
         body
     };
-    let wants_base64 = errand.call == Call::Embeddings && errand.accepted.request.wants_base64();
+    let wants_base64 =
+        errand.call() == Call::Embeddings && errand.accepted.inbound.request.wants_base64();
     let body = if wants_base64 { coded(&body) } else { body };
     let manner = errand.manner();
     let mut native = manner.as_ref().and_then(|m| native_calls(errand, m));
@@ -75,7 +77,7 @@ pub(in super::super) fn complete(
         header,
         usage: reply.usage,
         answer_bytes: reply.answer_bytes,
-        empty: errand.call != Call::Embeddings && reply.answer_bytes == 0 && !reply.says_why,
+        empty: errand.call() != Call::Embeddings && reply.answer_bytes == 0 && !reply.says_why,
         body,
         streams: errand.form.stream,
         times: Times::default(),
@@ -106,6 +108,7 @@ pub(in super::super) async fn relay(
     caller: &mut ServerSession,
     whole: Whole,
     form: ReplyForm,
+    recipient: &Recipient,
     account: &mut Account,
 ) -> Result<(), Fault> {
     let mut header = whole.header;
@@ -117,7 +120,7 @@ pub(in super::super) async fn relay(
     reply::tell_attempts(&mut header, account.attempts()).map_err(internal)?;
     let events = if form.stream {
         account.first_token();
-        let events = replay(&whole.body, form.usage);
+        let events = recipient.dialect.replay(&whole.body, recipient);
         Some(events.ok_or_else(|| Fault::internal("a reply that was read is no object"))?)
     } else {
         None
@@ -126,7 +129,7 @@ pub(in super::super) async fn relay(
     account.seal();
     account.told.write(&mut header).map_err(internal)?;
     let sending = if let Some(events) = events {
-        Box::pin(send_events(caller, header, events)).await
+        Box::pin(send_events(caller, recipient.dialect, header, events)).await
     } else {
         reply::send_json(caller, header, whole.body).await
     };
@@ -139,11 +142,12 @@ pub(in super::super) async fn relay(
 /// When the caller is gone.
 async fn send_events(
     caller: &mut ServerSession,
+    dialect: CallerDialect,
     mut header: Box<ResponseHeader>,
     events: Bytes,
 ) -> pingora::Result<()> {
     if !reply::has_begun(caller) {
-        stream_header(caller, &mut header)?;
+        stream_header(caller, dialect, &mut header)?;
         caller.write_response_header(header).await?;
     }
     caller.write_response_body(events, true).await

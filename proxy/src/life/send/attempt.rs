@@ -139,7 +139,7 @@ pub(super) async fn attempt(
     let asked = pin!(ask(errand, target, &order, body));
     let sent = within(first_byte, asked).await??;
     if errand.form.stream && sent.is_stream() {
-        let header = relay::response_header(&sent, errand.id)?;
+        let header = relay::response_header(&sent, errand)?;
         let source = Source::Http(sent);
         begin(errand, target, &order, header, source, Some(first_byte)).await
     } else {
@@ -182,7 +182,7 @@ async fn take(
     mut sent: Sent,
     pause: Duration,
 ) -> Result<(Box<ResponseHeader>, (Bytes, bool)), Fault> {
-    let header = relay::response_header(&sent, errand.id)?;
+    let header = relay::response_header(&sent, errand)?;
     let body = read_within(&mut sent, target, pause).await?;
     let is_stream = sent.is_stream();
     sent.release(&errand.gateway.pool).await;
@@ -227,12 +227,12 @@ async fn as_job(
     let outbound = order.outbound();
     let native = outbound.native.clone().map(Segments::from);
     let header = || {
-        let header = super::super::reply::header(200, errand.id);
+        let header = super::super::reply::header(errand.dialect(), 200, errand.id);
         header.map_err(|err| Fault::internal(format!("the response header: {err}")))
     };
     let has_native = native.is_some();
     let is_guess = target.upstream.endpoint.worker_form == Worker::Auto;
-    let finds_out = is_guess && errand.call == Call::Embeddings;
+    let finds_out = is_guess && errand.call() == Call::Embeddings;
     if finds_out && target.standing.takes_native() {
         return Err(Refused::no_embeddings().into());
     }

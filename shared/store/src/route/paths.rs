@@ -1,6 +1,6 @@
 //! Paths of the public API under which models are called.
 
-use wire::provider::Call;
+use wire::inbound::CallerDialect;
 
 /// Beginnings that mean the same place, longest first. The bare form is for clients
 /// whose base URL lacks `/v1`, the `/api` forms for clients of Open WebUI.
@@ -14,15 +14,17 @@ pub fn below_prefix(path: &str) -> Option<(&'static str, &str)> {
     })
 }
 
-/// The call that a POST to `path` is; a query and a slash at the end do not matter.
-pub fn call_at(path: &str) -> Option<Call> {
+/// The dialect of the call that a POST to `path` is; a query and a slash at the end do not
+/// matter.
+pub fn dialect_at(path: &str) -> Option<CallerDialect> {
     let path = path.split('?').next().unwrap_or(path);
     let (prefix, name) = below_prefix(path.strip_suffix('/').unwrap_or(path))?;
     match name {
-        "/chat/completions" => Some(Call::Chat),
-        "/completions" => Some(Call::Completions),
+        "/chat/completions" => Some(CallerDialect::OpenAiChat),
+        "/completions" => Some(CallerDialect::OpenAiCompletions),
         // `/api/embeddings` is Ollama's own call of another dialect.
-        "/embeddings" if prefix != "/api" => Some(Call::Embeddings),
+        "/embeddings" if prefix != "/api" => Some(CallerDialect::OpenAiEmbeddings),
+        "/messages" => Some(CallerDialect::AnthropicMessages),
         _ => None,
     }
 }
@@ -33,18 +35,27 @@ mod tests {
 
     #[test]
     fn every_form_of_a_path_is_the_same_call() {
-        for (path, call) in [
-            ("/v1/chat/completions", Some(Call::Chat)),
-            ("/api/v1/chat/completions/?x=1", Some(Call::Chat)),
-            ("/completions", Some(Call::Completions)),
-            ("/embeddings/", Some(Call::Embeddings)),
+        for (path, dialect) in [
+            ("/v1/chat/completions", Some(CallerDialect::OpenAiChat)),
+            (
+                "/api/v1/chat/completions/?x=1",
+                Some(CallerDialect::OpenAiChat),
+            ),
+            ("/completions", Some(CallerDialect::OpenAiCompletions)),
+            ("/embeddings/", Some(CallerDialect::OpenAiEmbeddings)),
+            (
+                "/v1/messages?beta=true",
+                Some(CallerDialect::AnthropicMessages),
+            ),
+            ("/messages", Some(CallerDialect::AnthropicMessages)),
+            ("/v1/messages/batches", None),
             ("/api/embeddings", None),
             ("/v1/models", None),
             ("v1/completions", None),
             ("/", None),
             ("", None),
         ] {
-            assert_eq!(call_at(path), call, "{path}");
+            assert_eq!(dialect_at(path), dialect, "{path}");
         }
     }
 }
