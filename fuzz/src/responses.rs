@@ -69,14 +69,16 @@ fn check_edited(data: &[u8]) {
 /// Expanded, it is an object still, and what it refers to is in it.
 fn check_expanded(data: &[u8]) {
     let body = Bytes::copy_from_slice(data);
-    let nothing = |_: &str| None::<Arc<Turn>>;
     let first = Bytes::from_static(br#"{"input":"first"}"#);
-    let first = expand(&first, &nothing, &|_| None).expect("nothing is referred to");
-    let answer = Bytes::from_static(br#"{"output":[{"id":"msg_1","type":"message"}]}"#);
+    let first = expand(&first, &Earlier::NONE).expect("nothing is referred to");
+    let answer = Bytes::from_static(br#"{"id":"resp_1","output":[{"id":"msg_1","type":"message"}]}"#);
     let turn = Arc::new(first.answered(answer).expect("a response"));
     let item = Bytes::from_static(br#"{"id":"msg_1","type":"message"}"#);
-    let expanded = expand(&body, &|_| Some(Arc::clone(&turn)), &|_| Some(item.clone()));
-    match expanded {
+    let earlier = Earlier {
+        turn: &|_| Some(Arc::clone(&turn)),
+        item: &|_| Some(item.clone()),
+    };
+    match expand(&body, &earlier) {
         Ok(expanded) if expanded.body != body => {
             must_be_object("an expanded request", &expanded.body);
         }

@@ -60,19 +60,20 @@ impl Conversations {
         Self(Cache::with_weighter(EXPECTED, SPACE, Weight))
     }
 
-    /// Keeps what ends with the response `id`.
-    pub(crate) fn keep(&self, owner: Option<i64>, id: &str, turn: Turn) {
+    /// Keeps a turn.
+    pub(crate) fn keep(&self, owner: Option<i64>, turn: Turn) {
         if turn.bytes() > LONGEST {
             return;
         }
         let made = Instant::now();
-        let of: Arc<str> = id.into();
+        let of: Arc<str> = turn.id.as_str().into();
         for (name, item) in turn.output() {
             let what = What::Item(item.clone(), Arc::clone(&of));
             self.0.insert((owner, name.clone()), Entry { what, made });
         }
         let what = What::Turn(Arc::new(turn));
-        self.0.insert((owner, id.to_owned()), Entry { what, made });
+        self.0
+            .insert((owner, (*of).to_owned()), Entry { what, made });
     }
 
     /// What ends with the response `id`.
@@ -114,13 +115,13 @@ impl Conversations {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-    use wire::dialect::responses::expand;
+    use wire::dialect::responses::{Earlier, expand};
 
     use super::*;
 
     fn turn(text: &str) -> Turn {
         let body = format!(r#"{{"input":"{text}"}}"#);
-        let expanded = expand(&body.into(), &|_| None, &|_| None).unwrap();
+        let expanded = expand(&body.into(), &Earlier::NONE).unwrap();
         let response = br#"{"id":"resp_1","output":[{"id":"msg_1","type":"message"}]}"#;
         expanded.answered(Bytes::from_static(response)).unwrap()
     }
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn an_answer_is_found_by_its_owner_alone() {
         let conversations = Conversations::new();
-        conversations.keep(Some(1), "resp_1", turn("hi"));
+        conversations.keep(Some(1), turn("hi"));
         assert_eq!(*conversations.turn(Some(1), "resp_1").unwrap(), turn("hi"));
         assert!(conversations.item(Some(1), "msg_1").is_some());
         for owner in [None, Some(2)] {
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn what_is_forgotten_is_gone_with_its_items() {
         let conversations = Conversations::new();
-        conversations.keep(None, "resp_1", turn("hi"));
+        conversations.keep(None, turn("hi"));
         assert!(conversations.forget(None, "resp_1"));
         assert!(!conversations.forget(None, "resp_1"));
         assert!(conversations.turn(None, "resp_1").is_none());
@@ -154,7 +155,7 @@ mod tests {
     fn a_conversation_that_is_too_long_is_not_kept() {
         let conversations = Conversations::new();
         let long = "x".repeat(LONGEST);
-        conversations.keep(None, "resp_1", turn(&long));
+        conversations.keep(None, turn(&long));
         assert!(conversations.turn(None, "resp_1").is_none());
     }
 }

@@ -23,7 +23,7 @@ use super::attempts::late;
 use super::exchange::{Sent, exchange};
 use super::job::{Ending, How, Job};
 use super::source::{Source, Times};
-use super::{Errand, local, refusal};
+use super::{Errand, Keeping, local, refusal};
 use crate::fault::Fault;
 use crate::live::Target;
 use crate::thoughts::Thread;
@@ -50,6 +50,8 @@ pub(in super::super) struct Streaming {
     pub(in super::super) context: Option<Context>,
     /// The conversation whose signed reasoning is kept.
     pub(in super::super) thread: Option<Thread>,
+    /// The conversation that a caller of Responses may go on with.
+    pub(in super::super) keeping: Option<Keeping>,
     pub(in super::super) pass: Option<Pass>,
 }
 
@@ -354,6 +356,7 @@ async fn begin(
         ended,
         context,
         thread: order.thread(),
+        keeping: errand.keeping(),
         pass: None,
     })))
 }

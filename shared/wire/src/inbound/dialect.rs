@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 
-use crate::dialect::anthropic;
 use crate::dialect::openai::{self, ErrorBody};
+use crate::dialect::{anthropic, responses};
 use crate::provider::{Call, Format};
 use crate::translation::{StreamFrom, StreamTo, Translation, WholeFrom};
 
@@ -22,6 +22,8 @@ pub enum CallerDialect {
     OpenAiEmbeddings,
     /// Anthropic's messages.
     AnthropicMessages,
+    /// OpenAI's Responses.
+    OpenAiResponses,
 }
 
 /// A comment in a stream of events, which every client skips over.
@@ -29,18 +31,19 @@ const COMMENT: &[u8] = b": keep-alive\n\n";
 
 impl CallerDialect {
     /// Every dialect.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::OpenAiChat,
         Self::OpenAiCompletions,
         Self::OpenAiEmbeddings,
         Self::AnthropicMessages,
+        Self::OpenAiResponses,
     ];
 
     /// What a call of it wants of an upstream.
     #[must_use]
     pub fn call(self) -> Call {
         match self {
-            Self::OpenAiChat | Self::AnthropicMessages => Call::Chat,
+            Self::OpenAiChat | Self::AnthropicMessages | Self::OpenAiResponses => Call::Chat,
             Self::OpenAiCompletions => Call::Completions,
             Self::OpenAiEmbeddings => Call::Embeddings,
         }
@@ -52,6 +55,7 @@ impl CallerDialect {
         match self {
             Self::OpenAiChat | Self::OpenAiCompletions | Self::OpenAiEmbeddings => Format::OpenAi,
             Self::AnthropicMessages => Format::Anthropic,
+            Self::OpenAiResponses => Format::Responses,
         }
     }
 
@@ -63,6 +67,7 @@ impl CallerDialect {
             Self::OpenAiCompletions => 1,
             Self::OpenAiEmbeddings => 2,
             Self::AnthropicMessages => 4,
+            Self::OpenAiResponses => 5,
         }
     }
 
@@ -73,6 +78,7 @@ impl CallerDialect {
             Self::OpenAiCompletions => "cmpl-",
             Self::OpenAiChat | Self::OpenAiEmbeddings => "chatcmpl-",
             Self::AnthropicMessages => "msg_",
+            Self::OpenAiResponses => "resp_",
         }
     }
 
@@ -80,7 +86,10 @@ impl CallerDialect {
     #[must_use]
     pub fn id_header(self) -> Option<&'static str> {
         match self {
-            Self::OpenAiChat | Self::OpenAiCompletions | Self::OpenAiEmbeddings => None,
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiResponses => None,
             Self::AnthropicMessages => Some("request-id"),
         }
     }
@@ -92,6 +101,7 @@ impl CallerDialect {
             Self::OpenAiChat
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
+            | Self::OpenAiResponses
             | Self::AnthropicMessages => "text/event-stream; charset=utf-8",
         }
     }
@@ -105,6 +115,7 @@ impl CallerDialect {
             Self::OpenAiChat
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
+            | Self::OpenAiResponses
             | Self::AnthropicMessages => COMMENT,
         }
     }
@@ -123,6 +134,7 @@ impl CallerDialect {
                 let told = anthropic::Told::of(status, error);
                 (told.status, told.body(request_id))
             }
+            Self::OpenAiResponses => responses::told(status, error),
         }
     }
 
@@ -132,6 +144,7 @@ impl CallerDialect {
         match self {
             Self::OpenAiChat | Self::OpenAiCompletions | Self::OpenAiEmbeddings => error.to_event(),
             Self::AnthropicMessages => anthropic::Told::of(status, error).event(request_id),
+            Self::OpenAiResponses => responses::failure(error, request_id),
         }
     }
 
@@ -164,6 +177,7 @@ impl CallerDialect {
                 });
                 whole && says && !calls
             }
+            Self::OpenAiResponses => responses::is_keepable(reply),
         }
     }
 
@@ -175,6 +189,7 @@ impl CallerDialect {
             Self::OpenAiChat | Self::OpenAiCompletions | Self::OpenAiEmbeddings => {
                 openai::replay(reply, recipient.options.include_usage)
             }
+            Self::OpenAiResponses => responses::replay(reply),
             Self::AnthropicMessages => {
                 let from = StreamFrom::Anthropic(anthropic::StreamReader::default());
                 let to = StreamTo::Messages(anthropic::StreamWriter::new(recipient.messages()));
