@@ -2,13 +2,14 @@
 # Build output goes to $CARGO_TARGET_DIR, by default outside the clone
 # (scripts/env.sh).
 
-.PHONY: help run demo test test-real lint audit fuzz bench build image
+.PHONY: help run demo test test-real test-assistants lint audit fuzz bench build image
 
 help:
 	@echo 'make run        build both programs and start them over ./data/proxy.db'
 	@echo 'make demo       the same over simulated providers, no account needed'
 	@echo 'make test       every test, with the real clients'
 	@echo 'make test-real  the gateway over a genuine llama.cpp server, built here once'
+	@echo 'make test-assistants  coding assistants over the gateway, installed here once'
 	@echo 'make lint       format, clippy, dependency directions, licences'
 	@echo 'make audit      known vulnerabilities of the dependencies (needs the network)'
 	@echo 'make fuzz       laws of the wire formats on made-up bytes (TIME=30)'
@@ -27,6 +28,9 @@ test:
 
 test-real:
 	@scripts/test-real.sh
+
+test-assistants:
+	@scripts/test-assistants.sh
 
 lint:
 	@scripts/lint.sh

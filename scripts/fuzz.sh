@@ -106,7 +106,7 @@ seeds_of() {
     openai_editor | openai_collect | openai_events) say openai-stream ;;
     openai_reply) say openai-reply ;;
     openai_request) say openai-request openai-completion ;;
-    openai_hub_request) say openai-request ;;
+    openai_hub_request | canonical) say openai-request ;;
     openai_native) say openai-native openai-stream openai-reply openai-request ;;
     openai_completion) say openai-completion ;;
     anthropic_events) say anthropic-stream ;;

@@ -5,6 +5,7 @@
 //! [`completions`], [`embeddings`], [`messages`], [`responses`] and [`ollama`], the order of
 //! bytes, silences and faults in [`stage`], a stream's own failures in [`faults`].
 
+mod agent;
 mod answer;
 mod chat;
 mod completions;

@@ -64,6 +64,10 @@ pub struct Script {
     pub unknown: bool,
     /// `finish`: the finish reason.
     pub finish: Option<String>,
+    /// `agent`: edit the file at this path with the caller's tools, step by step.
+    pub agent: Option<String>,
+    /// `written`: tool calls are written as text, between `<tool_call>` tags.
+    pub written: bool,
     /// `tools`: answer with so many tool calls.
     pub tools: Option<usize>,
     /// `tool_fragments`: pieces the arguments of one call are streamed in.

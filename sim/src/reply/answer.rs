@@ -3,6 +3,7 @@
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::agent::{self, Step};
 use super::quote;
 use crate::script::{Empty, Script, Usage};
 use crate::validate::{Call, Choice, Facts, Tool};
@@ -28,6 +29,12 @@ pub(crate) struct ToolCall {
 }
 
 impl ToolCall {
+    /// The call as many open models write it.
+    fn written(&self) -> String {
+        let (name, arguments) = (quote(&self.name), self.json());
+        format!("<tool_call>\n{{\"name\": {name}, \"arguments\": {arguments}}}\n</tool_call>")
+    }
+
     /// The arguments as JSON, where a vendor has them so: other text becomes a string.
     pub(super) fn json(&self) -> String {
         match self.arguments.as_str() {
@@ -45,11 +52,25 @@ pub(super) fn answer(
     script: &Script,
     body: &[u8],
 ) -> Answer {
-    let calls = if call.takes_tools() {
-        tool_calls(flavor, facts, script)
-    } else {
-        Vec::new()
+    let agent = script.agent.as_deref().filter(|_| call.takes_tools());
+    let step = agent.map(|path| agent::step(path, &facts.tools, body));
+    let (mut calls, mut said) = match step {
+        Some(Step::Call(name, arguments)) => {
+            let call = ToolCall {
+                // Each step is a turn, and its call another one.
+                id: id(flavor, facts, facts.turn),
+                name,
+                arguments,
+            };
+            (vec![call], None)
+        }
+        Some(Step::Say(text)) => (Vec::new(), Some(text)),
+        None if call.takes_tools() => (tool_calls(flavor, facts, script), None),
+        None => (Vec::new(), None),
     };
+    if script.written && !calls.is_empty() {
+        said = Some(calls.drain(..).map(|call| call.written()).collect());
+    }
     let mut answer = Answer {
         finish: done(flavor).to_owned(),
         calls,
@@ -60,7 +81,9 @@ pub(super) fn answer(
     } else if script.reasoning || facts.thinks {
         answer.reasoning = ["Let ", "me ", "think."].map(str::to_owned).to_vec();
     }
-    if answer.calls.is_empty() {
+    if let Some(said) = said {
+        answer.pieces = words(&said);
+    } else if answer.calls.is_empty() {
         answer.pieces = pieces(flavor, facts, script, body);
     } else {
         answer.finish = "tool_calls".to_owned();
@@ -268,18 +291,7 @@ fn tool_calls(flavor: Flavor, facts: &Facts, script: &Script) -> Vec<ToolCall> {
         .take(most)
         .enumerate()
         .map(|(index, tool)| ToolCall {
-            id: match flavor {
-                Flavor::Vllm => format!("chatcmpl-tool-{index:08x}"),
-                // They must be unique in a conversation, not only in an answer.
-                Flavor::Anthropic => format!("toolu_sim{:04}{index:04}", facts.turn),
-                Flavor::OpenAi
-                | Flavor::Together
-                | Flavor::DeepInfra
-                | Flavor::OpenWebui
-                | Flavor::Queue
-                | Flavor::Ollama
-                | Flavor::Runpod => format!("call_sim{index:04}"),
-            },
+            id: id(flavor, facts, index),
             name: tool.name.clone(),
             arguments: script
                 .tool_args
@@ -287,6 +299,21 @@ fn tool_calls(flavor: Flavor, facts: &Facts, script: &Script) -> Vec<ToolCall> {
                 .unwrap_or_else(|| arguments(&tool.parameters, word)),
         })
         .collect()
+}
+
+/// The id of a call. Anthropic's must be unique in a conversation, not only in an answer.
+fn id(flavor: Flavor, facts: &Facts, index: usize) -> String {
+    match flavor {
+        Flavor::Vllm => format!("chatcmpl-tool-{index:08x}"),
+        Flavor::Anthropic => format!("toolu_sim{:04}{index:04}", facts.turn),
+        Flavor::OpenAi
+        | Flavor::Together
+        | Flavor::DeepInfra
+        | Flavor::OpenWebui
+        | Flavor::Queue
+        | Flavor::Ollama
+        | Flavor::Runpod => format!("call_sim{index:04}"),
+    }
 }
 
 /// An object that fits the schema's properties.

@@ -56,6 +56,8 @@ fn set(script: &mut Script, key: &str, value: &str) -> Result<(), &'static str> 
         "unsupported" => script.unsupported = unsupported(value)?,
         "unknown" => script.unknown = switch(value)?,
         "finish" => script.finish = Some(text(value)),
+        "agent" => script.agent = Some(text(value)),
+        "written" => script.written = switch(value)?,
         "tools" => script.tools = Some(number(value)?),
         "tool_fragments" => script.tool_fragments = Some(number(value)?),
         "tool_args" => script.tool_args = Some(text(value)),

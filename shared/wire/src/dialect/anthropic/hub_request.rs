@@ -77,7 +77,7 @@ fn system(raw: &RawValue, reader: &mut Reader<'_>) -> Result<Option<Message>, Ba
     let before = parts.len();
     parts.retain(|part| !matches!(part, Part::Text { text, .. } if text.starts_with(BILLING)));
     if parts.len() < before {
-        reader.left_out.add(&place, "billing header");
+        reader.left_out.add(&place, "billing_header");
     }
     Ok((!parts.is_empty()).then(|| Message {
         role: Role::System,

@@ -37,7 +37,7 @@ impl Reader<'_> {
         };
         let mut parts = Vec::with_capacity(list.len());
         for (index, raw) in list.into_iter().enumerate() {
-            let part = self.block(raw, &Place::Element(place, index), index, place)?;
+            let part = self.block(raw, &Place::Element(place, index))?;
             let is_empty =
                 |part: &Part| matches!(part, Part::Text { text, cache: None } if text.is_empty());
             parts.extend(part.filter(|part| !is_empty(part)));
@@ -45,13 +45,7 @@ impl Reader<'_> {
         Ok(parts)
     }
 
-    fn block(
-        &mut self,
-        raw: &RawValue,
-        place: &Place<'_>,
-        index: usize,
-        list: &Place<'_>,
-    ) -> Result<Option<Part>, BadRequest> {
+    fn block(&mut self, raw: &RawValue, place: &Place<'_>) -> Result<Option<Part>, BadRequest> {
         let mut fields = Fields::read(raw, place)?;
         let kind = fields.needed_text("type")?;
         let cache = cache_mark(&mut fields)?;
@@ -130,8 +124,7 @@ impl Reader<'_> {
             "compaction" => fields.text("content")?.map(Part::text),
             // What ran at the vendor, and what is yet to come: nobody else can go on with it.
             _ => {
-                let place = format!("[{index}] ({kind})");
-                self.left_out.add(list, &place);
+                self.left_out.add(place, &kind);
                 return Ok(None);
             }
         };

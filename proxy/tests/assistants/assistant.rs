@@ -1,0 +1,167 @@
+//! How each assistant is told where the gateway is, and started for one task.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::scene::MODEL;
+
+/// The key that they send; the gateway asks for none.
+const KEY: &str = "any";
+
+/// A coding assistant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Assistant {
+    ClaudeCode,
+    Codex,
+    OpenCode,
+    QwenCode,
+    Pi,
+    Aider,
+}
+
+/// Where it works.
+pub(crate) struct Place<'p> {
+    /// The gateway's address.
+    pub(crate) gateway: &'p str,
+    /// Its home folder, with nothing in it before.
+    pub(crate) home: &'p Path,
+    /// The folder of the project.
+    pub(crate) project: &'p Path,
+}
+
+impl Assistant {
+    /// The command that does `task` in `place` and ends.
+    pub(crate) fn command(self, place: &Place<'_>, task: &str) -> Command {
+        let mut command = self.program();
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", place.home)
+            .env("TERM", "dumb")
+            .current_dir(place.project);
+        match self {
+            Self::ClaudeCode => claude_code(&mut command, place, task),
+            Self::Codex => codex(&mut command, place, task),
+            Self::OpenCode => opencode(&mut command, place, task),
+            Self::QwenCode => qwen_code(&mut command, place, task),
+            Self::Pi => pi(&mut command, place, task),
+            Self::Aider => aider(&mut command, place, task),
+        }
+        command
+    }
+
+    /// The program, under a time limit: an assistant tries again and again.
+    fn program(self) -> Command {
+        let installed = PathBuf::from(std::env::var_os("ASSISTANTS").expect("ASSISTANTS is set"));
+        let program = installed.join(match self {
+            Self::ClaudeCode => "node_modules/.bin/claude",
+            Self::Codex => "node_modules/.bin/codex",
+            // The package's own script only looks for this one.
+            Self::OpenCode => "node_modules/opencode-linux-x64/bin/opencode",
+            Self::QwenCode => "node_modules/.bin/qwen",
+            Self::Pi => "node_modules/.bin/pi",
+            Self::Aider => "python/bin/aider",
+        });
+        assert!(program.exists(), "{} is missing", program.display());
+        let mut command = Command::new("timeout");
+        command.arg("--kill-after=5").arg("240").arg(program);
+        command
+    }
+}
+
+fn claude_code(command: &mut Command, place: &Place<'_>, task: &str) {
+    command
+        .env("ANTHROPIC_BASE_URL", place.gateway)
+        .env("ANTHROPIC_AUTH_TOKEN", KEY)
+        .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
+        .args(["-p", task, "--model", MODEL])
+        .args(["--allowedTools", "Read,Edit,Bash"]);
+}
+
+fn codex(command: &mut Command, place: &Place<'_>, task: &str) {
+    let settings = format!(
+        "model = \"{MODEL}\"\nmodel_provider = \"gateway\"\n\n[model_providers.gateway]\n\
+         name = \"gateway\"\nbase_url = \"{}/v1\"\nenv_key = \"GATEWAY_KEY\"\n\
+         wire_api = \"responses\"\n",
+        place.gateway
+    );
+    write(&place.home.join(".codex/config.toml"), &settings);
+    command
+        .env("GATEWAY_KEY", KEY)
+        .args(["exec", "--skip-git-repo-check", "-s", "danger-full-access"])
+        .arg(task);
+}
+
+fn opencode(command: &mut Command, place: &Place<'_>, task: &str) {
+    let settings = json!({
+        "autoupdate": false,
+        "share": "disabled",
+        "provider": {"gateway": {
+            "npm": "@ai-sdk/openai-compatible",
+            "options": {"baseURL": format!("{}/v1", place.gateway), "apiKey": KEY},
+            "models": {MODEL: {
+                "name": MODEL,
+                "tool_call": true,
+                "limit": {"context": 128_000, "output": 8192},
+            }},
+        }},
+    });
+    write(&place.project.join("opencode.json"), &settings.to_string());
+    command.args(["run", "-m", &format!("gateway/{MODEL}"), task]);
+}
+
+fn qwen_code(command: &mut Command, place: &Place<'_>, task: &str) {
+    command
+        .env("OPENAI_API_KEY", KEY)
+        .env("OPENAI_BASE_URL", format!("{}/v1", place.gateway))
+        .env("OPENAI_MODEL", MODEL)
+        .args(["--auth-type", "openai", "--yolo", "-p", task]);
+}
+
+fn pi(command: &mut Command, place: &Place<'_>, task: &str) {
+    let settings = json!({"providers": {"gateway": {
+        "baseUrl": format!("{}/v1", place.gateway),
+        "api": "openai-completions",
+        "apiKey": KEY,
+        "models": [{
+            "id": MODEL,
+            "name": MODEL,
+            "reasoning": false,
+            "input": ["text"],
+            "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0},
+            "contextWindow": 128_000,
+            "maxTokens": 8192,
+        }],
+    }}});
+    let file = place.home.join(".pi/agent/models.json");
+    write(&file, &settings.to_string());
+    command.args(["--provider", "gateway", "--model", MODEL, "-p", task]);
+}
+
+fn aider(command: &mut Command, place: &Place<'_>, task: &str) {
+    command
+        .env("OPENAI_API_BASE", format!("{}/v1", place.gateway))
+        .env("OPENAI_API_KEY", KEY)
+        .env("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        .args([
+            "--model",
+            &format!("openai/{MODEL}"),
+            "--edit-format",
+            "diff",
+        ])
+        .args([
+            "--no-show-model-warnings",
+            "--yes-always",
+            "--no-check-update",
+        ])
+        .args(["--analytics-disable", "--no-git", "--no-auto-commits"])
+        .args(["--message", task, crate::work::FILE]);
+}
+
+fn write(file: &Path, text: &str) {
+    fs::create_dir_all(file.parent().expect("a file in a folder")).unwrap();
+    fs::write(file, text).unwrap();
+}

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# make test-assistants: real coding assistants over the gateway, each editing a file with
+# its own tools. Arguments go to the test runner (scripts/test-assistants.sh codex runs one).
+#
+# Not part of make test: they are 2.5 GB of packages, installed once by their pins into the
+# cache folder. The tests run in a network namespace that has only the loopback interface,
+# so that nothing is sent elsewhere.
+
+source "$(dirname "$0")/env.sh"
+scripts/needs.sh test
+
+here=$ROOT/proxy/tests/assistants
+pins=("$here/package.json" "$here/package-lock.json" "$here/requirements.txt")
+installed=$CACHE/assistants-$(cat "${pins[@]}" | sha256sum | cut -c 1-16)
+
+if ! { command -v ip && command -v unshare && unshare -n true; } >/dev/null 2>&1; then
+    fail "make test-assistants runs them in a network namespace of their own: it needs" \
+        "unshare (util-linux) and ip (iproute2), and to be root."
+fi
+
+# Two runs at once install once.
+mkdir -p "$CACHE"
+exec 9>"$CACHE/assistants.lock"
+flock 9
+if [ ! -e "$installed/complete" ]; then
+    say "Installing the assistants, once, into $installed; this takes some minutes."
+    rm -rf "$CACHE"/assistants-*
+    mkdir -p "$installed"
+    cp "$here/package.json" "$here/package-lock.json" "$installed/"
+    (cd "$installed" && npm ci --silent --ignore-scripts --no-audit --no-fund) ||
+        fail "Could not install the npm packages; what npm said is above."
+    python3 -m venv "$installed/python"
+    "$installed/python/bin/pip" install --quiet --disable-pip-version-check --no-input \
+        --requirement "$here/requirements.txt" ||
+        fail "Could not install the Python packages; what pip said is above."
+    touch "$installed/complete"
+fi
+exec 9>&-
+
+scripts/cargo-tool.sh cargo-nextest
+cargo build --workspace --bins --locked
+cargo nextest run --locked --package proxy --test assistants --no-run
+export ASSISTANTS=$installed
+# shellcheck disable=SC2016
+exec unshare -n -- sh -c 'ip link set lo up && exec "$@"' sh \
+    cargo nextest run --offline --locked --package proxy --test assistants \
+    --run-ignored only --no-fail-fast --test-threads 1 "$@"
