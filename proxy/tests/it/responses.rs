@@ -214,7 +214,7 @@ async fn to_an_endpoint_of_the_dialect_only_the_models_name_changes() {
         assert_eq!(got.body, answer(direct).await.body, "byte for byte");
     }
     for row in scene.ground.rows(2).await {
-        assert_eq!(row.usage.completion_tokens, 6, "{row:?}");
+        assert_eq!(row.usage.unwrap().completion_tokens, 6, "{row:?}");
     }
 }
 
