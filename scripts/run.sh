@@ -9,7 +9,7 @@ scripts/build.sh
 
 if ! is_set AUTH_ENABLED; then
     export AUTH_ENABLED=false
-    say "AUTH_ENABLED is not set, and this version has no login: the admin app runs with" \
+    say "AUTH_ENABLED is not set: the admin app runs without a login, with" \
         "AUTH_ENABLED=false, open to everyone on this machine. It refuses to start on any" \
         "other address unless ADMIN_ALLOW_OPEN=true."
 fi

@@ -1,10 +1,15 @@
 //! What every handler has at hand.
 
+use std::collections::BTreeMap;
+
 use actix_web::web;
 use store::config::Config;
 use store::route::explain;
-use store::{FormKey, Store, StoreError};
+use store::{FormKey, Networks, Store, StoreError};
 
+use crate::access::current;
+use crate::access::external::External;
+use crate::access::throttle::Throttle;
 use crate::error::ApiError;
 use crate::probe::Prober;
 
@@ -15,6 +20,14 @@ pub(crate) struct Admin {
     pub(crate) form_key: FormKey,
     /// Calls backends for their model lists.
     pub(crate) prober: Prober,
+    /// The external login service, if there is one.
+    pub(crate) external: Option<External>,
+    /// How often logins were tried.
+    pub(crate) throttle: Throttle,
+    /// Proxies whose word about their callers is believed.
+    pub(crate) proxies: Networks,
+    /// What the environment sets, by variable; secrets masked.
+    pub(crate) environment: BTreeMap<&'static str, String>,
     /// Whether a login is demanded.
     pub(crate) auth_enabled: bool,
     /// Whether calls are sent through the AI Queue.
@@ -28,10 +41,22 @@ impl Admin {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub(crate) fn new(store: Store, config: &Config) -> Result<Self, StoreError> {
+    pub(crate) fn new(
+        store: Store,
+        config: &Config,
+        environment: BTreeMap<&'static str, String>,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
             form_key: store.form_key()?,
-            store,
+            store: if config.allow_link_local_endpoints {
+                store
+            } else {
+                store.refusing_link_local()
+            },
+            external: External::from_config(config),
+            throttle: Throttle::default(),
+            environment,
+            proxies: config.exposure.proxies.clone(),
             prober: Prober::new(config),
             auth_enabled: config.auth_enabled,
             use_ai_queue: config.use_ai_queue,
@@ -48,7 +73,7 @@ impl Admin {
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     {
-        let store = self.store.clone();
+        let store = current::of_request(&self.store);
         match web::block(move || work(&store)).await {
             Ok(outcome) => outcome.map_err(ApiError::from),
             Err(_cancelled) => Err(ApiError::Internal(

@@ -37,6 +37,8 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     explain::routes(cfg);
 }
 
+pub(crate) use settings::is_followed;
+
 /// The answer of a call that created row `id`.
 fn created(id: i64) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "id": id, "status": "ok" }))

@@ -37,6 +37,10 @@ pub(crate) enum ApiError {
     TooLarge(usize),
     /// The request is at odds with what is stored; with the virtual models in the way.
     Conflict(String, Vec<String>),
+    /// Too many logins were tried; after how many seconds another one is taken.
+    TooMany(u64),
+    /// The row was changed by somebody else meanwhile: what it is told, and the version now.
+    Changed(String, Option<i64>),
     /// A backend failed to answer: the status to pass on and the reason.
     Upstream(StatusCode, String),
     /// The store could not do it.
@@ -53,6 +57,9 @@ struct Body<'a> {
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<&'a FieldErrors>,
+    /// The row's version now, when it was changed meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<i64>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     models: &'a [String],
 }
@@ -68,7 +75,12 @@ impl ApiError {
             | Self::NotFound(why)
             | Self::MediaType(why)
             | Self::Conflict(why, _)
+            | Self::Changed(why, _)
             | Self::Upstream(_, why) => why.clone(),
+            Self::TooMany(seconds) => format!(
+                "too many logins were tried: wait {} minutes",
+                seconds.div_ceil(60)
+            ),
             Self::Fields(fields) => fields.to_string(),
             Self::Method(allow) => format!("this path takes {allow}"),
             Self::TooLarge(limit) => format!("the body is over the limit of {limit} bytes"),
@@ -107,6 +119,8 @@ impl fmt::Display for ApiError {
             | Self::MediaType(_)
             | Self::TooLarge(_)
             | Self::Conflict(..)
+            | Self::TooMany(_)
+            | Self::Changed(..)
             | Self::Upstream(..) => f.write_str(&self.public_text()),
         }
     }
@@ -120,6 +134,7 @@ impl From<StoreError> for ApiError {
             StoreError::Invalid { fields } => Self::Fields(fields),
             StoreError::Duplicate { .. } => Self::Conflict(err.to_string(), Vec::new()),
             StoreError::Missing { .. } => Self::NotFound(err.to_string()),
+            StoreError::Changed { version, .. } => Self::Changed(err.to_string(), version),
             StoreError::HasModels { ref models, .. } => {
                 let models = models.clone();
                 Self::Conflict(err.to_string(), models)
@@ -156,7 +171,8 @@ impl ResponseError for ApiError {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Conflict(..) => StatusCode::CONFLICT,
+            Self::Conflict(..) | Self::Changed(..) => StatusCode::CONFLICT,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Upstream(status, _) => *status,
             Self::Store(err) => store_status(err),
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -171,14 +187,25 @@ impl ResponseError for ApiError {
         if matches!(self, Self::Store(StoreError::Busy { .. })) {
             answer.insert_header((header::RETRY_AFTER, "1"));
         }
+        if let Self::TooMany(seconds) = self {
+            answer.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
         let mut body = Body {
             error: self.public_text(),
-            code: matches!(self, Self::Unsupported(_)).then_some("unsupported_operation"),
+            code: if matches!(self, Self::Unsupported(_)) {
+                Some("unsupported_operation")
+            } else {
+                matches!(self, Self::Changed(..)).then_some("changed_meanwhile")
+            },
             fields: None,
+            version: None,
             models: &[],
         };
         if let Self::Fields(fields) = self {
             body.fields = Some(fields);
+        }
+        if let Self::Changed(_, version) = self {
+            body.version = *version;
         }
         if let Self::Conflict(_, models) = self {
             body.models = models;
@@ -213,6 +240,7 @@ fn store_status(err: &StoreError) -> StatusCode {
         | StoreError::Duplicate { .. }
         | StoreError::Missing { .. }
         | StoreError::HasModels { .. }
+        | StoreError::Changed { .. }
         | StoreError::Invalid { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

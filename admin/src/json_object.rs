@@ -7,11 +7,13 @@ use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use store::FieldErrors;
 
+use crate::access::current;
 use crate::error::ApiError;
 
 /// Longest body in bytes: a virtual model with the longest system prompt is below it.
@@ -40,7 +42,14 @@ impl FromRequest for JsonObject {
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let text = JsonText::from_request(req, payload);
-        Box::pin(async move { object(&text.await?.0).map(Self) })
+        let changes_a_row = req.method() == Method::PUT || req.method() == Method::PATCH;
+        Box::pin(async move {
+            let mut object = object(&text.await?.0)?;
+            if changes_a_row && let Some(fields) = object.as_object_mut() {
+                take_version(fields)?;
+            }
+            Ok(Self(object))
+        })
     }
 }
 
@@ -90,6 +99,21 @@ impl FromRequest for JsonText {
             Ok(Self(body))
         })
     }
+}
+
+/// Takes the version out of a body: the store is to change the row in this one alone.
+fn take_version(fields: &mut Map<String, Value>) -> Result<(), ApiError> {
+    let Some(version) = fields
+        .remove("version")
+        .filter(|version| !version.is_null())
+    else {
+        return Ok(());
+    };
+    let version = version
+        .as_i64()
+        .ok_or_else(|| FieldErrors::one("version", "must be the number that the row came with"))?;
+    current::expect(version);
+    Ok(())
 }
 
 fn declares_json(req: &HttpRequest) -> bool {

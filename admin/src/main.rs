@@ -9,8 +9,10 @@ mod admin;
 mod api;
 mod clock;
 mod error;
+mod exchange;
 mod health;
 mod json_object;
+mod new_password;
 mod pages;
 mod probe;
 mod request_log;
@@ -21,7 +23,7 @@ mod start;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// Serves the admin pages and JSON API of serverless-proxy.
 ///
@@ -34,14 +36,28 @@ struct Arguments {
     /// there is none, 1 otherwise. Changes nothing.
     #[arg(long)]
     check: bool,
+
+    #[command(subcommand)]
+    command: Option<Task>,
+}
+
+/// What to do instead of serving.
+#[derive(Subcommand)]
+enum Task {
+    /// Give somebody a new password, read from standard input, and end the person's
+    /// sessions.
+    ResetPassword {
+        /// The name that the person logs in with.
+        user: String,
+    },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome = if arguments.check {
-        start::check()
-    } else {
-        start::run()
+    let outcome = match arguments.command {
+        _ if arguments.check => start::check(),
+        Some(Task::ResetPassword { user }) => start::reset_password(&user),
+        None => start::run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,11 +6,13 @@
 //! [`error_page`].
 
 mod assets;
+mod audit;
 pub(crate) mod back;
 pub(crate) mod confirm;
 mod endpoints;
 pub(crate) mod error_page;
 pub(crate) mod form;
+mod keys;
 pub(crate) mod list;
 mod login;
 pub(crate) mod notice;
@@ -18,8 +20,10 @@ mod overview;
 pub(crate) mod own_path;
 pub(crate) mod row_form;
 pub(crate) mod section;
+mod settings;
 pub(crate) mod shell;
 pub(crate) mod theme;
+pub(crate) mod users;
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -28,19 +32,42 @@ use askama::Template;
 
 pub(crate) use assets::{SCRIPT, STYLESHEET};
 pub(crate) use error_page::is_page;
+pub(crate) use login::{
+    LOGIN, SET_UP, begin as begin_session, end as end_session, with_cookie as with_session,
+};
 
 use crate::error::ApiError;
 use section::Section;
 
 /// Under which paths there are pages; so is `/`.
-pub(crate) const PAGES: [&str; 3] = ["/proxy-dashboard", login::LOGIN, login::SET_UP];
+pub(crate) const PAGES: [&str; 3] = ["/proxy-dashboard", LOGIN, SET_UP];
 
 /// The pages and what they load.
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
     assets::routes(cfg);
     theme::routes(cfg);
+    login::routes(cfg);
+    users::routes(cfg);
+    keys::routes(cfg);
+    settings::routes(cfg);
+    audit::routes(cfg);
     overview::routes(cfg);
     endpoints::routes(cfg);
+}
+
+/// Whether a viewer may send something to `path`: what changes nothing of others.
+pub(crate) fn is_open_to_viewers(path: &str) -> bool {
+    const OPEN: [&str; 8] = [
+        theme::PATH,
+        login::LOG_OUT,
+        users::ACCOUNT,
+        "/api/logout",
+        "/api/admin/explain",
+        "/api/admin/tool-patterns/test",
+        "/api/admin/usage/export",
+        "/api/admin/usage/reprice/preview",
+    ];
+    OPEN.contains(&path)
 }
 
 /// Sends a browser to the first page.

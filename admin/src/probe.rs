@@ -19,7 +19,7 @@ use futures_util::StreamExt;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use store::config::Config;
-use store::{Endpoint, Secret};
+use store::{Endpoint, Secret, is_link_local, names_link_local};
 use wire::provider::{BaseUrl, Call, ProviderKind, UpstreamUrl};
 
 use cache::ModelCache;
@@ -30,12 +30,18 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 /// Longest that a model list may take, however long a call to the model may.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
+/// Why an address is not called.
+const LINK_LOCAL: &str = "the URL leads to a link-local or metadata address, where clouds answer \
+    with credentials; set ALLOW_LINK_LOCAL_ENDPOINTS=true if that is what you want";
+
 /// Makes the calls and remembers the lists.
 pub(crate) struct Prober {
     connect_timeout: Duration,
     timeout: Duration,
     /// The key of `queue` endpoints that have none of their own.
     queue_key: Option<Secret>,
+    /// Whether link-local addresses are called.
+    allows_link_local: bool,
     cache: ModelCache,
     /// The pulls this program has begun.
     pulls: ollama::Pulls,
@@ -118,6 +124,7 @@ impl Prober {
             connect_timeout: config.connect_timeout,
             timeout: config.timeout.min(MAX_WAIT),
             queue_key: config.ai_queue_api_key.clone(),
+            allows_link_local: config.allow_link_local_endpoints,
             cache: ModelCache::default(),
             pulls: ollama::Pulls::default(),
         }
@@ -260,6 +267,21 @@ impl Prober {
                 "serverless-proxy-admin/",
                 env!("CARGO_PKG_VERSION")
             ));
+        if !self.allows_link_local {
+            let host = url.base().host();
+            if names_link_local(host) {
+                return Err(Failure::without_answer(LINK_LOCAL.to_owned()));
+            }
+            // A name that does not resolve is for the call itself to report. The addresses
+            // looked at are the ones called.
+            if let Ok(found) = tokio::net::lookup_host((host, url.base().port())).await {
+                let found: Vec<_> = found.collect();
+                if found.iter().any(|address| is_link_local(address.ip())) {
+                    return Err(Failure::without_answer(LINK_LOCAL.to_owned()));
+                }
+                builder = builder.resolve_to_addrs(host, &found);
+            }
+        }
         if !url.is_https() {
             // No certificate is needed, so a machine without any is no obstacle.
             builder = builder.tls_certs_only([]);

@@ -7,7 +7,7 @@
 
 mod cut;
 mod masked_headers;
-mod masked_url;
+pub(crate) mod masked_url;
 mod numbers;
 mod when;
 
@@ -15,7 +15,7 @@ use store::{EndpointRow, Store, StoreError, VirtualModelRow};
 
 pub(crate) use cut::cut;
 pub(crate) use masked_headers::unmask;
-pub(crate) use numbers::{bytes, duration, grouped, money};
+pub(crate) use numbers::{Whole, bytes, duration, grouped, money};
 pub(crate) use when::When;
 
 /// All endpoints, by name.

@@ -7,10 +7,12 @@ use std::io::{self, IsTerminal};
 
 use store::config::process::{self, Problems, Program, Surroundings};
 use store::config::{Config, LogFormat};
+use store::{Actor, Password};
 use tracing_subscriber::EnvFilter;
 
-use crate::access::Access;
+use crate::access::{Access, session};
 use crate::admin::Admin;
+use crate::new_password;
 use crate::server;
 
 /// Checks the configuration and the store; changes nothing.
@@ -44,21 +46,65 @@ pub(crate) fn run() -> Result<(), Problems> {
     let local = listener
         .local_addr()
         .map_err(|err| vec![format!("the address of the admin app is unknown: {err}")])?;
-    let admin = Admin::new(store, &config).map_err(|err| vec![err.to_string()])?;
+    // A new link at each start, until somebody is set up; the external service has people of
+    // its own.
+    let set_up = if access == Access::Login && config.aimenu_url.is_none() {
+        store
+            .begin_set_up(session::now())
+            .map_err(|err| vec![err.to_string()])?
+    } else {
+        None
+    };
+    let admin = Admin::new(store, &config, Surroundings::of_process().set())
+        .map_err(|err| vec![err.to_string()])?;
     actix_web::rt::System::new()
         .block_on(async move {
             let server = server::serve(listener, access, admin)?;
-            process::say(&format!("admin listening on http://{local}"));
-            if access == Access::Login {
-                tracing::warn!(
-                    "AUTH_ENABLED is true and this version has no login: every call is refused; \
-                     set AUTH_ENABLED=false to let everyone in who reaches {local}"
-                );
+            if let Some(token) = set_up {
+                process::say(&format!(
+                    "nobody can log in yet: make the first admin, within a day, at \
+                     http://{local}/set-up?token={}",
+                    token.expose()
+                ));
             }
+            process::say(&format!("admin listening on http://{local}"));
             server.await
         })
         .map_err(|err: io::Error| vec![format!("the admin app stopped: {err}")])?;
     tracing::info!("admin stopped");
+    Ok(())
+}
+
+/// Gives somebody a new password and ends the sessions of before.
+///
+/// # Errors
+/// When there is no such person, the password is too easy, or the store cannot be used.
+pub(crate) fn reset_password(name: &str) -> Result<(), Problems> {
+    let (store, _config) = Surroundings::of_process().open(log_to_stderr)?;
+    let one = |why: String| vec![why];
+    let user = store
+        .find_admin_user(name)
+        .map_err(|err| one(err.to_string()))?
+        .ok_or_else(|| {
+            one(format!(
+                "nobody is called {name:?}; the first admin is made with the link that a start \
+                 of this program prints"
+            ))
+        })?;
+    let typed = new_password::read().map_err(|err| one(format!("no password was read: {err}")))?;
+    let password =
+        Password::check(&typed, &user.name).map_err(|why| one(format!("the password {why}")))?;
+    store
+        .by(Actor {
+            user: "command line".to_owned(),
+            address: None,
+        })
+        .set_admin_password(user.id, &password)
+        .map_err(|err| one(err.to_string()))?;
+    process::say(&format!(
+        "{} has the new password; all sessions of before have ended",
+        user.name
+    ));
     Ok(())
 }
 

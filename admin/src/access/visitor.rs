@@ -19,8 +19,14 @@ pub(crate) struct Visitor {
     pub(crate) form_scope: String,
     /// What such forms must carry.
     pub(crate) form_token: String,
-    /// Whether there is a session of this app to end.
-    pub(crate) can_log_out: bool,
+    /// The session of the built-in login.
+    pub(crate) session: Option<i64>,
+    /// The person's id in the store.
+    pub(crate) user_id: Option<i64>,
+    /// Whether a cookie says who this is, which browsers send unasked.
+    pub(crate) by_cookie: bool,
+    /// The caller's address.
+    pub(crate) address: Option<String>,
     /// The zone in which times are shown; UTC outside the pages.
     pub(crate) zone: Zone,
 }

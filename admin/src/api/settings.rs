@@ -4,14 +4,12 @@
 //! environment wins over what is stored, and most settings are read when a program
 //! starts; the answer to a change says so.
 
-use std::collections::BTreeMap;
-
 use actix_web::HttpResponse;
-use actix_web::web::{self, Data, Json, ServiceConfig};
+use actix_web::http::header;
+use actix_web::web::{self, Data, ServiceConfig};
 use serde_json::json;
 use store::{
-    DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, SettingsDraft, Store,
-    TRUSTED_INTERNAL_CIDRS,
+    DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, SettingsDraft, TRUSTED_INTERNAL_CIDRS,
 };
 
 use crate::admin::Admin;
@@ -27,6 +25,11 @@ const FOLLOWED: [&str; 4] = [
     TRUSTED_INTERNAL_CIDRS,
 ];
 
+/// Whether a running gateway follows the setting.
+pub(crate) fn is_followed(key: &str) -> bool {
+    FOLLOWED.contains(&key)
+}
+
 pub(super) fn routes(cfg: &mut ServiceConfig) {
     cfg.service(
         resource("/api/admin/settings", "GET, POST")
@@ -35,14 +38,21 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
     );
 }
 
-async fn list(admin: Data<Admin>) -> Result<Json<BTreeMap<String, String>>, ApiError> {
-    Ok(Json(admin.on_store(Store::settings).await?))
+/// The version of the settings is in `ETag`; a change with it in `If-Match` is refused when
+/// somebody else was faster.
+async fn list(admin: Data<Admin>) -> Result<HttpResponse, ApiError> {
+    let (settings, version) = admin
+        .on_store(|store| Ok((store.settings()?, store.settings_version()?)))
+        .await?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::ETAG, format!("\"{version}\"")))
+        .json(settings))
 }
 
 async fn save(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, ApiError> {
     let JsonObject(body) = body;
     let keys = body.as_object().into_iter().flat_map(|sent| sent.keys());
-    let restart = keys.clone().any(|key| !FOLLOWED.contains(&key.as_str()));
+    let restart = keys.clone().any(|key| !is_followed(key));
     if keys.count() == 0 {
         return Err(ApiError::BadRequest("the body names no setting".to_owned()));
     }

@@ -16,15 +16,19 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::FieldErrors;
+use store::{FieldErrors, Secret};
 use url::form_urlencoded;
 
-use crate::access::Visitor;
+use crate::access::{Visitor, current};
 use crate::admin::Admin;
 use crate::error::ApiError;
 
 /// The hidden field with the visitor's token.
 pub(crate) const TOKEN: &str = "_token";
+
+/// The hidden field with the version of the row that a form was made of: in another one the
+/// row is not changed.
+pub(crate) const VERSION: &str = "version";
 
 /// Longest body in bytes.
 const LIMIT: usize = 8 * 1024 * 1024;
@@ -40,6 +44,12 @@ impl Posted {
     pub(crate) fn get(&self, name: &str) -> &str {
         let mut found = self.pairs.iter().rev().filter(|(own, _)| own == name);
         found.next().map_or("", |(_, value)| value.trim())
+    }
+
+    /// The value of a field that must not be shown, as it was typed.
+    pub(crate) fn secret(&self, name: &str) -> Secret {
+        let mut found = self.pairs.iter().rev().filter(|(own, _)| own == name);
+        Secret::new(found.next().map_or("", |(_, value)| value.as_str()))
     }
 
     /// Every value of a field, as sent.
@@ -78,9 +88,40 @@ impl FromRequest for Posted {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_form = is_form(req);
+        let posted = OpenlyPosted::from_request(req, payload);
         let visitor = Visitor::of(req);
         let admin = req.app_data::<Data<Admin>>().cloned();
+        Box::pin(async move {
+            let OpenlyPosted(mut posted) = posted.await?;
+            let (Some(visitor), Some(admin)) = (visitor, admin) else {
+                return Err(ApiError::Unauthorized);
+            };
+            if !admin.form_key.is_of(&visitor.form_scope, posted.get(TOKEN)) {
+                return Err(ApiError::Forbidden(
+                    "this form was not made for you by this app, or is of an earlier login: \
+                     go back, load the page again and send it once more"
+                        .to_owned(),
+                ));
+            }
+            posted.pairs.retain(|(name, _)| name != TOKEN);
+            if let Ok(version) = posted.get(VERSION).parse() {
+                current::expect(version);
+            }
+            Ok(posted)
+        })
+    }
+}
+
+/// What a form sent for whose visitor nobody has made a token yet: logging in alone.
+#[derive(Debug)]
+pub(super) struct OpenlyPosted(pub(super) Posted);
+
+impl FromRequest for OpenlyPosted {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_form = is_form(req);
         let mut payload = payload.take();
         Box::pin(async move {
             if !is_form {
@@ -96,19 +137,7 @@ impl FromRequest for Posted {
                 }
                 body.extend_from_slice(&chunk);
             }
-            let mut posted = Self::parse(&body);
-            let (Some(visitor), Some(admin)) = (visitor, admin) else {
-                return Err(ApiError::Unauthorized);
-            };
-            if !admin.form_key.is_of(&visitor.form_scope, posted.get(TOKEN)) {
-                return Err(ApiError::Forbidden(
-                    "this form was not made for you by this app, or is of an earlier login: \
-                     go back, load the page again and send it once more"
-                        .to_owned(),
-                ));
-            }
-            posted.pairs.retain(|(name, _)| name != TOKEN);
-            Ok(posted)
+            Ok(Self(Posted::parse(&body)))
         })
     }
 }

@@ -18,10 +18,11 @@ pub(crate) enum Notice {
     Reset,
     LoggedOut,
     PasswordChanged,
+    SettingsSaved,
 }
 
 impl Notice {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Created,
         Self::Saved,
         Self::Deleted,
@@ -33,6 +34,7 @@ impl Notice {
         Self::Reset,
         Self::LoggedOut,
         Self::PasswordChanged,
+        Self::SettingsSaved,
     ];
 
     fn code(self) -> &'static str {
@@ -48,6 +50,7 @@ impl Notice {
             Self::Reset => "reset",
             Self::LoggedOut => "logged-out",
             Self::PasswordChanged => "password-changed",
+            Self::SettingsSaved => "settings-saved",
         }
     }
 
@@ -66,6 +69,7 @@ impl Notice {
             Self::Undone => "Undone: the row is as it was before.",
             Self::Reset => "Reset.",
             Self::LoggedOut => "You are logged out.",
+            Self::SettingsSaved => "Saved. Beside each setting it says when it takes effect.",
             Self::PasswordChanged => "The password is changed; other sessions have ended.",
         }
     }

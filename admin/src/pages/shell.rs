@@ -16,7 +16,7 @@ use super::notice::Notice;
 use super::section::Section;
 use super::theme::Theme;
 use crate::access::Visitor;
-use crate::shown::When;
+use crate::shown::{When, Whole};
 
 /// The frame of a page.
 pub(crate) struct Shell {
@@ -58,7 +58,7 @@ impl Shell {
             theme: Theme::of(req),
             notice: Notice::of(req),
             version: env!("CARGO_PKG_VERSION"),
-            can_log_out: visitor.is_some_and(|visitor| visitor.can_log_out),
+            can_log_out: visitor.is_some_and(|visitor| visitor.session.is_some()),
             may_change: visitor.is_some_and(Visitor::may_change),
             here: here.unwrap_or_else(|| section.path().to_owned()),
             token: visitor
@@ -92,8 +92,8 @@ impl Shell {
     }
 
     /// A moment in the configured zone.
-    pub(crate) fn time(&self, at: i64) -> When {
-        When::new(&self.zone, at)
+    pub(crate) fn time(&self, at: impl Whole) -> When {
+        When::new(&self.zone, i64::try_from(at.whole()).unwrap_or(i64::MAX))
     }
 
     /// The configured zone.

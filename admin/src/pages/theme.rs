@@ -13,7 +13,7 @@ use crate::routing::resource;
 const COOKIE: &str = "theme";
 
 /// Where the choice is sent.
-const PATH: &str = "/proxy-dashboard/theme";
+pub(super) const PATH: &str = "/proxy-dashboard/theme";
 
 /// How a page looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use url::Url;
 
 /// `typed` as it is, unless it has a user, a password, a query or a fragment: they
 /// are masked.
-pub(super) fn mask(typed: &str) -> String {
+pub(crate) fn mask(typed: &str) -> String {
     let Ok(mut url) = Url::parse(typed) else {
         return typed.to_owned();
     };

@@ -59,7 +59,7 @@ async fn a_created_endpoint_is_listed_with_every_column_and_a_masked_key() {
                 "limit_cost_per_month": 50.0,
                 "locked": null,
                 "created_at": null,
-                "updated_at": null,
+                "updated_at": null, "version": 1,
             })
         );
     }
@@ -121,6 +121,7 @@ async fn a_change_touches_only_what_it_carries() {
         assert_eq!(after["name"], format!("renamed {path}"));
         after["name"] = before["name"].clone();
         after["updated_at"] = before["updated_at"].clone();
+        after["version"] = before["version"].clone();
         assert_eq!(after, before);
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct App {
     child: Child,
     pub(crate) base: String,
     pub(crate) client: Client,
+    /// What it said before it began to listen.
+    pub(crate) said: Vec<String>,
     folder: TempDir,
 }
 
@@ -67,17 +69,38 @@ impl App {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut said = Vec::new();
         let base = lines
             .by_ref()
             .map(Result::unwrap)
-            .find_map(|line| Some(line.strip_prefix("admin listening on ")?.to_owned()))
+            .find_map(|line| {
+                let base = line.strip_prefix("admin listening on ").map(str::to_owned);
+                if base.is_none() {
+                    said.push(line);
+                }
+                base
+            })
             .expect("the program ended without saying where it listens");
         Self {
             child,
             base,
             client: client(),
+            said,
             folder,
         }
+    }
+
+    /// Ends it, and starts another one over the same store.
+    pub(crate) fn restart_with(mut self, env: &[(&str, &str)]) -> Self {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let folder = std::mem::replace(&mut self.folder, TempDir::new().unwrap());
+        Self::start_in(folder, env)
+    }
+
+    /// The folder with the store in it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The store's file.

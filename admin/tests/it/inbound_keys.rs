@@ -29,7 +29,7 @@ async fn a_key_is_made_listed_changed_and_deleted_and_seen_once() {
     let expected = json!({
         "id": id, "label": "laptop", "key_prefix": key[..12], "enabled": 1,
         "notes": "of the office", "expires_at": 4_000_000_000_i64, "allowed_models": ["chat"],
-        "created_at": null, "updated_at": null, "last_used_at": null, "last_used_ip": null,
+        "created_at": null, "updated_at": null, "version": 1, "last_used_at": null, "last_used_ip": null,
         "last_used_user_agent": null, "revoked_at": null, "unusable": null,
         "limit_requests_per_minute": 60, "limit_tokens_per_minute": 90_000, "limit_parallel": 4,
         "limit_cost_per_day": 2.5, "limit_cost_per_month": 50.0,

@@ -9,15 +9,20 @@
 )]
 
 mod access;
+mod audit;
 mod browser;
 mod circuits;
 mod endpoint_pages;
 mod endpoints;
 mod explain;
+mod external;
 mod harness;
 mod inbound_keys;
+mod login;
 mod ollama;
+mod operation_pages;
 mod pages;
+mod people;
 mod probe;
 mod program;
 mod secrets;

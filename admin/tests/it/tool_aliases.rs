@@ -24,7 +24,7 @@ async fn an_alias_is_created_listed_changed_and_deleted() {
     let expected = json!({
         "id": id, "tool_name": "read", "parameter": "filePath",
         "aliases": ["path", "file_path"], "fill": null, "enabled": 1,
-        "created_at": null, "updated_at": null,
+        "created_at": null, "updated_at": null, "version": 1,
     });
     assert_eq!(row, expected);
     let one = format!("{LIST}/{id}");

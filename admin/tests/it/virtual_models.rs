@@ -134,7 +134,7 @@ async fn a_created_model_is_listed_with_every_column() {
                     "affinity": 1,
                 },
                 "created_at": null,
-                "updated_at": null,
+                "updated_at": null, "version": 1,
                 "endpoint_name": "home",
                 "endpoint_url": "http://127.0.0.1:9/v1",
             })
@@ -185,6 +185,7 @@ async fn a_change_touches_only_what_it_carries() {
         assert_eq!(after["description"], path);
         after["description"] = before["description"].clone();
         after["updated_at"] = before["updated_at"].clone();
+        after["version"] = before["version"].clone();
         assert_eq!(after, before);
     }
     let (status, _) = app

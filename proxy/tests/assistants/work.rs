@@ -60,11 +60,7 @@ pub(crate) async fn edits_a_file(assistant: Assistant, calls: Calls) {
         gateway.log()
     );
     assert!(ended.status.success(), "{said}");
-    assert_eq!(
-        fs::read_to_string(&file).unwrap(),
-        "after\n",
-        "{said}"
-    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), "after\n", "{said}");
     assert_eq!(gateway.stop().await, Some(0), "{}", gateway.log());
     let rows = ground.store.recent_calls(100).unwrap();
     assert!(!rows.is_empty(), "{said}");

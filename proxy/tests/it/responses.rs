@@ -361,7 +361,7 @@ async fn tokens_are_counted_without_a_call() {
 #[tokio::test]
 async fn an_answer_is_its_keys_own() {
     let scene = Scene::start().await;
-    let [one, other] = ["one", "other"].map(|name| key(&scene, &json!({"name": name})));
+    let [one, other] = ["one", "other"].map(|name| key(&scene, &json!({"label": name})));
     let request = |method, path: &str, key: &str| scene.request(method, path).bearer_auth(key);
     let (one, other) = (one.api_key.expose(), other.api_key.expose());
     for key in [one, other] {

@@ -132,10 +132,12 @@ pub struct Config {
     pub auth_enabled: bool,
     /// Whether an admin app without a login may listen beyond this machine.
     pub admin_allow_open: bool,
-    /// The login service, as the admin app reaches it.
-    pub aimenu_url: String,
+    /// The external login service, as the admin app reaches it, if there is one.
+    pub aimenu_url: Option<String>,
     /// The login service, as browsers reach it; [`Self::aimenu_url`] when not set.
     pub aimenu_public_url: Option<String>,
+    /// Whether an endpoint may have a link-local address.
+    pub allow_link_local_endpoints: bool,
     /// Whether the AI queue is in use.
     pub use_ai_queue: bool,
     /// The AI queue's base URL.
@@ -255,8 +257,9 @@ impl Config {
         let log_filter = sources.required("RUST_LOG");
         let auth_enabled = sources.required("AUTH_ENABLED");
         let admin_allow_open = sources.required("ADMIN_ALLOW_OPEN");
-        let aimenu_url = sources.required::<value::HttpUrl>("AIMENU_URL");
+        let aimenu_url = sources.optional::<value::HttpUrl>("AIMENU_URL");
         let aimenu_public_url = sources.optional::<value::HttpUrl>("AIMENU_PUBLIC_URL");
+        let allow_link_local = sources.required("ALLOW_LINK_LOCAL_ENDPOINTS");
         let use_ai_queue = sources.required("USE_AI_QUEUE");
         let ai_queue_url = sources.required::<value::HttpUrl>("AI_QUEUE_URL");
         let ai_queue_api_key = sources.optional("AI_QUEUE_API_KEY");
@@ -292,7 +295,8 @@ impl Config {
             log_filter: log_filter?,
             auth_enabled: auth_enabled?,
             admin_allow_open: admin_allow_open?,
-            aimenu_url: aimenu_url?.0,
+            aimenu_url: aimenu_url.map(|url| url.0),
+            allow_link_local_endpoints: allow_link_local?,
             aimenu_public_url: aimenu_public_url.map(|url| url.0),
             use_ai_queue: use_ai_queue?,
             ai_queue_url: ai_queue_url?.0,

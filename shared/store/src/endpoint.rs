@@ -94,6 +94,8 @@ pub struct EndpointRow {
     pub created_at: i64,
     /// Unix seconds.
     pub updated_at: i64,
+    /// Moves with every change; sent back, it keeps one change from undoing another.
+    pub version: i64,
 }
 
 impl Endpoint {
@@ -164,6 +166,7 @@ impl StoredEndpoint {
             created_at: columns.whole("created_at").unwrap_or(0),
             locked: None,
             updated_at: columns.whole("updated_at").unwrap_or(0),
+            version: columns.whole("version").unwrap_or(0),
         };
         Ok(Self {
             headers: row.custom_headers.clone(),

@@ -148,6 +148,21 @@ pub enum StoreError {
         /// The names of its virtual models.
         models: Vec<String>,
     },
+    /// The row was changed by somebody else meanwhile.
+    #[error(
+        "this {what} was changed meanwhile{}: load it again and repeat your change",
+        if since.is_empty() { String::new() } else { format!(" ({})", since.join("; ")) }
+    )]
+    Changed {
+        /// The kind of row.
+        what: &'static str,
+        /// Its id.
+        id: i64,
+        /// The version it has now; `None` when it is gone or there again.
+        version: Option<i64>,
+        /// Who changed which fields since, newest first.
+        since: Vec<String>,
+    },
     /// Values that no row may have; found only with the other rows at hand.
     #[error("invalid values: {fields}")]
     Invalid {

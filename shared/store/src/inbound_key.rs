@@ -119,6 +119,8 @@ pub struct InboundKeyRow {
     pub created_at: i64,
     /// Unix seconds.
     pub updated_at: i64,
+    /// Moves with every change; sent back, it keeps one change from undoing another.
+    pub version: i64,
     /// When it was used last, in unix seconds.
     pub last_used_at: Option<i64>,
     /// From where.
@@ -239,6 +241,7 @@ impl StoredInboundKey {
             limits: LimitsRow::read(&mut columns),
             created_at: columns.whole("created_at").unwrap_or(0),
             updated_at: columns.whole("updated_at").unwrap_or(0),
+            version: columns.whole("version").unwrap_or(0),
             last_used_at: columns.whole("last_used_at"),
             last_used_ip: columns.text("last_used_ip"),
             last_used_user_agent: columns.text("last_used_user_agent"),

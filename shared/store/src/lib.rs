@@ -5,6 +5,9 @@
 //! printed; a failed write changes nothing. Network, HTTP and pages are not here.
 
 mod admin_role;
+mod admin_session;
+mod admin_user;
+mod audit;
 mod call;
 mod circuit;
 mod columns;
@@ -18,6 +21,7 @@ mod histogram;
 mod inbound_key;
 mod input;
 mod limits;
+mod link_local;
 mod meter;
 mod migrations;
 mod money;
@@ -44,6 +48,9 @@ mod virtual_model;
 mod zone;
 
 pub use admin_role::AdminRole;
+pub use admin_session::{AdminSession, Login, Origin};
+pub use admin_user::{AdminUserRow, NewAdminUser, Password};
+pub use audit::{Actor, AuditKind, AuditQuery, AuditRow};
 pub use call::{Attempt, CacheUse, CallKind, CallRecord, CallRow, LateTimes, Outcome};
 pub use circuit::CircuitRow;
 pub use custom_headers::{CustomHeaders, is_secret_name};
@@ -56,6 +63,7 @@ pub use inbound_key::{
     InboundKey, InboundKeyDraft, InboundKeyRow, InboundKeys, KeyUse, NewInboundKey,
 };
 pub use limits::{Limit, Limits, LimitsRow};
+pub use link_local::{is_link_local, names_link_local};
 pub use meter::{Before, Hold, Level, Levels, Meter, Over, Period, Spent};
 pub use money::{Cost, NANOS, Price, Prices, dollars};
 pub use network::{Networks, caller_address};

@@ -4,6 +4,7 @@
 //! file, and completes them in a file the original wrote, whatever its version. Tables and
 //! columns nobody here knows stay as they are. All pending steps are one transaction.
 
+mod access;
 mod cache;
 mod keys;
 mod limits;
@@ -145,13 +146,17 @@ fn steps() -> Migrations<'static> {
         })
         .comment("limits"),
         M::up(takeovers::TABLE).comment("what virtual models cost that took over"),
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            Ok::<_, HookError>(access::add(transaction)?)
+        })
+        .comment("people of the admin app, audit, versions of rows"),
         M::up("ALTER TABLE endpoints ADD COLUMN responses TEXT;")
             .comment("endpoints' own Responses"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 11;
+pub(crate) const NEWEST: i64 = 12;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -5,7 +5,11 @@
 //! writers wait for each other up to [`BUSY_TIMEOUT`]. All calls block: call them from a
 //! blocking thread, never on a request's path.
 
+mod admin_sessions;
+mod admin_users;
 mod assignments;
+mod audit;
+mod backup;
 mod call_rows;
 mod calls;
 mod check;
@@ -41,6 +45,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::identity::Identity;
+use crate::audit::Actor;
 use crate::error::StoreError;
 use crate::setting::{
     DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, TRUSTED_INTERNAL_CIDRS,
@@ -59,6 +64,12 @@ const MAX_CONNECTIONS: u32 = 8;
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// Who makes the changes, if they are to be in the audit.
+    actor: Option<Arc<Actor>>,
+    /// The version that a row or the settings must have for a change of them.
+    expected: Option<i64>,
+    /// Whether endpoints may have link-local addresses.
+    allows_link_local: bool,
 }
 
 struct Inner {
@@ -130,7 +141,38 @@ impl Store {
                 pool,
                 vault,
             }),
+            actor: None,
+            expected: None,
+            allows_link_local: true,
         })
+    }
+
+    /// The same store, whose changes are in the audit as this actor's.
+    #[must_use]
+    pub fn by(&self, actor: Actor) -> Self {
+        Self {
+            actor: Some(Arc::new(actor)),
+            ..self.clone()
+        }
+    }
+
+    /// The same store, which takes no endpoint whose URL is a link-local address.
+    #[must_use]
+    pub fn refusing_link_local(&self) -> Self {
+        Self {
+            allows_link_local: false,
+            ..self.clone()
+        }
+    }
+
+    /// The same store, which changes a row or the settings only in this version: in
+    /// another, somebody else was faster.
+    #[must_use]
+    pub fn expecting(&self, version: Option<i64>) -> Self {
+        Self {
+            expected: version,
+            ..self.clone()
+        }
     }
 
     /// The file.

@@ -65,6 +65,8 @@ pub struct ToolAliasRow {
     pub created_at: i64,
     /// Unix seconds.
     pub updated_at: i64,
+    /// Moves with every change; sent back, it keeps one change from undoing another.
+    pub version: i64,
 }
 
 /// A row as read, before it is judged.
@@ -88,6 +90,7 @@ impl StoredToolAlias {
             enabled: i64::from(columns.flag("enabled", true)),
             created_at: columns.whole("created_at").unwrap_or(0),
             updated_at: columns.whole("updated_at").unwrap_or(0),
+            version: columns.whole("version").unwrap_or(0),
         };
         let mut faults = columns.faults;
         faults.extend(aliases.err().map(|why| format!("aliases {why}")));

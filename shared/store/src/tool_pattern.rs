@@ -108,6 +108,8 @@ pub struct ToolPatternRow {
     pub created_at: i64,
     /// Unix seconds.
     pub updated_at: i64,
+    /// Moves with every change; sent back, it keeps one change from undoing another.
+    pub version: i64,
 }
 
 /// A row as read, before it is judged.
@@ -138,6 +140,7 @@ impl StoredToolPattern {
             builtin: columns.text("builtin"),
             created_at: columns.whole("created_at").unwrap_or(0),
             updated_at: columns.whole("updated_at").unwrap_or(0),
+            version: columns.whole("version").unwrap_or(0),
         };
         Ok(Self {
             row,

@@ -139,6 +139,8 @@ pub struct VirtualModelRow {
     pub created_at: i64,
     /// Unix seconds.
     pub updated_at: i64,
+    /// Moves with every change; sent back, it keeps one change from undoing another.
+    pub version: i64,
     /// 1 when the model's reasoning is shown to the client.
     pub show_reasoning: i64,
     /// The urgency a queue is told: `HIGH`, `NORMAL` or `LOW`.
@@ -320,6 +322,7 @@ impl StoredVirtualModel {
             system_prompt: columns.text("system_prompt"),
             created_at: columns.whole("created_at").unwrap_or(0),
             updated_at: columns.whole("updated_at").unwrap_or(0),
+            version: columns.whole("version").unwrap_or(0),
             show_reasoning: i64::from(columns.flag("show_reasoning", true)),
             queue_priority: columns.text("queue_priority"),
             auto_cache: i64::from(columns.flag("auto_cache", false)),

@@ -71,7 +71,8 @@ fn defaults() {
         log_filter: "info".to_owned(),
         auth_enabled: true,
         admin_allow_open: false,
-        aimenu_url: "http://localhost:5000".to_owned(),
+        aimenu_url: None,
+        allow_link_local_endpoints: false,
         aimenu_public_url: None,
         use_ai_queue: false,
         ai_queue_url: "http://host.docker.internal:8102".to_owned(),
@@ -122,6 +123,7 @@ fn every_variable_is_read() {
         ("ADMIN_ALLOW_OPEN", "yes"),
         ("AIMENU_URL", "https://login.example.com/"),
         ("AIMENU_PUBLIC_URL", "https://public.example.com"),
+        ("ALLOW_LINK_LOCAL_ENDPOINTS", "yes"),
         ("USE_AI_QUEUE", "1"),
         ("AI_QUEUE_URL", "http://queue:8102"),
         ("AI_QUEUE_API_KEY", "sk-queue"),
@@ -170,7 +172,8 @@ fn every_variable_is_read() {
         log_filter: "warn,store=debug".to_owned(),
         auth_enabled: false,
         admin_allow_open: true,
-        aimenu_url: "https://login.example.com".to_owned(),
+        aimenu_url: Some("https://login.example.com".to_owned()),
+        allow_link_local_endpoints: true,
         aimenu_public_url: Some("https://public.example.com".to_owned()),
         use_ai_queue: true,
         ai_queue_url: "http://queue:8102".to_owned(),
@@ -266,7 +269,7 @@ fn environment_over_file_over_stored_over_default() {
         Duration::from_secs(20),
         "an empty variable is absent"
     );
-    assert_eq!(config.aimenu_url, "http://stored");
+    assert_eq!(config.aimenu_url.as_deref(), Some("http://stored"));
     assert_eq!(config.database_path, Path::new("./data/proxy.db"));
     assert!(config.auth_enabled, "a row in the store opens nothing");
 }

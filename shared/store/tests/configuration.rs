@@ -58,7 +58,7 @@ fn a_new_endpoint_reads_back_with_its_key_masked() {
         "health_check_url": null, "worker_form": "auto", "responses": "auto", "locked": null,
         "limit_requests_per_minute": null, "limit_tokens_per_minute": null,
         "limit_parallel": null, "limit_cost_per_day": null, "limit_cost_per_month": null,
-        "created_at": row["created_at"], "updated_at": row["updated_at"],
+        "created_at": row["created_at"], "updated_at": row["updated_at"], "version": 1,
     });
     assert_eq!(row, expected);
     let endpoint = store.endpoint(id).unwrap();

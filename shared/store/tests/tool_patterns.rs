@@ -102,6 +102,7 @@ fn a_pattern_reads_back_whole_and_keeps_what_a_change_leaves_out() {
     let unchanged = store::ToolPatternRow {
         enabled: 1,
         updated_at: row.updated_at,
+        version: row.version,
         ..after
     };
     assert_eq!(unchanged, row);

@@ -9,8 +9,9 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::{Config, ConfigProblem, DotEnv};
+use super::{Config, ConfigProblem, DotEnv, SETTINGS};
 use crate::error::StoreError;
+use crate::secret::MASK;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 
@@ -86,6 +87,26 @@ impl Surroundings<'_> {
         let stored = store.settings().map_err(one)?;
         let config = self.load(Some(&stored))?;
         Ok((store, config))
+    }
+
+    /// What the environment and the `.env` file set, by the variable's first name. A secret
+    /// is masked.
+    pub fn set(&self) -> BTreeMap<&'static str, String> {
+        let (file, _unreadable) = DotEnv::examine(self.dot_env);
+        let env = file.under(self.env);
+        let mut set = BTreeMap::new();
+        for setting in SETTINGS {
+            let found = setting.names().find_map(|name| super::present(env(name)));
+            if let Some(text) = found {
+                let shown = if setting.secret {
+                    MASK.to_owned()
+                } else {
+                    text
+                };
+                set.insert(setting.name, shown);
+            }
+        }
+        set
     }
 
     /// Looks over settings and store and changes nothing. `further` may find more in the

@@ -253,16 +253,25 @@ pub static SETTINGS: &[Setting] = &[
         "Whether an admin app without a login may listen beyond this machine, where anyone \
          who reaches it can read and change everything.",
     ),
-    stored::<HttpUrl>(
-        "AIMENU_URL",
-        "aimenu_url",
-        "http://localhost:5000",
-        "Login service, as the admin app reaches it.",
-    ),
+    Setting {
+        stored: Some("aimenu_url"),
+        ..setting::<HttpUrl>(
+            "AIMENU_URL",
+            None,
+            "External login service, as the admin app reaches it: asked at /session/validate \
+             besides the built-in login; empty for none.",
+        )
+    },
     setting::<HttpUrl>(
         "AIMENU_PUBLIC_URL",
         None,
         "Login service, as browsers reach it; empty for the same as AIMENU_URL.",
+    ),
+    setting::<bool>(
+        "ALLOW_LINK_LOCAL_ENDPOINTS",
+        Some("false"),
+        "Whether an endpoint's URL may be a link-local address, where clouds answer with \
+         credentials (169.254.169.254).",
     ),
     stored::<bool>(
         "USE_AI_QUEUE",

@@ -89,7 +89,7 @@ impl EndpointDraft {
     }
 
     fn read(input: &mut Input<'_>) -> Self {
-        input.ignore(&["id", "locked", "created_at", "updated_at"]);
+        input.ignore(&["id", "locked", "created_at", "updated_at", "version"]);
         Self {
             name: input.name("name", 200),
             url: url(input),

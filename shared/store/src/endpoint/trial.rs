@@ -86,6 +86,7 @@ fn blank() -> StoredEndpoint {
             locked: None,
             created_at: 0,
             updated_at: 0,
+            version: 0,
         },
         api_key: None,
         headers: None,

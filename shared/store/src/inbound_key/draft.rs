@@ -67,6 +67,7 @@ impl InboundKeyDraft {
             "key_prefix",
             "created_at",
             "updated_at",
+            "version",
             "last_used_at",
             "last_used_ip",
             "last_used_user_agent",

@@ -6,6 +6,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::Store;
+use crate::audit::AuditKind;
 use crate::circuit::CircuitRow;
 use crate::columns::Columns;
 use crate::error::StoreError;
@@ -74,6 +75,10 @@ impl Store {
         self.write(|connection| {
             let forgotten = forget(connection, endpoint_id, model)?;
             announce(connection, forgotten)?;
+            if forgotten {
+                let what = serde_json::json!({ "endpoint_id": endpoint_id });
+                self.note_done(connection, AuditKind::Circuit, "reset", model, what)?;
+            }
             Ok(forgotten)
         })
     }
@@ -89,6 +94,10 @@ impl Store {
                 None => connection.execute("DELETE FROM circuits", [])?,
             };
             announce(connection, count > 0)?;
+            if count > 0 {
+                let what = serde_json::json!({ "endpoint_id": endpoint_id, "circuits": count });
+                self.note_done(connection, AuditKind::Circuit, "reset", "", what)?;
+            }
             Ok(count)
         })
     }

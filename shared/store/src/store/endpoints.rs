@@ -3,19 +3,26 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
+use url::Url;
 
 use super::assignments::{Assignments, next_id};
+use super::audit::About;
 use super::secrets::seal_headers;
 use super::{Failure, Store, circuits, inbound_keys, routing};
+use crate::audit::AuditKind;
 use crate::endpoint::ApiKeyChange;
 use crate::endpoint::{Endpoint, EndpointDraft, EndpointRow, StoredEndpoint};
 use crate::error::StoreError;
 use crate::field_errors::FieldErrors;
+use crate::link_local;
 use crate::vault::Vault;
 
 const WHAT: &str = "endpoint";
 
 const TABLE: &str = "endpoints";
+
+/// What changes when an endpoint is deleted.
+const GONE_WITH_IT: &[AuditKind] = &[AuditKind::VirtualModel, AuditKind::InboundKey];
 
 impl Store {
     /// Every endpoint, by name.
@@ -87,7 +94,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Duplicate`], or when the file cannot be written.
     pub fn create_endpoint(&self, draft: &EndpointDraft) -> Result<i64, StoreError> {
-        self.write(|connection| {
+        self.change(About::new(AuditKind::Endpoint, &[]), |connection| {
+            self.require_address(draft)?;
             if let Some(name) = &draft.name {
                 refuse_duplicate(connection, name)?;
             }
@@ -109,7 +117,8 @@ impl Store {
     /// mask that is not this endpoint's was sent as its key, or when the file cannot be
     /// written.
     pub fn update_endpoint(&self, id: i64, draft: &EndpointDraft) -> Result<(), StoreError> {
-        self.write(|connection| {
+        self.change(About::row(AuditKind::Endpoint, id, &[]), |connection| {
+            self.require_address(draft)?;
             let stored = read_one(connection, id, self.vault())?;
             if let Some(name) = draft.name.as_ref().filter(|name| **name != stored.row.name) {
                 refuse_duplicate(connection, name)?;
@@ -129,28 +138,48 @@ impl Store {
     /// [`StoreError::Missing`], [`StoreError::HasModels`] without `cascade`, or when the
     /// file cannot be written.
     pub fn delete_endpoint(&self, id: i64, cascade: bool) -> Result<Vec<String>, StoreError> {
-        self.write(|connection| {
-            let endpoint = read_one(connection, id, self.vault())?.row.name;
-            let (ids, models): (Vec<i64>, Vec<String>) = connection
-                .prepare("SELECT id, name FROM virtual_models WHERE endpoint_id = ? ORDER BY name")?
-                .query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<rusqlite::Result<Vec<(i64, String)>>>()?
-                .into_iter()
-                .unzip();
-            if !models.is_empty() && !cascade {
-                return Err(StoreError::HasModels { endpoint, models }.into());
+        self.change(
+            About::row(AuditKind::Endpoint, id, GONE_WITH_IT),
+            |connection| {
+                let endpoint = read_one(connection, id, self.vault())?.row.name;
+                let (ids, models): (Vec<i64>, Vec<String>) = connection
+                    .prepare(
+                        "SELECT id, name FROM virtual_models WHERE endpoint_id = ? ORDER BY name",
+                    )?
+                    .query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?
+                    .collect::<rusqlite::Result<Vec<(i64, String)>>>()?
+                    .into_iter()
+                    .unzip();
+                if !models.is_empty() && !cascade {
+                    return Err(StoreError::HasModels { endpoint, models }.into());
+                }
+                for model in ids {
+                    routing::forget_model(connection, model)?;
+                }
+                for model in &models {
+                    inbound_keys::rename_model(connection, model, None)?;
+                }
+                connection.execute("DELETE FROM virtual_models WHERE endpoint_id = ?", [id])?;
+                circuits::forget_endpoint(connection, id)?;
+                connection.execute("DELETE FROM endpoints WHERE id = ?", [id])?;
+                Ok(models)
+            },
+        )
+    }
+
+    /// Refuses addresses under which clouds tell their secrets.
+    fn require_address(&self, draft: &EndpointDraft) -> Result<(), Failure> {
+        if self.allows_link_local {
+            return Ok(());
+        }
+        let health = draft.health_check_url.as_ref().and_then(Option::as_ref);
+        for (field, typed) in [("url", draft.url.as_ref()), ("health_check_url", health)] {
+            let host = typed.and_then(|typed| Url::parse(typed.trim()).ok());
+            if host.is_some_and(|url| url.host_str().is_some_and(link_local::names_link_local)) {
+                return Err(StoreError::from(FieldErrors::one(field, link_local::REFUSAL)).into());
             }
-            for model in ids {
-                routing::forget_model(connection, model)?;
-            }
-            for model in &models {
-                inbound_keys::rename_model(connection, model, None)?;
-            }
-            connection.execute("DELETE FROM virtual_models WHERE endpoint_id = ?", [id])?;
-            circuits::forget_endpoint(connection, id)?;
-            connection.execute("DELETE FROM endpoints WHERE id = ?", [id])?;
-            Ok(models)
-        })
+        }
+        Ok(())
     }
 }
 

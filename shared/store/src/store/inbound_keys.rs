@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::assignments::Assignments;
+use super::audit::About;
 use super::{Failure, Store, peppers, virtual_models};
+use crate::audit::AuditKind;
 use crate::error::StoreError;
 use crate::field_errors::FieldErrors;
 use crate::inbound_key::{
@@ -36,7 +38,7 @@ impl Store {
         let api_key = inbound_key::make().ok_or(StoreError::NoRandomness)?;
         let key_prefix = inbound_key::shown(&api_key);
         let label = draft.label.clone().unwrap_or_default();
-        let id = self.write(|connection| {
+        let id = self.change(About::new(AuditKind::InboundKey, &[]), |connection| {
             refuse_duplicate(connection, &label, None)?;
             require_models(connection, draft)?;
             let pepper = peppers::in_use(connection, self.vault())?;
@@ -62,7 +64,7 @@ impl Store {
     /// [`StoreError::Missing`], [`StoreError::Duplicate`], [`StoreError::Invalid`] when a
     /// virtual model does not exist, or when the file cannot be written.
     pub fn update_inbound_key(&self, id: i64, draft: &InboundKeyDraft) -> Result<(), StoreError> {
-        self.write(|connection| {
+        self.change(About::row(AuditKind::InboundKey, id, &[]), |connection| {
             require(connection, id)?;
             if let Some(label) = &draft.label {
                 refuse_duplicate(connection, label, Some(id))?;
@@ -81,7 +83,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`], or when the file cannot be written.
     pub fn delete_inbound_key(&self, id: i64) -> Result<(), StoreError> {
-        self.write(|connection| {
+        self.change(About::row(AuditKind::InboundKey, id, &[]), |connection| {
             require(connection, id)?;
             connection.execute("DELETE FROM inbound_api_keys WHERE id = ?", [id])?;
             Ok(())

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::Connection;
 
+use super::audit::About;
 use super::{Store, tool_aliases, tool_patterns};
+use crate::audit::AuditKind;
 use crate::error::StoreError;
 use crate::pattern_export::{ExportedAlias, ExportedPattern, PatternExport, VERSION};
 use crate::pattern_import::{ImportCounts, ImportMode, ImportReport, PatternImport};
@@ -35,16 +37,19 @@ impl Store {
     /// # Errors
     /// When the file cannot be written; nothing was changed then.
     pub fn import_tool_patterns(&self, import: &PatternImport) -> Result<ImportReport, StoreError> {
-        self.write(|connection| {
-            let mut report = ImportReport::default();
-            if let Some(drafts) = &import.patterns {
-                report.patterns = import_patterns(connection, import.mode, drafts)?;
-            }
-            if let Some(drafts) = &import.aliases {
-                report.aliases = import_aliases(connection, import.mode, drafts)?;
-            }
-            Ok(report)
-        })
+        self.change(
+            About::new(AuditKind::ToolPattern, &[AuditKind::ToolAlias]),
+            |connection| {
+                let mut report = ImportReport::default();
+                if let Some(drafts) = &import.patterns {
+                    report.patterns = import_patterns(connection, import.mode, drafts)?;
+                }
+                if let Some(drafts) = &import.aliases {
+                    report.aliases = import_aliases(connection, import.mode, drafts)?;
+                }
+                Ok(report)
+            },
+        )
     }
 }
 

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Serialize;
 
 use super::{Failure, Store};
+use crate::audit::AuditKind;
 use crate::error::StoreError;
 use crate::money::{Price, Prices};
 
@@ -75,7 +76,8 @@ impl Store {
                 }));
             };
             set(connection, virtual_model_id, &name, valid_from, prices)?;
-            Ok(())
+            let what = serde_json::json!({ "valid_from": valid_from, "prices": prices });
+            self.note_done(connection, AuditKind::Price, "price set", &name, what)
         })
     }
 }

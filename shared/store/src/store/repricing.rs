@@ -11,6 +11,7 @@ use super::raw::{self, Stored, counted};
 use super::reports::kept_from;
 use super::rollups::{self, Batch};
 use super::{Failure, Store};
+use crate::audit::AuditKind;
 use crate::call::{Attempt, Priced};
 use crate::error::StoreError;
 use crate::field_errors::FieldErrors;
@@ -54,6 +55,8 @@ impl Store {
             }
             batch.write(connection, &zone)?;
             found.applied = true;
+            let what = serde_json::json!({ "from": query.from, "to": query.to });
+            self.note_done(connection, AuditKind::Usage, "re-priced", "", what)?;
             Ok(found)
         })
     }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::audit::{About, SETTINGS_ID};
 use super::{Failure, Store, virtual_models};
+use crate::audit::AuditKind;
 use crate::error::StoreError;
 use crate::field_errors::FieldErrors;
 use crate::setting::{self, DEFAULT_MODEL, SettingsDraft};
@@ -19,34 +21,48 @@ impl Store {
         self.read(|connection| Ok(read_known(connection)?))
     }
 
+    /// The version of the settings: moves with every change of one.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn settings_version(&self) -> Result<i64, StoreError> {
+        self.read(|connection| {
+            let query = "SELECT version FROM settings_version";
+            Ok(connection.query_row(query, [], |row| row.get(0))?)
+        })
+    }
+
     /// Writes the settings the draft carries; a cleared one goes back to its default.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] when the default model does not exist, or when the file
     /// cannot be written.
     pub fn save_settings(&self, draft: &SettingsDraft) -> Result<(), StoreError> {
-        self.write(|connection| {
-            for (key, value) in draft.iter() {
-                match value {
-                    None => {
-                        connection.execute("DELETE FROM settings WHERE key = ?", [key])?;
-                    }
-                    Some(value) => {
-                        if key == DEFAULT_MODEL {
-                            require_model(connection, value)?;
+        self.change(
+            About::row(AuditKind::Settings, SETTINGS_ID, &[]),
+            |connection| {
+                for (key, value) in draft.iter() {
+                    match value {
+                        None => {
+                            connection.execute("DELETE FROM settings WHERE key = ?", [key])?;
                         }
-                        connection.execute(
-                            "INSERT INTO settings (key, value, updated_at) \
+                        Some(value) => {
+                            if key == DEFAULT_MODEL {
+                                require_model(connection, value)?;
+                            }
+                            connection.execute(
+                                "INSERT INTO settings (key, value, updated_at) \
                              VALUES (?, ?, unixepoch()) \
                              ON CONFLICT (key) DO UPDATE SET \
                              value = excluded.value, updated_at = excluded.updated_at",
-                            params![key, value],
-                        )?;
+                                params![key, value],
+                            )?;
+                        }
                     }
                 }
-            }
-            Ok(())
-        })
+                Ok(())
+            },
+        )
     }
 }
 

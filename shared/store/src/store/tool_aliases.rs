@@ -3,7 +3,9 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::assignments::Assignments;
+use super::audit::About;
 use super::{Failure, Store};
+use crate::audit::AuditKind;
 use crate::error::StoreError;
 use crate::tool_alias::{StoredToolAlias, ToolAliasDraft, ToolAliasRow, aliases_text};
 
@@ -35,7 +37,7 @@ impl Store {
     /// [`StoreError::Duplicate`] when the tool's parameter has one, or when the file cannot
     /// be written.
     pub fn create_tool_alias(&self, draft: &ToolAliasDraft) -> Result<i64, StoreError> {
-        self.write(|connection| {
+        self.change(About::new(AuditKind::ToolAlias, &[]), |connection| {
             if let (Some(tool), Some(parameter)) = (&draft.tool_name, &draft.parameter) {
                 refuse_duplicate(connection, tool, parameter, None)?;
             }
@@ -50,7 +52,7 @@ impl Store {
     /// another one, [`StoreError::Invalid`] when it would do nothing, or when the file cannot
     /// be written.
     pub fn update_tool_alias(&self, id: i64, draft: &ToolAliasDraft) -> Result<(), StoreError> {
-        self.write(|connection| {
+        self.change(About::row(AuditKind::ToolAlias, id, &[]), |connection| {
             let stored = read_one(connection, id)?.row;
             let tool = draft.tool_name.as_ref().unwrap_or(&stored.tool_name);
             let parameter = draft.parameter.as_ref().unwrap_or(&stored.parameter);
@@ -69,12 +71,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`], or when the file cannot be written.
     pub fn delete_tool_alias(&self, id: i64) -> Result<(), StoreError> {
-        self.write(|connection| {
-            match connection.execute("DELETE FROM tool_aliases WHERE id = ?", [id])? {
+        self.change(
+            About::row(AuditKind::ToolAlias, id, &[]),
+            |connection| match connection.execute("DELETE FROM tool_aliases WHERE id = ?", [id])? {
                 0 => Err(StoreError::Missing { what: WHAT, id }.into()),
                 _ => Ok(()),
-            }
-        })
+            },
+        )
     }
 }
 

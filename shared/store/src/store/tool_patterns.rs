@@ -3,7 +3,9 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::assignments::Assignments;
+use super::audit::About;
 use super::{Failure, Store};
+use crate::audit::AuditKind;
 use crate::error::StoreError;
 use crate::tool_pattern::{StoredToolPattern, ToolPatternDraft, ToolPatternRow, mapping_text};
 
@@ -34,7 +36,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Duplicate`], or when the file cannot be written.
     pub fn create_tool_pattern(&self, draft: &ToolPatternDraft) -> Result<i64, StoreError> {
-        self.write(|connection| {
+        self.change(About::new(AuditKind::ToolPattern, &[]), |connection| {
             if let Some(name) = &draft.pattern_name {
                 refuse_duplicate(connection, name)?;
             }
@@ -48,7 +50,7 @@ impl Store {
     /// [`StoreError::Missing`], [`StoreError::Duplicate`], [`StoreError::Invalid`] when the
     /// row would be none that can be used, or when the file cannot be written.
     pub fn update_tool_pattern(&self, id: i64, draft: &ToolPatternDraft) -> Result<(), StoreError> {
-        self.write(|connection| {
+        self.change(About::row(AuditKind::ToolPattern, id, &[]), |connection| {
             let stored = read_one(connection, id)?.row;
             let renamed = draft.pattern_name.as_ref();
             if let Some(name) = renamed.filter(|name| **name != stored.pattern_name) {
@@ -69,12 +71,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`], or when the file cannot be written.
     pub fn delete_tool_pattern(&self, id: i64) -> Result<(), StoreError> {
-        self.write(|connection| {
-            match connection.execute("DELETE FROM tool_patterns WHERE id = ?", [id])? {
+        self.change(
+            About::row(AuditKind::ToolPattern, id, &[]),
+            |connection| match connection.execute("DELETE FROM tool_patterns WHERE id = ?", [id])? {
                 0 => Err(StoreError::Missing { what: WHAT, id }.into()),
                 _ => Ok(()),
-            }
-        })
+            },
+        )
     }
 }
 

@@ -3,8 +3,10 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::assignments::{Assignments, next_id};
+use super::audit::About;
 use super::secrets::seal_headers;
 use super::{Failure, Store, inbound_keys, prices, routing};
+use crate::audit::AuditKind;
 use crate::error::StoreError;
 use crate::field_errors::FieldErrors;
 use crate::vault::Vault;
@@ -15,6 +17,9 @@ use crate::virtual_model::{
 const WHAT: &str = "virtual model";
 
 const TABLE: &str = "virtual_models";
+
+/// What else has the name of a virtual model in it.
+const NAMING_IT: &[AuditKind] = &[AuditKind::InboundKey];
 
 const SELECT: &str = "SELECT m.*, e.name AS endpoint_name, e.url AS endpoint_url, \
     r.strategy AS routing_strategy, r.targets AS routing_targets, r.weight AS routing_weight, \
@@ -64,7 +69,7 @@ impl Store {
             caching: draft.caching.complete(),
             ..draft.clone()
         };
-        self.write(|connection| {
+        self.change(About::new(AuditKind::VirtualModel, &[]), |connection| {
             if let Some(name) = &complete.name {
                 refuse_duplicate(connection, name)?;
             }
@@ -93,27 +98,30 @@ impl Store {
         id: i64,
         draft: &VirtualModelDraft,
     ) -> Result<(), StoreError> {
-        self.write(|connection| {
-            let stored = read_one(connection, id, self.vault())?;
-            if let Some(name) = draft.name.as_ref().filter(|name| **name != stored.row.name) {
-                refuse_duplicate(connection, name)?;
-                inbound_keys::rename_model(connection, &stored.row.name, Some(name))?;
-            }
-            if let Some(endpoint) = draft.endpoint_id {
-                require_endpoint(connection, endpoint)?;
-            }
-            let kept = stored.stored_headers();
-            let mut row = assignments(draft, id, kept, self.vault())?;
-            if let Some(routing) = &draft.routing {
-                routing::write(connection, id, routing)?;
-                if row.is_empty() {
-                    // Routing is a part of the virtual model: its time of change moves too.
-                    row.set("name", stored.row.name);
+        self.change(
+            About::row(AuditKind::VirtualModel, id, NAMING_IT),
+            |connection| {
+                let stored = read_one(connection, id, self.vault())?;
+                if let Some(name) = draft.name.as_ref().filter(|name| **name != stored.row.name) {
+                    refuse_duplicate(connection, name)?;
+                    inbound_keys::rename_model(connection, &stored.row.name, Some(name))?;
                 }
-            }
-            row.update(connection, "virtual_models", id)?;
-            Ok(prices::follow(connection, id)?)
-        })
+                if let Some(endpoint) = draft.endpoint_id {
+                    require_endpoint(connection, endpoint)?;
+                }
+                let kept = stored.stored_headers();
+                let mut row = assignments(draft, id, kept, self.vault())?;
+                if let Some(routing) = &draft.routing {
+                    routing::write(connection, id, routing)?;
+                    if row.is_empty() {
+                        // Routing is a part of the virtual model: its time of change moves too.
+                        row.set("name", stored.row.name);
+                    }
+                }
+                row.update(connection, "virtual_models", id)?;
+                Ok(prices::follow(connection, id)?)
+            },
+        )
     }
 
     /// Deletes a virtual model, takes it out of the targets of the others, and gives the
@@ -122,12 +130,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`], or when the file cannot be written.
     pub fn delete_virtual_model(&self, id: i64) -> Result<Vec<String>, StoreError> {
-        self.write(|connection| {
-            let name = read_one(connection, id, self.vault())?.row.name;
-            inbound_keys::rename_model(connection, &name, None)?;
-            connection.execute("DELETE FROM virtual_models WHERE id = ?", [id])?;
-            Ok(routing::forget_model(connection, id)?)
-        })
+        self.change(
+            About::row(AuditKind::VirtualModel, id, NAMING_IT),
+            |connection| {
+                let name = read_one(connection, id, self.vault())?.row.name;
+                inbound_keys::rename_model(connection, &name, None)?;
+                connection.execute("DELETE FROM virtual_models WHERE id = ?", [id])?;
+                Ok(routing::forget_model(connection, id)?)
+            },
+        )
     }
 }
 

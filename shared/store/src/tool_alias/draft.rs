@@ -89,7 +89,7 @@ impl ToolAliasDraft {
     }
 
     fn read(input: &mut Input<'_>) -> Self {
-        input.ignore(&["id", "created_at", "updated_at"]);
+        input.ignore(&["id", "created_at", "updated_at", "version"]);
         Self {
             tool_name: input.name("tool_name", MAX_NAME),
             parameter: input.name("parameter", MAX_NAME),

@@ -86,7 +86,7 @@ impl ToolPatternDraft {
     }
 
     fn read(input: &mut Input<'_>) -> Self {
-        input.ignore(&["id", "created_at", "updated_at", "counts"]);
+        input.ignore(&["id", "created_at", "updated_at", "version", "counts"]);
         Self {
             pattern_name: input.name("pattern_name", 200),
             pattern_type: word(input, "pattern_type", Form::from_id, unknown_type),
@@ -152,6 +152,7 @@ impl ToolPatternDraft {
             builtin: None,
             created_at: 0,
             updated_at: 0,
+            version: 0,
         });
         let draft = self.clone();
         let text = |mapping: Option<BTreeMap<_, _>>| mapping.as_ref().map(mapping_text);

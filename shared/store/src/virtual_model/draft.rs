@@ -104,6 +104,7 @@ impl VirtualModelDraft {
             "id",
             "created_at",
             "updated_at",
+            "version",
             "endpoint_name",
             "endpoint_url",
             "locked",

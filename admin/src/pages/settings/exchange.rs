@@ -1,0 +1,138 @@
+//! The configuration as a file, in and out, and a copy of the whole store.
+
+use std::fs::File;
+use std::io::Read as _;
+
+use actix_web::body::SizedStream;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{self, Bytes, Data, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use futures_util::stream;
+use serde_json::Value;
+use store::{FieldErrors, Store};
+
+use crate::admin::Admin;
+use crate::error::ApiError;
+use crate::exchange::{self, Imported};
+use crate::json_object::JsonValue;
+use crate::pages::form::{Form, Posted};
+use crate::pages::section::Section;
+use crate::pages::shell::Shell;
+use crate::pages::{page, page_with};
+use crate::routing::resource;
+
+const ROOT: &str = "/proxy-dashboard/settings/exchange";
+
+/// How much of a copy is read at a time.
+const PIECE: usize = 256 * 1024;
+
+pub(super) fn routes(cfg: &mut ServiceConfig) {
+    cfg.service(
+        resource(ROOT, "GET, POST")
+            .route(web::get().to(show))
+            .route(web::post().to(import)),
+    )
+    .service(resource(&format!("{ROOT}/export"), "GET").route(web::get().to(export)))
+    .service(resource(&format!("{ROOT}/backup"), "POST").route(web::post().to(backup)))
+    .service(
+        resource("/api/admin/configuration", "GET, POST")
+            .route(web::get().to(export))
+            .route(web::post().to(import_json)),
+    );
+}
+
+#[derive(Template)]
+#[template(path = "settings/exchange.html")]
+struct Page {
+    shell: Shell,
+    form: Form,
+    imported: Option<Imported>,
+}
+
+async fn show(req: HttpRequest) -> Result<HttpResponse, ApiError> {
+    page(&Page {
+        shell: Shell::of(&req, Section::Settings),
+        form: Form::default(),
+        imported: None,
+    })
+}
+
+async fn export(admin: Data<Admin>) -> Result<HttpResponse, ApiError> {
+    let document = admin.on_store(exchange::export).await?;
+    let text = serde_json::to_string_pretty(&document)
+        .map_err(|err| ApiError::Internal(format!("the export cannot be written: {err}")))?;
+    Ok(attachment("serverless-proxy.json", "application/json").body(text))
+}
+
+fn attachment(name: &str, kind: &'static str) -> actix_web::HttpResponseBuilder {
+    let mut answer = HttpResponse::Ok();
+    answer.content_type(kind).insert_header((
+        header::CONTENT_DISPOSITION,
+        format!("attachment; filename=\"{name}\""),
+    ));
+    answer
+}
+
+async fn import_json(admin: Data<Admin>, body: JsonValue) -> Result<HttpResponse, ApiError> {
+    let imported = admin
+        .on_store(move |store| exchange::import(store, &body.0))
+        .await?;
+    Ok(HttpResponse::Ok().json(imported))
+}
+
+async fn import(
+    admin: Data<Admin>,
+    req: HttpRequest,
+    posted: Posted,
+) -> Result<HttpResponse, ApiError> {
+    let outcome = match serde_json::from_str::<Value>(posted.get("document")) {
+        Ok(document) => {
+            admin
+                .on_store(move |store| exchange::import(store, &document))
+                .await
+        }
+        Err(err) => Err(FieldErrors::one("document", format!("is not JSON: {err}")).into()),
+    };
+    let (status, form, imported) = match outcome {
+        Ok(imported) => (StatusCode::OK, Form::default(), Some(imported)),
+        Err(ApiError::Fields(errors)) => (
+            StatusCode::BAD_REQUEST,
+            Form::refused(&posted, errors),
+            None,
+        ),
+        Err(other) => return Err(other),
+    };
+    page_with(
+        status,
+        &Page {
+            shell: Shell::of(&req, Section::Settings),
+            form,
+            imported,
+        },
+    )
+}
+
+/// Sends a copy of the store piece by piece; it is never in memory as a whole.
+async fn backup(admin: Data<Admin>, _posted: Posted) -> Result<HttpResponse, ApiError> {
+    let file = admin.on_store(Store::copy).await?;
+    let size = file
+        .metadata()
+        .map_err(|err| ApiError::Internal(format!("the copy cannot be read: {err}")))?
+        .len();
+    let pieces = stream::try_unfold(file, |mut file: File| async move {
+        let read = web::block(move || {
+            let mut piece = vec![0; PIECE];
+            let count = file.read(&mut piece)?;
+            piece.truncate(count);
+            Ok::<_, std::io::Error>((piece, file))
+        })
+        .await
+        .map_err(std::io::Error::other)?;
+        let (piece, file) = read?;
+        Ok::<_, std::io::Error>((!piece.is_empty()).then(|| (Bytes::from(piece), file)))
+    });
+    Ok(attachment("serverless-proxy.db", "application/vnd.sqlite3")
+        .insert_header(header::ContentEncoding::Identity)
+        .body(SizedStream::new(size, Box::pin(pieces))))
+}
