@@ -69,6 +69,7 @@ printf '%s' '{"model":"v","prompt":["Once","Twice"],"max_tokens":5,"echo":true,"
 printf '%s' '{"model":"v","prompt":"Once","suffix":"end","temperature":0.5,"stream":true}' \
     >"$seeds/openai-completion/2"
 parts ollama-caller 'chat|generate' "$cases"/ollama-caller/requests/*.txt
+parts anthropic-caller messages "$cases"/anthropic-caller/requests/*.txt
 parts responses-request responses "$cases"/responses/requests/*.txt
 parts responses-stream stream "$cases"/responses/streams/*.txt
 parts anthropic-stream 'stream|unfinished' "$cases"/anthropic/*.txt
@@ -98,6 +99,20 @@ sed -n 's/^.*"schema": \(.*\), "arguments": \(.*\), "fitted": .*$/\1\n\2/p' \
 mkdir -p "$seeds/openai-native"
 awk -v out="$seeds/openai-native/" '{ print > (out (++n)) }' "$cases"/openai-history.jsonl
 
+# bodies KIND FILE: the body of each case of FILE, a list of objects.
+bodies() {
+    mkdir -p "$seeds/$1"
+    python3 - "$2" "$seeds/$1" <<'PYTHON'
+import json, pathlib, sys
+
+for number, case in enumerate(json.loads(pathlib.Path(sys.argv[1]).read_text())):
+    pathlib.Path(sys.argv[2], str(number)).write_bytes(case["body"].encode())
+PYTHON
+}
+
+bodies forms "$cases/forms.json"
+bodies usage-watch "$cases/usage-watch.json"
+
 # The seeds of a target.
 seeds_of() {
     case $1 in
@@ -109,7 +124,8 @@ seeds_of() {
     openai_hub_request | canonical) say openai-request ;;
     openai_native) say openai-native openai-stream openai-reply openai-request ;;
     openai_completion) say openai-completion ;;
-    anthropic_events) say anthropic-stream ;;
+    anthropic_events | anthropic_editor) say anthropic-stream ;;
+    anthropic_caller) say anthropic-caller ;;
     anthropic_reply) say anthropic-reply ;;
     ollama_events) say ollama-stream ;;
     ollama_reply) say ollama-reply ;;
@@ -121,6 +137,8 @@ seeds_of() {
     upstream_error) say openai-reply runpod-job anthropic-reply ;;
     provider) say addresses openai-reply ollama-reply ;;
     hub_events) ;;
+    form) say forms ;;
+    usage_watch) say usage-watch ;;
     normaliser_readers) say normaliser-readers ;;
     *) fail "fuzz.sh: no seeds are set for the target '$1'" ;;
     esac

@@ -145,10 +145,10 @@ pub(crate) async fn guard(
         .response()
         .cookies()
         .any(|cookie| cookie.name() == session::COOKIE);
-    if let Some(cookie) = found.cookie.filter(|_| !sets_it) {
-        if let Err(err) = answer.response_mut().add_cookie(&cookie) {
-            tracing::error!(error = %err, "the session's cookie cannot be written");
-        }
+    if let Some(cookie) = found.cookie.filter(|_| !sets_it)
+        && let Err(err) = answer.response_mut().add_cookie(&cookie)
+    {
+        tracing::error!(error = %err, "the session's cookie cannot be written");
     }
     if secure {
         answer.headers_mut().insert(

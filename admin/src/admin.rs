@@ -1,16 +1,19 @@
 //! What every handler has at hand.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_web::web;
+use arc_swap::ArcSwapOption;
 use store::config::Config;
 use store::route::explain;
-use store::{FormKey, Networks, Store, StoreError};
+use store::{FormKey, Networks, Problem, Store, StoreError};
 
 use crate::access::current;
 use crate::access::external::External;
 use crate::access::throttle::Throttle;
 use crate::error::ApiError;
+use crate::gateway::Gateway;
 use crate::probe::Prober;
 
 /// The state of the admin app, shared by all workers.
@@ -20,6 +23,8 @@ pub(crate) struct Admin {
     pub(crate) form_key: FormKey,
     /// Calls backends for their model lists.
     pub(crate) prober: Prober,
+    /// Calls the gateway's public API.
+    pub(crate) gateway: Gateway,
     /// The external login service, if there is one.
     pub(crate) external: Option<External>,
     /// How often logins were tried.
@@ -30,8 +35,12 @@ pub(crate) struct Admin {
     pub(crate) environment: BTreeMap<&'static str, String>,
     /// Whether a login is demanded.
     pub(crate) auth_enabled: bool,
+    /// Port of the gateway, as far as this program's settings tell.
+    pub(crate) api_port: u16,
     /// Whether calls are sent through the AI Queue.
     pub(crate) use_ai_queue: bool,
+    /// The problems of the last revision that was looked at.
+    problems: ArcSwapOption<(i64, Vec<Problem>)>,
     /// What of the settings shapes the gateway's requests.
     pub(crate) explain: explain::Settings,
 }
@@ -58,10 +67,29 @@ impl Admin {
             environment,
             proxies: config.exposure.proxies.clone(),
             prober: Prober::new(config),
+            gateway: Gateway::new(config),
             auth_enabled: config.auth_enabled,
+            api_port: config.api_port,
             use_ai_queue: config.use_ai_queue,
+            problems: ArcSwapOption::empty(),
             explain: explain::Settings::new(config),
         })
+    }
+
+    /// What is wrong with the stored configuration of `revision`; looked for once a revision,
+    /// because all of it has to be read for that.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn problems(&self, revision: i64) -> Result<Vec<Problem>, ApiError> {
+        let known = self.problems.load();
+        if let Some(known) = known.as_ref().filter(|known| known.0 == revision) {
+            return Ok(known.1.clone());
+        }
+        let snapshot = self.on_store(Store::snapshot).await?;
+        let found = (snapshot.revision, snapshot.problems);
+        self.problems.store(Some(Arc::new(found.clone())));
+        Ok(found.1)
     }
 
     /// Runs `work` on the store without holding up other requests.

@@ -6,13 +6,13 @@
 
 mod circuits;
 mod endpoints;
-mod explain;
+pub(crate) mod explain;
 mod inbound_keys;
 mod prices;
 mod session;
 mod settings;
 mod tool_aliases;
-mod tool_patterns;
+pub(crate) mod tool_patterns;
 mod usage;
 mod virtual_models;
 

@@ -93,6 +93,18 @@ impl ApiError {
 }
 
 impl ApiError {
+    /// The bad fields, if that is what it is about.
+    ///
+    /// # Errors
+    /// Itself, if not.
+    pub(crate) fn into_fields(self) -> Result<FieldErrors, Self> {
+        if let Self::Fields(errors) = self {
+            Ok(errors)
+        } else {
+            Err(self)
+        }
+    }
+
     /// The virtual models in the way.
     pub(crate) fn models(&self) -> &[String] {
         if let Self::Conflict(_, models) = self {

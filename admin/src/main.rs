@@ -1,7 +1,8 @@
 //! The admin app: an HTTP server for the operator's pages and JSON API over the
 //! store that the gateway reads.
 //!
-//! It never calls the gateway and never serves a model call. This file turns
+//! It never serves a model call, and calls the gateway only as any client would, when
+//! somebody tries out a virtual model. This file turns
 //! arguments and environment into a running server or a clear refusal.
 
 mod access;
@@ -10,6 +11,7 @@ mod api;
 mod clock;
 mod error;
 mod exchange;
+mod gateway;
 mod health;
 mod json_object;
 mod new_password;

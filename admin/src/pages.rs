@@ -5,24 +5,31 @@
 //! [`shell::Shell`]; forms come in as [`form::Posted`]; failures get a page in
 //! [`error_page`].
 
+mod activity;
 mod assets;
 mod audit;
 pub(crate) mod back;
+mod chart;
 pub(crate) mod confirm;
+mod connect;
 mod endpoints;
 pub(crate) mod error_page;
 pub(crate) mod form;
+mod gateway_address;
 mod keys;
 pub(crate) mod list;
 mod login;
+mod models;
 pub(crate) mod notice;
 mod overview;
 pub(crate) mod own_path;
+mod patterns;
 pub(crate) mod row_form;
 pub(crate) mod section;
 mod settings;
 pub(crate) mod shell;
 pub(crate) mod theme;
+mod usage;
 pub(crate) mod users;
 
 use actix_web::HttpResponse;
@@ -53,15 +60,22 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     audit::routes(cfg);
     overview::routes(cfg);
     endpoints::routes(cfg);
+    models::routes(cfg);
+    patterns::routes(cfg);
+    usage::routes(cfg);
+    activity::routes(cfg);
+    connect::routes(cfg);
 }
 
 /// Whether a viewer may send something to `path`: what changes nothing of others.
 pub(crate) fn is_open_to_viewers(path: &str) -> bool {
-    const OPEN: [&str; 8] = [
+    const OPEN: [&str; 10] = [
         theme::PATH,
         login::LOG_OUT,
         users::ACCOUNT,
         "/api/logout",
+        models::EXPLAIN,
+        patterns::BENCH,
         "/api/admin/explain",
         "/api/admin/tool-patterns/test",
         "/api/admin/usage/export",

@@ -13,7 +13,7 @@ mod when;
 
 use store::{EndpointRow, Store, StoreError, VirtualModelRow};
 
-pub(crate) use cut::cut;
+pub(crate) use cut::{cut, visible};
 pub(crate) use masked_headers::unmask;
 pub(crate) use numbers::{Whole, bytes, duration, grouped, money};
 pub(crate) use when::When;

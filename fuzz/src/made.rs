@@ -139,7 +139,8 @@ fn usage(draw: &mut Draw) -> Usage {
         audio_completion_tokens: count(),
         image_prompt_tokens: count(),
         image_completion_tokens: count(),
-        cost: None,
+        // No chat has the others.
+        ..Usage::default()
     }
     .clamped()
 }

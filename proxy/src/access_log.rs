@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 use store::config::LogFormat;
-use store::{Attempt, CacheUse, CallRecord, InboundKey, PatternCount};
+use store::{Attempt, CacheUse, CallRecord, Capture, InboundKey, PatternCount};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -23,6 +23,8 @@ pub(crate) struct Entry {
     pub(crate) caller: CallerMark,
     /// What became of candidates for tool calls, for the store alone.
     pub(crate) patterns: Vec<PatternCount>,
+    /// What it said and was answered, for the store alone.
+    pub(crate) capture: Option<Box<Capture>>,
     pub(crate) ended: SystemTime,
 }
 
@@ -212,6 +214,7 @@ mod tests {
             reason: Some("line one\nline two".to_owned()),
             caller: CallerMark::default(),
             patterns: Vec::new(),
+            capture: None,
             ended: SystemTime::UNIX_EPOCH,
         }
     }

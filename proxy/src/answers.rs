@@ -136,7 +136,7 @@ impl Answers {
     pub(crate) fn ttl(&self, call: Call, caching: &Caching) -> Duration {
         caching.ttl.unwrap_or(match call {
             Call::Embeddings => self.ttl_embeddings,
-            Call::Chat | Call::Completions | Call::Models => self.ttl_chat,
+            Call::Chat | Call::Completions | Call::Models | Call::Passed(_) => self.ttl_chat,
         })
     }
 

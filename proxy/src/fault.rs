@@ -9,6 +9,7 @@ use std::ops::{Deref, DerefMut};
 use store::Outcome;
 use store::route::{BUDGET_EXCEEDED, RATE_LIMIT_EXCEEDED, Refused};
 use wire::dialect::openai::{BadRequest, ErrorBody};
+use wire::form::FormError;
 
 /// The types of errors in OpenAI's form.
 const CALLER: &str = "invalid_request_error";
@@ -182,6 +183,22 @@ impl From<Refused> for Fault {
         fault.body.param = refused.param;
         fault.next = refused.next;
         fault.retry_after = refused.retry_after.map(|seconds| seconds.to_string());
+        fault
+    }
+}
+
+impl From<FormError> for Fault {
+    fn from(error: FormError) -> Self {
+        let param = match error {
+            FormError::SecondModel | FormError::Model => Some("model".to_owned()),
+            FormError::Boundary
+            | FormError::Beginning
+            | FormError::Delimiter
+            | FormError::Head
+            | FormError::Cut => None,
+        };
+        let mut fault = Self::caller(400, "invalid_form", error.to_string());
+        fault.body.param = param;
         fault
     }
 }

@@ -5,6 +5,7 @@
 //! [`crate::life::detached`] is where a stream goes on after `request_filter` has
 //! returned.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
@@ -57,6 +58,9 @@ pub(crate) struct Gateway {
     pub(crate) closing: Closing,
     /// Longest request body in bytes.
     pub(crate) max_body: usize,
+    /// Where what is too long for memory lies for the length of a call: the store's own
+    /// folder, which is on a disk and may be written to.
+    pub(crate) folder: PathBuf,
     pub(crate) started: Instant,
     /// Where a connection goes on after a long call.
     pub(crate) listener: OnceLock<Weak<Listener>>,
@@ -85,6 +89,11 @@ impl Gateway {
             stopping,
             closing,
             max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
+            folder: config
+                .database_path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .map_or_else(|| PathBuf::from("."), PathBuf::from),
             started: Instant::now(),
             listener: OnceLock::new(),
         }
@@ -115,6 +124,7 @@ impl Front {
                 reply::refuse(caller, dialect, &stopped(), &id, 0, &Told::default()).await
             }
             Route::Call(dialect) => return life::run(&self.0, session, dialect, id).await,
+            Route::CountTokens => Box::pin(life::count(&self.0, caller, &id)).await,
             Route::ModelList => self.models(caller, &id).await,
             Route::Model(name) => self.model(caller, &name, &id).await,
             Route::Response(name) => self.response(caller, &name, &id).await,
@@ -136,7 +146,10 @@ impl Front {
     async fn models(&self, caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
         let live = self.0.current.live();
         match authenticate(&live, caller) {
-            Ok(who) => json(caller, 200, id, live.model_list(who.key.as_deref())).await,
+            Ok(who) => {
+                let list = live.model_list(spoken(caller), who.key.as_deref());
+                json(caller, 200, id, list).await
+            }
             Err(fault) => refuse(caller, &fault, id).await,
         }
     }
@@ -205,8 +218,8 @@ impl Front {
 
     async fn model(&self, caller: &mut ServerSession, name: &str, id: &str) -> pingora::Result<()> {
         let live = self.0.current.live();
-        let described =
-            authenticate(&live, caller).and_then(|who| life::describe(&live, &who, name));
+        let described = authenticate(&live, caller)
+            .and_then(|who| life::describe(&live, &who, spoken(caller), name));
         match described {
             Ok(entry) => json(caller, 200, id, entry.to_string().into()).await,
             Err(fault) => refuse(caller, &fault, id).await,
@@ -249,7 +262,7 @@ pub(crate) fn stopped() -> Fault {
 async fn unknown(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
     let header = caller.req_header();
     let message = format!(
-        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, embeddings, messages, responses and models.",
+        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, responses, messages, embeddings, images, audio, moderations, rerank and models.",
         header.method,
         header.uri.path()
     );

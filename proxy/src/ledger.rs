@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use store::{CallRecord, LateTimes, Spool, SpoolError, Store};
+use store::{CallRecord, Capture, LateTimes, Spool, SpoolError, Store};
 
 use crate::access_log::{AccessLog, Entry};
 use drain::{Drain, Keep};
@@ -22,6 +22,9 @@ use drain::{Drain, Keep};
 /// Entries that may wait in the queue, and records that may wait in memory. At a kilobyte
 /// each at most this bounds both at 64 MB.
 const QUEUE: usize = 32 * 1024;
+
+/// Bytes of captured bodies that may wait; beyond, calls go without.
+const CAPTURED: u64 = 16 * 1024 * 1024;
 
 /// The request path's side.
 #[derive(Clone, Debug)]
@@ -57,6 +60,8 @@ pub(crate) struct Counts {
     pub(crate) recovered: AtomicU64,
     /// In the store or the spool, but with no line in the access log.
     pub(crate) unlogged: AtomicU64,
+    /// Bytes of captured bodies that wait.
+    captured: AtomicU64,
     /// How often the store did not take records at once.
     pub(crate) failures: AtomicU64,
     /// Whether the last record could not be written into the spool.
@@ -66,6 +71,23 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// Takes room for captured bodies; whether there was some.
+    fn has_room(&self, capture: Option<&Capture>) -> bool {
+        let size = capture.map_or(0, Capture::size);
+        let held = self.captured.fetch_add(size, Ordering::Relaxed);
+        let fits = held.saturating_add(size) <= CAPTURED;
+        if !fits {
+            self.captured.fetch_sub(size, Ordering::Relaxed);
+        }
+        fits
+    }
+
+    /// Gives the room of captured bodies back.
+    fn release(&self, capture: Option<&Capture>) {
+        let size = capture.map_or(0, Capture::size);
+        self.captured.fetch_sub(size, Ordering::Relaxed);
+    }
+
     /// Calls that have begun and not ended.
     pub(crate) fn open(&self) -> u64 {
         let ended = self.ended.load(Ordering::Relaxed);
@@ -158,9 +180,16 @@ impl Ledger {
 
     /// Ends a call whose record is `spooled`, or else waits in memory. Never waits for the
     /// store or a disk.
-    pub(crate) fn push(&self, entry: Entry, spooled: bool) {
+    pub(crate) fn push(&self, mut entry: Entry, spooled: bool) {
         let counts = &self.counts;
-        match self.queue.try_send(Queued { entry, spooled }) {
+        if !counts.has_room(entry.capture.as_deref()) {
+            entry.capture = None;
+        }
+        let sent = self.queue.try_send(Queued { entry, spooled });
+        if let Err(TrySendError::Full(unsent) | TrySendError::Disconnected(unsent)) = &sent {
+            counts.release(unsent.entry.capture.as_deref());
+        }
+        match sent {
             Ok(()) => drop(counts.queued.fetch_add(1, Ordering::Relaxed)),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) if spooled => {
                 counts.queued.fetch_add(1, Ordering::Relaxed);

@@ -9,8 +9,11 @@ mod accept;
 mod account;
 mod admit;
 pub(crate) mod authenticate;
+mod cargo;
+mod count;
 mod detached;
 mod manner;
+mod pass;
 mod plan;
 mod recall;
 mod relay;
@@ -31,6 +34,7 @@ use crate::gateway::Gateway;
 use crate::live::{Live, model_entry};
 use account::Account;
 pub(crate) use admit::Told;
+pub(crate) use count::count;
 use recall::{Question, Recalled};
 use send::{Answer, Errand};
 
@@ -43,7 +47,18 @@ pub(crate) async fn run(
 ) {
     let mut account = Account::open(gateway.ledger.clone(), dialect, id);
     let caller = &mut *session.downstream_session;
-    match begin(gateway, caller, dialect, &mut account).await {
+    let arrived = caller.req_header();
+    let user_agent = arrived.headers.get(http::header::USER_AGENT);
+    account.arrived(
+        arrived.uri.path(),
+        user_agent.and_then(|name| name.to_str().ok()),
+    );
+    let begun = if matches!(dialect, CallerDialect::OpenAiPassed(_)) {
+        Box::pin(pass::begin(gateway, caller, dialect, &mut account)).await
+    } else {
+        begin(gateway, caller, dialect, &mut account).await
+    };
+    match begun {
         Ok(begun) if begun.takes_long() && !caller.is_http2() => {
             detached::spawn(gateway, session, begun, account);
         }
@@ -104,6 +119,10 @@ async fn begin(
     account.accepted(&accepted);
     let target = resolve::resolve(&live, &accepted)?;
     account.resolved(&target);
+    account.captures(
+        &target,
+        accepted.inbound.raw().unwrap_or(&accepted.inbound.body),
+    );
     who.require_allowed(&target.model.name)?;
     let call = dialect.call();
     let form = ReplyForm::of(&target.model, &accepted.inbound);
@@ -114,6 +133,7 @@ async fn begin(
         gateway,
         accepted: &accepted,
         owner,
+        cargo: None,
         form,
         target: &target,
         id: &id,
@@ -162,7 +182,7 @@ struct Begun {
 impl Begun {
     /// Whether the answer may take as long as a model thinks.
     fn takes_long(&self) -> bool {
-        matches!(self.answer, Answer::Stream(_))
+        matches!(self.answer, Answer::Stream(_) | Answer::Passed(_))
     }
 }
 
@@ -180,6 +200,9 @@ async fn end(
         Answer::Whole(whole) => {
             relay::whole(caller, *whole, begun.form, &begun.recipient, &mut account).await
         }
+        Answer::Passed(passing) => {
+            Box::pin(relay::passed(gateway, caller, passing, &mut account)).await
+        }
     };
     close(gateway, caller, outcome, account).await
 }
@@ -196,7 +219,7 @@ async fn close(
     };
     account.failed(fault);
     account.seal();
-    if fault.hung_up {
+    if fault.hung_up || reply::has_begun_otherwise(caller) {
         return Caller::Gone;
     }
     let told = Box::pin(answer(caller, fault, &account));
@@ -241,6 +264,7 @@ async fn answer(
 pub(crate) fn describe(
     live: &Live,
     who: &authenticate::Caller,
+    dialect: CallerDialect,
     name: &str,
 ) -> Result<serde_json::Value, Fault> {
     let (model, endpoint) = live
@@ -248,5 +272,5 @@ pub(crate) fn describe(
         .resolve(Some(name))
         .map_err(|none| Refused::from(&none))?;
     who.require_allowed(&model.name)?;
-    Ok(model_entry(name, model, endpoint))
+    Ok(model_entry(dialect, name, model, endpoint))
 }

@@ -18,6 +18,7 @@ mod life;
 mod listener;
 mod live;
 mod poll;
+mod report;
 mod request_id;
 mod routes;
 mod start;

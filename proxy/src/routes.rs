@@ -9,6 +9,8 @@ use wire::inbound::CallerDialect;
 pub(crate) enum Route {
     /// A model call.
     Call(CallerDialect),
+    /// How many tokens a message would take.
+    CountTokens,
     /// The list of virtual models.
     ModelList,
     /// One virtual model; the name as it stands in the path, decoded.
@@ -57,6 +59,8 @@ impl Route {
         match route::below_prefix(trimmed).map(|(_, name)| name) {
             Some("/responses/input_tokens") if method == Method::POST => Self::CountInput,
             Some("/responses/input_tokens") => Self::WrongMethod("POST"),
+            Some("/messages/count_tokens") if *method == Method::POST => Self::CountTokens,
+            Some("/messages/count_tokens") => Self::WrongMethod("POST"),
             Some("/models") if reads => Self::ModelList,
             Some("/models") => Self::WrongMethod("GET, HEAD"),
             Some(name) if name.starts_with("/responses/") => {
@@ -152,6 +156,12 @@ mod tests {
                 &Route::WrongMethod("POST"),
             ),
             ("GET", "/v1/messages", &Route::WrongMethod("POST")),
+            ("POST", "/v1/messages/count_tokens", &Route::CountTokens),
+            (
+                "GET",
+                "/v1/messages/count_tokens",
+                &Route::WrongMethod("POST"),
+            ),
             ("HEAD", "/api/hello", &Route::Probe),
             ("GET", "/api/hello", &Route::Unknown),
             ("GET", "/v1/models", &Route::ModelList),

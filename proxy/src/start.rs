@@ -31,6 +31,7 @@ use crate::listener::Listener;
 use crate::live::watch::Current;
 use crate::live::{self, Build, Live};
 use crate::poll::Poller;
+use crate::report::Report;
 use crate::stop::Stop;
 
 /// Upstream connections kept for later calls, for each worker thread.
@@ -124,6 +125,10 @@ pub(crate) fn run() -> Result<(), Problems> {
     let (following, unfollow) = sync_channel(0);
     let follower = std::thread::Builder::new().name("configuration".to_owned());
     let (shared, own_build) = (Arc::clone(&current), build.clone());
+    let report = Report::new(store.clone(), Arc::clone(&current), ledger.clone(), address);
+    let report = report
+        .start()
+        .map_err(|err| vec![format!("the thread that reports cannot be started: {err}")])?;
     let follower = follower
         .spawn(move || shared.follow(&store, &own_build, &unfollow))
         .map_err(|err| {
@@ -158,6 +163,7 @@ pub(crate) fn run() -> Result<(), Problems> {
         tracing::error!("the thread that follows the store had ended before its time");
     }
     writer.finish();
+    report.finish();
     tracing::info!("gateway stopped");
     Ok(())
 }

@@ -14,6 +14,7 @@ mod base64;
 mod jobs;
 mod line;
 mod loaded;
+mod media;
 mod playback;
 mod record;
 mod reply;
@@ -26,6 +27,7 @@ mod validate;
 mod vendor;
 mod worker;
 
+pub use media::digest;
 pub use record::{Image, RecordedRequest, Served, WaitedTooLong};
 pub use script::{Close, Cut, Empty, Hang, JobEnd, Script, ScriptError, Sse, Usage};
 pub use server::{Options, Sim};

@@ -219,6 +219,20 @@ pub(crate) fn document(json: &Value) -> Reply {
     whole(json.to_string(), &Script::default())
 }
 
+/// Events that are no chat's, each a piece for the script to count.
+pub(crate) fn media_events(events: &[Value], script: &Script) -> Reply {
+    let events: Vec<Event> = events
+        .iter()
+        .map(|event| Event::new(event.to_string(), true))
+        .collect();
+    stage::stream(&events, Framing::Sse, !script.no_done, script)
+}
+
+/// A document that is no chat's, with everything that the script does to one.
+pub(crate) fn media_whole(json: &Value, script: &Script) -> Reply {
+    whole(json.to_string(), script)
+}
+
 /// A refusal in the vendor's shape.
 pub(crate) fn refused(voice: Voice, refusal: &Refusal) -> Reply {
     let (content_type, body) = refusal.render(voice);

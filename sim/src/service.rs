@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::jobs::Jobs;
 use crate::line::Control;
 use crate::loaded::Loaded;
+use crate::media;
 use crate::playback::{self, Playback};
 use crate::record::{Open, RecordedRequest, Recorder};
 use crate::reply::{self, Reply};
@@ -163,6 +164,11 @@ impl Service {
         let reply = match allowed {
             _ if early => Arc::new(reply::scripted_error(voice, &script)),
             Err(refusal) => Arc::new(reply::refused(voice, &refusal)),
+            Ok(Route::Media(media)) => {
+                let models = self.models();
+                let reply = media::reply(media, voice, &models, &head.headers, &script, &body);
+                Arc::new(reply)
+            }
             Ok(route) => {
                 let query = head.uri.query().unwrap_or_default();
                 let text = own.or(header).unwrap_or_default();
@@ -206,6 +212,7 @@ impl Service {
             | Route::Show
             | Route::Pull
             | Route::Version
+            | Route::Media(_)
             | Route::Job(..)
             | Route::Health => {
                 let failing = script.status.is_some() && script.job.is_none();
@@ -274,6 +281,7 @@ impl Service {
             | Route::Responses
             | Route::CountTokens
             | Route::Native(_)
+            | Route::Media(_)
             | Route::Job(..) => reply::document(&models::list(flavor, &models, query)),
         })
     }

@@ -14,6 +14,7 @@ pub(crate) mod runpod;
 use hyper::header::AUTHORIZATION;
 use hyper::{HeaderMap, Method};
 
+use crate::media::Media;
 use crate::validate::Native;
 use refusal::Refusal;
 use runpod::{Form, JobCall};
@@ -64,6 +65,8 @@ pub(crate) enum Route {
     Show,
     Pull,
     Version,
+    /// Pictures, sound, moderations and rankings.
+    Media(Media),
     /// Jobs of RunPod.
     Job(Form, JobCall),
     Health,
@@ -128,18 +131,20 @@ impl Flavor {
     /// What `method path` asks for; a refusal in the vendor's words if it serves no such thing.
     pub(crate) fn route(self, method: &Method, path: &str) -> Result<Route, Refusal> {
         let route = match self {
-            Flavor::Together => openai_route("/v1", path),
+            Flavor::Together => self.openai_route("/v1", path),
             Flavor::OpenAi => match path {
                 "/v1/responses" => Some(Route::Responses),
-                _ => openai_route("/v1", path),
+                _ => self.openai_route("/v1", path),
             },
             Flavor::Vllm => match path {
                 "/health" => Some(Route::Health),
                 "/v1/responses" => Some(Route::Responses),
                 // vLLM has no route for one model.
-                _ => openai_route("/v1", path).filter(|route| !matches!(route, Route::Model(_))),
+                _ => self
+                    .openai_route("/v1", path)
+                    .filter(|route| !matches!(route, Route::Model(_))),
             },
-            Flavor::DeepInfra => openai_route("/v1/openai", path),
+            Flavor::DeepInfra => self.openai_route("/v1/openai", path),
             Flavor::OpenWebui => match path {
                 "/api/chat/completions" | "/openai/chat/completions" => Some(Route::Chat),
                 "/api/embeddings" | "/api/v1/embeddings" => Some(Route::Embeddings),
@@ -164,13 +169,14 @@ impl Flavor {
                 "/api/generate" => Some(Route::Native(Native::Generate)),
                 "/api/embed" => Some(Route::Native(Native::Embed)),
                 "/api/embeddings" => Some(Route::Native(Native::Embeddings)),
-                _ => openai_route("/v1", path),
+                _ => self.openai_route("/v1", path),
             },
             Flavor::Runpod => runpod::route(path),
             Flavor::Anthropic => match path {
                 "/v1/messages" => Some(Route::Messages),
                 "/v1/messages/count_tokens" => Some(Route::CountTokens),
-                _ => openai_route("/v1", path)
+                _ => self
+                    .openai_route("/v1", path)
                     .filter(|route| matches!(route, Route::Models | Route::Model(_))),
             },
         };
@@ -185,6 +191,7 @@ impl Flavor {
             | Route::Native(_)
             | Route::Show
             | Route::Pull
+            | Route::Media(_)
             | Route::Job(_, JobCall::Run | JobCall::RunSync | JobCall::Cancel(_)) => Method::POST,
             Route::Models
             | Route::Model(_)
@@ -199,6 +206,13 @@ impl Flavor {
         } else {
             Err(refusal::wrong_method(self, method, path))
         }
+    }
+
+    /// The routes of OpenAI's API that the vendor has below `base`.
+    fn openai_route(self, base: &str, path: &str) -> Option<Route> {
+        let below = path.strip_prefix(base)?;
+        let media = Media::route(self, below).map(Route::Media);
+        media.or_else(|| openai_route(below))
     }
 
     /// Lets a caller in who shows `key` the vendor's way; without a key everyone is let in.
@@ -251,8 +265,8 @@ fn queue_priority(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-fn openai_route(base: &str, path: &str) -> Option<Route> {
-    Some(match path.strip_prefix(base)? {
+fn openai_route(below: &str) -> Option<Route> {
+    Some(match below {
         "/chat/completions" => Route::Chat,
         "/completions" => Route::Completions,
         "/embeddings" => Route::Embeddings,

@@ -18,9 +18,11 @@ function take(html, ids) {
 
 // <form data-in-place="id id">: the answer's elements with these ids take the places of
 // those here; an answer without them is shown as the page it is.
+const plain = new WeakSet();
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!(form instanceof HTMLFormElement) || event.defaultPrevented) return;
+  if (plain.delete(form)) return;
   const button = event.submitter;
   const ids = (button?.dataset.inPlace ?? form.dataset.inPlace ?? "").split(" ").filter(Boolean);
   if (ids.length === 0) return;
@@ -32,6 +34,12 @@ document.addEventListener("submit", async (event) => {
   if (method === "GET") where.search = data.toString();
   if (button) button.disabled = true;
   form.setAttribute("aria-busy", "true");
+  // By the same button: without it the form would mean something else.
+  const sendPlainly = () => {
+    if (button) button.disabled = false;
+    plain.add(form);
+    form.requestSubmit(button);
+  };
   try {
     const answer = await fetch(where, {
       method,
@@ -41,12 +49,12 @@ document.addEventListener("submit", async (event) => {
     const html = await answer.text();
     if (answer.redirected || !take(html, ids)) {
       if (method === "GET" || answer.redirected) location.assign(answer.url);
-      else form.submit();
+      else sendPlainly();
       return;
     }
     document.getElementById(ids[0])?.scrollIntoView({ block: "nearest" });
   } catch {
-    form.submit();
+    sendPlainly();
   } finally {
     if (button) button.disabled = false;
     form.removeAttribute("aria-busy");

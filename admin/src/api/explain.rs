@@ -3,10 +3,9 @@
 //! The store's rows are read at the moment of the call; how the request is routed and
 //! written is the gateway's own code, in [`store::route`].
 
-mod shown;
+pub(crate) mod shown;
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::web::{self, Data, Json, ServiceConfig};
 use bytes::Bytes;
@@ -17,6 +16,7 @@ use store::route::dialect_at;
 use store::route::explain::{Asked, explain};
 
 use crate::admin::Admin;
+use crate::clock;
 use crate::error::ApiError;
 use crate::json_object::JsonText;
 use crate::routing::resource;
@@ -50,11 +50,6 @@ async fn answer(admin: Data<Admin>, text: JsonText) -> Result<Json<Shown>, ApiEr
         .map_err(|error| ApiError::BadRequest(format!("the body cannot be read: {error}")))?;
     drop(text);
     let path = question.path.unwrap_or_else(|| CHAT.to_owned());
-    let Some(dialect) = dialect_at(&path) else {
-        let why = "must be the path of a model call, such as /v1/chat/completions, \
-                   /v1/completions, /v1/embeddings or /v1/messages";
-        return Err(FieldErrors::one("path", why).into());
-    };
     let body = match (question.body, question.body_text) {
         (Some(body), None) => Bytes::from(String::from(Box::<str>::from(body))),
         (None, Some(text)) => Bytes::from(text),
@@ -71,27 +66,38 @@ async fn answer(admin: Data<Admin>, text: JsonText) -> Result<Json<Shown>, ApiEr
         .into_iter()
         .map(|(name, value)| (name.to_ascii_lowercase(), value))
         .collect();
+    Ok(Json(explained(&admin, path, headers, body).await?))
+}
+
+/// What would become of a call of `path` with these headers, names in small letters, and
+/// this body.
+///
+/// # Errors
+/// When `path` is none of a model call, or the store cannot be read.
+pub(crate) async fn explained(
+    admin: &Admin,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+) -> Result<Shown, ApiError> {
+    let Some(dialect) = dialect_at(&path) else {
+        let why = "must be the path of a model call, such as /v1/chat/completions, \
+                   /v1/messages, /v1/embeddings or /v1/images/generations";
+        return Err(FieldErrors::one("path", why).into());
+    };
     let settings = admin.explain.clone();
-    let shown = admin
+    admin
         .on_store(move |store| {
+            let now = clock::millis();
             let (snapshot, circuits) = (store.snapshot()?, store.circuits()?);
-            let spent = store.spent_money(now() / 1000)?;
+            let spent = store.spent_money(now / 1000)?;
             let asked = Asked {
                 dialect,
                 headers: &headers,
                 body: &body,
             };
-            let explanation = explain(&snapshot, &circuits, &spent, &settings, &asked, now());
-            Ok(Shown::of(path, &explanation, &settings, now()))
+            let explanation = explain(&snapshot, &circuits, &spent, &settings, &asked, now);
+            Ok(Shown::of(path, &explanation, &settings, now))
         })
-        .await?;
-    Ok(Json(shown))
-}
-
-/// Unix milliseconds.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |time| {
-        i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
-    })
+        .await
 }

@@ -2,7 +2,7 @@
 //! of them at once ([`exchange`]), or tried out ([`test`]).
 
 mod exchange;
-mod test;
+pub(crate) mod test;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -47,26 +47,28 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
 
 /// A pattern with what became of its candidates.
 #[derive(Serialize)]
-struct Counted {
+pub(crate) struct Counted {
     #[serde(flatten)]
-    row: ToolPatternRow,
-    counts: Counts,
+    pub(crate) row: ToolPatternRow,
+    pub(crate) counts: Counts,
 }
 
+/// What became of the candidates of a pattern in so many days.
 #[derive(Serialize)]
-struct Counts {
-    days: u32,
-    hits: u64,
-    repairs: u64,
-    refusals: u64,
-    refusal_reasons: BTreeMap<String, u64>,
+pub(crate) struct Counts {
+    pub(crate) days: u32,
+    pub(crate) hits: u64,
+    pub(crate) repairs: u64,
+    pub(crate) refusals: u64,
+    pub(crate) refusal_reasons: BTreeMap<String, u64>,
 }
 
 async fn list(admin: Data<Admin>) -> Result<Json<Vec<Counted>>, ApiError> {
     Ok(Json(admin.on_store(counted).await?))
 }
 
-fn counted(store: &Store) -> Result<Vec<Counted>, StoreError> {
+/// Every pattern, highest priority first.
+pub(crate) fn counted(store: &Store) -> Result<Vec<Counted>, StoreError> {
     let totals = store.tool_pattern_counts(COUNTED_DAYS)?.into_iter();
     let mut totals: HashMap<_, _> = totals.map(|total| (total.pattern_id, total)).collect();
     let counted = |row: ToolPatternRow| {

@@ -207,6 +207,12 @@ impl Form {
         self.values.get(name).map_or("", String::as_str)
     }
 
+    /// Whether it is this value, such as one of a choice.
+    pub(crate) fn holds(&self, name: &str, value: &(impl ToString + ?Sized)) -> bool {
+        let value = value.to_string();
+        self.value(name) == value
+    }
+
     /// Whether a checkbox is ticked.
     pub(crate) fn is_on(&self, name: &str) -> bool {
         matches!(self.value(name), "1" | "true" | "on")

@@ -249,11 +249,13 @@ async fn create(
 
 /// A refusal that belongs to a field; others are a page of their own.
 fn beside_fields(refusal: ApiError) -> Result<FieldErrors, ApiError> {
-    match refusal {
-        ApiError::Fields(errors) => Ok(errors),
-        taken @ ApiError::Conflict(..) => Ok(FieldErrors::one("label", taken.public_text())),
-        other => Err(other),
+    if matches!(refusal, ApiError::Conflict(..)) {
+        return Ok(FieldErrors::one("label", refusal.public_text()));
     }
+    if let ApiError::Fields(errors) = refusal {
+        return Ok(errors);
+    }
+    Err(refusal)
 }
 
 async fn one(admin: &Admin, id: i64) -> Result<InboundKeyRow, ApiError> {

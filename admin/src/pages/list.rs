@@ -108,6 +108,12 @@ impl List {
         self.filters.get(name).map_or("", String::as_str)
     }
 
+    /// Whether a filter is set to this value.
+    pub(crate) fn is_for(&self, name: &str, value: &(impl ToString + ?Sized)) -> bool {
+        let value = value.to_string();
+        self.filter(name) == value
+    }
+
     /// Whether any filter is set.
     pub(crate) fn is_filtered(&self) -> bool {
         !self.filters.is_empty()
@@ -126,7 +132,7 @@ impl List {
 
     /// The value of the field `sort` in a form of filters.
     pub(crate) fn sort_value(&self) -> String {
-        let sign = if self.descending { "-" } else { "" };
+        let sign = if self.is_descending() { "-" } else { "" };
         format!("{sign}{}", self.sort)
     }
 

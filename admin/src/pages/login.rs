@@ -6,6 +6,7 @@
 
 use std::time::Instant;
 
+use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
@@ -123,12 +124,10 @@ async fn log_in(
         Err(refusal @ ApiError::TooMany(_)) => refusal,
         Err(other) => return Err(other),
     };
-    let (status, text) = match &refused {
-        ApiError::TooMany(_) => (
-            actix_web::http::StatusCode::TOO_MANY_REQUESTS,
-            refused.public_text(),
-        ),
-        _ => (actix_web::http::StatusCode::FORBIDDEN, REFUSED.to_owned()),
+    let (status, text) = if matches!(refused, ApiError::TooMany(_)) {
+        (StatusCode::TOO_MANY_REQUESTS, refused.public_text())
+    } else {
+        (StatusCode::FORBIDDEN, REFUSED.to_owned())
     };
     page_with(
         status,
@@ -266,7 +265,7 @@ async fn set_up(
         Ok(user) => user,
         Err(errors) => {
             return page_with(
-                actix_web::http::StatusCode::BAD_REQUEST,
+                StatusCode::BAD_REQUEST,
                 &SetUpPage {
                     theme: Theme::of(&req),
                     token: form.get("token").to_owned(),

@@ -18,11 +18,12 @@ pub(crate) enum Notice {
     Reset,
     LoggedOut,
     PasswordChanged,
+    Repriced,
     SettingsSaved,
 }
 
 impl Notice {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Created,
         Self::Saved,
         Self::Deleted,
@@ -34,6 +35,7 @@ impl Notice {
         Self::Reset,
         Self::LoggedOut,
         Self::PasswordChanged,
+        Self::Repriced,
         Self::SettingsSaved,
     ];
 
@@ -50,6 +52,7 @@ impl Notice {
             Self::Reset => "reset",
             Self::LoggedOut => "logged-out",
             Self::PasswordChanged => "password-changed",
+            Self::Repriced => "repriced",
             Self::SettingsSaved => "settings-saved",
         }
     }
@@ -71,6 +74,7 @@ impl Notice {
             Self::LoggedOut => "You are logged out.",
             Self::SettingsSaved => "Saved. Beside each setting it says when it takes effect.",
             Self::PasswordChanged => "The password is changed; other sessions have ended.",
+            Self::Repriced => "The calls are charged anew; all sums follow.",
         }
     }
 

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
 use store::FieldErrors;
 
-use super::form::{Form, Posted};
+use super::form::{Form, Posted, VERSION};
 use crate::error::ApiError;
 
 /// The field that says which of a form's buttons was used.
@@ -80,7 +80,7 @@ pub(crate) fn headers_to_lines(stored: Option<&str>) -> String {
 }
 
 /// What of a refused write is shown beside the fields, with the page's status; a name that
-/// is taken beside the field `name`.
+/// is taken beside the field `name`, a change of somebody else beside the version.
 ///
 /// # Errors
 /// What no field is to blame for.
@@ -88,13 +88,13 @@ pub(crate) fn refusal(
     error: ApiError,
     name: &'static str,
 ) -> Result<(StatusCode, FieldErrors), ApiError> {
-    match error {
-        ApiError::Fields(errors) => Ok((StatusCode::BAD_REQUEST, errors)),
-        ApiError::Conflict(why, models) if models.is_empty() => {
-            Ok((StatusCode::CONFLICT, FieldErrors::one(name, why)))
-        }
-        other => Err(other),
+    if let ApiError::Changed(why, _) = error {
+        return Ok((StatusCode::CONFLICT, FieldErrors::one(VERSION, why)));
     }
+    if let ApiError::Conflict(why, _) = error {
+        return Ok((StatusCode::CONFLICT, FieldErrors::one(name, why)));
+    }
+    Ok((StatusCode::BAD_REQUEST, error.into_fields()?))
 }
 
 /// The form as it was sent, without marks.
@@ -103,7 +103,7 @@ pub(crate) fn unmarked(posted: &Posted) -> Form {
 }
 
 /// A name for a copy of `name` that none of `taken` is.
-pub(crate) fn copy_name<'a>(name: &str, taken: impl Iterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn copy_name<'a>(name: &str, taken: &(impl Iterator<Item = &'a str> + Clone)) -> String {
     /// Leaves room below the longest name that is taken.
     const LONGEST: usize = 180;
     let stem: String = name.chars().take(LONGEST).collect();
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_copy_has_a_name_of_its_own() {
         let taken = ["a", "a copy", "a copy 2"];
-        assert_eq!(copy_name("a", taken.into_iter()), "a copy 3");
-        assert_eq!(copy_name("b", taken.into_iter()), "b copy");
+        assert_eq!(copy_name("a", &taken.into_iter()), "a copy 3");
+        assert_eq!(copy_name("b", &taken.into_iter()), "b copy");
     }
 }

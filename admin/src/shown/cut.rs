@@ -16,6 +16,17 @@ pub(crate) fn cut(text: &str, longest: usize) -> Cut<'_> {
     Cut { text, longest }
 }
 
+/// `text` as it is read, not as HTML: cut behind `longest` characters, and with a mark in
+/// place of what would be unseen.
+pub(crate) fn visible(text: &str, longest: usize) -> String {
+    let shown = |c: char| if hides(c) { '\u{fffd}' } else { c };
+    let mut cut: String = text.chars().take(longest).map(shown).collect();
+    if text.chars().nth(longest).is_some() {
+        cut.push('…');
+    }
+    cut
+}
+
 impl fmt::Display for Cut<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Control characters would be invisible, and some change the text around them.

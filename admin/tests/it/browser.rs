@@ -58,12 +58,6 @@ impl PageForm {
         self
     }
 
-    /// Without a field, as nobody's browser would send it.
-    pub(crate) fn without(mut self, name: &str) -> Self {
-        self.fields.retain(|(own, _)| own != name);
-        self
-    }
-
     /// What a field holds.
     pub(crate) fn value(&self, name: &str) -> &str {
         let mut found = self.fields.iter().rev().filter(|(own, _)| own == name);
@@ -89,6 +83,15 @@ impl PageForm {
             field.1 = (*value).to_owned();
         }
         self
+    }
+
+    /// Sends it by a button.
+    pub(crate) async fn send_with(&self, app: &App, button: &str, value: &str) -> Sent {
+        let used = Self {
+            action: self.action.clone(),
+            fields: self.fields.clone(),
+        };
+        used.with(button, value).send(app).await
     }
 
     pub(crate) async fn send(&self, app: &App) -> Sent {

@@ -426,3 +426,23 @@ async fn a_budget_that_is_used_up_is_told_and_other_limits_are_not_known() {
         "{why}"
     );
 }
+
+#[tokio::test]
+async fn a_call_that_is_passed_on_is_shown_too() {
+    let app = with_types(&[], &["openai", "anthropic"]).await;
+    let asked = |model: &str| {
+        json!({
+            "path": "/v1/images/generations",
+            "body": {"prompt": "a tree", "model": model, "stream": true}
+        })
+    };
+    let got = explained(&app, &asked("vm-openai")).await;
+    assert_eq!(got["refusal"], Value::Null);
+    let request = &got["candidates"][0]["requests"][0];
+    assert_eq!(
+        request["url"],
+        "http://openai.example:8000/v1/images/generations"
+    );
+    let refused = explained(&app, &asked("vm-anthropic")).await;
+    assert_eq!(refused["refusal"]["code"], "unsupported_operation");
+}

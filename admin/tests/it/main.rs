@@ -9,19 +9,28 @@
 )]
 
 mod access;
+mod activity_page;
+mod alias_pages;
 mod audit;
 mod browser;
 mod circuits;
+mod connect_page;
+mod endpoint_backends;
 mod endpoint_pages;
 mod endpoints;
 mod explain;
 mod external;
+mod gateway;
 mod harness;
 mod inbound_keys;
 mod login;
+mod model_pages;
+mod model_trials;
 mod ollama;
 mod operation_pages;
+mod overview_page;
 mod pages;
+mod pattern_pages;
 mod people;
 mod probe;
 mod program;
@@ -34,4 +43,6 @@ mod tool_pattern_test;
 mod tool_patterns;
 mod upstream;
 mod usage;
+mod usage_page;
+mod versions_of_forms;
 mod virtual_models;

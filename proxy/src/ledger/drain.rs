@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use store::{CallRecord, Drained, PatternCount, SpoolReader, Store, StoreError};
+use store::{CallRecord, Capture, Drained, PatternCount, SpoolReader, Store, StoreError};
 
 use super::{Counts, Limits, QUEUE, Queued};
 use crate::access_log::AccessLog;
@@ -52,6 +52,8 @@ pub(super) struct Drain {
     waiting: VecDeque<CallRecord>,
     /// Counts of tool patterns that are not in the store yet.
     patterns: Vec<PatternCount>,
+    /// Bodies that are not in the store yet.
+    captures: Vec<Capture>,
     keep: Keep,
     adopted: Option<Instant>,
     retry: Option<Instant>,
@@ -72,6 +74,7 @@ impl Drain {
             counts,
             waiting: VecDeque::new(),
             patterns: Vec::new(),
+            captures: Vec::new(),
             keep,
             adopted: None,
             retry: None,
@@ -115,6 +118,7 @@ impl Drain {
         if self.patterns.len() < QUEUE {
             self.patterns.extend(entry.patterns);
         }
+        self.captures.extend(entry.capture.map(|capture| *capture));
         if spooled {
             return;
         }
@@ -203,6 +207,7 @@ impl Drain {
             more |= !self.waiting.is_empty();
         }
         self.write_patterns()?;
+        self.write_captures()?;
         Ok(more)
     }
 
@@ -228,6 +233,15 @@ impl Drain {
                 "torn lines in the usage spool were left out; their replies were not sent"
             );
         }
+    }
+
+    /// Bodies that the store does not take wait; how many may is bounded where they come in.
+    fn write_captures(&mut self) -> Result<(), StoreError> {
+        self.store.keep_captures(&self.captures)?;
+        for capture in self.captures.drain(..) {
+            self.counts.release(Some(&capture));
+        }
+        Ok(())
     }
 
     /// Counts are added up in the store; those that it does not take wait.
@@ -260,6 +274,9 @@ impl Drain {
         let before = limits
             .days
             .map_or(i64::MIN, |days| now - i64::from(days) * 86_400);
+        if let Err(error) = self.store.trim_captures(now) {
+            tracing::debug!(%error, "expired bodies stay for now; they are no longer shown");
+        }
         let pause = match self.store.trim_usage(before, limits.store) {
             Ok(step) if step.more => TRIM_ON,
             Ok(_) => TRIM,
@@ -289,6 +306,9 @@ impl Drain {
                 self.lose(left as u64, &error);
                 break;
             }
+        }
+        if let Err(error) = self.write_captures() {
+            tracing::warn!(captures = self.captures.len(), %error, "captured bodies are lost");
         }
         if let Err(error) = self.write_patterns() {
             tracing::warn!(counts = self.patterns.len(), %error, "counts of tool patterns are lost");

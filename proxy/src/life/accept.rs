@@ -33,8 +33,38 @@ pub(super) struct Said {
     /// `x-session-id`, or what a client calls it: the conversation that the call belongs
     /// to.
     pub(super) session: Option<HeaderValue>,
+    /// `anthropic-version`.
+    pub(super) version: Option<HeaderValue>,
+    /// `anthropic-beta`, as often as it is there.
+    pub(super) betas: Vec<HeaderValue>,
     /// `cache-control`.
     pub(super) caching: Wish,
+}
+
+/// Names of what is not yet in the version of Anthropic's API.
+const BETA: &str = "anthropic-beta";
+
+impl Said {
+    /// What an upstream that speaks Anthropic's dialect is told by a caller that does:
+    /// in which version the body is, and what of it is to be taken beyond that. `own` is
+    /// what the operator has it told always.
+    pub(super) fn to_anthropic(&self, own: Option<&str>) -> Vec<(&'static str, HeaderValue)> {
+        let mut headers = Vec::new();
+        headers.extend(
+            self.version
+                .clone()
+                .map(|version| ("anthropic-version", version)),
+        );
+        if self.betas.is_empty() {
+            return headers;
+        }
+        let said = self.betas.iter().map(HeaderValue::as_bytes);
+        let all: Vec<&[u8]> = own.map(str::as_bytes).into_iter().chain(said).collect();
+        // What was a header value in each is one in a list.
+        let all = HeaderValue::from_bytes(&all.join(&b","[..]));
+        headers.extend(all.ok().map(|all| (BETA, all)));
+        headers
+    }
 }
 
 /// What a caller wants of the memory of answers; other directives have no say.
@@ -111,12 +141,45 @@ pub(super) async fn accept(
     kept: &Kept<'_>,
 ) -> Result<Accepted, Fault> {
     let limit = kept.gateway.max_body;
+    let (said, announced) = greet(caller, limit).await?;
+    let body = read(caller, announced, limit).await?;
+    let prompt_tokens = estimate_prompt(&body);
+    let inbound = kept.read(dialect, body)?;
+    let whole = inbound.raw().filter(|_| inbound.own.is_some());
+    let prompt_tokens = whole.map_or(prompt_tokens, |body| estimate_prompt(body));
+    let response_id = match dialect {
+        CallerDialect::OpenAiResponses => fresh_id()?,
+        CallerDialect::OpenAiChat
+        | CallerDialect::OpenAiCompletions
+        | CallerDialect::OpenAiEmbeddings
+        | CallerDialect::AnthropicMessages
+        | CallerDialect::OpenAiPassed(_) => String::new(),
+    };
+    Ok(Accepted {
+        prompt_tokens,
+        inbound,
+        response_id,
+        said,
+    })
+}
+
+/// What the caller says in headers, and how long its body is to be, if it says so; a caller
+/// that waits to be asked for its body is.
+///
+/// # Errors
+/// When the body is too long, or encoded.
+pub(super) async fn greet(
+    caller: &mut ServerSession,
+    limit: usize,
+) -> Result<(Said, Option<usize>), Fault> {
     let header = caller.req_header();
     let said = |name: &str| header.headers.get(name).cloned();
     let said = Said {
         priority: said(route::PRIORITY),
         user: said(route::USER),
         session: SESSIONS.iter().find_map(|name| said(name)),
+        version: said("anthropic-version"),
+        betas: header.headers.get_all(BETA).iter().cloned().collect(),
         caching: Wish::of(&header.headers),
     };
     let announced = header
@@ -142,24 +205,7 @@ pub(super) async fn accept(
             .await
             .map_err(|_| Fault::hung_up())?;
     }
-    let body = read(caller, announced, limit).await?;
-    let prompt_tokens = estimate_prompt(&body);
-    let inbound = kept.read(dialect, body)?;
-    let whole = inbound.raw().filter(|_| inbound.own.is_some());
-    let prompt_tokens = whole.map_or(prompt_tokens, |body| estimate_prompt(body));
-    let response_id = match dialect {
-        CallerDialect::OpenAiResponses => fresh_id()?,
-        CallerDialect::OpenAiChat
-        | CallerDialect::OpenAiCompletions
-        | CallerDialect::OpenAiEmbeddings
-        | CallerDialect::AnthropicMessages => String::new(),
-    };
-    Ok(Accepted {
-        prompt_tokens,
-        inbound,
-        response_id,
-        said,
-    })
+    Ok((said, announced))
 }
 
 async fn read(

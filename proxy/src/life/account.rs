@@ -3,21 +3,21 @@
 //! A record is also written when the call is dropped half way.
 
 mod dues;
+mod known;
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use store::route::ai_queue::NO_ROW;
 use store::route::{ReplyForm, short};
-use store::{Attempt, CacheUse, CallKind, CallRecord, Hold, LateTimes, Outcome, PatternCount};
+use store::{
+    Attempt, CacheUse, CallKind, CallRecord, Capture, Hold, LateTimes, Outcome, PatternCount,
+};
 use wire::inbound::CallerDialect;
 use wire::normaliser::Normaliser;
-use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
 
-use super::accept::Accepted;
 use super::admit::Told;
-use super::authenticate::Caller;
 use super::send::Times;
 use crate::access_log::{CallerMark, Entry};
 use crate::fault::Fault;
@@ -45,6 +45,8 @@ pub(super) struct Account {
     caller: CallerMark,
     /// What became of candidates for tool calls.
     patterns: Vec<PatternCount>,
+    /// What it says and is answered, where that is kept.
+    capture: Option<Box<Capture>>,
     /// `None` once it has been handed over.
     record: Option<CallRecord>,
     /// Whether the record is in the spool; `None` until it is complete.
@@ -73,11 +75,7 @@ impl Account {
     pub(super) fn open(ledger: Ledger, dialect: CallerDialect, id: String) -> Box<Self> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let started_at = since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
-        let kind = match dialect.call() {
-            Call::Completions => CallKind::Completion,
-            Call::Embeddings => CallKind::Embedding,
-            Call::Chat | Call::Models => CallKind::Chat,
-        };
+        let kind = CallKind::of(dialect.call());
         ledger.begin();
         Box::new(Self {
             ledger,
@@ -90,6 +88,7 @@ impl Account {
             private: None,
             caller: CallerMark::default(),
             patterns: Vec::new(),
+            capture: None,
             record: Some(CallRecord {
                 // What holds if the call is dropped before it says otherwise: only the end
                 // of the program does that.
@@ -137,31 +136,10 @@ impl Account {
         self.started
     }
 
-    /// Who makes the call.
-    pub(super) fn authenticated(&mut self, caller: &Caller) {
-        if let (Some(record), Some(key)) = (&mut self.record, &caller.key) {
-            record.key_id = Some(key.id);
-            record.key_label = Some(key.label.clone());
-        }
-        self.caller = CallerMark {
-            key: caller.key.clone(),
-            address: caller.address,
-        };
-    }
-
-    pub(super) fn accepted(&mut self, accepted: &Accepted) {
-        self.prompt_tokens = accepted.prompt_tokens;
-        if let (Some(record), Some(name)) = (&mut self.record, &accepted.inbound.request.model) {
-            record.virtual_model = short(name).to_owned();
-        }
-    }
-
-    pub(super) fn resolved(&mut self, target: &Target) {
-        if let Some(record) = &mut self.record {
-            record.virtual_model.clone_from(&target.model.name);
-            record.virtual_model_id = Some(target.model.id).filter(|id| *id != NO_ROW);
-            record.endpoint_id = Some(target.upstream.endpoint.id).filter(|id| *id != NO_ROW);
-            record.endpoint_name = Some(target.upstream.endpoint.name.clone());
+    /// What goes to the caller next.
+    pub(super) fn answered(&mut self, more: Option<&[u8]>) {
+        if let (Some(capture), Some(more)) = (&mut self.capture, more) {
+            capture.answered(more);
         }
     }
 
@@ -286,7 +264,12 @@ impl Account {
                 .map(|(reason, count)| (reason.to_owned(), count))
                 .collect(),
         });
-        self.patterns.extend(counts);
+        for count in counts {
+            if let Some(record) = &mut self.record {
+                record.tool_repairs += count.hits;
+            }
+            self.patterns.push(count);
+        }
     }
 
     /// What the upstream tells of its own times.
@@ -351,6 +334,7 @@ impl Account {
             private: self.private.take(),
             caller: std::mem::take(&mut self.caller),
             patterns: std::mem::take(&mut self.patterns),
+            capture: self.capture.take(),
             record: self.record.take(),
             spooled: self.spooled,
             attempts: self.attempts,
@@ -416,6 +400,7 @@ impl Account {
             reason: self.private.take(),
             caller: std::mem::take(&mut self.caller),
             patterns: std::mem::take(&mut self.patterns),
+            capture: self.capture.take(),
             ended: SystemTime::now(),
         };
         self.ledger.push(entry, self.spooled.unwrap_or(false));
@@ -441,7 +426,7 @@ impl Account {
                 }
             }
             Some(usage) => usage,
-            None if answered && self.reached_upstream => {
+            None if answered && self.reached_upstream && record.kind.is_estimated() => {
                 record.estimated = true;
                 let prompt_tokens = self.prompt_tokens;
                 let completion_tokens = estimate_tokens(self.answer_bytes);

@@ -144,6 +144,7 @@ impl<'g> Question<'g> {
         let header = match answer {
             Answer::Stream(streaming) => streaming.header.as_mut(),
             Answer::Whole(whole) => Some(&mut whole.header),
+            Answer::Passed(passing) => passing.header.as_mut(),
         };
         if let Some(header) = header.filter(|_| self.asks || self.keeps) {
             tell(header, HEADER, "MISS")?;
@@ -151,7 +152,7 @@ impl<'g> Question<'g> {
         let kept = match answer {
             Answer::Stream(_) => None,
             Answer::Whole(whole) if self.keeps || self.lead.is_some() => keepable(errand, whole),
-            Answer::Whole(_) => None,
+            Answer::Whole(_) | Answer::Passed(_) => None,
         };
         if let Some(kept) = kept.as_ref().filter(|_| self.keeps) {
             let answers = &errand.gateway.answers;
@@ -172,7 +173,8 @@ fn asked_with(inbound: &Inbound) -> Option<&Bytes> {
         CallerDialect::OpenAiChat
         | CallerDialect::OpenAiCompletions
         | CallerDialect::OpenAiEmbeddings
-        | CallerDialect::AnthropicMessages => Some(&inbound.body),
+        | CallerDialect::AnthropicMessages
+        | CallerDialect::OpenAiPassed(_) => Some(&inbound.body),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Step seven: the answer, on its way to the caller.
 
 mod lane;
+mod passed;
 mod stream;
 mod whole;
 
 pub(super) use lane::Lane;
+pub(super) use passed::{pass_on as passed, response_header as passed_header};
 pub(super) use stream::{Ended, relay as stream};
 pub(super) use whole::{complete, relay as whole};
 

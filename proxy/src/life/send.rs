@@ -12,6 +12,7 @@ mod attempts;
 mod exchange;
 mod job;
 pub(super) mod local;
+pub(super) mod passed;
 mod refusal;
 mod source;
 
@@ -33,15 +34,17 @@ use wire::provider::Call;
 use super::accept::Accepted;
 use super::account::Account;
 use super::admit::Told;
+use super::cargo::Cargo;
 use super::plan::Candidates;
 use super::{relay, reply};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::live::{Repairs, Road, Target};
-pub(super) use attempt::{AFTER_FINISH, Answer, LAST_BYTES, Streaming, Whole};
+pub(super) use attempt::{AFTER_FINISH, Answer, LAST_BYTES, Streaming, Whole, read_whole};
 pub(super) use attempts::judge;
-pub(super) use exchange::{Outgoing, Sent};
+pub(super) use exchange::{Feed, Outgoing, Sent, exchange};
 pub(super) use job::Job;
+pub(super) use passed::Passing;
 pub(super) use refusal::fault as refusal;
 pub(super) use source::{Source, Times};
 
@@ -51,6 +54,8 @@ pub(super) struct Errand<'e> {
     pub(super) accepted: &'e Accepted,
     /// The id of the caller's key.
     pub(super) owner: Option<i64>,
+    /// The body, where it is a form that is passed on.
+    pub(super) cargo: Option<&'e Cargo>,
     pub(super) form: ReplyForm,
     /// The virtual model that the caller named.
     pub(super) target: &'e Target,

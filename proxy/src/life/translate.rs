@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
-use pingora::http::RequestHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType};
 use store::route::{self, Known, Said};
 use wire::dialect::anthropic;
@@ -109,7 +109,7 @@ pub(super) fn translate(
         target: Arc::clone(target),
         call: errand.call(),
         id,
-        own: own_headers(errand, target)?,
+        own: own_headers(errand, target, &outbound)?,
         format: road.way.format,
         origin,
         thread,
@@ -130,6 +130,7 @@ fn thread(errand: &Errand<'_>, origin: Origin, format: Format) -> Option<Thread>
 fn own_headers(
     errand: &Errand<'_>,
     target: &Target,
+    outbound: &Outbound,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Fault> {
     let accepted = errand.accepted;
     let said = Said {
@@ -142,8 +143,23 @@ fn own_headers(
             .map_err(|err| Fault::internal(format!("the header {name}: {err}")))?;
         Ok((HeaderName::from_static(name), value))
     });
-    checked.collect()
+    let mut headers = checked.collect::<Result<Vec<_>, Fault>>()?;
+    let is_same = outbound.answer == AnswerForm::Edited;
+    if is_same && accepted.inbound.dialect == CallerDialect::AnthropicMessages {
+        let said = accepted.said.to_anthropic(target.betas());
+        headers.extend(
+            said.into_iter()
+                .map(|(name, value)| (HeaderName::from_static(name), value)),
+        );
+    }
+    Ok(headers)
 }
+
+/// What of the caller's request its upstream got otherwise or not at all.
+const CHANGED: &str = "x-gateway-changed";
+
+/// Longest list of it, in bytes.
+const LONGEST: usize = 1024;
 
 /// What mends the tool calls of an answer that is edited.
 pub(super) fn native_calls(errand: &Errand<'_>, manner: &Manner) -> Option<NativeCalls> {
@@ -156,6 +172,30 @@ impl Order {
     /// The request in its upstream's terms.
     pub(super) fn outbound(&self) -> &Outbound {
         &self.outbound
+    }
+
+    /// Names the fields of the request that the upstream got otherwise or not at all.
+    ///
+    /// # Errors
+    /// Never: what cannot stand in a header is left out.
+    pub(super) fn tell_changed(&self, header: &mut ResponseHeader) -> Result<(), Fault> {
+        let mut list = String::new();
+        for note in &self.outbound.notes {
+            let field = note.field.as_str();
+            let is_plain = field.bytes().all(|byte| matches!(byte, b'!'..=b'~'));
+            let is_new = list.split(", ").all(|known| known != field);
+            if is_plain && is_new && list.len() + field.len() < LONGEST {
+                if !list.is_empty() {
+                    list.push_str(", ");
+                }
+                list.push_str(field);
+            }
+        }
+        if list.is_empty() {
+            return Ok(());
+        }
+        let told = header.insert_header(CHANGED, list);
+        told.map_err(|err| Fault::internal(format!("the response header: {err}")))
     }
 
     /// The conversation whose signed reasoning is kept.
@@ -178,7 +218,8 @@ impl Order {
         let edited = || match errand.dialect() {
             CallerDialect::OpenAiChat
             | CallerDialect::OpenAiCompletions
-            | CallerDialect::OpenAiEmbeddings => openai_editor(errand),
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_) => openai_editor(errand),
             CallerDialect::AnthropicMessages => {
                 let editor = anthropic::StreamEditor::new(errand.target.name.clone());
                 Lane::Messages(Box::new(editor))
@@ -203,7 +244,8 @@ impl Order {
         match errand.dialect() {
             CallerDialect::OpenAiChat
             | CallerDialect::OpenAiCompletions
-            | CallerDialect::OpenAiEmbeddings => answer,
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_) => answer,
             // Passed on as it is, unless something is to be made of its text.
             CallerDialect::AnthropicMessages
                 if answer == AnswerForm::Edited && manner.is_some_and(|m| self.is_made_over(m)) =>

@@ -17,9 +17,6 @@ use super::head::Head;
 use super::meters::{self, Metered, Meters};
 use crate::upstream::{Limits, Standing, Upstream};
 
-/// Calls that go to an upstream.
-const CALLS: [Call; 3] = [Call::Chat, Call::Completions, Call::Embeddings];
-
 /// A virtual model with everything a call to it needs.
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -83,7 +80,7 @@ impl Target {
             |err: Box<pingora::Error>| format!("its request headers cannot be built: {err}");
         let headers = request_header(model, upstream, build).map_err(unbuilt)?;
         let mut roads = Vec::new();
-        for call in CALLS {
+        for call in Call::ALL.into_iter().filter(|call| *call != Call::Models) {
             if let Some(way) = route::way(&upstream.endpoint, &upstream.base, call) {
                 let head = Head::of(&headers, "POST", &way.url).map_err(unbuilt)?;
                 roads.push(Road {
@@ -151,6 +148,14 @@ impl Target {
     pub(crate) fn scrub_for_log(&self, words: &str) -> String {
         let hidden = self.secrets.iter();
         scrub(words, &hidden.map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// What the operator has every request say in `anthropic-beta`.
+    pub(crate) fn betas(&self) -> Option<&str> {
+        let own = &self.model.custom_headers;
+        let all = own.iter().chain(&self.upstream.endpoint.custom_headers);
+        let mut named = all.filter(|(name, _)| name.eq_ignore_ascii_case("anthropic-beta"));
+        named.next().map(|(_, value)| value.as_str())
     }
 
     /// How `call` is put to the endpoint; `None` when its provider type does not

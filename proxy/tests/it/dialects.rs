@@ -9,6 +9,7 @@ mod heard;
 mod messages;
 pub(crate) mod responses;
 mod same;
+mod told;
 
 use serde_json::{Value, json};
 use sim::{Flavor, Image, Options};

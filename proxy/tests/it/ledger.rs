@@ -13,6 +13,34 @@ fn now() -> i64 {
 }
 
 #[tokio::test]
+async fn a_row_tells_who_called_and_how() {
+    let scene = Scene::start().await;
+    let body = crate::scene::chat("say=hello", &json!({}));
+    let request = scene
+        .request(reqwest::Method::POST, "/v1/chat/completions?a=b")
+        .header("user-agent", "codex_exec/0.169.0 (Debian 12)")
+        .json(&body);
+    let got = crate::scene::answer(request).await;
+    assert_eq!(got.status, 200);
+    let row = scene.ground.row().await;
+    assert_eq!(row.route.as_deref(), Some("/v1/chat/completions"));
+    assert_eq!(row.client.as_deref(), Some("Codex"));
+    assert_eq!(row.address.as_deref(), Some("127.0.0.1"));
+    assert_eq!(row.tool_repairs, 0);
+    let store = store::Store::open(&scene.ground.database()).unwrap();
+    let seen = store.clients().unwrap();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].client, "Codex");
+    assert_eq!(seen[0].virtual_model, MODEL);
+    assert_eq!(seen[0].last_success_at, Some(row.created_at));
+    // The gateway tells of itself as soon as it has started.
+    let gateways = store.gateways().unwrap();
+    assert_eq!(gateways.len(), 1, "{gateways:?}");
+    assert!(gateways[0].is_alive(now()), "{gateways:?}");
+    assert_eq!(gateways[0].troubles, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_row_tells_what_a_call_was_and_cost() {
     let scene = Scene::model(json!({
         "cost_per_1m_tokens_in": 1_000_000,

@@ -96,8 +96,18 @@ fn is_call(line: &[u8]) -> bool {
         .rsplit_once("POST ")
         .and_then(|(_, rest)| rest.trim_end().strip_suffix(" HTTP/1.1"));
     path.is_some_and(|path| {
-        ["/chat/completions", "/completions", "/embeddings"]
-            .iter()
-            .any(|call| path.ends_with(call))
+        [
+            "/chat/completions",
+            "/completions",
+            "/embeddings",
+            "/images/generations",
+            "/images/edits",
+            "/audio/speech",
+            "/audio/transcriptions",
+            "/audio/translations",
+            "/moderations",
+        ]
+        .iter()
+        .any(|call| path.ends_with(call))
     })
 }

@@ -1,6 +1,7 @@
 //! One finished call, as the gateway reports it and as the usage tables keep it.
 
 use serde::{Deserialize, Serialize};
+use wire::provider::{Call, Passed};
 use wire::usage::Usage;
 
 use crate::money::Cost;
@@ -15,23 +16,86 @@ pub enum CallKind {
     Completion,
     /// Embeddings.
     Embedding,
+    /// Pictures, made or edited.
+    Image,
+    /// Sound from words.
+    Speech,
+    /// Words from sound.
+    Transcription,
+    /// English words from sound.
+    Translation,
+    /// Moderations.
+    Moderation,
+    /// Texts put in order.
+    Rerank,
 }
 
 impl CallKind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Chat,
+        Self::Completion,
+        Self::Embedding,
+        Self::Image,
+        Self::Speech,
+        Self::Transcription,
+        Self::Translation,
+        Self::Moderation,
+        Self::Rerank,
+    ];
+
+    /// The kind of `call`.
+    #[must_use]
+    pub fn of(call: Call) -> Self {
+        match call {
+            Call::Completions => Self::Completion,
+            Call::Embeddings => Self::Embedding,
+            Call::Chat | Call::Models => Self::Chat,
+            Call::Passed(passed) => match passed {
+                Passed::ImageGeneration | Passed::ImageEdit | Passed::ImageVariation => Self::Image,
+                Passed::Speech => Self::Speech,
+                Passed::Transcription => Self::Transcription,
+                Passed::Translation => Self::Translation,
+                Passed::Moderation => Self::Moderation,
+                Passed::Rerank => Self::Rerank,
+            },
+        }
+    }
+
+    /// Whether tokens that nobody has counted are estimated by what was said: not of sound
+    /// and pictures, and not of calls of which nothing is read.
+    #[must_use]
+    pub fn is_estimated(self) -> bool {
+        match self {
+            Self::Chat | Self::Completion | Self::Embedding => true,
+            Self::Image
+            | Self::Speech
+            | Self::Transcription
+            | Self::Translation
+            | Self::Moderation
+            | Self::Rerank => false,
+        }
+    }
+
     /// The text in the column `request_type`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Chat => "chat",
             Self::Completion => "completion",
             Self::Embedding => "embedding",
+            Self::Image => "image",
+            Self::Speech => "speech",
+            Self::Transcription => "transcription",
+            Self::Translation => "translation",
+            Self::Moderation => "moderation",
+            Self::Rerank => "rerank",
         }
     }
 
     /// The kind of that text; a chat for any that is unknown.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
-        let all = [Self::Chat, Self::Completion, Self::Embedding];
-        let found = all.into_iter().find(|kind| kind.as_str() == text);
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
         found.unwrap_or(Self::Chat)
     }
 }
@@ -82,6 +146,20 @@ impl Outcome {
             Self::Truncated => "truncated",
             Self::Refused => "refused",
             Self::InternalError => "internal_error",
+        }
+    }
+
+    /// Whether something was wrong; a caller that hangs up is not.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        match self {
+            Self::Success | Self::ClientCancelled => false,
+            Self::ClientError
+            | Self::UpstreamError
+            | Self::Timeout
+            | Self::Truncated
+            | Self::Refused
+            | Self::InternalError => true,
         }
     }
 
@@ -210,6 +288,18 @@ pub struct CallRecord {
     /// Milliseconds the endpoint says a worker worked on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_ms: Option<u64>,
+    /// The path that was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// The caller's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The caller's program ([`crate::client_name`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Tool calls that were made of text, or mended.
+    #[serde(default)]
+    pub tool_repairs: u64,
 }
 
 /// What an endpoint tells of a call's times after its record has been written: a job whose
@@ -259,6 +349,10 @@ impl CallRecord {
             attempts: Vec::new(),
             queue_ms: None,
             execution_ms: None,
+            route: None,
+            address: None,
+            client: None,
+            tool_repairs: 0,
         }
     }
 }
@@ -268,7 +362,7 @@ impl CallRecord {
 pub struct CallRow {
     /// The row's id; unique only within its table.
     pub id: i64,
-    /// `chat`, `completion` or `embedding`.
+    /// Which API was called ([`CallKind::as_str`]).
     pub request_type: String,
     /// The request's `x-request-id`; `None` in rows the original wrote.
     pub request_id: Option<String>,
@@ -346,4 +440,49 @@ pub struct CallRow {
     pub queue_ms: Option<i64>,
     /// Milliseconds the endpoint says a worker worked on it.
     pub execution_ms: Option<i64>,
+    /// The path that was called; `None` in rows of before it was kept, as the three below.
+    pub route: Option<String>,
+    /// The caller's address.
+    pub address: Option<String>,
+    /// The caller's program.
+    pub client: Option<String>,
+    /// Tool calls that were made of text, or mended.
+    pub tool_repairs: i64,
+}
+
+/// Which row a call is: of which table, and its id there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallKey {
+    pub(crate) embedding: bool,
+    pub(crate) id: i64,
+}
+
+impl CallKey {
+    /// As a text for an address.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        format!("{}{}", if self.embedding { 'e' } else { 'r' }, self.id)
+    }
+
+    /// The key of such a text.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (embedding, id) = match text.strip_prefix('r') {
+            Some(id) => (false, id),
+            None => (true, text.strip_prefix('e')?),
+        };
+        let id = id.parse().ok().filter(|id| *id > 0)?;
+        Some(Self { embedding, id })
+    }
+}
+
+impl CallRow {
+    /// Which row it is.
+    #[must_use]
+    pub fn key(&self) -> CallKey {
+        CallKey {
+            embedding: self.request_type == CallKind::Embedding.as_str(),
+            id: self.id,
+        }
+    }
 }

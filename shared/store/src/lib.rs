@@ -9,7 +9,9 @@ mod admin_session;
 mod admin_user;
 mod audit;
 mod call;
+mod capture;
 mod circuit;
+mod client;
 mod columns;
 pub mod config;
 mod custom_headers;
@@ -17,6 +19,7 @@ mod endpoint;
 mod error;
 mod field_errors;
 mod form_key;
+mod gateway_status;
 mod histogram;
 mod inbound_key;
 mod input;
@@ -51,13 +54,16 @@ pub use admin_role::AdminRole;
 pub use admin_session::{AdminSession, Login, Origin};
 pub use admin_user::{AdminUserRow, NewAdminUser, Password};
 pub use audit::{Actor, AuditKind, AuditQuery, AuditRow};
-pub use call::{Attempt, CacheUse, CallKind, CallRecord, CallRow, LateTimes, Outcome};
+pub use call::{Attempt, CacheUse, CallKey, CallKind, CallRecord, CallRow, LateTimes, Outcome};
+pub use capture::{Capture, CaptureRow};
 pub use circuit::CircuitRow;
+pub use client::{ClientRow, client_name};
 pub use custom_headers::{CustomHeaders, is_secret_name};
 pub use endpoint::{Endpoint, EndpointDraft, EndpointRow};
 pub use error::StoreError;
 pub use field_errors::FieldErrors;
 pub use form_key::FormKey;
+pub use gateway_status::GatewayStatus;
 pub use histogram::Histogram;
 pub use inbound_key::{
     InboundKey, InboundKeyDraft, InboundKeyRow, InboundKeys, KeyUse, NewInboundKey,
@@ -74,7 +80,8 @@ pub use pattern_trial::{PatternTrial, RefusedPattern, TrialRules};
 pub use price_list::{Fit, Suggestion, suggestions};
 pub use problem::Problem;
 pub use report::{
-    By, CallCursor, CallQuery, Label, Repriced, Repricing, Trimmed, UsageQuery, UsageReport,
+    By, CallCursor, CallQuery, Label, Names, Repriced, Repricing, Trimmed, UsageQuery, UsageReport,
+    UsageView,
 };
 pub use secret::{MASK, Secret};
 pub use setting::{

@@ -5,6 +5,7 @@
 //! columns nobody here knows stay as they are. All pending steps are one transaction.
 
 mod access;
+mod activity;
 mod cache;
 mod keys;
 mod limits;
@@ -150,13 +151,17 @@ fn steps() -> Migrations<'static> {
             Ok::<_, HookError>(access::add(transaction)?)
         })
         .comment("people of the admin app, audit, versions of rows"),
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            Ok::<_, HookError>(activity::add(transaction)?)
+        })
+        .comment("where calls come from, sums for pages, clients, gateways"),
         M::up("ALTER TABLE endpoints ADD COLUMN responses TEXT;")
             .comment("endpoints' own Responses"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 12;
+pub(crate) const NEWEST: i64 = 13;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -69,6 +69,8 @@ pub struct CallQuery {
     pub outcome: Option<String>,
     /// Only the one of this request id.
     pub request_id: Option<String>,
+    /// Only those that were answered with this status.
+    pub status: Option<u16>,
 }
 
 /// Behind which calls a page begins: of each usage table when the last one began, and its
@@ -146,6 +148,38 @@ impl UsageReport {
     }
 }
 
+/// Ids and names of what calls can be asked for by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Endpoints.
+    pub endpoints: Vec<(i64, String)>,
+    /// Virtual models.
+    pub models: Vec<(i64, String)>,
+    /// Labels of keys.
+    pub keys: Vec<(i64, String)>,
+}
+
+/// What the usage page shows of a range. What cost most comes first.
+#[derive(Debug, Clone)]
+pub struct UsageView {
+    /// Everything together.
+    pub whole: Totals,
+    /// Each hour or day of the range and when it began, in order, also those without calls.
+    pub spans: Vec<(i64, Totals)>,
+    /// By virtual model; how times are spread is in `whole` and `spans` alone.
+    pub models: Vec<(String, Totals)>,
+    /// By endpoint: its id, 0 for none, and its name.
+    pub endpoints: Vec<((i64, String), Totals)>,
+    /// By key: its id, 0 for none, and its label.
+    pub keys: Vec<((i64, String), Totals)>,
+    /// The time zone of hours and days.
+    pub zone: Zone,
+    /// When the first span begins, unix seconds.
+    pub from: i64,
+    /// When the last one ends.
+    pub to: i64,
+}
+
 /// What a new price makes of one virtual model's calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Repriced {
@@ -191,6 +225,13 @@ pub struct Trimmed {
 pub(crate) fn is_embedding(kind: CallKind) -> bool {
     match kind {
         CallKind::Embedding => true,
-        CallKind::Chat | CallKind::Completion => false,
+        CallKind::Chat
+        | CallKind::Completion
+        | CallKind::Image
+        | CallKind::Speech
+        | CallKind::Transcription
+        | CallKind::Translation
+        | CallKind::Moderation
+        | CallKind::Rerank => false,
     }
 }

@@ -74,6 +74,8 @@ pub struct VirtualModel {
     pub queue_priority: Option<QueuePriority>,
     /// Whether the prompt is marked for Anthropic's cache where the client marked nothing.
     pub auto_cache: bool,
+    /// Whether what its calls say and are answered is kept for a while.
+    pub capture_bodies: bool,
     /// Whether later system messages stay where they are instead of joining the first.
     pub inline_system: bool,
     /// How long Ollama keeps the model loaded: a duration such as `5m`, or seconds.
@@ -147,6 +149,8 @@ pub struct VirtualModelRow {
     pub queue_priority: Option<String>,
     /// 1 when the prompt is marked for Anthropic's cache.
     pub auto_cache: i64,
+    /// 1 when what its calls say and are answered is kept for a while.
+    pub capture_bodies: i64,
     /// 1 when later system messages stay where they are.
     pub inline_system: i64,
     /// How long Ollama keeps the model loaded.
@@ -246,6 +250,7 @@ impl VirtualModel {
             show_reasoning: _,
             queue_priority,
             auto_cache,
+            capture_bodies: _,
             inline_system,
             keep_alive,
             num_ctx,
@@ -326,6 +331,7 @@ impl StoredVirtualModel {
             show_reasoning: i64::from(columns.flag("show_reasoning", true)),
             queue_priority: columns.text("queue_priority"),
             auto_cache: i64::from(columns.flag("auto_cache", false)),
+            capture_bodies: i64::from(columns.flag("capture_bodies", false)),
             inline_system: i64::from(columns.flag("inline_system", false)),
             keep_alive: columns.text("keep_alive"),
             num_ctx: columns.whole("num_ctx"),
@@ -479,6 +485,7 @@ impl StoredVirtualModel {
             show_reasoning: row.show_reasoning != 0,
             queue_priority,
             auto_cache: row.auto_cache != 0,
+            capture_bodies: row.capture_bodies != 0,
             inline_system: row.inline_system != 0,
             keep_alive,
             num_ctx,

@@ -154,11 +154,7 @@ fn attempts_and_the_endpoints_own_times_read_back_from_both_tables() {
         attempt("e", 0, Some("upstream_unreachable")),
         attempt("f", 200, None),
     ];
-    for (kind, started_at) in [
-        (CallKind::Chat, 1),
-        (CallKind::Completion, 2),
-        (CallKind::Embedding, 3),
-    ] {
+    for (kind, started_at) in CallKind::ALL.into_iter().zip(1..) {
         let record = CallRecord {
             attempts: attempts.clone(),
             queue_ms: Some(70),
@@ -175,7 +171,8 @@ fn attempts_and_the_endpoints_own_times_read_back_from_both_tables() {
             (2, Some(70), Some(800))
         );
     }
-    for row in &store.recent_calls(6).unwrap()[3..] {
+    let all = CallKind::ALL.len();
+    for row in &store.recent_calls(18).unwrap()[all..] {
         assert_eq!(row.attempts, []);
         assert_eq!(
             (row.attempt_count, row.queue_ms, row.execution_ms),

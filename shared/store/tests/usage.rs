@@ -7,6 +7,8 @@
 mod made;
 #[path = "usage/money.rs"]
 mod money;
+#[path = "usage/views.rs"]
+mod views;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};

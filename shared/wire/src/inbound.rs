@@ -67,7 +67,8 @@ impl Inbound {
         match dialect {
             CallerDialect::OpenAiChat
             | CallerDialect::OpenAiCompletions
-            | CallerDialect::OpenAiEmbeddings => {
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_) => {
                 let call = dialect.call();
                 let request = Request::read(call, &body)?;
                 Ok(Self {

@@ -10,6 +10,7 @@
 pub mod canonical;
 pub mod dialect;
 pub mod edit;
+pub mod form;
 pub mod hub;
 pub mod inbound;
 pub mod ndjson;

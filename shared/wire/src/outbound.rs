@@ -228,7 +228,7 @@ fn same(inbound: &Inbound, body: &Bytes, candidate: &Candidate<'_>) -> Result<Ou
         model_json: candidate.model_json,
         stream: streams.then_some(upstream_streams),
         defaults: candidate.defaults,
-        default_max_tokens: DEFAULT_MAX_TOKENS,
+        default_max_tokens: Some(DEFAULT_MAX_TOKENS),
         auto_cache: candidate.auto_cache,
         recall: candidate.recall,
     };
@@ -245,6 +245,10 @@ fn of_openai(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, U
         (Format::OpenAi, Call::Completions) if candidate.way.call == Call::Chat => {
             completion::write(inbound, candidate)
         }
+        (Format::OpenAi, Call::Passed(_)) => Ok(Outbound::plain(
+            inbound.request.renamed(&inbound.body, candidate.model_json),
+            AnswerForm::Edited,
+        )),
         (Format::OpenAi, _) => Ok(Outbound::plain(
             edited(inbound, candidate),
             AnswerForm::Edited,

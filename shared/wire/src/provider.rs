@@ -6,6 +6,7 @@
 
 mod base_url;
 mod model_list;
+mod passed;
 mod responses;
 mod vendors;
 
@@ -17,6 +18,7 @@ use crate::usage::CacheCounting;
 use crate::usage::Usage;
 pub use base_url::{BaseUrl, BaseUrlError, UpstreamUrl};
 pub use model_list::ModelListError;
+pub use passed::Passed;
 pub use responses::Responses;
 
 /// The type of an endpoint, as kept in the store's `endpoint_type` column.
@@ -96,15 +98,25 @@ pub enum Call {
     Embeddings,
     /// The list of models; costs nothing anywhere.
     Models,
+    /// A call of which nothing but the model's name is read.
+    Passed(Passed),
 }
 
 impl Call {
     /// Every call.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 12] = [
         Self::Chat,
         Self::Completions,
         Self::Embeddings,
         Self::Models,
+        Self::Passed(Passed::ImageGeneration),
+        Self::Passed(Passed::ImageEdit),
+        Self::Passed(Passed::ImageVariation),
+        Self::Passed(Passed::Speech),
+        Self::Passed(Passed::Transcription),
+        Self::Passed(Passed::Translation),
+        Self::Passed(Passed::Moderation),
+        Self::Passed(Passed::Rerank),
     ];
 
     /// What a person calls it, for messages.
@@ -115,6 +127,7 @@ impl Call {
             Self::Completions => "completions",
             Self::Embeddings => "embeddings",
             Self::Models => "the model list",
+            Self::Passed(passed) => passed.noun(),
         }
     }
 }
@@ -208,6 +221,8 @@ pub struct Provider {
     embeddings: Option<Line>,
     models: Option<Line>,
     responses: Option<Line>,
+    /// What it serves of the calls that are passed on.
+    passed: &'static [Passed],
     /// Takes `stream_options.include_usage`. Those that do not send usage in every
     /// stream anyway.
     pub takes_stream_options: bool,
@@ -233,6 +248,11 @@ impl Provider {
             Call::Completions => row.completions?,
             Call::Embeddings => row.embeddings?,
             Call::Models => row.models?,
+            Call::Passed(passed) => row.passed.contains(&passed).then_some(Line {
+                path: passed.path(),
+                format: Format::OpenAi,
+                as_chat: false,
+            })?,
         };
         Some(Way {
             url: row.below(&base, line.path),
@@ -301,11 +321,10 @@ impl Provider {
             self.models,
             self.responses,
         ];
-        lines
-            .into_iter()
-            .flatten()
-            .find_map(|line| path.strip_suffix(line.path))
-            .unwrap_or(path)
+        let passed = self.passed.iter().map(|passed| passed.path());
+        let paths = lines.into_iter().flatten().map(|line| line.path);
+        let mut bases = paths.chain(passed).filter_map(|end| path.strip_suffix(end));
+        bases.next().unwrap_or(path)
     }
 
     /// The headers that every request to the vendor carries, with `key` if there is

@@ -8,11 +8,15 @@ mod cost;
 mod counting;
 mod declared;
 mod estimate;
+mod text;
+mod watch;
 
 use serde::{Deserialize, Serialize};
 
 pub use counting::CacheCounting;
 pub use estimate::{TOKENS_PER_MEDIUM, estimate_prompt, estimate_tokens};
+pub use text::text_tokens;
+pub use watch::Watch;
 
 /// Tokens of one call, in the terms of OpenAI's `usage` object: cached and
 /// cache-written tokens are parts of `prompt_tokens`, reasoning tokens are a part
@@ -60,6 +64,13 @@ pub struct Usage {
     /// Completion tokens that are pictures.
     #[serde(skip_serializing_if = "is_zero")]
     pub image_completion_tokens: u64,
+    /// Seconds of sound that were listened to, begun ones counted, where the provider tells
+    /// them in the place of tokens. No part of anything.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub seconds: u64,
+    /// Searches that a ranking counts as, as Cohere bills them. No part of anything.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub search_units: u64,
     /// What the provider itself says that the call costs, all of it, in nano-dollars
     /// (a billionth of a US dollar); `None` when it does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,6 +157,8 @@ impl Usage {
             audio_completion_tokens: sum(|usage| usage.audio_completion_tokens),
             image_prompt_tokens: sum(|usage| usage.image_prompt_tokens),
             image_completion_tokens: sum(|usage| usage.image_completion_tokens),
+            seconds: sum(|usage| usage.seconds),
+            search_units: sum(|usage| usage.search_units),
             cost: self
                 .cost
                 .zip(other.cost)

@@ -11,134 +11,134 @@ use wire::hub::{Change, Note};
 const LONGEST: usize = 64 * 1024;
 
 #[derive(Serialize)]
-pub(super) struct Shown {
-    path: String,
+pub(crate) struct Shown {
+    pub(crate) path: String,
     /// The model that the caller names.
-    asked_model: Option<String>,
-    virtual_model: Option<Named>,
-    strategy: Option<&'static str>,
+    pub(crate) asked_model: Option<String>,
+    pub(crate) virtual_model: Option<Named>,
+    pub(crate) strategy: Option<&'static str>,
     /// Nobody has the name, and the AI queue takes it.
-    ai_queue: bool,
-    reply: Option<Reply>,
+    pub(crate) ai_queue: bool,
+    pub(crate) reply: Option<Reply>,
     /// What the caller is told when nothing would be sent.
-    refusal: Option<Refusal>,
+    pub(crate) refusal: Option<Refusal>,
     /// Every circuit is open and one candidate is tried all the same.
-    last_resort: bool,
-    candidates: Vec<Candidate>,
-    skipped: Vec<Skipped>,
-    not_known: Vec<NotKnown>,
+    pub(crate) last_resort: bool,
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) skipped: Vec<Skipped>,
+    pub(crate) not_known: Vec<NotKnown>,
 }
 
 #[derive(Serialize)]
-struct Named {
-    id: i64,
-    name: String,
+pub(crate) struct Named {
+    pub(crate) id: i64,
+    pub(crate) name: String,
 }
 
 /// The form of the caller's answer.
 #[derive(Serialize)]
-struct Reply {
-    stream: bool,
-    usage: bool,
+pub(crate) struct Reply {
+    pub(crate) stream: bool,
+    pub(crate) usage: bool,
 }
 
 #[derive(Serialize)]
-struct Refusal {
-    status: u16,
-    code: &'static str,
-    message: String,
-    param: Option<String>,
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) param: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Candidate {
+pub(crate) struct Candidate {
     #[serde(flatten)]
-    who: Who,
+    pub(crate) who: Who,
     /// Why it stands where it does.
-    why: String,
+    pub(crate) why: String,
     /// Whether the upstream is asked for a stream.
-    stream: Option<bool>,
+    pub(crate) stream: Option<bool>,
     /// `edited` when the answer is in the caller's dialect already, else `translated`.
-    answer: Option<&'static str>,
+    pub(crate) answer: Option<&'static str>,
     /// The context that an Ollama server is asked for, and the tokens that the prompt
     /// is taken for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    num_ctx: Option<u32>,
+    pub(crate) num_ctx: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    estimated_prompt_tokens: Option<u64>,
-    requests: Vec<Request>,
+    pub(crate) estimated_prompt_tokens: Option<u64>,
+    pub(crate) requests: Vec<Request>,
     /// What follows when a RunPod worker does not know the form of the first request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    fallback: Option<Request>,
-    notes: Vec<Changed>,
+    pub(crate) fallback: Option<Request>,
+    pub(crate) notes: Vec<Changed>,
     /// Why it cannot be sent the request.
-    refusal: Option<Refusal>,
+    pub(crate) refusal: Option<Refusal>,
 }
 
 #[derive(Serialize)]
-struct Skipped {
+pub(crate) struct Skipped {
     #[serde(flatten)]
-    who: Who,
-    reason: &'static str,
-    why: String,
+    pub(crate) who: Who,
+    pub(crate) reason: &'static str,
+    pub(crate) why: String,
 }
 
 /// A virtual model on its endpoint.
 #[derive(Serialize)]
-struct Who {
-    virtual_model_id: i64,
-    virtual_model: String,
-    endpoint_id: i64,
-    endpoint: Option<String>,
-    endpoint_type: Option<&'static str>,
-    actual_model: String,
-    circuit: Circuit,
+pub(crate) struct Who {
+    pub(crate) virtual_model_id: i64,
+    pub(crate) virtual_model: String,
+    pub(crate) endpoint_id: i64,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) endpoint_type: Option<&'static str>,
+    pub(crate) actual_model: String,
+    pub(crate) circuit: Circuit,
 }
 
 #[derive(Serialize)]
-struct Circuit {
-    state: &'static str,
+pub(crate) struct Circuit {
+    pub(crate) state: &'static str,
     #[serde(flatten)]
-    saved: Option<Saved>,
+    pub(crate) saved: Option<Saved>,
 }
 
 #[derive(Serialize)]
-struct Saved {
-    opened_at: i64,
-    open_until: i64,
-    failures: u32,
-    last_error: Option<String>,
+pub(crate) struct Saved {
+    pub(crate) opened_at: i64,
+    pub(crate) open_until: i64,
+    pub(crate) failures: u32,
+    pub(crate) last_error: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Request {
-    method: &'static str,
-    url: String,
-    headers: Vec<Header>,
-    body: String,
+pub(crate) struct Request {
+    pub(crate) method: &'static str,
+    pub(crate) url: String,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) body: String,
     /// Length of the whole body.
-    body_bytes: usize,
+    pub(crate) body_bytes: usize,
     /// Only its beginning is shown.
-    body_cut: bool,
+    pub(crate) body_cut: bool,
 }
 
 #[derive(Serialize)]
-struct Header {
-    name: String,
-    value: String,
+pub(crate) struct Header {
+    pub(crate) name: String,
+    pub(crate) value: String,
 }
 
 #[derive(Serialize)]
-struct Changed {
-    field: String,
-    change: &'static str,
-    why: &'static str,
+pub(crate) struct Changed {
+    pub(crate) field: String,
+    pub(crate) change: &'static str,
+    pub(crate) why: &'static str,
 }
 
 #[derive(Serialize)]
-struct NotKnown {
-    what: &'static str,
-    why: String,
+pub(crate) struct NotKnown {
+    pub(crate) what: &'static str,
+    pub(crate) why: String,
 }
 
 impl Shown {

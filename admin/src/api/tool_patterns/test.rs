@@ -2,8 +2,9 @@
 
 use actix_web::web::{self, Data, Json, ServiceConfig};
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use store::{PatternTrial, RefusedPattern, TrialRules};
+use store::{PatternTrial, RefusedPattern, Store, StoreError, TrialRules};
 use wire::normaliser::{Called, Field, Match, Near, Outcome, Patterns, Sample, Trial, trial};
 
 use crate::admin::Admin;
@@ -21,86 +22,98 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
 async fn test(admin: Data<Admin>, body: JsonText) -> Result<Json<Shown>, ApiError> {
     let value = object(&body.0)?;
     // Checking and building patterns takes a while: not on a thread that answers others.
-    let shown = admin
-        .on_store(move |store| {
-            let asked = PatternTrial::read(&value, &body.0)?;
-            let sample = asked.sample().clone();
-            let TrialRules { rules, refused } = store.trial_rules(asked)?;
-            let trial = trial(&rules, &sample);
-            Ok(Shown::of(trial, &refused, &rules.patterns, &sample))
-        })
-        .await?;
-    Ok(Json(shown))
+    let tried = admin.on_store(move |store| tried(store, &value, &body.0));
+    Ok(Json(tried.await?.shown))
+}
+
+/// What came of a question, and what it was about.
+pub(crate) struct Tried {
+    pub(crate) shown: Shown,
+    pub(crate) sample: Sample,
+}
+
+/// Tries what `body` asks, which `value` is read from.
+///
+/// # Errors
+/// Every bad field, or when the store cannot be read.
+pub(crate) fn tried(store: &Store, value: &Value, body: &[u8]) -> Result<Tried, StoreError> {
+    let asked = PatternTrial::read(value, body)?;
+    let sample = asked.sample().clone();
+    let TrialRules { rules, refused } = store.trial_rules(asked)?;
+    let trial = trial(&rules, &sample);
+    let shown = Shown::of(trial, &refused, &rules.patterns, &sample);
+    Ok(Tried { shown, sample })
 }
 
 /// What came of it.
 #[derive(Serialize)]
-struct Shown {
+pub(crate) struct Shown {
     #[serde(flatten)]
-    whole: ShownOutcome,
-    matches: Vec<ShownMatch>,
-    near: Vec<ShownNear>,
-    one_byte_chunks: Chunks,
-    refused_patterns: Vec<ShownRefused>,
+    pub(crate) whole: ShownOutcome,
+    pub(crate) matches: Vec<ShownMatch>,
+    pub(crate) near: Vec<ShownNear>,
+    pub(crate) one_byte_chunks: Chunks,
+    pub(crate) refused_patterns: Vec<ShownRefused>,
 }
 
 #[derive(Serialize)]
-struct ShownOutcome {
-    calls: Vec<ShownCall>,
-    content: String,
-    reasoning: String,
+pub(crate) struct ShownOutcome {
+    pub(crate) calls: Vec<ShownCall>,
+    pub(crate) content: String,
+    pub(crate) reasoning: String,
 }
 
 #[derive(Serialize)]
-struct ShownCall {
-    name: String,
+pub(crate) struct ShownCall {
+    pub(crate) name: String,
     /// As the caller gets them, in this order.
-    arguments: Option<Box<RawValue>>,
-    repaired: bool,
+    pub(crate) arguments: Option<Box<RawValue>>,
+    pub(crate) repaired: bool,
 }
 
 #[derive(Serialize)]
-struct ShownMatch {
+pub(crate) struct ShownMatch {
     #[serde(flatten)]
-    part: Part,
-    calls: usize,
-    repaired: usize,
+    pub(crate) part: Part,
+    pub(crate) calls: usize,
+    pub(crate) repaired: usize,
 }
 
 #[derive(Serialize)]
-struct ShownNear {
+pub(crate) struct ShownNear {
     #[serde(flatten)]
-    part: Part,
-    reason: &'static str,
-    why: String,
+    pub(crate) part: Part,
+    pub(crate) reason: &'static str,
+    pub(crate) why: String,
 }
 
 /// A part of the text that a pattern began at.
 #[derive(Serialize)]
-struct Part {
-    pattern: String,
+pub(crate) struct Part {
+    pub(crate) pattern: String,
     /// `null` for one that is not saved.
-    pattern_id: Option<i64>,
+    pub(crate) pattern_id: Option<i64>,
     /// Which field of the answer it is of.
-    r#in: &'static str,
-    start: usize,
-    end: usize,
-    text: String,
+    #[serde(rename = "in")]
+    pub(crate) field: &'static str,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) text: String,
 }
 
 /// Whether a stream of the smallest chunks gives the same, and what it gives if not.
 #[derive(Serialize)]
-struct Chunks {
-    same: bool,
+pub(crate) struct Chunks {
+    pub(crate) same: bool,
     #[serde(flatten)]
-    outcome: Option<ShownOutcome>,
+    pub(crate) outcome: Option<ShownOutcome>,
 }
 
 #[derive(Serialize)]
-struct ShownRefused {
-    pattern: String,
-    pattern_id: Option<i64>,
-    why: String,
+pub(crate) struct ShownRefused {
+    pub(crate) pattern: String,
+    pub(crate) pattern_id: Option<i64>,
+    pub(crate) why: String,
 }
 
 impl Shown {
@@ -112,7 +125,7 @@ impl Shown {
             Part {
                 pattern: pattern.map(|one| one.name.clone()).unwrap_or_default(),
                 pattern_id: pattern.and_then(|one| saved(one.id)),
-                r#in: field.id(),
+                field: field.id(),
                 start,
                 end,
                 text: text.chars().take(LONGEST_PART).collect(),

@@ -112,6 +112,7 @@ impl Asked {
                 key_id,
                 outcome: text(&query.outcome),
                 request_id: text(&query.request_id),
+                ..CallQuery::default()
             },
         };
         Ok(errors.into_result(asked)?)

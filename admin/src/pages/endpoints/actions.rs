@@ -10,7 +10,7 @@ use store::{EndpointDraft, EndpointRow, FieldErrors, Store, StoreError};
 use super::ROOT;
 use crate::admin::Admin;
 use crate::error::ApiError;
-use crate::pages::form::Posted;
+use crate::pages::form::{Form, Posted};
 use crate::pages::notice::Notice;
 use crate::pages::row_form::copy_name;
 use crate::pages::section::Section;
@@ -25,7 +25,7 @@ struct Tested {
     shell: Shell,
     row: EndpointRow,
     report: Option<Report>,
-    form: crate::pages::form::Form,
+    form: Form,
 }
 
 pub(super) async fn switch(
@@ -59,14 +59,13 @@ pub(super) async fn test(
         .await?;
     let (report, errors) = match admin.on_store(move |store| store.endpoint(id)).await {
         Ok(endpoint) => (Some(admin.prober.test(&endpoint).await), FieldErrors::new()),
-        Err(ApiError::Fields(errors)) => (None, errors),
-        Err(other) => return Err(other),
+        Err(error) => (None, error.into_fields()?),
     };
     crate::pages::page(&Tested {
         shell: Shell::of(&req, Section::Endpoints),
         row,
         report,
-        form: crate::pages::form::Form::refused(&Posted::default(), errors),
+        form: Form::refused(&Posted::default(), errors),
     })
 }
 
@@ -85,7 +84,7 @@ fn copy(store: &Store, id: i64) -> Result<i64, StoreError> {
     let row = store.endpoint_row(id)?;
     let endpoint = store.endpoint(id)?;
     let all = store.endpoints()?;
-    let name = copy_name(&row.name, all.iter().map(|other| other.name.as_str()));
+    let name = copy_name(&row.name, &all.iter().map(|other| other.name.as_str()));
     let mut object = serde_json::to_value(&row).unwrap_or(Value::Null);
     object["name"] = json!(name);
     object["enabled"] = json!(false);

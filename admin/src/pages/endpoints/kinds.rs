@@ -5,7 +5,6 @@ use wire::provider::{ProviderKind, Responses};
 
 /// A type, for the form.
 pub(super) struct Kind {
-    pub(super) id: &'static str,
     pub(super) label: &'static str,
     /// An address as it is typed.
     pub(super) example: &'static str,
@@ -16,7 +15,6 @@ pub(super) struct Kind {
 /// Every type, in the order shown.
 pub(super) fn all() -> Vec<Kind> {
     let kind = |kind: ProviderKind| Kind {
-        id: kind.id(),
         label: kind.provider().label,
         example: example(kind),
         help: help(kind),

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, rt};
 use askama::Template;
 use serde::Deserialize;
 use serde_json::json;
-use store::{Endpoint, EndpointRow, FieldErrors};
+use store::{Endpoint, EndpointRow};
 use url::form_urlencoded;
 use wire::provider::ProviderKind;
 
@@ -16,6 +15,7 @@ use super::ROOT;
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::pages::form::{Form, Posted};
+use crate::pages::row_form::refusal;
 use crate::pages::section::Section;
 use crate::pages::shell::Shell;
 use crate::pages::{page_with, see_other};
@@ -92,9 +92,7 @@ pub(super) async fn pull(
     let begun = begin(&admin, endpoint, posted.get("model"));
     let (status, errors) = match begun {
         Ok(()) => return Ok(see_other(&format!("{ROOT}/{id}/models"))),
-        Err(ApiError::Fields(errors)) => (StatusCode::BAD_REQUEST, errors),
-        Err(ApiError::Conflict(why, _)) => (StatusCode::CONFLICT, FieldErrors::one("model", why)),
-        Err(other) => return Err(other),
+        Err(error) => refusal(error, "model")?,
     };
     let asked = Asked {
         refresh: String::new(),
@@ -152,11 +150,10 @@ async fn models(
     };
     let endpoint = match admin.on_store(move |store| store.endpoint(id)).await {
         Ok(endpoint) => endpoint,
-        Err(ApiError::Fields(errors)) => {
-            page.failure = Some(errors.to_string());
+        Err(error) => {
+            page.failure = Some(error.into_fields()?.to_string());
             return Ok(page);
         }
-        Err(other) => return Err(other),
     };
     if endpoint.provider == ProviderKind::Ollama {
         page.pulls = Some(admin.prober.pulls(id));

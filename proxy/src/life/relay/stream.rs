@@ -25,7 +25,7 @@ use crate::fault::Fault;
 use crate::gateway::Gateway;
 
 /// Bytes gathered before they are written although more is ready.
-const WRITE_AT: usize = 64 * 1024;
+pub(super) const WRITE_AT: usize = 64 * 1024;
 /// A buffer that a burst has made larger is given back after it.
 const KEEP: usize = 4 * 1024;
 
@@ -78,6 +78,7 @@ async fn pass_on(
         reply::tell_attempts(header, account.attempts()).map_err(internal)?;
         account.told.write(header).map_err(internal)?;
     }
+    account.answered(Some(&streaming.ready));
     if streaming.lane.answer_bytes() > 0 {
         account.first_token();
     }
@@ -109,7 +110,9 @@ async fn pass_on(
         write(streaming, caller).await?;
         return Err(fault);
     }
+    let held = streaming.ready.len();
     let end = streaming.lane.finish(cleanly, &mut streaming.ready);
+    account.answered(streaming.ready.get(held..));
     saw(streaming, account);
     match end {
         End::Complete => {
@@ -250,7 +253,9 @@ async fn pump(
         match piece {
             Ok(Some(piece)) => {
                 let before = lane.answer_bytes();
+                let held = out.ready.len();
                 lane.push(piece.as_ref(), out.ready);
+                account.answered(out.ready.get(held..));
                 if before == 0 && lane.answer_bytes() > 0 {
                     account.first_token();
                 }
@@ -292,10 +297,10 @@ impl Rest {
 }
 
 /// What is ready for the caller.
-struct Outlet<'s> {
+pub(super) struct Outlet<'s> {
     /// The response header until it has been sent.
     header: &'s mut Option<Box<ResponseHeader>>,
-    ready: &'s mut BytesMut,
+    pub(super) ready: &'s mut BytesMut,
     /// When the caller has last been written to. An upstream may send much that says
     /// nothing to the caller.
     written: Instant,
@@ -308,7 +313,10 @@ async fn write(streaming: &mut Streaming, caller: &mut ServerSession) -> Result<
 }
 
 impl<'s> Outlet<'s> {
-    fn new(header: &'s mut Option<Box<ResponseHeader>>, ready: &'s mut BytesMut) -> Self {
+    pub(super) fn new(
+        header: &'s mut Option<Box<ResponseHeader>>,
+        ready: &'s mut BytesMut,
+    ) -> Self {
         Self {
             header,
             ready,
@@ -322,7 +330,7 @@ impl<'s> Outlet<'s> {
     }
 
     /// Writes and flushes what is ready, the header before the first bytes.
-    async fn write(&mut self, caller: &mut ServerSession) -> Result<(), Fault> {
+    pub(super) async fn write(&mut self, caller: &mut ServerSession) -> Result<(), Fault> {
         if self.ready.is_empty() {
             return Ok(());
         }

@@ -29,6 +29,7 @@ pub(in super::super) fn complete(
     mut header: Box<ResponseHeader>,
     replies: Vec<(Bytes, bool)>,
 ) -> Result<Box<Whole>, Fault> {
+    order.tell_changed(&mut header)?;
     if let Some(done) = order.completed(errand, &replies)? {
         tell_repaired(&mut header, done.normaliser.as_ref(), done.repaired)?;
         if let Some(thread) = order.thread() {
@@ -128,6 +129,7 @@ pub(in super::super) async fn relay(
     } else {
         None
     };
+    account.answered(Some(&whole.body));
     account.succeeded(status);
     account.seal();
     account.told.write(&mut header).map_err(internal)?;

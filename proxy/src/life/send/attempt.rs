@@ -22,6 +22,7 @@ use super::super::translate::{self, Order, Parcel};
 use super::attempts::late;
 use super::exchange::{Sent, exchange};
 use super::job::{Ending, How, Job};
+use super::passed::{self, Passing};
 use super::source::{Source, Times};
 use super::{Errand, Keeping, local, refusal};
 use crate::fault::Fault;
@@ -33,6 +34,8 @@ use crate::upstream::Pass;
 pub(in super::super) enum Answer {
     Stream(Box<Streaming>),
     Whole(Box<Whole>),
+    /// It goes on as it comes.
+    Passed(Box<Passing>),
 }
 
 /// A stream whose first meaningful event is there.
@@ -84,6 +87,7 @@ impl Answer {
         match self {
             Self::Stream(streaming) => streaming.lane.is_empty(),
             Self::Whole(whole) => whole.empty,
+            Self::Passed(_) => false,
         }
     }
 
@@ -92,6 +96,7 @@ impl Answer {
         match self {
             Self::Stream(streaming) => streaming.lane.usage(),
             Self::Whole(whole) => whole.usage,
+            Self::Passed(passing) => passing.watch.usage(),
         }
     }
 
@@ -110,7 +115,12 @@ impl Answer {
                 }
                 pass.succeeded();
             }
-            (Self::Stream(_) | Self::Whole(_), None) => {}
+            // How soon sound or pictures begin says nothing of how fast it chats.
+            (Self::Passed(passing), Some((mut pass, _))) => {
+                pass.began();
+                passing.pass = Some(pass);
+            }
+            (Self::Stream(_) | Self::Whole(_) | Self::Passed(_), None) => {}
         }
         self
     }
@@ -127,6 +137,9 @@ pub(super) async fn attempt(
     target: &Arc<Target>,
     first_byte: Duration,
 ) -> Result<Answer, Fault> {
+    if matches!(errand.call(), Call::Passed(_)) {
+        return Box::pin(passed::attempt(errand, target, first_byte)).await;
+    }
     let began = Instant::now();
     let known = pin!(local::known(errand, target));
     let known = within(first_byte, known).await?;
@@ -152,13 +165,16 @@ pub(super) async fn attempt(
 
 /// What comes of `work`, if it comes in time. The work stays where it is: it is too
 /// large to be handed over.
-async fn within<T>(time: Duration, work: Pin<&mut impl Future<Output = T>>) -> Result<T, Fault> {
+pub(super) async fn within<T>(
+    time: Duration,
+    work: Pin<&mut impl Future<Output = T>>,
+) -> Result<T, Fault> {
     let done = pingora::time::timeout(time, work).await;
     done.map_err(|_| late())
 }
 
 /// Sends one body and waits for a good header.
-async fn ask(
+pub(super) async fn ask(
     errand: &Errand<'_>,
     target: &Arc<Target>,
     order: &Order,
@@ -299,6 +315,7 @@ async fn begin(
     mut source: Source,
     pause: Option<Duration>,
 ) -> Result<Answer, Fault> {
+    order.tell_changed(&mut header)?;
     let context = order.outbound().context();
     if let Some(context) = context {
         local::warn_before(&mut header, target, errand.id, context);

@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc2822;
 use wire::provider::{Call, Format, ProviderKind};
 
 use super::super::admit::reserve;
+use super::super::cargo::Cargo;
 use super::attempt::{Answer, attempt};
 use super::{Account, Candidates, Errand};
 use crate::affinity::Conversation;
@@ -93,6 +94,9 @@ struct Tries<'e> {
     /// Who was not there, and since when: a server that restarts is back soon.
     lost: Vec<(Instant, Arc<Target>)>,
 }
+
+/// Longest time of an attempt whose body is still with the caller; silence ends it sooner.
+const UPLOAD: Duration = Duration::from_secs(24 * 3600);
 
 /// How long ago a candidate must have been lost to be asked once more.
 const BACK_AFTER: Duration = Duration::from_millis(250);
@@ -213,7 +217,10 @@ impl Tries<'_> {
         };
         // Pinned where it is made: an attempt is too large to be handed over.
         let mut asked = pin!(attempt(self.errand, target, first_byte));
-        let outcome = pingora::time::timeout(left, asked.as_mut()).await;
+        // While a body comes, its caller takes the time.
+        let flows = self.errand.cargo.is_some_and(Cargo::flows);
+        let most = if flows { UPLOAD } else { left };
+        let outcome = pingora::time::timeout(most, asked.as_mut()).await;
         let outcome = outcome.unwrap_or_else(|_| Err(late()));
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         match outcome {

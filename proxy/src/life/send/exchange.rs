@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::FutureExt;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -97,11 +98,27 @@ pub(in super::super) trait Outgoing {
     /// Its body; may be empty.
     fn body(&self) -> &Segments;
 
+    /// The body from its beginning, in the place of [`Self::body`], where it is not in
+    /// memory.
+    fn feed(&self) -> Option<Box<dyn Feed + '_>> {
+        None
+    }
+
     /// Whether it may go out once more where the upstream closed the connection
     /// without a byte of an answer.
     fn repeats(&self) -> bool {
         true
     }
+}
+
+/// A body that comes piece by piece.
+#[async_trait]
+pub(in super::super) trait Feed: Send {
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// When it cannot be had, which is the gateway's own fault.
+    async fn next(&mut self) -> pingora::Result<Option<Bytes>>;
 }
 
 /// Sends `request` and waits for the response header.
@@ -182,12 +199,16 @@ async fn once(
         at: Stage::Connect,
         error,
     };
-    let (header, lines) = request.header(peer.is_tls()).map_err(unsent)?;
+    let (mut header, lines) = request.header(peer.is_tls()).map_err(unsent)?;
     let (session, reused) = pool.get(peer, wanted, lines).await.map_err(unsent)?;
     let mut session = Box::new(session);
     session.set_read_timeout(peer.options.read_timeout);
     session.set_write_timeout(peer.options.write_timeout);
-    match talk(&mut session, header, request.body()).await {
+    if matches!(*session, HttpSession::H2(_)) {
+        // HTTP/2 has no such thing: a body of unknown length ends where its stream does.
+        header.remove_header(&http::header::TRANSFER_ENCODING);
+    }
+    match talk(&mut session, header, request).await {
         Ok(complete) => Ok(Sent {
             session,
             peer: Arc::clone(peer),
@@ -205,10 +226,14 @@ async fn once(
 async fn talk(
     session: &mut HttpSession,
     header: Box<RequestHeader>,
-    body: &Segments,
+    request: &impl Outgoing,
 ) -> pingora::Result<bool> {
     session.write_request_header(header).await?;
-    match write_body(session, body).await {
+    let written = match request.feed() {
+        Some(feed) => Box::pin(write_feed(session, feed)).await,
+        None => write_body(session, request.body()).await,
+    };
+    match written {
         Ok(complete) => {
             if !has_answer(session) {
                 read_header(session).await?;
@@ -228,7 +253,8 @@ async fn talk(
 enum Unwritten {
     /// The connection takes no more; an answer may have come before.
     Write(Box<Error>),
-    /// What came instead of an answer broke the connection; it is not read again.
+    /// What came instead of an answer broke the connection, or a piece of the body could
+    /// not be had; it is not read again.
     Answer(Box<Error>),
 }
 
@@ -243,17 +269,40 @@ async fn write_body(session: &mut HttpSession, body: &Segments) -> Result<bool, 
             let end = n + 1 == count && rest.is_empty();
             let written = session.write_request_body(piece, end).await;
             written.map_err(Unwritten::Write)?;
-            if !end && let Some(early) = session.read_response_header().now_or_never() {
-                early.map_err(Unwritten::Answer)?;
-                if has_answer(session) {
-                    return Ok(false);
-                }
+            if !end && has_answered(session)? {
+                return Ok(false);
             }
         }
     }
     let finished = session.finish_request_body().await;
     finished.map_err(Unwritten::Write)?;
     Ok(true)
+}
+
+/// The same for a body that comes piece by piece.
+async fn write_feed(
+    session: &mut HttpSession,
+    mut feed: Box<dyn Feed + '_>,
+) -> Result<bool, Unwritten> {
+    while let Some(piece) = feed.next().await.map_err(Unwritten::Answer)? {
+        let written = session.write_request_body(piece, false).await;
+        written.map_err(Unwritten::Write)?;
+        if has_answered(session)? {
+            return Ok(false);
+        }
+    }
+    let finished = session.finish_request_body().await;
+    finished.map_err(Unwritten::Write)?;
+    Ok(true)
+}
+
+/// Whether an answer has come before the body is through.
+fn has_answered(session: &mut HttpSession) -> Result<bool, Unwritten> {
+    let Some(early) = session.read_response_header().now_or_never() else {
+        return Ok(false);
+    };
+    early.map_err(Unwritten::Answer)?;
+    Ok(has_answer(session))
 }
 
 /// Reads headers until one that is not informational.
@@ -320,6 +369,9 @@ fn unreachable(error: &Error, target: &Target) -> Fault {
 fn broken(error: &Error, target: &Target) -> Fault {
     use ErrorType as E;
     let kind = error.etype();
+    if *kind == E::FileReadError {
+        return Fault::internal(error.to_string());
+    }
     let fault = if matches!(kind, E::ReadTimedout | E::WriteTimedout) {
         Fault::timeout("The upstream was silent for longer than this gateway allows (TIMEOUT).")
     } else if *kind == E::InvalidHTTPHeader {

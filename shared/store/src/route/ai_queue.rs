@@ -66,6 +66,7 @@ pub fn passed_on(name: &str) -> VirtualModel {
         show_reasoning: true,
         queue_priority: None,
         auto_cache: false,
+        capture_bodies: false,
         inline_system: false,
         keep_alive: None,
         num_ctx: None,

@@ -122,7 +122,8 @@ impl Expected {
         let usual = model.max_tokens.map_or(USUAL_ANSWER, u64::from);
         let one = max_tokens.unwrap_or(usual);
         let answer = match call {
-            Call::Embeddings | Call::Models => 0,
+            // What is passed on is counted by what its answer tells.
+            Call::Embeddings | Call::Models | Call::Passed(_) => 0,
             Call::Chat | Call::Completions => one.saturating_mul(choices.max(1)),
         };
         Self {

@@ -1,6 +1,7 @@
 //! Paths of the public API under which models are called.
 
 use wire::inbound::CallerDialect;
+use wire::provider::Passed;
 
 /// Beginnings that mean the same place, longest first. The bare form is for clients
 /// whose base URL lacks `/v1`, the `/api` forms for clients of Open WebUI.
@@ -26,7 +27,7 @@ pub fn dialect_at(path: &str) -> Option<CallerDialect> {
         "/embeddings" if prefix != "/api" => Some(CallerDialect::OpenAiEmbeddings),
         "/messages" => Some(CallerDialect::AnthropicMessages),
         "/responses" => Some(CallerDialect::OpenAiResponses),
-        _ => None,
+        _ => Passed::at(name).map(CallerDialect::OpenAiPassed),
     }
 }
 
@@ -53,6 +54,17 @@ mod tests {
             ("/messages", Some(CallerDialect::AnthropicMessages)),
             ("/v1/messages/batches", None),
             ("/api/embeddings", None),
+            (
+                "/v1/audio/speech",
+                Some(CallerDialect::OpenAiPassed(Passed::Speech)),
+            ),
+            ("/rerank", Some(CallerDialect::OpenAiPassed(Passed::Rerank))),
+            (
+                "/api/v1/images/edits/",
+                Some(CallerDialect::OpenAiPassed(Passed::ImageEdit)),
+            ),
+            ("/v1/images", None),
+            ("/v1/audio/speeches", None),
             ("/v1/models", None),
             ("v1/completions", None),
             ("/", None),

@@ -1,11 +1,11 @@
 //! Single calls, read back: the newest, and page by page.
 
-use rusqlite::{Connection, Row, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter, types::Value};
 
 use super::Store;
 use super::calls::{legacy, signed};
 use super::raw::{self, Table, whole};
-use crate::call::CallRow;
+use crate::call::{CallKey, CallRow, Outcome};
 use crate::columns::Columns;
 use crate::error::StoreError;
 use crate::report::{CallCursor, CallQuery};
@@ -20,7 +20,7 @@ impl Store {
         let newest = Table::ALL.map(|table| {
             format!(
                 "SELECT * FROM ({} ORDER BY created_at DESC, id DESC LIMIT ?1)",
-                table.select()
+                table.select_whole()
             )
         });
         self.read(|connection| {
@@ -74,6 +74,54 @@ impl Store {
             Ok((rows, more.then_some(cursor)))
         })
     }
+
+    /// The newest calls that failed, newest first; hang-ups of callers are none. Each outcome
+    /// is looked up by itself, so that it costs nothing to have none among millions.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn recent_failures(&self, limit: u32) -> Result<Vec<CallRow>, StoreError> {
+        let failures = Outcome::ALL
+            .into_iter()
+            .filter(|outcome| outcome.is_failure());
+        self.read(|connection| {
+            let mut rows = Vec::new();
+            for outcome in failures {
+                let query = CallQuery {
+                    from: i64::MIN,
+                    to: i64::MAX,
+                    outcome: Some(outcome.as_str().to_owned()),
+                    ..CallQuery::default()
+                };
+                for table in Table::ALL {
+                    let newest = page(connection, table, &query, &CallCursor::default(), limit)?;
+                    rows.extend(newest);
+                }
+            }
+            rows.sort_by_key(|row: &CallRow| std::cmp::Reverse((row.created_at, row.id)));
+            rows.truncate(limit as usize);
+            Ok(rows)
+        })
+    }
+
+    /// One call, if it is still kept.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn call(&self, key: &CallKey) -> Result<Option<CallRow>, StoreError> {
+        let table = if key.embedding {
+            Table::Embeddings
+        } else {
+            Table::Requests
+        };
+        self.read(|connection| {
+            let row = connection
+                .prepare_cached(&format!("{} WHERE id = ?", table.select_whole()))?
+                .query_row([key.id], call_row)
+                .optional()?;
+            Ok(row)
+        })
+    }
 }
 
 fn page(
@@ -101,19 +149,28 @@ fn page(
         ("endpoint_id = ?", query.endpoint_id.map(Value::from)),
         ("inbound_api_key_id = ?", query.key_id.map(Value::from)),
         ("outcome = ?", query.outcome.clone().map(Value::from)),
+        (
+            // The first half is what the index knows.
+            "substr(request_id, -8) = substr(?, -8)",
+            query.request_id.clone().map(Value::from),
+        ),
         ("request_id = ?", query.request_id.clone().map(Value::from)),
+        ("status = ?", query.status.map(Value::from)),
     ] {
         if let Some(value) = value {
             wanted.push(column);
             values.push(value);
         }
     }
+    if query.status.is_some_and(|status| status != 200) {
+        wanted.push("status <> 200");
+    }
     // One more, which tells whether there is another page.
     values.push(Value::from(i64::from(limit) + 1));
     connection
         .prepare_cached(&format!(
             "{} WHERE {} ORDER BY created_at DESC, id DESC LIMIT ?",
-            table.select(),
+            table.select_whole(),
             wanted.join(" AND ")
         ))?
         .query_map(params_from_iter(values), call_row)?
@@ -135,6 +192,7 @@ fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         number("execution_ms"),
         number("saved_nanos"),
     ];
+    let tool_repairs = number("tool_repairs").unwrap_or(0);
     let usage = columns.text("usage");
     let (spent, facts) = (&stored.spent, &stored.facts);
     let reals = legacy(&spent.cost);
@@ -188,5 +246,9 @@ fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         attempt_count: attempt_count.unwrap_or(0),
         queue_ms,
         execution_ms,
+        route: columns.text("route"),
+        address: columns.text("address"),
+        client: columns.text("client"),
+        tool_repairs,
     })
 }

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params_from_iter, types::Value};
 use wire::usage::Usage;
 
+use super::clients::Clients;
 use super::prices::Book;
 use super::raw::{Table, counted};
 use super::rollups::{self, Batch, Group};
@@ -155,11 +156,14 @@ fn record<'c>(
     let zone = rollups::zone(connection)?;
     rollups::follow_zone(connection, &zone)?;
     let (mut book, mut batch) = (Book::default(), Batch::default());
+    let mut clients = Clients::default();
     for call in calls {
+        clients.note(call);
         let charged = Charged::of(connection, &mut book, call)?;
         charged.insert(connection)?;
         charged.count(&zone, &mut batch);
     }
+    clients.write(connection)?;
     batch.write(connection, &zone)
 }
 
@@ -335,6 +339,10 @@ impl<'c> Charged<'c> {
             ("queue_ms", Value::from(call.queue_ms.map(signed))),
             ("execution_ms", Value::from(call.execution_ms.map(signed))),
             ("exact", Value::from(1_i64)),
+            ("route", Value::from(call.route.clone())),
+            ("address", Value::from(call.address.clone())),
+            ("client", Value::from(call.client.clone())),
+            ("tool_repairs", count(call.tool_repairs)),
         ];
         if table == Table::Requests {
             columns.push(("request_type", text(call.kind.as_str())));

@@ -69,10 +69,11 @@ impl Store {
         id: Option<i64>,
         draft: &EndpointDraft,
     ) -> Result<Endpoint, StoreError> {
-        let stored = match id {
-            None => None,
-            Some(id) => Some(self.read(|connection| read_one(connection, id, self.vault()))?),
-        };
+        let stored = self.read(|connection| {
+            self.require_address(draft)?;
+            id.map(|id| read_one(connection, id, self.vault()))
+                .transpose()
+        })?;
         Ok(draft.applied_to(stored)?)
     }
 

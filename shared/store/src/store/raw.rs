@@ -21,7 +21,14 @@ impl Table {
 
     pub(super) fn of(kind: CallKind) -> Self {
         match kind {
-            CallKind::Chat | CallKind::Completion => Self::Requests,
+            CallKind::Chat
+            | CallKind::Completion
+            | CallKind::Image
+            | CallKind::Speech
+            | CallKind::Transcription
+            | CallKind::Translation
+            | CallKind::Moderation
+            | CallKind::Rerank => Self::Requests,
             CallKind::Embedding => Self::Embeddings,
         }
     }
@@ -48,8 +55,18 @@ impl Table {
         }
     }
 
-    /// The columns of a row under the names of `request_usage`.
+    /// The columns of a row under the names of `request_usage`, as far as it is counted and
+    /// charged by them.
     pub(super) fn select(self) -> String {
+        self.select_with("")
+    }
+
+    /// All columns of a row.
+    pub(super) fn select_whole(self) -> String {
+        self.select_with(", route, address, client, tool_repairs")
+    }
+
+    fn select_with(self, more: &str) -> String {
         let [prompt, completion] = self.token_columns();
         format!(
             "SELECT id, {} AS request_type, request_id, virtual_model, virtual_model_id, \
@@ -60,7 +77,7 @@ impl Table {
              cost_cached_nanos, cost_cache_write_nanos, provider_cost_nanos, saved_nanos, \
              saved_usage, inbound_api_key_id, inbound_api_key_label, cache_attempted, cache_hit, \
              response_time_ms, ttft_ms, upstream_ms, status, outcome, stream, estimated, \
-             error_code, created_at, attempts, attempt_count, queue_ms, execution_ms, exact \
+             error_code, created_at, attempts, attempt_count, queue_ms, execution_ms, exact{more} \
              FROM {}",
             self.kind(),
             self.name()

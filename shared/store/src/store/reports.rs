@@ -111,6 +111,7 @@ impl Sums<'_> {
             if let Some(line) = self.line(start, &group) {
                 line.join(totals);
             }
+            Ok(())
         })
     }
 

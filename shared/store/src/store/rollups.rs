@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter, types:
 
 use super::raw::{self, Stored};
 use super::settings;
+use super::sums::{self, Of, Span};
 use crate::call::CallKind;
 use crate::histogram::Histogram;
 use crate::totals::{SUMS, Sum, Totals};
@@ -57,6 +58,9 @@ pub(crate) struct Group {
     pub(crate) kind: CallKind,
 }
 
+/// What is to be added to the sums of spans.
+pub(super) type Sums = HashMap<(Span, i64, Of), Totals>;
+
 /// What is to be added to the roll-ups in one transaction.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -86,8 +90,21 @@ impl Batch {
         }
     }
 
-    /// Writes all of it into both tables.
+    /// Writes all of it into both tables, and into the sums over them.
     pub(super) fn write(self, connection: &Connection, zone: &Zone) -> rusqlite::Result<()> {
+        let mut sums = Sums::new();
+        for ((hour, group), totals) in &self.by_hour {
+            for (span, start) in [(Span::Hour, *hour), (Span::Day, zone.day(*hour))] {
+                for of in Of::each(group) {
+                    sums.entry((span, start, of)).or_default().join(totals);
+                }
+            }
+        }
+        self.write_rollups(connection, zone)?;
+        sums::write(connection, &mut sums)
+    }
+
+    fn write_rollups(self, connection: &Connection, zone: &Zone) -> rusqlite::Result<()> {
         let mut days: HashMap<(i64, Group), Totals> = HashMap::new();
         for ((hour, group), totals) in self.by_hour {
             let day = days.entry((zone.day(hour), group.clone())).or_default();
@@ -164,9 +181,29 @@ fn add(
     Ok(())
 }
 
-fn histogram(row: &Row<'_>, column: usize) -> rusqlite::Result<Histogram> {
+pub(super) fn histogram(row: &Row<'_>, column: usize) -> rusqlite::Result<Histogram> {
     let bytes: Option<Vec<u8>> = row.get(column)?;
     Ok(Histogram::from_bytes(&bytes.unwrap_or_default()))
+}
+
+/// The sums of a row from its column `first` on, and how times are spread behind them.
+pub(super) fn totals(row: &Row<'_>, first: usize) -> rusqlite::Result<Totals> {
+    let mut totals = Totals::of(
+        histogram(row, first + SUMS)?,
+        histogram(row, first + SUMS + 1)?,
+    );
+    for (at, sum) in Sum::ALL.into_iter().enumerate() {
+        totals.add(sum, row.get(first + at)?);
+    }
+    Ok(totals)
+}
+
+/// Which rows of a roll-up are asked for; all where nothing is said.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Only<'q> {
+    pub(super) virtual_model: Option<&'q str>,
+    pub(super) endpoint_id: Option<i64>,
+    pub(super) key_id: Option<i64>,
 }
 
 /// Goes through the rows of a roll-up that begin from `from` on and before `to`.
@@ -175,20 +212,61 @@ pub(super) fn each(
     table: &str,
     from: i64,
     to: i64,
-    mut take: impl FnMut(i64, Group, &Totals),
+    take: impl FnMut(i64, Group, &Totals) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    selected(
+        connection,
+        table,
+        "",
+        vec![Value::from(from), Value::from(to)],
+        take,
+    )
+}
+
+/// Goes through those rows of a span's roll-up that are asked for.
+pub(super) fn each_of(
+    connection: &Connection,
+    span: Span,
+    (from, to): (i64, i64),
+    only: &Only<'_>,
+    take: impl FnMut(i64, Group, &Totals) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut wanted = String::new();
+    let mut values = vec![Value::from(from), Value::from(to)];
+    if let Some(name) = only.virtual_model {
+        // Each start is looked up by itself: rows are in the order of start and model.
+        wanted.push_str(&format!(
+            " AND start IN (SELECT start FROM usage_sums WHERE span = {} AND of = {} \
+             AND start >= ?1 AND start < ?2) AND virtual_model = ?",
+            span.number(),
+            sums::ALL
+        ));
+        values.push(Value::from(name.to_owned()));
+    }
+    for (column, id) in [("endpoint_id", only.endpoint_id), ("key_id", only.key_id)] {
+        if let Some(id) = id {
+            wanted.push_str(&format!(" AND {column} = ?"));
+            values.push(Value::from(id));
+        }
+    }
+    selected(connection, span.rollups(), &wanted, values, take)
+}
+
+fn selected(
+    connection: &Connection,
+    table: &str,
+    wanted: &str,
+    values: Vec<Value>,
+    mut take: impl FnMut(i64, Group, &Totals) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let columns: Vec<_> = Sum::ALL.iter().map(|sum| sum.column()).collect();
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {KEYS}, {}, latency, ttft FROM {table} WHERE start >= ? AND start < ? \
+        "SELECT {KEYS}, {}, latency, ttft FROM {table} WHERE start >= ? AND start < ?{wanted} \
          ORDER BY start",
         columns.join(", ")
     ))?;
-    let mut rows = statement.query([from, to])?;
+    let mut rows = statement.query(params_from_iter(values))?;
     while let Some(row) = rows.next()? {
-        let mut totals = Totals::of(histogram(row, 7 + SUMS)?, histogram(row, 8 + SUMS)?);
-        for (at, sum) in Sum::ALL.into_iter().enumerate() {
-            totals.add(sum, row.get(7 + at)?);
-        }
         let group = Group {
             virtual_model: row.get(1)?,
             endpoint_id: row.get(2)?,
@@ -197,7 +275,7 @@ pub(super) fn each(
             key_label: row.get(5)?,
             kind: CallKind::from_text(&row.get::<_, String>(6)?),
         };
-        take(row.get(0)?, group, &totals);
+        take(row.get(0)?, group, &totals(row, 7)?)?;
     }
     Ok(())
 }
@@ -224,6 +302,11 @@ pub(super) fn follow_zone(connection: &Connection, zone: &Zone) -> rusqlite::Res
     if days_are_made(connection, zone)? {
         return Ok(());
     }
+    make_days(connection, zone)?;
+    sums::make_anew(connection, Span::Day)
+}
+
+fn make_days(connection: &Connection, zone: &Zone) -> rusqlite::Result<()> {
     let mut days: HashMap<(i64, Group), Totals> = HashMap::new();
     each(
         connection,
@@ -234,6 +317,7 @@ pub(super) fn follow_zone(connection: &Connection, zone: &Zone) -> rusqlite::Res
             days.entry((zone.day(hour), group))
                 .or_default()
                 .join(totals);
+            Ok(())
         },
     )?;
     connection.execute(&format!("DELETE FROM {DAYS}"), [])?;
@@ -248,7 +332,7 @@ pub(super) fn follow_zone(connection: &Connection, zone: &Zone) -> rusqlite::Res
     Ok(())
 }
 
-/// Rolls up every raw row of a store that has no roll-ups yet.
+/// Rolls up every raw row of a store that has no roll-ups yet, nor sums over them.
 pub(crate) fn rebuild(connection: &Connection) -> rusqlite::Result<()> {
     let zone = zone(connection)?;
     let mut batch = Batch::default();
@@ -256,6 +340,6 @@ pub(crate) fn rebuild(connection: &Connection) -> rusqlite::Result<()> {
         batch.count(&zone, &call);
         Ok(())
     })?;
-    batch.write(connection, &zone)?;
-    follow_zone(connection, &zone)
+    batch.write_rollups(connection, &zone)?;
+    make_days(connection, &zone)
 }

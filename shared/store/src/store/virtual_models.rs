@@ -236,6 +236,7 @@ fn assignments(
         show_reasoning,
         queue_priority,
         auto_cache,
+        capture_bodies,
         inline_system,
         keep_alive,
         num_ctx,
@@ -272,6 +273,7 @@ fn assignments(
         queue_priority.map(|priority| priority.map(|priority| priority.as_str().to_owned())),
     );
     row.set_given("auto_cache", *auto_cache);
+    row.set_given("capture_bodies", *capture_bodies);
     row.set_given("inline_system", *inline_system);
     row.set_given("keep_alive", keep_alive.clone());
     row.set_given("num_ctx", *num_ctx);

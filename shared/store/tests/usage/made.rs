@@ -125,8 +125,7 @@ pub(crate) fn made_up(count: u64) -> Vec<CallRecord> {
         record.latency_ms = next(90_000);
         record.key_id = Some(i64::try_from(next(3)).unwrap()).filter(|id| *id > 0);
         record.key_label = record.key_id.map(|id| format!("key {id}"));
-        record.kind = [CallKind::Chat, CallKind::Completion, CallKind::Embedding]
-            [usize::try_from(next(3)).unwrap()];
+        record.kind = CallKind::ALL[usize::try_from(next(9)).unwrap()];
         record
     });
     calls.collect()

@@ -10,6 +10,7 @@
 //! Source: Anthropic's API reference and the types of its published SDKs.
 
 mod answer;
+mod count;
 mod counts;
 mod editor;
 mod hub_request;
@@ -20,7 +21,8 @@ mod request;
 mod same;
 mod stream;
 
-pub use editor::{StreamEditor, edited_reply};
+pub use count::estimate_request;
+pub use editor::{EditedReply, StreamEditor, edited_reply};
 pub use hub_request::{CallerRequest, read_chat};
 pub use reply::read_reply;
 use reply_writer::PING;

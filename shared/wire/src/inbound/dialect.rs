@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::dialect::openai::{self, ErrorBody};
 use crate::dialect::{anthropic, responses};
-use crate::provider::{Call, Format};
+use crate::provider::{Call, Format, Passed};
 use crate::translation::{StreamFrom, StreamTo, Translation, WholeFrom};
 
 use super::Recipient;
@@ -20,6 +20,8 @@ pub enum CallerDialect {
     OpenAiCompletions,
     /// OpenAI's embeddings.
     OpenAiEmbeddings,
+    /// Calls of OpenAI's family of which nothing but the model's name is read.
+    OpenAiPassed(Passed),
     /// Anthropic's messages.
     AnthropicMessages,
     /// OpenAI's Responses.
@@ -30,7 +32,7 @@ pub enum CallerDialect {
 const COMMENT: &[u8] = b": keep-alive\n\n";
 
 impl CallerDialect {
-    /// Every dialect.
+    /// Every dialect but for calls that are passed on.
     pub const ALL: [Self; 5] = [
         Self::OpenAiChat,
         Self::OpenAiCompletions,
@@ -46,6 +48,7 @@ impl CallerDialect {
             Self::OpenAiChat | Self::AnthropicMessages | Self::OpenAiResponses => Call::Chat,
             Self::OpenAiCompletions => Call::Completions,
             Self::OpenAiEmbeddings => Call::Embeddings,
+            Self::OpenAiPassed(passed) => Call::Passed(passed),
         }
     }
 
@@ -53,7 +56,10 @@ impl CallerDialect {
     #[must_use]
     pub fn format(self) -> Format {
         match self {
-            Self::OpenAiChat | Self::OpenAiCompletions | Self::OpenAiEmbeddings => Format::OpenAi,
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiPassed(_) => Format::OpenAi,
             Self::AnthropicMessages => Format::Anthropic,
             Self::OpenAiResponses => Format::Responses,
         }
@@ -66,6 +72,8 @@ impl CallerDialect {
             Self::OpenAiChat => 0,
             Self::OpenAiCompletions => 1,
             Self::OpenAiEmbeddings => 2,
+            // Nothing of it is kept.
+            Self::OpenAiPassed(_) => 3,
             Self::AnthropicMessages => 4,
             Self::OpenAiResponses => 5,
         }
@@ -76,7 +84,7 @@ impl CallerDialect {
     pub fn id_prefix(self) -> &'static str {
         match self {
             Self::OpenAiCompletions => "cmpl-",
-            Self::OpenAiChat | Self::OpenAiEmbeddings => "chatcmpl-",
+            Self::OpenAiChat | Self::OpenAiEmbeddings | Self::OpenAiPassed(_) => "chatcmpl-",
             Self::AnthropicMessages => "msg_",
             Self::OpenAiResponses => "resp_",
         }
@@ -89,7 +97,8 @@ impl CallerDialect {
             Self::OpenAiChat
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
-            | Self::OpenAiResponses => None,
+            | Self::OpenAiResponses
+            | Self::OpenAiPassed(_) => None,
             Self::AnthropicMessages => Some("request-id"),
         }
     }
@@ -102,6 +111,7 @@ impl CallerDialect {
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
             | Self::OpenAiResponses
+            | Self::OpenAiPassed(_)
             | Self::AnthropicMessages => "text/event-stream; charset=utf-8",
         }
     }
@@ -116,6 +126,7 @@ impl CallerDialect {
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
             | Self::OpenAiResponses
+            | Self::OpenAiPassed(_)
             | Self::AnthropicMessages => COMMENT,
         }
     }
@@ -125,7 +136,10 @@ impl CallerDialect {
     #[must_use]
     pub fn error(self, status: u16, error: &ErrorBody, request_id: &str) -> (u16, Bytes) {
         match self {
-            Self::OpenAiChat | Self::OpenAiCompletions | Self::OpenAiEmbeddings => {
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiPassed(_) => {
                 // That an upstream is overloaded is 529 only in Anthropic's dialect.
                 let status = if status == 529 { 503 } else { status };
                 (status, error.to_json())
@@ -142,7 +156,10 @@ impl CallerDialect {
     #[must_use]
     pub fn error_event(self, status: u16, error: &ErrorBody, request_id: &str) -> Bytes {
         match self {
-            Self::OpenAiChat | Self::OpenAiCompletions | Self::OpenAiEmbeddings => error.to_event(),
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiPassed(_) => error.to_event(),
             Self::AnthropicMessages => anthropic::Told::of(status, error).event(request_id),
             Self::OpenAiResponses => responses::failure(error, request_id),
         }
@@ -153,9 +170,10 @@ impl CallerDialect {
     #[must_use]
     pub fn is_keepable(self, request: &[u8], reply: &[u8]) -> bool {
         match self {
-            Self::OpenAiChat | Self::OpenAiCompletions | Self::OpenAiEmbeddings => {
-                openai::is_keepable(self.call(), request, reply)
-            }
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiPassed(_) => openai::is_keepable(self.call(), request, reply),
             Self::AnthropicMessages => {
                 let (mut whole, mut says) = (false, false);
                 let mut calls = false;
@@ -186,9 +204,10 @@ impl CallerDialect {
     #[must_use]
     pub fn replay(self, reply: &[u8], recipient: &Recipient) -> Option<Bytes> {
         match self {
-            Self::OpenAiChat | Self::OpenAiCompletions | Self::OpenAiEmbeddings => {
-                openai::replay(reply, recipient.options.include_usage)
-            }
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiPassed(_) => openai::replay(reply, recipient.options.include_usage),
             Self::OpenAiResponses => responses::replay(reply),
             Self::AnthropicMessages => {
                 let from = StreamFrom::Anthropic(anthropic::StreamReader::default());

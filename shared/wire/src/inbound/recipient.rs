@@ -43,7 +43,8 @@ impl Recipient {
         match self.dialect {
             CallerDialect::OpenAiChat
             | CallerDialect::OpenAiCompletions
-            | CallerDialect::OpenAiEmbeddings => {
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_) => {
                 StreamTo::Chat(ChatWriter::new(self.options.clone()))
             }
             CallerDialect::AnthropicMessages => {
@@ -61,7 +62,8 @@ impl Recipient {
         match self.dialect {
             CallerDialect::OpenAiChat
             | CallerDialect::OpenAiCompletions
-            | CallerDialect::OpenAiEmbeddings => write_chat_reply(answer, names, &self.options),
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_) => write_chat_reply(answer, names, &self.options),
             CallerDialect::AnthropicMessages => {
                 anthropic::write_reply(answer, names, &self.messages())
             }
@@ -76,7 +78,8 @@ impl Recipient {
         match self.dialect {
             CallerDialect::OpenAiChat
             | CallerDialect::OpenAiCompletions
-            | CallerDialect::OpenAiEmbeddings => {
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_) => {
                 openai::reply_call_id(answer, &self.options.id, place, id).into_owned()
             }
             CallerDialect::AnthropicMessages => {

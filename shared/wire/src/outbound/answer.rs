@@ -278,22 +278,23 @@ impl Completed {
             let replies = [(body.clone(), true)];
             let form = AnswerForm::Chat(Dialect::Anthropic);
             let completed = form.completed(&replies, recipient, &names, None)?;
-            return completed.ok_or_else(|| Failed::Stream(StreamFault::Truncated));
+            return completed.ok_or(Failed::Stream(StreamFault::Truncated));
         }
         let edited = anthropic::edited_reply(body, &recipient.options.model);
-        let (body, answer, thinking) = edited.map_err(|fault| match fault {
+        let edited = edited.map_err(|fault| match fault {
             StreamFault::BadEvent(why) => Failed::Reply(ReplyFault::NotJson(why)),
             fault @ (StreamFault::Truncated | StreamFault::Upstream(_) | StreamFault::TooLong) => {
                 Failed::Stream(fault)
             }
         })?;
+        let answer = edited.answer;
         Ok(Self {
-            body,
+            body: edited.body,
             usage: answer.usage,
             prompts: Vec::new(),
             answer_bytes: answer.bytes(),
             says_why: answer.says_why(),
-            thinking,
+            thinking: edited.thinking,
             normaliser: None,
             repaired: 0,
         })

@@ -6,7 +6,7 @@ use crate::dialect::openai::{self, CallForm, StreamOptions};
 use crate::dialect::runpod::Worker;
 use crate::edit::Segments;
 use crate::hub::Note;
-use crate::provider::{Format, ProviderKind};
+use crate::provider::{Call, Format, ProviderKind};
 
 /// What of the caller's body is changed for a candidate that speaks the caller's
 /// dialect, and why; nothing for others. Apart from [`super::write()`], because only a person
@@ -14,7 +14,7 @@ use crate::provider::{Format, ProviderKind};
 #[must_use]
 pub fn edit_notes(inbound: &Inbound, candidate: &Candidate<'_>) -> Vec<Note> {
     // Of a caller of another dialect all is noted when it is written.
-    if inbound.own.is_some() {
+    if inbound.own.is_some() || matches!(inbound.call, Call::Passed(_)) {
         return Vec::new();
     }
     match candidate.way.format {

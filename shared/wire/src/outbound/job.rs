@@ -26,7 +26,7 @@ pub(super) fn write(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outb
     let route = match inbound.call {
         Call::Completions => JobRoute::Completions,
         Call::Embeddings => JobRoute::Embeddings,
-        Call::Chat | Call::Models => JobRoute::Chat,
+        Call::Chat | Call::Models | Call::Passed(_) => JobRoute::Chat,
     };
     if wants_logprobs(inbound) {
         return Err(no_logprobs(candidate).into());
@@ -71,7 +71,7 @@ pub(super) fn write(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outb
         Call::Embeddings => AnswerForm::JobEmbeddings {
             base64: inbound.request.wants_base64(),
         },
-        Call::Chat | Call::Models => AnswerForm::Chat(dialect),
+        Call::Chat | Call::Models | Call::Passed(_) => AnswerForm::Chat(dialect),
     };
     Ok(Outbound {
         native: second,
@@ -81,7 +81,7 @@ pub(super) fn write(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outb
 
 fn native(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Option<Native>, Unsaid> {
     match inbound.call {
-        Call::Chat | Call::Models => {
+        Call::Chat | Call::Models | Call::Passed(_) => {
             let chat = super::chat(inbound, candidate)?;
             Ok(Some(Native { chat, echo: None }))
         }
@@ -110,7 +110,7 @@ fn wants_logprobs(inbound: &Inbound) -> bool {
     match inbound.call {
         Call::Chat | Call::Completions => serde_json::from_slice::<Body<'_>>(&inbound.body)
             .is_ok_and(|body| body.logprobs.is_some_and(asks)),
-        Call::Embeddings | Call::Models => false,
+        Call::Embeddings | Call::Models | Call::Passed(_) => false,
     }
 }
 

@@ -3,7 +3,7 @@
 //! A row says only in what a vendor differs from [`OPENAI_LIKE`]. Sources: the vendors'
 //! own API references, and for vLLM and Ollama their servers' source.
 
-use super::{Auth, Format, Line, Provider};
+use super::{Auth, Format, Line, Passed, Provider};
 
 /// Servers that speak OpenAI's API below `/v1`.
 const OPENAI_LIKE: Provider = Provider {
@@ -17,6 +17,7 @@ const OPENAI_LIKE: Provider = Provider {
     embeddings: line("/embeddings", Format::OpenAi),
     models: line("/models", Format::OpenAi),
     responses: None,
+    passed: &[],
     takes_stream_options: true,
     only_max_tokens: false,
     knows_developer: false,
@@ -29,6 +30,8 @@ pub(super) static OPENAI: Provider = Provider {
     id: "openai",
     label: "OpenAI compatible",
     responses: line("/responses", Format::Responses),
+    // Which of them a server has, it says itself; OpenAI has all but the ranking.
+    passed: &Passed::ALL,
     knows_developer: true,
     ..OPENAI_LIKE
 };
@@ -36,11 +39,24 @@ pub(super) static VLLM: Provider = Provider {
     id: "vllm",
     label: "vLLM",
     responses: line("/responses", Format::Responses),
+    passed: &[
+        Passed::Speech,
+        Passed::Transcription,
+        Passed::Translation,
+        Passed::Rerank,
+    ],
     ..OPENAI_LIKE
 };
 pub(super) static TOGETHER: Provider = Provider {
     id: "together",
     label: "Together AI",
+    passed: &[
+        Passed::ImageGeneration,
+        Passed::Speech,
+        Passed::Transcription,
+        Passed::Translation,
+        Passed::Rerank,
+    ],
     takes_stream_options: false,
     only_max_tokens: true,
     ..OPENAI_LIKE
@@ -56,6 +72,14 @@ pub(super) static QUEUE: Provider = Provider {
 pub(super) static DEEPINFRA: Provider = Provider {
     id: "deepinfra",
     label: "DeepInfra",
+    passed: &[
+        Passed::ImageGeneration,
+        Passed::ImageEdit,
+        Passed::ImageVariation,
+        Passed::Speech,
+        Passed::Transcription,
+        Passed::Translation,
+    ],
     roots: &["/v1/openai", "/v1"],
     versioned_base: false,
     prefix: "/v1/openai",

@@ -128,6 +128,7 @@ impl From<Expected> for Usage {
             image_prompt_tokens: is.image_prompt_tokens,
             image_completion_tokens: is.image_completion_tokens,
             cost: is.cost,
+            ..Self::default()
         }
     }
 }

@@ -48,6 +48,9 @@ struct Declared<'a> {
     /// The newer names, from OpenAI's other API.
     #[serde(borrow, default)]
     input_tokens_details: Option<&'a RawValue>,
+    /// OpenAI's transcriptions.
+    #[serde(borrow, default)]
+    input_token_details: Option<&'a RawValue>,
     #[serde(borrow, default)]
     output_tokens_details: Option<&'a RawValue>,
     /// DeepInfra: dollars.
@@ -108,13 +111,15 @@ pub(super) fn read(json: &str) -> Option<Usage> {
         declared.prompt_tokens_details,
         declared.prompt_token_details,
         declared.input_tokens_details,
+        declared.input_token_details,
     ]);
     let of_completion: Details = parts([
         declared.completion_tokens_details,
         declared.output_tokens_details,
         None,
+        None,
     ]);
-    let written: Written = parts([declared.cache_creation, None, None]);
+    let written: Written = parts([declared.cache_creation, None, None, None]);
     let written_1h = written.ephemeral_1h_input_tokens.unwrap_or(0);
     let written_5m = written.ephemeral_5m_input_tokens.unwrap_or(0);
     let mut completion_tokens = completion.unwrap_or(0);
@@ -163,6 +168,7 @@ pub(super) fn read(json: &str) -> Option<Usage> {
         image_prompt_tokens: of_prompt.image_tokens.unwrap_or(0),
         image_completion_tokens: of_completion.image_tokens.unwrap_or(0),
         cost: declared.estimated_cost.and_then(cost::dollars).or(cost),
+        ..Usage::default()
     };
     Some(usage.clamped())
 }
@@ -200,7 +206,7 @@ fn first<const N: usize>(counts: [Option<u64>; N]) -> u64 {
 
 /// The first of several objects that is one. Another kind of value says nothing, and
 /// does not keep the rest from being read.
-fn parts<'a, T: Deserialize<'a> + Default>(objects: [Option<&'a RawValue>; 3]) -> T {
+fn parts<'a, T: Deserialize<'a> + Default>(objects: [Option<&'a RawValue>; 4]) -> T {
     objects
         .into_iter()
         .flatten()

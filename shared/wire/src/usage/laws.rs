@@ -29,6 +29,8 @@ fn assert_fits(usage: &Usage, what: &str) {
         audio_completion_tokens,
         image_prompt_tokens,
         image_completion_tokens,
+        seconds: _,
+        search_units: _,
         cost: _,
     } = *usage;
     fits(&[cached_tokens, cache_write_tokens], prompt_tokens);
@@ -78,6 +80,8 @@ impl Draw {
             audio_completion_tokens: self.next(),
             image_prompt_tokens: self.next(),
             image_completion_tokens: self.next(),
+            seconds: self.next(),
+            search_units: self.next(),
             cost: Some(self.next()),
         }
     }

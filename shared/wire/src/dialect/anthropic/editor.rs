@@ -243,14 +243,22 @@ fn put_lines(data: &[u8], out: &mut BytesMut) {
     }
 }
 
-/// A whole reply that stays what it is but for the model's name, and what it amounts to.
+/// A whole reply on its way between two that speak Messages.
+#[derive(Debug)]
+pub struct EditedReply {
+    /// The reply, JSON.
+    pub body: Bytes,
+    /// What it amounts to.
+    pub answer: Answer,
+    /// See [`crate::translation::Translation::take_thinking`].
+    pub thinking: Vec<(String, Vec<Thinking>)>,
+}
+
+/// A whole reply that stays what it is but for the model's name.
 ///
 /// # Errors
 /// When it is none, or carries an error.
-pub fn edited_reply(
-    body: &Bytes,
-    model: &Bytes,
-) -> Result<(Bytes, Answer, Vec<(String, Vec<Thinking>)>), StreamFault> {
+pub fn edited_reply(body: &Bytes, model: &Bytes) -> Result<EditedReply, StreamFault> {
     let mut answer = Answer::default();
     let mut kept = Kept::default();
     read_reply(body, &mut |event| {
@@ -264,7 +272,11 @@ pub fn edited_reply(
     if let Ok(Named { model: Some(at) }) = serde_json::from_slice(body) {
         edits.replace(span_of(body, at), model.clone());
     }
-    Ok((edits.apply(body).to_bytes(), answer, kept.take()))
+    Ok(EditedReply {
+        body: edits.apply(body).to_bytes(),
+        answer,
+        thinking: kept.take(),
+    })
 }
 
 #[cfg(test)]

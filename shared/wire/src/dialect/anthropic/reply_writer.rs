@@ -170,7 +170,10 @@ impl StreamWriter {
     }
 
     /// A ping may not come before the message does; a comment may.
-    fn keep_alive(&self, out: &mut BytesMut) {
+    fn keep_alive(&mut self, out: &mut BytesMut) {
+        if self.is_announced {
+            self.start(out);
+        }
         out.put_slice(if self.is_started {
             PING
         } else {

@@ -13,7 +13,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::model::{Model, Sampling};
-use crate::dialect::openai::Defaults;
+use crate::dialect::openai::{Defaults, present};
 use crate::edit::{Edits, Segments, json_string, span_of};
 use crate::hub::{Note, Thinking};
 
@@ -27,8 +27,9 @@ pub struct SameTarget<'a> {
     pub stream: Option<bool>,
     /// What the virtual model sets where the caller does not.
     pub defaults: &'a Defaults,
-    /// Longest answer in tokens when nobody says; the format demands one.
-    pub default_max_tokens: u64,
+    /// Longest answer in tokens when nobody says; the format demands one. `None` where
+    /// tokens are only to be counted: then nothing is set that shapes an answer.
+    pub default_max_tokens: Option<u64>,
     /// Asks for the cache where the caller placed no mark.
     pub auto_cache: bool,
     /// The signed thinking that led to the call of this id, when it was kept.
@@ -37,17 +38,17 @@ pub struct SameTarget<'a> {
 
 #[derive(Deserialize)]
 struct Body<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     model: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     stream: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     max_tokens: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     temperature: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     top_p: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     system: Option<&'a RawValue>,
     #[serde(borrow, default)]
     thinking: Option<Thinks<'a>>,
@@ -114,16 +115,20 @@ pub fn edit_request(body: &Bytes, target: &SameTarget<'_>) -> (Segments, Vec<Not
         }
     }
     let is_unset = |raw: Option<&RawValue>| raw.is_none_or(|raw| raw.get() == "null");
-    if is_unset(parsed.max_tokens) {
-        let most = target.defaults.max_tokens.clone();
-        let most = most.unwrap_or_else(|| target.default_max_tokens.to_string().into());
+    if let Some(most) = target
+        .default_max_tokens
+        .filter(|_| is_unset(parsed.max_tokens))
+    {
+        let default = target.defaults.max_tokens.clone();
+        let most = default.unwrap_or_else(|| most.to_string().into());
         put("max_tokens", parsed.max_tokens, &most);
         notes.push(Note::adapted("max_tokens", DEFAULT));
     }
     let thinks = parsed.thinking.as_ref();
     let thinks = thinks.is_some_and(|thinking| thinking.kind != "disabled");
     let sampling = Model::of(target.model).sampling;
-    if sampling != Sampling::Refused && !thinks {
+    let answers = target.default_max_tokens.is_some();
+    if answers && sampling != Sampling::Refused && !thinks {
         let mut set = !is_unset(parsed.temperature);
         let defaults = target.defaults;
         for (name, found, default) in [
@@ -140,7 +145,7 @@ pub fn edit_request(body: &Bytes, target: &SameTarget<'_>) -> (Segments, Vec<Not
         }
     }
     let has_mark = memchr::memmem::find(body, b"\"cache_control\"").is_some();
-    if target.auto_cache && !has_mark {
+    if answers && target.auto_cache && !has_mark {
         put("cache_control", None, br#"{"type":"ephemeral"}"#);
         let why = "the prompt is cached, as the virtual model has it";
         notes.push(Note::adapted("cache_control", why));
@@ -193,7 +198,8 @@ fn reasoned<'a>(
 ) -> Option<(&'a RawValue, Bytes)> {
     let has = |part: &[u8]| memchr::memmem::find(raw.get().as_bytes(), part).is_some();
     // Most messages have nothing of it and are not read again.
-    if !has(b"thinking") && !(thinks && has(b"tool_use")) {
+    let may = has(b"thinking") || (thinks && has(b"tool_use"));
+    if !may {
         return None;
     }
     let message: Message<'_> = serde_json::from_str(raw.get()).ok()?;

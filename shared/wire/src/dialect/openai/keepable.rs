@@ -78,7 +78,7 @@ pub fn is_keepable(call: Call, request: &[u8], reply: &[u8]) -> bool {
             (given.choices.len(), prompts.checked_mul(each))
         }
         Call::Embeddings => (given.data.len(), Some(texts(asked.input))),
-        Call::Models => return false,
+        Call::Models | Call::Passed(_) => return false,
     };
     let is_vector = |item: &Item<'_>| is_something(item.embedding);
     Some(count as u64) == wanted

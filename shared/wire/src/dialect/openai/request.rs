@@ -2,9 +2,8 @@
 //!
 //! The body is read once without building a tree. Only what routing and editing
 //! need is looked at; every other field goes upstream as it came. Of a long body only
-//! an outline is read. What is wrong is
-//! refused with the name of the field, found by a second, slower look that only a
-//! refused request pays for.
+//! an outline is read. What is wrong is refused with the name of the field, found by a
+//! second, slower look that only a refused request pays for.
 
 mod calls;
 mod diagnose;
@@ -13,6 +12,7 @@ mod messages;
 mod notes;
 mod offered;
 mod outline;
+mod renamed;
 
 use std::ops::Range;
 
@@ -259,7 +259,7 @@ impl Request {
             }
             Call::Embeddings => check_input(value(parsed.input))?,
             Call::Completions => check_prompt(value(parsed.prompt))?,
-            Call::Models => {}
+            Call::Models | Call::Passed(_) => {}
         }
         Ok(Self {
             model,

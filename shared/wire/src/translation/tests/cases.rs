@@ -253,6 +253,9 @@ pub(super) fn tell(answer: &Answer) -> String {
             audio_completion_tokens: _,
             image_prompt_tokens: _,
             image_completion_tokens: _,
+            // No chat has these.
+            seconds: _,
+            search_units: _,
             cost: _,
         } = usage;
         writeln!(out, "usage prompt={prompt_tokens} completion={completion_tokens} total={total_tokens} cached={cached_tokens} written={cache_write_tokens} reasoning={reasoning_tokens}").unwrap();

@@ -157,11 +157,11 @@ fn names_on_event_lines_are_put_back() {
 #[test]
 fn a_whole_reply_keeps_its_bytes() {
     let body = Bytes::from_static(br#"{ "id":"msg_1","type":"message", "model" : "claude","content":[{"type":"thinking","thinking":"a","signature":"s"},{"type":"web_search_tool_result","content":[]},{"type":"tool_use","id":"t","name":"f","input":{}}],"stop_reason":"tool_use","usage":{"input_tokens":1,"output_tokens":2}}"#);
-    let (out, answer, thinking) = edited_reply(&body, &Bytes::from_static(b"\"v\"")).unwrap();
+    let edited = edited_reply(&body, &Bytes::from_static(b"\"v\"")).unwrap();
     let before = std::str::from_utf8(&body).unwrap();
-    assert_eq!(out, before.replace("\"claude\"", "\"v\""));
-    assert_eq!(answer.usage.unwrap().completion_tokens, 2);
-    assert_eq!(thinking[0].0, "t");
+    assert_eq!(edited.body, before.replace("\"claude\"", "\"v\""));
+    assert_eq!(edited.answer.usage.unwrap().completion_tokens, 2);
+    assert_eq!(edited.thinking[0].0, "t");
     let error =
         Bytes::from_static(br#"{"type":"error","error":{"type":"api_error","message":"m"}}"#);
     assert!(edited_reply(&error, &Bytes::from_static(b"\"v\"")).is_err());

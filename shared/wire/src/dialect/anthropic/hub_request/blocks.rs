@@ -93,7 +93,7 @@ impl Reader<'_> {
                 let text = fields.text("thinking")?.unwrap_or_default();
                 let signature = fields.text("signature")?.filter(|proof| !proof.is_empty());
                 let says = !text.is_empty() || signature.is_some();
-                says.then(|| Part::Thinking(Thinking::Plain { text, signature }, None))
+                says.then_some(Part::Thinking(Thinking::Plain { text, signature }, None))
             }
             "redacted_thinking" => {
                 let data = fields.needed_text("data")?;

@@ -167,9 +167,9 @@ fn real_clients_are_read_without_loss() {
     let mut lost = BTreeSet::new();
     let mut read_all = 0;
     for (name, case) in shapes {
-        let chat = read(case)
-            .unwrap_or_else(|bad| panic!("{name}: {bad}"))
-            .chat;
+        let read = read(case);
+        assert!(read.is_ok(), "{name}: {read:?}");
+        let chat = read.unwrap().chat;
         lost.extend(chat.left_out);
         read_all += 1;
     }

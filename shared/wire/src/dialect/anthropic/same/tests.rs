@@ -10,6 +10,7 @@ struct Changes<'c> {
     defaults: Defaults,
     stream: Option<bool>,
     auto_cache: bool,
+    counts: bool,
     recall: &'c dyn Fn(&str) -> Option<Vec<Thinking>>,
 }
 
@@ -20,6 +21,7 @@ impl Default for Changes<'_> {
             defaults: Defaults::default(),
             stream: None,
             auto_cache: false,
+            counts: false,
             recall: &|_| None,
         }
     }
@@ -31,7 +33,7 @@ fn edited(body: &str, changes: &Changes<'_>) -> (String, Vec<String>) {
         model_json: &json_string(changes.model),
         stream: changes.stream,
         defaults: &changes.defaults,
-        default_max_tokens: 99,
+        default_max_tokens: (!changes.counts).then_some(99),
         auto_cache: changes.auto_cache,
         recall: changes.recall,
     };
@@ -85,6 +87,22 @@ fn defaults_fill_what_the_caller_left_open() {
     };
     let (out, _) = edited(r#"{"model":"v","messages":[]}"#, &newer);
     assert!(!out.contains("temperature"), "{out}");
+}
+
+#[test]
+fn a_request_to_count_has_nothing_of_an_answer() {
+    let changes = Changes {
+        counts: true,
+        auto_cache: true,
+        defaults: Defaults {
+            max_tokens: Some("7".into()),
+            temperature: Some("0.5".into()),
+            ..Defaults::default()
+        },
+        ..Changes::default()
+    };
+    let (out, _) = edited(r#"{"model":"v","messages":[]}"#, &changes);
+    assert_eq!(out, r#"{"model":"up","messages":[]}"#);
 }
 
 #[test]

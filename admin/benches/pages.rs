@@ -1,0 +1,255 @@
+//! How long the pages take over a large store: built here, served by the real program, asked
+//! one after the other.
+//!
+//! `BENCH_CALLS` says how many calls the store has (a million), `BENCH_MODELS` how many
+//! virtual models (a thousand).
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a bench that cannot begin fails, and tells what it has measured"
+)]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use store::{Attempt, CallKind, CallRecord, EndpointDraft, Outcome, Store, VirtualModelDraft};
+use wire::usage::Usage;
+
+/// Requests of each page.
+const REQUESTS: usize = 60;
+/// Calls that are written in one transaction.
+const BATCH: usize = 4096;
+const ENDPOINTS: i64 = 10;
+const KEYS: u64 = 20;
+const DAYS: u64 = 90;
+
+const PAGES: [&str; 15] = [
+    "/proxy-dashboard",
+    "/proxy-dashboard/usage",
+    "/proxy-dashboard/usage?range=7d",
+    "/proxy-dashboard/usage?range=30d",
+    "/proxy-dashboard/usage?range=30d&model=model-7",
+    "/proxy-dashboard/usage?range=30d&endpoint=3",
+    "/proxy-dashboard/usage?range=30d&key=5",
+    "/proxy-dashboard/usage?model=model-7",
+    "/proxy-dashboard/activity",
+    "/proxy-dashboard/activity?model=model-7",
+    "/proxy-dashboard/activity?endpoint=3&limit=200",
+    "/proxy-dashboard/activity?status=429",
+    "/proxy-dashboard/activity?id=req-made-4711",
+    "/proxy-dashboard/activity/r4711",
+    "/proxy-dashboard/connect",
+];
+
+fn main() {
+    let number = |name: &str, usual: u64| {
+        let set = std::env::var(name).ok();
+        set.map_or(usual, |text| text.parse().unwrap())
+    };
+    let (calls, models) = (
+        number("BENCH_CALLS", 1_000_000),
+        number("BENCH_MODELS", 1000),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxy.db");
+    let begun = Instant::now();
+    fill(&file, calls, models);
+    let bytes = std::fs::metadata(&file).unwrap().len();
+    println!(
+        "{calls} calls of {models} virtual models, {} MiB, filled in {:.0} s",
+        bytes >> 20,
+        begun.elapsed().as_secs_f64()
+    );
+    let app = App::start(folder.path(), &file);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    println!(
+        "{:>8} {:>8} {:>8} {:>9}  page",
+        "p50 ms", "p95 ms", "max ms", "bytes"
+    );
+    for page in PAGES {
+        let (mut times, bytes) = runtime.block_on(app.measure(page));
+        times.sort();
+        let at = |percent: usize| {
+            let time = times.get((times.len() * percent / 100).min(times.len() - 1));
+            time.map_or(0.0, Duration::as_secs_f64) * 1000.0
+        };
+        println!(
+            "{:>8.1} {:>8.1} {:>8.1} {bytes:>9}  {page}",
+            at(50),
+            at(95),
+            at(100)
+        );
+    }
+}
+
+/// Numbers that are made up, the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % most.max(1)
+    }
+}
+
+/// A store with so many calls, in the order of their time as a gateway writes them. A few
+/// virtual models are called much more than the others.
+fn fill(file: &Path, calls: u64, models: u64) {
+    let store = Store::open(file).unwrap();
+    for endpoint in 1..=ENDPOINTS {
+        let value = json!({"name": format!("endpoint-{endpoint}"), "url": "http://127.0.0.1:9"});
+        let draft = EndpointDraft::for_create(&value).unwrap();
+        store.create_endpoint(&draft).unwrap();
+    }
+    for model in 1..=models {
+        let value = json!({
+            "name": format!("model-{model}"), "endpoint_id": endpoint_of(model),
+            "actual_model": format!("org/model-of-some-length-{model}"),
+            "cost_per_1m_tokens_in": 3, "cost_per_1m_tokens_out": 15,
+            "cost_per_1m_tokens_in_cached": 0.3,
+        });
+        let draft = VirtualModelDraft::for_create(&value).unwrap();
+        store.create_virtual_model(&draft).unwrap();
+    }
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let span = DAYS * 86_400;
+    let mut dice = Dice(0x2545_F491_4F6C_DD1D);
+    let mut batch = Vec::with_capacity(BATCH);
+    for number in 0..calls {
+        let at = now - span + span * number / calls;
+        batch.push(call(number, i64::try_from(at).unwrap(), models, &mut dice));
+        if batch.len() == BATCH {
+            store.record_calls(&batch).unwrap();
+            batch.clear();
+        }
+    }
+    store.record_calls(&batch).unwrap();
+}
+
+fn endpoint_of(model: u64) -> i64 {
+    i64::try_from(model).unwrap() % ENDPOINTS + 1
+}
+
+fn call(number: u64, at: i64, models: u64, dice: &mut Dice) -> CallRecord {
+    // The product of two draws leans to small numbers.
+    let model = dice.below(models) * dice.below(models) / models + 1;
+    let (name, endpoint) = (format!("model-{model}"), endpoint_of(model));
+    let key = dice.below(KEYS) + 1;
+    let prompt_tokens = dice.below(8000);
+    let completion_tokens = dice.below(900);
+    let usage = Usage {
+        prompt_tokens,
+        completion_tokens,
+        total_tokens: prompt_tokens + completion_tokens,
+        cached_tokens: prompt_tokens / 2,
+        ..Usage::default()
+    };
+    let (status, outcome) = match dice.below(50) {
+        0 => (502, Outcome::UpstreamError),
+        1 => (429, Outcome::Refused),
+        _ => (200, Outcome::Success),
+    };
+    let id = Some(i64::try_from(model).unwrap());
+    CallRecord {
+        virtual_model: name.clone(),
+        virtual_model_id: id,
+        endpoint_id: Some(endpoint),
+        endpoint_name: Some(format!("endpoint-{endpoint}")),
+        key_id: Some(i64::try_from(key).unwrap()),
+        key_label: Some(format!("key-{key}")),
+        usage,
+        status,
+        outcome,
+        stream: true,
+        latency_ms: 400 + dice.below(9000),
+        ttft_ms: Some(100 + dice.below(900)),
+        upstream_ms: Some(399),
+        route: Some("/v1/chat/completions".to_owned()),
+        address: Some("10.0.0.7".to_owned()),
+        client: Some("Codex".to_owned()),
+        attempts: vec![Attempt {
+            endpoint: format!("endpoint-{endpoint}"),
+            endpoint_id: Some(endpoint),
+            virtual_model: name,
+            virtual_model_id: id,
+            model: format!("org/model-of-some-length-{model}"),
+            status,
+            ms: 390,
+            usage: Some(usage),
+            ..Attempt::default()
+        }],
+        ..CallRecord::begun(CallKind::Chat, format!("req-made-{number}"), at)
+    }
+}
+
+/// The running program; ended when dropped.
+struct App {
+    child: Child,
+    base: String,
+    client: reqwest::Client,
+}
+
+impl App {
+    fn start(folder: &Path, file: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_serverless-proxy-admin"))
+            .current_dir(folder)
+            .env_clear()
+            .env("DATABASE_PATH", file)
+            .env("ADMIN_PORT", "0")
+            .env("AUTH_ENABLED", "false")
+            .env("RUST_LOG", "warn")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let base = lines
+            .map(Result::unwrap)
+            .find_map(|line| Some(line.strip_prefix("admin listening on ")?.to_owned()))
+            .expect("the program ended without saying where it listens");
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self {
+            child,
+            base,
+            client,
+        }
+    }
+
+    /// How long a page took each time, and how large it is.
+    async fn measure(&self, page: &str) -> (Vec<Duration>, usize) {
+        let mut times = Vec::new();
+        let mut bytes = 0;
+        for _ in 0..REQUESTS {
+            let begun = Instant::now();
+            let request = self.client.get(format!("{}{page}", self.base));
+            let answer = request.header("accept", "text/html").send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{page}");
+            bytes = answer.bytes().await.unwrap().len();
+            times.push(begun.elapsed());
+        }
+        (times, bytes)
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

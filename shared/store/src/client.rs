@@ -1,0 +1,106 @@
+//! The name of the program that makes a call, from what it says of itself in its
+//! `User-Agent`.
+
+/// Longest name that is kept.
+const LONGEST: usize = 40;
+
+/// What a `User-Agent` has in it, in small letters, and whose it is; the first that is found
+/// counts. An agent names itself before the library that it calls with, so those stand
+/// first.
+const KNOWN: [(&str, &str); 26] = [
+    ("claude-cli", "Claude Code"),
+    ("claude-code", "Claude Code"),
+    ("codex", "Codex"),
+    ("opencode", "OpenCode"),
+    ("cline", "Cline"),
+    ("roo", "Roo Code"),
+    ("aider", "aider"),
+    ("open webui", "Open WebUI"),
+    ("open-webui", "Open WebUI"),
+    ("openwebui", "Open WebUI"),
+    ("qwencode", "Qwen Code"),
+    ("qwen-code", "Qwen Code"),
+    ("continue", "Continue"),
+    ("vibe", "Mistral Vibe"),
+    ("litellm", "LiteLLM"),
+    ("langchain", "LangChain"),
+    ("openai/python", "OpenAI Python"),
+    ("asyncopenai/python", "OpenAI Python"),
+    ("openai/js", "OpenAI Node"),
+    ("anthropic/python", "Anthropic Python"),
+    ("asyncanthropic/python", "Anthropic Python"),
+    ("anthropic/js", "Anthropic Node"),
+    ("ollama-python", "Ollama Python"),
+    ("ollama-js", "Ollama Node"),
+    ("ollama/", "Ollama"),
+    ("ai-sdk", "AI SDK"),
+];
+
+/// The name of whom a `User-Agent` is of; for one that is not known its first word, without
+/// the version.
+#[must_use]
+pub fn client_name(user_agent: &str) -> Option<String> {
+    let small = user_agent.to_ascii_lowercase();
+    if let Some((_, name)) = KNOWN.iter().find(|(mark, _)| small.contains(mark)) {
+        return Some((*name).to_owned());
+    }
+    let word = user_agent.split(['/', ' ', '(']).next()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let name: String = word.chars().filter(|c| plain(*c)).take(LONGEST).collect();
+    (!name.is_empty()).then_some(name)
+}
+
+/// What is known of one client's calls of one virtual model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientRow {
+    /// The client ([`client_name`]).
+    pub client: String,
+    /// The virtual model.
+    pub virtual_model: String,
+    /// How many calls.
+    pub calls: i64,
+    /// When the last one began, unix seconds.
+    pub last_at: i64,
+    /// When the last one began that succeeded.
+    pub last_success_at: Option<i64>,
+    /// The status of the last one.
+    pub last_status: i64,
+    /// The error code of the last one.
+    pub last_error_code: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::client_name;
+
+    #[test]
+    fn a_client_is_known_by_what_it_says_first() {
+        for (said, name) in [
+            (
+                "claude-cli/2.1.330 (external, sdk-cli)",
+                Some("Claude Code"),
+            ),
+            (
+                "codex_exec/0.169.0 (Debian 12; x86_64) unknown",
+                Some("Codex"),
+            ),
+            (
+                "opencode/1.18.33 ai-sdk/provider-utils/3.0",
+                Some("OpenCode"),
+            ),
+            ("ai-sdk/openai-compatible/2.0.91", Some("AI SDK")),
+            ("OpenAI/Python 3.3.0", Some("OpenAI Python")),
+            ("AsyncOpenAI/Python 3.3.0", Some("OpenAI Python")),
+            ("OpenAI/JS 6.49.0", Some("OpenAI Node")),
+            ("ollama-python/0.6.3 (x86_64 linux)", Some("Ollama Python")),
+            ("curl/8.5.0", Some("curl")),
+            ("<b>Mine</b>/1", Some("bMine")),
+            ("   ", None),
+            ("", None),
+        ] {
+            assert_eq!(client_name(said).as_deref(), name, "{said}");
+        }
+        let long = client_name(&"x".repeat(500));
+        assert_eq!(long.map(|name| name.len()), Some(40));
+    }
+}

@@ -1,0 +1,221 @@
+//! Sums by hour and by day of everything, and of each virtual model, endpoint and key: what
+//! a page needs of many roll-ups in few rows. Written together with the roll-ups.
+
+use rusqlite::{Connection, params_from_iter, types::Value};
+
+use super::rollups::{self, DAYS, Group, HOURS};
+use crate::histogram::Histogram;
+use crate::totals::{SUMS, Sum, Totals};
+
+/// How long a span is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Span {
+    Hour,
+    Day,
+}
+
+impl Span {
+    pub(super) fn number(self) -> i64 {
+        match self {
+            Self::Hour => 0,
+            Self::Day => 1,
+        }
+    }
+
+    /// The roll-ups of such spans.
+    pub(super) fn rollups(self) -> &'static str {
+        match self {
+            Self::Hour => HOURS,
+            Self::Day => DAYS,
+        }
+    }
+}
+
+/// Of what a row is the sum.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Of {
+    /// Everything; alone of these it has the spread of times.
+    All,
+    Model(String),
+    Endpoint(i64, String),
+    Key(i64, String),
+}
+
+impl Of {
+    /// The sums that calls of a group count in.
+    pub(super) fn each(group: &Group) -> [Self; 4] {
+        [
+            Self::All,
+            Self::Model(group.virtual_model.clone()),
+            Self::Endpoint(group.endpoint_id, group.endpoint_name.clone()),
+            Self::Key(group.key_id, group.key_label.clone()),
+        ]
+    }
+
+    fn number(&self) -> i64 {
+        match self {
+            Self::All => ALL,
+            Self::Model(_) => MODELS,
+            Self::Endpoint(..) => ENDPOINTS,
+            Self::Key(..) => KEYS,
+        }
+    }
+
+    fn id(&self) -> i64 {
+        match self {
+            Self::All | Self::Model(_) => 0,
+            Self::Endpoint(id, _) | Self::Key(id, _) => *id,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::All => "",
+            Self::Model(name) | Self::Endpoint(_, name) | Self::Key(_, name) => name,
+        }
+    }
+}
+
+/// The number of each kind of sum in the column `of`.
+pub(super) const ALL: i64 = 0;
+pub(super) const MODELS: i64 = 1;
+pub(super) const ENDPOINTS: i64 = 2;
+pub(super) const KEYS: i64 = 3;
+
+const COLUMNS: &str = "span, of, start, id, name";
+
+/// Makes the table from the roll-ups.
+pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
+    let sums: Vec<_> = Sum::ALL
+        .iter()
+        .map(|sum| format!("{} INTEGER NOT NULL DEFAULT 0", sum.column()))
+        .collect();
+    connection.execute_batch(&format!(
+        "CREATE TABLE usage_sums (span INTEGER NOT NULL, of INTEGER NOT NULL, \
+         start INTEGER NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL, {}, \
+         latency BLOB, ttft BLOB, PRIMARY KEY ({COLUMNS})) WITHOUT ROWID; \
+         CREATE INDEX idx_usage_days_endpoint ON {DAYS} (endpoint_id, start); \
+         CREATE INDEX idx_usage_days_key ON {DAYS} (key_id, start);",
+        sums.join(", ")
+    ))?;
+    make_anew(connection, Span::Hour)?;
+    make_anew(connection, Span::Day)
+}
+
+/// Makes all sums of a kind of span from its roll-ups.
+pub(super) fn make_anew(connection: &Connection, span: Span) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM usage_sums WHERE span = ?", [span.number()])?;
+    let mut start = None;
+    let mut kept = rollups::Sums::new();
+    // Roll-ups come in the order of their starts, so that one start is held at a time.
+    rollups::each(
+        connection,
+        span.rollups(),
+        i64::MIN,
+        i64::MAX,
+        |at, group, totals| {
+            if start.replace(at) != Some(at) {
+                write(connection, &mut kept)?;
+            }
+            for of in Of::each(&group) {
+                kept.entry((span, at, of)).or_default().join(totals);
+            }
+            Ok(())
+        },
+    )?;
+    write(connection, &mut kept)
+}
+
+/// Adds to the sums, and empties what was to be added.
+pub(super) fn write(connection: &Connection, kept: &mut rollups::Sums) -> rusqlite::Result<()> {
+    for ((span, start, of), totals) in kept.drain() {
+        add(connection, span, start, &of, &totals)?;
+    }
+    Ok(())
+}
+
+fn add(
+    connection: &Connection,
+    span: Span,
+    start: i64,
+    of: &Of,
+    totals: &Totals,
+) -> rusqlite::Result<()> {
+    let key = [
+        Value::from(span.number()),
+        Value::from(of.number()),
+        Value::from(start),
+        Value::from(of.id()),
+        Value::from(of.name().to_owned()),
+    ];
+    let spread = match of {
+        Of::All => {
+            let key = (span.number(), start);
+            let (mut latency, mut ttft) = spread(connection, key)?;
+            latency.join(&totals.latency);
+            ttft.join(&totals.ttft);
+            [
+                Value::from(latency.to_bytes()),
+                Value::from(ttft.to_bytes()),
+            ]
+        }
+        Of::Model(_) | Of::Endpoint(..) | Of::Key(..) => [Value::Null, Value::Null],
+    };
+    let names: Vec<_> = Sum::ALL.iter().map(|sum| sum.column()).collect();
+    let added: Vec<_> = names
+        .iter()
+        .map(|name| format!("{name} = {name} + excluded.{name}"))
+        .collect();
+    let marks = vec!["?"; key.len() + SUMS + spread.len()].join(",");
+    let sums = totals.list().iter().map(|sum| Value::from(*sum));
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO usage_sums ({COLUMNS}, {}, latency, ttft) VALUES ({marks}) \
+             ON CONFLICT DO UPDATE SET {}, latency = excluded.latency, ttft = excluded.ttft",
+            names.join(", "),
+            added.join(", ")
+        ))?
+        .execute(params_from_iter(key.into_iter().chain(sums).chain(spread)))?;
+    Ok(())
+}
+
+fn spread(
+    connection: &Connection,
+    (span, start): (i64, i64),
+) -> rusqlite::Result<(Histogram, Histogram)> {
+    use rusqlite::OptionalExtension as _;
+    let found = connection
+        .prepare_cached(
+            "SELECT latency, ttft FROM usage_sums \
+             WHERE span = ? AND of = 0 AND start = ? AND id = 0 AND name = ''",
+        )?
+        .query_row((span, start), |row| {
+            Ok((rollups::histogram(row, 0)?, rollups::histogram(row, 1)?))
+        })
+        .optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Goes through the sums of a kind that begin from `from` on and before `to`: start, id,
+/// name and totals.
+pub(super) fn each(
+    connection: &Connection,
+    span: Span,
+    of: i64,
+    (from, to): (i64, i64),
+    mut take: impl FnMut(i64, i64, &str, &Totals),
+) -> rusqlite::Result<()> {
+    let names: Vec<_> = Sum::ALL.iter().map(|sum| sum.column()).collect();
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT start, id, name, {}, latency, ttft FROM usage_sums \
+         WHERE span = ? AND of = ? AND start >= ? AND start < ? ORDER BY start",
+        names.join(", ")
+    ))?;
+    let mut rows = statement.query((span.number(), of, from, to))?;
+    while let Some(row) = rows.next()? {
+        let totals = rollups::totals(row, 3)?;
+        let name = row.get_ref(2)?.as_str().unwrap_or_default();
+        take(row.get(0)?, row.get(1)?, name, &totals);
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! What the usage page is made of: whole hours or days, all told and by what they are
+//! grouped by. Single calls are not looked at, and without a filter no roll-up either.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+
+use super::Store;
+use super::rollups::{self, Only};
+use super::sums::{self, Of, Span};
+use crate::error::StoreError;
+use crate::report::{UsageQuery, UsageView};
+use crate::totals::Totals;
+use crate::zone::Zone;
+
+impl Store {
+    /// The calls of a range, of its whole hours (`by_hour`) or whole days: of the hour or day
+    /// in which it begins and of that in which it ends all are counted.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its days cannot be brought into the time zone.
+    pub fn usage_view(&self, query: &UsageQuery, by_hour: bool) -> Result<UsageView, StoreError> {
+        self.view(query, by_hour, true)
+    }
+
+    /// The same, of all calls in a range of hours, with nothing but the course of it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn usage_course(&self, from: i64, to: i64) -> Result<UsageView, StoreError> {
+        self.view(&UsageQuery::between(from, to), true, false)
+    }
+
+    fn view(
+        &self,
+        query: &UsageQuery,
+        by_hour: bool,
+        whole: bool,
+    ) -> Result<UsageView, StoreError> {
+        let made = |connection: &Connection| {
+            let zone = rollups::zone(connection)?;
+            rollups::days_are_made(connection, &zone)
+        };
+        if !by_hour && !self.read(|connection| Ok(made(connection)?))? {
+            self.write(|connection| {
+                let zone = rollups::zone(connection)?;
+                Ok(rollups::follow_zone(connection, &zone)?)
+            })?;
+        }
+        self.read(|connection| {
+            let zone = rollups::zone(connection)?;
+            let span = if by_hour { Span::Hour } else { Span::Day };
+            let range = range(&zone, query, span);
+            let mut view = View::default();
+            if query.virtual_model.is_none()
+                && query.endpoint_id.is_none()
+                && query.key_id.is_none()
+            {
+                view.read_sums(connection, span, range, whole)?;
+            } else {
+                view.read_rollups(connection, span, range, query)?;
+            }
+            Ok(view.done(zone, span, range))
+        })
+    }
+}
+
+/// From the beginning of the first span to the end of the last, in unix seconds.
+fn range(zone: &Zone, query: &UsageQuery, span: Span) -> (i64, i64) {
+    match span {
+        Span::Hour => (zone.hour(query.from), next_hour(zone, query.to)),
+        Span::Day => (zone.day(query.from), zone.next_day(query.to)),
+    }
+}
+
+fn next_hour(zone: &Zone, at: i64) -> i64 {
+    zone.hour(zone.hour(at).saturating_add(3600))
+}
+
+#[derive(Default)]
+struct View {
+    spans: HashMap<i64, Totals>,
+    models: HashMap<String, Totals>,
+    endpoints: HashMap<(i64, String), Totals>,
+    keys: HashMap<(i64, String), Totals>,
+}
+
+impl View {
+    fn read_sums(
+        &mut self,
+        connection: &Connection,
+        span: Span,
+        range: (i64, i64),
+        whole: bool,
+    ) -> rusqlite::Result<()> {
+        sums::each(connection, span, sums::ALL, range, |start, _, _, totals| {
+            self.spans.entry(start).or_default().join(totals);
+        })?;
+        if !whole {
+            return Ok(());
+        }
+        sums::each(
+            connection,
+            span,
+            sums::MODELS,
+            range,
+            |_, _, name, totals| match self.models.get_mut(name) {
+                Some(known) => known.join(totals),
+                None => drop(self.models.insert(name.to_owned(), totals.clone())),
+            },
+        )?;
+        for (of, lines) in [
+            (sums::ENDPOINTS, &mut self.endpoints),
+            (sums::KEYS, &mut self.keys),
+        ] {
+            sums::each(connection, span, of, range, |_, id, name, totals| {
+                lines.entry((id, name.to_owned())).or_default().join(totals);
+            })?;
+        }
+        Ok(())
+    }
+
+    fn read_rollups(
+        &mut self,
+        connection: &Connection,
+        span: Span,
+        range: (i64, i64),
+        query: &UsageQuery,
+    ) -> rusqlite::Result<()> {
+        let only = Only {
+            virtual_model: query.virtual_model.as_deref(),
+            endpoint_id: query.endpoint_id,
+            key_id: query.key_id,
+        };
+        rollups::each_of(connection, span, range, &only, |start, group, totals| {
+            self.spans.entry(start).or_default().join(totals);
+            for of in Of::each(&group) {
+                let line = match of {
+                    Of::All => continue,
+                    Of::Model(name) => self.models.entry(name).or_default(),
+                    Of::Endpoint(id, name) => self.endpoints.entry((id, name)).or_default(),
+                    Of::Key(id, name) => self.keys.entry((id, name)).or_default(),
+                };
+                line.join(totals);
+            }
+            Ok(())
+        })
+    }
+
+    fn done(mut self, zone: Zone, span: Span, (from, to): (i64, i64)) -> UsageView {
+        let mut whole = Totals::default();
+        let mut spans = Vec::new();
+        let mut start = from;
+        // Far beyond any range that a page asks for.
+        while start < to && spans.len() < 5000 {
+            let totals = self.spans.remove(&start).unwrap_or_default();
+            whole.join(&totals);
+            spans.push((start, totals));
+            let next = match span {
+                Span::Hour => next_hour(&zone, start),
+                Span::Day => zone.next_day(start),
+            };
+            start = next.max(start.saturating_add(1));
+        }
+        // Hours of another zone's offset, from before it was changed.
+        for (start, totals) in self.spans {
+            whole.join(&totals);
+            spans.push((start, totals));
+        }
+        spans.sort_by_key(|(start, _)| *start);
+        let mut models: Vec<_> = self.models.into_iter().collect();
+        models.sort_by(|a, b| order(&a.1, &b.1).then_with(|| a.0.cmp(&b.0)));
+        let named = |lines: HashMap<(i64, String), Totals>| {
+            let mut lines: Vec<_> = lines.into_iter().collect();
+            lines.sort_by(|a, b| order(&a.1, &b.1).then_with(|| a.0.cmp(&b.0)));
+            lines
+        };
+        UsageView {
+            whole,
+            spans,
+            models,
+            endpoints: named(self.endpoints),
+            keys: named(self.keys),
+            zone,
+            from,
+            to,
+        }
+    }
+}
+
+/// What costs most first; at the same cost what took most tokens.
+fn order(one: &Totals, other: &Totals) -> std::cmp::Ordering {
+    use crate::totals::Sum;
+    let by = |sum| other.get(sum).cmp(&one.get(sum));
+    other
+        .cost()
+        .cmp(&one.cost())
+        .then_with(|| by(Sum::Total))
+        .then_with(|| by(Sum::Requests))
+}

@@ -1,0 +1,271 @@
+//! What the usage page shows is what reports say, with and without filters; and a page of
+//! calls holds those that are asked for.
+
+use serde_json::json;
+use store::{
+    By, CallCursor, CallQuery, CallRecord, Outcome, SettingsDraft, Store, Sum, UsageQuery,
+};
+
+use crate::made::{DAY, HOUR, NOON, call, made_up, spent, store_with_models};
+
+const RANGES: [(i64, i64, bool); 3] = [
+    (NOON - 7 * DAY, NOON, false),
+    (NOON - 2 * DAY, NOON - DAY, false),
+    (NOON - 23 * HOUR, NOON, true),
+];
+
+/// The same range as far as whole hours or days go.
+fn whole_range(store: &Store, query: &UsageQuery, by_hour: bool) -> UsageQuery {
+    let zone = store.zone().unwrap();
+    let (from, to) = if by_hour {
+        (zone.hour(query.from), zone.hour(query.to) + HOUR - 1)
+    } else {
+        (zone.day(query.from), zone.next_day(query.to) - 1)
+    };
+    UsageQuery {
+        from,
+        to,
+        ..query.clone()
+    }
+}
+
+#[track_caller]
+fn check(store: &Store) {
+    let filters = [
+        UsageQuery::default(),
+        UsageQuery {
+            virtual_model: Some("dear".to_owned()),
+            ..UsageQuery::default()
+        },
+        UsageQuery {
+            endpoint_id: Some(1),
+            ..UsageQuery::default()
+        },
+        UsageQuery {
+            key_id: Some(2),
+            virtual_model: Some("cheap".to_owned()),
+            ..UsageQuery::default()
+        },
+    ];
+    for ((from, to, by_hour), filter) in RANGES
+        .into_iter()
+        .flat_map(|range| filters.iter().map(move |filter| (range, filter)))
+    {
+        let query = UsageQuery {
+            from,
+            to,
+            ..filter.clone()
+        };
+        let view = store.usage_view(&query, by_hour).unwrap();
+        let told = whole_range(store, &query, by_hour);
+        let report = |by: &[By]| store.usage(&told, by).unwrap();
+        assert_eq!(view.whole, report(&[]).whole(), "{query:?}");
+        assert_eq!((view.from, view.to), (told.from, told.to + 1));
+        let by = if by_hour { By::Hour } else { By::Day };
+        let spans: Vec<_> = report(&[by])
+            .lines
+            .into_iter()
+            .map(|(label, totals)| (label.day.or(label.hour).unwrap(), totals))
+            .collect();
+        let shown: Vec<_> = view
+            .spans
+            .iter()
+            .filter(|(_, totals)| *totals != store::Totals::default())
+            .cloned()
+            .collect();
+        assert_eq!(shown, spans, "{query:?}");
+        let figures = |totals: &store::Totals| Sum::ALL.map(|sum| totals.get(sum));
+        for (label, totals) in report(&[By::Model]).lines {
+            let name = label.virtual_model.unwrap();
+            let line = view.models.iter().find(|(known, _)| *known == name);
+            assert_eq!(figures(&line.unwrap().1), figures(&totals), "{name}");
+        }
+        for (label, totals) in report(&[By::Endpoint]).lines {
+            let whose = label.endpoint.unwrap();
+            let line = view.endpoints.iter().find(|(known, _)| *known == whose);
+            assert_eq!(figures(&line.unwrap().1), figures(&totals), "{whose:?}");
+        }
+        for (label, totals) in report(&[By::Key]).lines {
+            let whose = label.key.unwrap();
+            let line = view.keys.iter().find(|(known, _)| *known == whose);
+            assert_eq!(figures(&line.unwrap().1), figures(&totals), "{whose:?}");
+        }
+        let costs: Vec<_> = view.models.iter().map(|(_, line)| line.cost()).collect();
+        assert!(costs.is_sorted_by(|a, b| a >= b), "{costs:?}");
+    }
+}
+
+#[test]
+fn a_view_says_what_reports_say() {
+    let (_folder, store) = store_with_models();
+    for batch in made_up(1500).chunks(211) {
+        store.record_calls(batch).unwrap();
+    }
+    check(&store);
+}
+
+#[test]
+fn a_view_follows_the_time_zone_and_new_prices() {
+    let (_folder, store) = store_with_models();
+    store.record_calls(&made_up(400)).unwrap();
+    let zone = json!({"display_timezone": "Asia/Kolkata"});
+    let draft = SettingsDraft::validate(&zone).unwrap();
+    store.save_settings(&draft).unwrap();
+    let days = UsageQuery::between(NOON - 7 * DAY, NOON);
+    let view = store.usage_view(&days, false).unwrap();
+    let told = whole_range(&store, &days, false);
+    assert_eq!(view.whole, store.usage(&told, &[]).unwrap().whole());
+    let price = json!({"cost_per_1m_tokens_in": 7.0});
+    let model = store::VirtualModelDraft::for_update(&price).unwrap();
+    store.update_virtual_model(1, &model).unwrap();
+    let everything = UsageQuery::between(0, NOON + DAY);
+    let token = store.preview_repricing(&everything).unwrap().token;
+    store.apply_repricing(&everything, &token).unwrap();
+    let view = store.usage_view(&days, false).unwrap();
+    assert_eq!(view.whole, store.usage(&told, &[]).unwrap().whole());
+}
+
+#[test]
+fn an_empty_range_has_all_its_days() {
+    let (_folder, store) = store_with_models();
+    let week = UsageQuery::between(NOON - 6 * DAY, NOON);
+    let view = store.usage_view(&week, false).unwrap();
+    assert_eq!(view.spans.len(), 7);
+    assert_eq!(view.whole.get(Sum::Requests), 0);
+    let day = UsageQuery::between(NOON - 23 * HOUR, NOON + 59);
+    assert_eq!(store.usage_view(&day, true).unwrap().spans.len(), 24);
+    store.record_calls(&made_up(300)).unwrap();
+    let (view, course) = (
+        store.usage_view(&day, true).unwrap(),
+        store.usage_course(day.from, day.to).unwrap(),
+    );
+    assert!(view.whole.get(Sum::Requests) > 0);
+    assert_eq!((course.whole, course.spans), (view.whole, view.spans));
+    assert!(course.models.is_empty());
+}
+
+#[test]
+fn calls_are_found_by_status_failure_and_id() {
+    let (_folder, store) = store_with_models();
+    let calls: Vec<_> = (0..30_i64)
+        .map(|n| {
+            let status = [200, 429, 500][usize::try_from(n % 3).unwrap()];
+            CallRecord {
+                request_id: format!("asked-for-{n:04}"),
+                status,
+                outcome: match status {
+                    200 => Outcome::Success,
+                    429 => Outcome::Refused,
+                    _ => Outcome::UpstreamError,
+                },
+                route: Some("/v1/chat/completions".to_owned()),
+                address: Some("10.0.0.7".to_owned()),
+                client: Some("curl".to_owned()),
+                tool_repairs: 2,
+                ..call("cheap", NOON + n, spent(1, 1))
+            }
+        })
+        .collect();
+    store.record_calls(&calls).unwrap();
+    let page = |query: CallQuery| {
+        let query = CallQuery {
+            to: i64::MAX,
+            ..query
+        };
+        let (rows, _) = store
+            .calls_page(&query, &CallCursor::default(), 100)
+            .unwrap();
+        rows
+    };
+    for (status, expected) in [(200, 10), (429, 10), (404, 0)] {
+        let rows = page(CallQuery {
+            status: Some(status),
+            ..CallQuery::default()
+        });
+        assert_eq!(rows.len(), expected, "{status}");
+        assert!(rows.iter().all(|row| row.status == Some(i64::from(status))));
+    }
+    let failed = store.recent_failures(15).unwrap();
+    assert_eq!(failed.len(), 15);
+    assert!(failed.iter().all(|row| row.status != Some(200)));
+    assert!(failed.is_sorted_by(|a, b| a.created_at >= b.created_at));
+    assert_eq!(failed[0].created_at, NOON + 29);
+    let found = page(CallQuery {
+        request_id: Some("asked-for-0007".to_owned()),
+        ..CallQuery::default()
+    });
+    assert_eq!(found.len(), 1);
+    let row = &found[0];
+    assert_eq!(row.route.as_deref(), Some("/v1/chat/completions"));
+    assert_eq!(row.address.as_deref(), Some("10.0.0.7"));
+    assert_eq!(row.client.as_deref(), Some("curl"));
+    assert_eq!(row.tool_repairs, 2);
+    assert_eq!(store.call(&row.key()).unwrap().unwrap(), *row);
+}
+
+#[test]
+fn clients_are_known_by_what_they_called() {
+    let (_folder, store) = store_with_models();
+    let by = |client: &str, at, outcome, status| CallRecord {
+        client: Some(client.to_owned()),
+        outcome,
+        status,
+        ..call("cheap", at, spent(1, 1))
+    };
+    let batches = [
+        vec![
+            by("Codex", NOON, Outcome::Success, 200),
+            by("Codex", NOON + 5, Outcome::Refused, 429),
+        ],
+        vec![
+            by("curl", NOON + 1, Outcome::ClientError, 400),
+            // Later written, but earlier begun.
+            by("Codex", NOON - 9, Outcome::Success, 200),
+        ],
+    ];
+    for batch in &batches {
+        store.record_calls(batch).unwrap();
+    }
+    let rows = store.clients().unwrap();
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row.client.as_str(),
+                row.calls,
+                row.last_at,
+                row.last_success_at,
+                row.last_status,
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("Codex", 3, NOON + 5, Some(NOON), 429),
+            ("curl", 1, NOON + 1, None, 400),
+        ]
+    );
+}
+
+#[test]
+fn gateways_tell_of_themselves() {
+    let (_folder, store) = store_with_models();
+    assert_eq!(store.gateways().unwrap(), []);
+    let mut status = store::GatewayStatus {
+        id: "a".to_owned(),
+        version: "1".to_owned(),
+        address: "127.0.0.1:8002".to_owned(),
+        started_at: NOON,
+        seen_at: NOON + 5,
+        troubles: vec!["one".to_owned(), "two".to_owned()],
+        ..store::GatewayStatus::default()
+    };
+    store.report_gateway(&status).unwrap();
+    assert_eq!(store.gateways().unwrap(), [status.clone()]);
+    assert!(status.is_alive(NOON + 20));
+    assert!(!status.is_alive(NOON + 60));
+    status.ended_at = Some(NOON + 6);
+    store.report_gateway(&status).unwrap();
+    assert!(!store.gateways().unwrap()[0].is_alive(NOON + 6));
+}
