@@ -69,6 +69,7 @@ printf '%s' '{"model":"v","prompt":["Once","Twice"],"max_tokens":5,"echo":true,"
 printf '%s' '{"model":"v","prompt":"Once","suffix":"end","temperature":0.5,"stream":true}' \
     >"$seeds/openai-completion/2"
 parts ollama-caller 'chat|generate' "$cases"/ollama-caller/requests/*.txt
+parts anthropic-caller messages "$cases"/anthropic-caller/requests/*.txt
 parts responses-request responses "$cases"/responses/requests/*.txt
 parts responses-stream stream "$cases"/responses/streams/*.txt
 parts anthropic-stream 'stream|unfinished' "$cases"/anthropic/*.txt
@@ -123,7 +124,8 @@ seeds_of() {
     openai_hub_request | canonical) say openai-request ;;
     openai_native) say openai-native openai-stream openai-reply openai-request ;;
     openai_completion) say openai-completion ;;
-    anthropic_events) say anthropic-stream ;;
+    anthropic_events | anthropic_editor) say anthropic-stream ;;
+    anthropic_caller) say anthropic-caller ;;
     anthropic_reply) say anthropic-reply ;;
     ollama_events) say ollama-stream ;;
     ollama_reply) say ollama-reply ;;

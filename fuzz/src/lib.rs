@@ -6,6 +6,7 @@
 //! else a check must choose, such as where to cut, it draws from those bytes.
 //! Deliberately not here: what an answer means, which is the case files' to say.
 
+pub mod anthropic_caller;
 pub mod canonical;
 pub mod chat;
 pub mod draw;

@@ -13,6 +13,7 @@ use ring::digest::{Context, SHA256};
 use store::Caching;
 use store::config::Config;
 use wire::canonical::canonical;
+use wire::inbound::CallerDialect;
 use wire::provider::Call;
 use wire::usage::Usage;
 
@@ -35,7 +36,8 @@ pub(crate) struct Key([u8; 32]);
 /// What an answer depends on besides the request's body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scope<'s> {
-    pub(crate) call: Call,
+    /// Of the caller, and with it of the answer.
+    pub(crate) dialect: CallerDialect,
     /// Of the virtual model and everything behind it.
     pub(crate) edition: u64,
     /// The id of the caller's key.
@@ -49,12 +51,7 @@ impl Key {
     pub(crate) fn of(scope: Scope<'_>, body: &[u8]) -> Option<Self> {
         let body = canonical(body, &LEFT_OUT)?;
         let mut hash = Context::new(&SHA256);
-        hash.update(&[match scope.call {
-            Call::Chat => 0,
-            Call::Completions => 1,
-            Call::Embeddings => 2,
-            Call::Models | Call::Passed(_) => 3,
-        }]);
+        hash.update(&[scope.dialect.mark()]);
         hash.update(&scope.edition.to_be_bytes());
         hash.update(&[u8::from(scope.key.is_some())]);
         hash.update(&scope.key.unwrap_or(0).to_be_bytes());

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use pingora::connectors::ConnectorOptions;
 use pingora::protocols::http::ServerSession;
 use pingora::server::configuration::ServerConf;
@@ -24,6 +24,7 @@ use store::config::Config;
 use crate::affinity::Affinity;
 use crate::answers::Answers;
 use crate::closing::Closing;
+use crate::conversations::Conversations;
 use crate::fault::Fault;
 use crate::flights::Flights;
 use crate::ledger::Ledger;
@@ -36,6 +37,7 @@ use crate::routes::Route;
 use crate::thoughts::Thoughts;
 use crate::upstream::{Pool, Timeouts};
 use crate::{health, request_id};
+use wire::inbound::CallerDialect;
 
 /// What every request shares.
 pub(crate) struct Gateway {
@@ -45,6 +47,7 @@ pub(crate) struct Gateway {
     pub(crate) timeouts: Timeouts,
     pub(crate) affinity: Affinity,
     pub(crate) thoughts: Thoughts,
+    pub(crate) conversations: Conversations,
     /// Whole answers that are given again.
     pub(crate) answers: Answers,
     /// Calls whose answers identical ones wait for.
@@ -80,6 +83,7 @@ impl Gateway {
             timeouts: Timeouts::new(config),
             affinity: Affinity::new(),
             thoughts: Thoughts::new(),
+            conversations: Conversations::new(),
             answers: Answers::new(config),
             flights: Flights::default(),
             stopping,
@@ -116,12 +120,15 @@ impl Front {
             caller.set_keepalive(None);
         }
         let told = match route {
-            Route::Call(_) if stopping => {
-                reply::refuse(caller, &stopped(), &id, 0, &Told::default()).await
+            Route::Call(dialect) if stopping => {
+                reply::refuse(caller, dialect, &stopped(), &id, 0, &Told::default()).await
             }
-            Route::Call(call) => return life::run(&self.0, session, call, id).await,
+            Route::Call(dialect) => return life::run(&self.0, session, dialect, id).await,
+            Route::CountTokens => Box::pin(life::count(&self.0, caller, &id)).await,
             Route::ModelList => self.models(caller, &id).await,
             Route::Model(name) => self.model(caller, &name, &id).await,
+            Route::Response(name) => self.response(caller, &name, &id).await,
+            Route::CountInput => self.count(caller, &id).await,
             Route::Health => self.health(caller, &id).await,
             Route::Probe => json(caller, 200, &id, Bytes::from_static(b"{}")).await,
             Route::Preflight => preflight(caller, &id).await,
@@ -139,8 +146,64 @@ impl Front {
     async fn models(&self, caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
         let live = self.0.current.live();
         match authenticate(&live, caller) {
-            Ok(who) => json(caller, 200, id, live.model_list(who.key.as_deref())).await,
-            Err(fault) => reply::refuse(caller, &fault, id, 0, &Told::default()).await,
+            Ok(who) => {
+                let list = live.model_list(spoken(caller), who.key.as_deref());
+                json(caller, 200, id, list).await
+            }
+            Err(fault) => refuse(caller, &fault, id).await,
+        }
+    }
+
+    /// An answer that is kept, told or forgotten.
+    async fn response(
+        &self,
+        caller: &mut ServerSession,
+        name: &str,
+        id: &str,
+    ) -> pingora::Result<()> {
+        let owner = match authenticate(&self.0.current.live(), caller) {
+            Ok(who) => who.key.as_ref().map(|key| key.id),
+            Err(fault) => return refuse(caller, &fault, id).await,
+        };
+        let conversations = &self.0.conversations;
+        let found = if caller.req_header().method == Method::DELETE {
+            conversations.forget(owner, name).then(|| {
+                let told = serde_json::json!({ "id": name, "object": "response", "deleted": true });
+                told.to_string().into()
+            })
+        } else {
+            let turn = conversations.turn(owner, name);
+            turn.map(|turn| turn.response.clone())
+        };
+        if let Some(body) = found {
+            return json(caller, 200, id, body).await;
+        }
+        let fault = Fault::refused(
+            404,
+            "response_not_found",
+            "No answer of this id is kept here. It may be too old, of another key, or made with \"store\": false.",
+        );
+        refuse(caller, &fault, id).await
+    }
+
+    /// The tokens of a request of Responses, estimated.
+    async fn count(&self, caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
+        let live = self.0.current.live();
+        let tokens = match authenticate(&live, caller) {
+            Ok(who) => life::count_input(&self.0, &live, &who, caller).await,
+            Err(fault) => Err(fault),
+        };
+        match tokens {
+            Ok(tokens) => {
+                let told = serde_json::json!({
+                    "object": "response.input_tokens",
+                    "input_tokens": tokens,
+                });
+                let mut header = reply::header(CallerDialect::OpenAiResponses, 200, id)?;
+                header.insert_header("x-estimated", "true")?;
+                reply::send_json(caller, header, told.to_string().into()).await
+            }
+            Err(fault) => refuse(caller, &fault, id).await,
         }
     }
 
@@ -155,11 +218,11 @@ impl Front {
 
     async fn model(&self, caller: &mut ServerSession, name: &str, id: &str) -> pingora::Result<()> {
         let live = self.0.current.live();
-        let described =
-            authenticate(&live, caller).and_then(|who| life::describe(&live, &who, name));
+        let described = authenticate(&live, caller)
+            .and_then(|who| life::describe(&live, &who, spoken(caller), name));
         match described {
             Ok(entry) => json(caller, 200, id, entry.to_string().into()).await,
-            Err(fault) => reply::refuse(caller, &fault, id, 0, &Told::default()).await,
+            Err(fault) => refuse(caller, &fault, id).await,
         }
     }
 }
@@ -170,7 +233,21 @@ async fn json(
     id: &str,
     body: Bytes,
 ) -> pingora::Result<()> {
-    reply::send_json(caller, reply::header(status, id)?, body).await
+    let header = reply::header(spoken(caller), status, id)?;
+    reply::send_json(caller, header, body).await
+}
+
+/// What a caller speaks whose path does not tell: Anthropic's clients all say the version
+/// of their API.
+fn spoken(caller: &ServerSession) -> CallerDialect {
+    match caller.get_header("anthropic-version") {
+        Some(_) => CallerDialect::AnthropicMessages,
+        None => CallerDialect::OpenAiChat,
+    }
+}
+
+async fn refuse(caller: &mut ServerSession, fault: &Fault, id: &str) -> pingora::Result<()> {
+    reply::refuse(caller, spoken(caller), fault, id, 0, &Told::default()).await
 }
 
 /// What a call is told that the end of the program ends.
@@ -185,12 +262,12 @@ pub(crate) fn stopped() -> Fault {
 async fn unknown(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
     let header = caller.req_header();
     let message = format!(
-        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, embeddings, images, audio, moderations, rerank and models.",
+        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, responses, messages, embeddings, images, audio, moderations, rerank and models.",
         header.method,
         header.uri.path()
     );
     let fault = Fault::refused(404, "unknown_path", message);
-    reply::refuse(caller, &fault, id, 0, &Told::default()).await
+    refuse(caller, &fault, id).await
 }
 
 async fn wrong_method(
@@ -205,17 +282,22 @@ async fn wrong_method(
         header.method
     );
     let fault = Fault::refused(405, "method_not_allowed", message);
-    let mut header = reply::header(405, id)?;
+    let dialect = spoken(caller);
+    let (status, body) = dialect.error(fault.status, &fault.body, id);
+    let mut header = reply::header(dialect, status, id)?;
     header.insert_header("allow", allowed)?;
-    reply::send_json(caller, header, fault.body.to_json()).await
+    reply::send_json(caller, header, body).await
 }
 
 /// Browsers ask before they send JSON with a key; every origin may call, because a
 /// key is asked for, not a cookie.
 async fn preflight(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
     let asked = caller.get_header("access-control-request-headers").cloned();
-    let mut header = reply::header(204, id)?;
-    header.insert_header("access-control-allow-methods", "GET, HEAD, POST, OPTIONS")?;
+    let mut header = reply::header(CallerDialect::OpenAiChat, 204, id)?;
+    header.insert_header(
+        "access-control-allow-methods",
+        "GET, HEAD, POST, DELETE, OPTIONS",
+    )?;
     header.insert_header(
         "access-control-allow-headers",
         asked.unwrap_or(HeaderValue::from_static(

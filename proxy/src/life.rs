@@ -10,6 +10,7 @@ mod account;
 mod admit;
 pub(crate) mod authenticate;
 mod cargo;
+mod count;
 mod detached;
 mod manner;
 mod pass;
@@ -26,19 +27,25 @@ use std::sync::{Arc, OnceLock};
 use pingora::protocols::http::ServerSession;
 use pingora_proxy::Session;
 use store::route::{Refused, ReplyForm};
-use wire::provider::Call;
+use wire::inbound::{CallerDialect, Recipient};
 
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::live::{Live, model_entry};
 use account::Account;
 pub(crate) use admit::Told;
+pub(crate) use count::count;
 use recall::{Question, Recalled};
 use send::{Answer, Errand};
 
 /// Takes one call down the road.
-pub(crate) async fn run(gateway: &Arc<Gateway>, session: &mut Session, call: Call, id: String) {
-    let mut account = Account::open(gateway.ledger.clone(), call, id);
+pub(crate) async fn run(
+    gateway: &Arc<Gateway>,
+    session: &mut Session,
+    dialect: CallerDialect,
+    id: String,
+) {
+    let mut account = Account::open(gateway.ledger.clone(), dialect, id);
     let caller = &mut *session.downstream_session;
     let arrived = caller.req_header();
     let user_agent = arrived.headers.get(http::header::USER_AGENT);
@@ -46,10 +53,10 @@ pub(crate) async fn run(gateway: &Arc<Gateway>, session: &mut Session, call: Cal
         arrived.uri.path(),
         user_agent.and_then(|name| name.to_str().ok()),
     );
-    let begun = if matches!(call, Call::Passed(_)) {
-        Box::pin(pass::begin(gateway, caller, call, &mut account)).await
+    let begun = if matches!(dialect, CallerDialect::OpenAiPassed(_)) {
+        Box::pin(pass::begin(gateway, caller, dialect, &mut account)).await
     } else {
-        begin(gateway, caller, call, &mut account).await
+        begin(gateway, caller, dialect, &mut account).await
     };
     match begun {
         Ok(begun) if begun.takes_long() && !caller.is_http2() => {
@@ -68,6 +75,24 @@ pub(crate) async fn run(gateway: &Arc<Gateway>, session: &mut Session, call: Cal
     }
 }
 
+/// The tokens of a request of Responses, estimated, for a caller who may make it.
+///
+/// # Errors
+/// When it is no such request, or names a model that the caller may not call.
+pub(crate) async fn count_input(
+    gateway: &Gateway,
+    live: &Live,
+    who: &authenticate::Caller,
+    caller: &mut ServerSession,
+) -> Result<u64, Fault> {
+    let owner = who.key.as_ref().map(|key| key.id);
+    let kept = accept::Kept { gateway, owner };
+    let accepted = accept::accept(caller, CallerDialect::OpenAiResponses, &kept).await?;
+    let target = resolve::resolve(live, &accepted)?;
+    who.require_allowed(&target.model.name)?;
+    Ok(accepted.prompt_tokens)
+}
+
 /// What a call leaves behind of its caller's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caller {
@@ -82,26 +107,32 @@ enum Caller {
 async fn begin(
     gateway: &Gateway,
     caller: &mut ServerSession,
-    call: Call,
+    dialect: CallerDialect,
     account: &mut Account,
 ) -> Result<Begun, Fault> {
     let live = gateway.current.live();
     let who = authenticate::authenticate(&live, caller)?;
     account.authenticated(&who);
-    let accepted = accept::accept(caller, call, gateway.max_body).await?;
+    let owner = who.key.as_ref().map(|key| key.id);
+    let kept = accept::Kept { gateway, owner };
+    let accepted = accept::accept(caller, dialect, &kept).await?;
     account.accepted(&accepted);
     let target = resolve::resolve(&live, &accepted)?;
     account.resolved(&target);
-    account.captures(&target, &accepted.body);
+    account.captures(
+        &target,
+        accepted.inbound.raw().unwrap_or(&accepted.inbound.body),
+    );
     who.require_allowed(&target.model.name)?;
-    let form = ReplyForm::of(&target.model, call, &accepted.request);
+    let call = dialect.call();
+    let form = ReplyForm::of(&target.model, &accepted.inbound);
     account.formed(form);
     let expected = admit::admit(&live, &who, &target, call, &accepted, account)?;
     let id = account.id().to_owned();
     let errand = Errand {
         gateway,
-        call,
         accepted: &accepted,
+        owner,
         cargo: None,
         form,
         target: &target,
@@ -121,7 +152,11 @@ async fn begin(
     let question = match recalled {
         Recalled::Answer(whole) => {
             let answer = Answer::Whole(whole);
-            return Ok(Begun { form, answer });
+            return Ok(Begun {
+                recipient: errand.recipient(),
+                form,
+                answer,
+            });
         }
         Recalled::Nothing(question) => question,
     };
@@ -130,11 +165,16 @@ async fn begin(
     if let Some(question) = question {
         question.answered(&errand, &mut answer)?;
     }
-    Ok(Begun { form, answer })
+    Ok(Begun {
+        recipient: errand.recipient(),
+        form,
+        answer,
+    })
 }
 
 /// A call whose answer has begun. The request is no longer held.
 struct Begun {
+    recipient: Recipient,
     form: ReplyForm,
     answer: Answer,
 }
@@ -157,7 +197,9 @@ async fn end(
         Answer::Stream(streaming) => {
             Box::pin(relay::stream(gateway, caller, streaming, &mut account)).await
         }
-        Answer::Whole(whole) => relay::whole(caller, *whole, begun.form, &mut account).await,
+        Answer::Whole(whole) => {
+            relay::whole(caller, *whole, begun.form, &begun.recipient, &mut account).await
+        }
         Answer::Passed(passing) => {
             Box::pin(relay::passed(gateway, caller, passing, &mut account)).await
         }
@@ -201,10 +243,11 @@ async fn answer(
     account: &Account,
 ) -> pingora::Result<()> {
     if reply::has_begun(caller) {
-        reply::break_off(caller, fault).await
+        reply::break_off(caller, account.end_of_stream(fault)).await
     } else {
         reply::refuse(
             caller,
+            account.dialect(),
             fault,
             account.id(),
             account.attempts(),
@@ -221,6 +264,7 @@ async fn answer(
 pub(crate) fn describe(
     live: &Live,
     who: &authenticate::Caller,
+    dialect: CallerDialect,
     name: &str,
 ) -> Result<serde_json::Value, Fault> {
     let (model, endpoint) = live
@@ -228,5 +272,5 @@ pub(crate) fn describe(
         .resolve(Some(name))
         .map_err(|none| Refused::from(&none))?;
     who.require_allowed(&model.name)?;
-    Ok(model_entry(name, model, endpoint))
+    Ok(model_entry(dialect, name, model, endpoint))
 }

@@ -23,6 +23,9 @@ use store::route::{self, NoRoute, QueueIdentity};
 use store::{
     CircuitRow, Endpoint, InboundKey, Period, Problem, Snapshot, SpentMoney, VirtualModel, Zone,
 };
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use wire::inbound::CallerDialect;
 
 use crate::upstream::{Limits, Timeouts, Upstream};
 pub(crate) use door::Door;
@@ -158,7 +161,7 @@ impl Live {
         Self {
             door: Door::new(&build.exposure, &snapshot),
             key_uses: KeyUses::new(&snapshot.inbound_keys, before.map(|live| &live.key_uses)),
-            model_list: model_list(&snapshot, |_| true),
+            model_list: model_list(CallerDialect::OpenAiChat, &snapshot, |_| true),
             repairs: Arc::new(repairs),
             meters,
             queue,
@@ -221,12 +224,19 @@ impl Live {
     }
 
     /// The body of `GET /v1/models` for a caller with that key.
-    pub(crate) fn model_list(&self, key: Option<&InboundKey>) -> Bytes {
-        match key {
-            Some(key) if key.allowed_models.is_some() => {
-                model_list(&self.snapshot, |name| key.allows(name))
-            }
-            Some(_) | None => self.model_list.clone(),
+    pub(crate) fn model_list(&self, dialect: CallerDialect, key: Option<&InboundKey>) -> Bytes {
+        let is_usual = match dialect {
+            CallerDialect::OpenAiChat
+            | CallerDialect::OpenAiCompletions
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiResponses
+            | CallerDialect::OpenAiPassed(_) => true,
+            CallerDialect::AnthropicMessages => false,
+        };
+        match key.filter(|key| key.allowed_models.is_some()) {
+            Some(key) => model_list(dialect, &self.snapshot, |name| key.allows(name)),
+            None if is_usual => self.model_list.clone(),
+            None => model_list(dialect, &self.snapshot, |_| true),
         }
     }
 
@@ -247,37 +257,72 @@ impl Live {
     }
 }
 
-/// The body of `GET /v1/models` with the virtual models that are `allowed` by their names.
-fn model_list(snapshot: &Snapshot, allowed: impl Fn(&str) -> bool) -> Bytes {
+/// The body of `GET /v1/models` for a caller of `dialect`, with the virtual models that are
+/// `allowed` by their names.
+fn model_list(
+    dialect: CallerDialect,
+    snapshot: &Snapshot,
+    allowed: impl Fn(&str) -> bool,
+) -> Bytes {
     let mut data: Vec<_> = snapshot
         .offered()
         .into_iter()
         .filter(|(model, _)| allowed(&model.name))
-        .map(|(model, endpoint)| model_entry(&model.name, model, endpoint))
+        .map(|(model, endpoint)| model_entry(dialect, &model.name, model, endpoint))
         .collect();
     if snapshot.default_model.is_some()
         && !snapshot.models.contains_key(route::DEFAULT_NAME)
         && let Ok((model, endpoint)) = snapshot.resolve(None)
         && allowed(&model.name)
     {
-        data.push(model_entry(route::DEFAULT_NAME, model, endpoint));
+        data.push(model_entry(dialect, route::DEFAULT_NAME, model, endpoint));
     }
-    serde_json::json!({"object": "list", "data": data})
-        .to_string()
-        .into()
+    let list = match dialect {
+        CallerDialect::OpenAiChat
+        | CallerDialect::OpenAiCompletions
+        | CallerDialect::OpenAiEmbeddings
+        | CallerDialect::OpenAiResponses
+        | CallerDialect::OpenAiPassed(_) => {
+            serde_json::json!({"object": "list", "data": data})
+        }
+        // All of them are one page.
+        CallerDialect::AnthropicMessages => {
+            let id = |entry: Option<&serde_json::Value>| entry.map(|entry| entry["id"].clone());
+            let (first, last) = (id(data.first()), id(data.last()));
+            serde_json::json!({"data": data, "has_more": false, "first_id": first, "last_id": last})
+        }
+    };
+    list.to_string().into()
 }
 
-/// One entry of the list; `created` is when the virtual model was made and never
-/// moves.
+/// One entry of the list for a caller of `dialect`; the time is when the virtual model was
+/// made and never moves.
 pub(crate) fn model_entry(
+    dialect: CallerDialect,
     id: &str,
     model: &VirtualModel,
     endpoint: &Endpoint,
 ) -> serde_json::Value {
-    serde_json::json!({
-        "id": id,
-        "object": "model",
-        "created": model.created_at,
-        "owned_by": endpoint.name,
-    })
+    match dialect {
+        CallerDialect::OpenAiChat
+        | CallerDialect::OpenAiCompletions
+        | CallerDialect::OpenAiEmbeddings
+        | CallerDialect::OpenAiResponses
+        | CallerDialect::OpenAiPassed(_) => serde_json::json!({
+            "id": id,
+            "object": "model",
+            "created": model.created_at,
+            "owned_by": endpoint.name,
+        }),
+        CallerDialect::AnthropicMessages => {
+            let made = OffsetDateTime::from_unix_timestamp(model.created_at);
+            let made = made.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+            serde_json::json!({
+                "type": "model",
+                "id": id,
+                "display_name": id,
+                "created_at": made.format(&Rfc3339).unwrap_or_default(),
+            })
+        }
+    }
 }

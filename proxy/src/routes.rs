@@ -2,17 +2,23 @@
 
 use http::Method;
 use store::route;
-use wire::provider::Call;
+use wire::inbound::CallerDialect;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// A model call.
-    Call(Call),
+    Call(CallerDialect),
+    /// How many tokens a message would take.
+    CountTokens,
     /// The list of virtual models.
     ModelList,
     /// One virtual model; the name as it stands in the path, decoded.
     Model(String),
+    /// An answer that is kept, by its id: told with GET, forgotten with DELETE.
+    Response(String),
+    /// How many tokens a request of Responses has.
+    CountInput,
     /// State of the gateway.
     Health,
     /// Clients probe the base URL with HEAD.
@@ -40,19 +46,33 @@ impl Route {
         match trimmed {
             "/health" if reads => return Self::Health,
             "/health" => return Self::WrongMethod("GET, HEAD"),
-            "/" | "/v1" if method == Method::HEAD => return Self::Probe,
+            "/" | "/v1" | "/api/hello" if method == Method::HEAD => return Self::Probe,
             _ => {}
         }
-        if let Some(call) = route::call_at(trimmed) {
+        if let Some(dialect) = route::dialect_at(trimmed) {
             return if method == Method::POST {
-                Self::Call(call)
+                Self::Call(dialect)
             } else {
                 Self::WrongMethod("POST")
             };
         }
         match route::below_prefix(trimmed).map(|(_, name)| name) {
+            Some("/responses/input_tokens") if method == Method::POST => Self::CountInput,
+            Some("/responses/input_tokens") => Self::WrongMethod("POST"),
+            Some("/messages/count_tokens") if *method == Method::POST => Self::CountTokens,
+            Some("/messages/count_tokens") => Self::WrongMethod("POST"),
             Some("/models") if reads => Self::ModelList,
             Some("/models") => Self::WrongMethod("GET, HEAD"),
+            Some(name) if name.starts_with("/responses/") => {
+                let id = name.trim_start_matches("/responses/");
+                if id.contains('/') {
+                    Self::Unknown
+                } else if method == Method::GET || method == Method::DELETE {
+                    Self::Response(decode(id))
+                } else {
+                    Self::WrongMethod("GET, DELETE")
+                }
+            }
             Some(name) => match name.strip_prefix("/models/") {
                 Some(_) if !reads => Self::WrongMethod("GET, HEAD"),
                 Some(id) => Self::Model(decode(id)),
@@ -93,9 +113,11 @@ mod tests {
 
     #[test]
     fn every_path_finds_its_route() {
-        let chat = Route::Call(Call::Chat);
-        let completions = Route::Call(Call::Completions);
-        let embeddings = Route::Call(Call::Embeddings);
+        let chat = Route::Call(CallerDialect::OpenAiChat);
+        let completions = Route::Call(CallerDialect::OpenAiCompletions);
+        let embeddings = Route::Call(CallerDialect::OpenAiEmbeddings);
+        let responses = Route::Call(CallerDialect::OpenAiResponses);
+        let messages = Route::Call(CallerDialect::AnthropicMessages);
         for (method, path, expected) in [
             ("POST", "/v1/chat/completions", &chat),
             ("POST", "/chat/completions", &chat),
@@ -107,6 +129,41 @@ mod tests {
             ("POST", "/embeddings", &embeddings),
             ("POST", "/api/v1/embeddings", &embeddings),
             ("POST", "/api/embeddings", &Route::Unknown),
+            ("POST", "/v1/messages", &messages),
+            ("POST", "/messages", &messages),
+            ("POST", "/v1/responses", &responses),
+            ("GET", "/v1/responses", &Route::WrongMethod("POST")),
+            (
+                "GET",
+                "/v1/responses/resp_1",
+                &Route::Response("resp_1".to_owned()),
+            ),
+            (
+                "DELETE",
+                "/responses/resp_1/",
+                &Route::Response("resp_1".to_owned()),
+            ),
+            (
+                "POST",
+                "/v1/responses/resp_1",
+                &Route::WrongMethod("GET, DELETE"),
+            ),
+            ("POST", "/v1/responses/resp_1/cancel", &Route::Unknown),
+            ("POST", "/v1/responses/input_tokens", &Route::CountInput),
+            (
+                "GET",
+                "/v1/responses/input_tokens",
+                &Route::WrongMethod("POST"),
+            ),
+            ("GET", "/v1/messages", &Route::WrongMethod("POST")),
+            ("POST", "/v1/messages/count_tokens", &Route::CountTokens),
+            (
+                "GET",
+                "/v1/messages/count_tokens",
+                &Route::WrongMethod("POST"),
+            ),
+            ("HEAD", "/api/hello", &Route::Probe),
+            ("GET", "/api/hello", &Route::Unknown),
             ("GET", "/v1/models", &Route::ModelList),
             ("GET", "/models", &Route::ModelList),
             ("GET", "/api/models", &Route::ModelList),

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use store::FieldErrors;
-use store::route::call_at;
+use store::route::dialect_at;
 use store::route::explain::{Asked, explain};
 
 use crate::admin::Admin;
@@ -80,9 +80,9 @@ pub(crate) async fn explained(
     headers: Vec<(String, String)>,
     body: Bytes,
 ) -> Result<Shown, ApiError> {
-    let Some(call) = call_at(&path) else {
+    let Some(dialect) = dialect_at(&path) else {
         let why = "must be the path of a model call, such as /v1/chat/completions, \
-                   /v1/embeddings or /v1/images/generations";
+                   /v1/messages, /v1/embeddings or /v1/images/generations";
         return Err(FieldErrors::one("path", why).into());
     };
     let settings = admin.explain.clone();
@@ -92,7 +92,7 @@ pub(crate) async fn explained(
             let (snapshot, circuits) = (store.snapshot()?, store.circuits()?);
             let spent = store.spent_money(now / 1000)?;
             let asked = Asked {
-                call,
+                dialect,
                 headers: &headers,
                 body: &body,
             };

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use store::Caching;
 use store::config::Config;
+use wire::inbound::CallerDialect;
 use wire::provider::Call;
 use wire::usage::Usage;
 
@@ -17,7 +18,7 @@ use quick_cache::Weighter as _;
 const MIB: usize = 1024 * 1024;
 
 const SCOPE: Scope<'_> = Scope {
-    call: Call::Chat,
+    dialect: CallerDialect::OpenAiChat,
     edition: 1,
     key: None,
     user: None,
@@ -74,11 +75,15 @@ fn everything_that_an_answer_depends_on_is_in_its_key() {
             ..SCOPE
         },
         Scope {
-            call: Call::Completions,
+            dialect: CallerDialect::OpenAiCompletions,
             ..SCOPE
         },
         Scope {
-            call: Call::Embeddings,
+            dialect: CallerDialect::OpenAiEmbeddings,
+            ..SCOPE
+        },
+        Scope {
+            dialect: CallerDialect::AnthropicMessages,
             ..SCOPE
         },
     ];

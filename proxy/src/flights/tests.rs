@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use wire::provider::Call;
+use wire::inbound::CallerDialect;
 use wire::usage::Usage;
 
 use super::{Flights, Lead, Turn};
@@ -20,7 +20,7 @@ use crate::answers::{Kept, Key, Scope};
 
 fn key(number: u64) -> Key {
     let scope = Scope {
-        call: Call::Chat,
+        dialect: CallerDialect::OpenAiChat,
         edition: number,
         key: None,
         user: None,

@@ -3,22 +3,21 @@
 //! A record is also written when the call is dropped half way.
 
 mod dues;
+mod known;
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use store::route::ai_queue::NO_ROW;
 use store::route::{ReplyForm, short};
 use store::{
     Attempt, CacheUse, CallKind, CallRecord, Capture, Hold, LateTimes, Outcome, PatternCount,
-    client_name,
 };
+use wire::inbound::CallerDialect;
 use wire::normaliser::Normaliser;
-use wire::provider::Call;
 use wire::usage::{Usage, estimate_tokens};
 
-use super::accept::Accepted;
 use super::admit::Told;
-use super::authenticate::Caller;
 use super::send::Times;
 use crate::access_log::{CallerMark, Entry};
 use crate::fault::Fault;
@@ -28,9 +27,6 @@ use dues::Dues;
 
 /// The error code of a call that was dropped half way.
 const DROPPED: &str = "call_dropped";
-
-/// Longest path that is kept, in characters.
-const LONGEST_ROUTE: usize = 100;
 
 /// One call's record while it is being made.
 #[derive(Debug)]
@@ -67,16 +63,19 @@ pub(super) struct Account {
     pub(super) dues: Dues,
     /// What the caller is told of its limits.
     pub(super) told: Told,
+    dialect: CallerDialect,
+    /// What ends a stream that broke, where the dialect's end is not the same for all.
+    last_words: Option<Bytes>,
     id: String,
 }
 
 impl Account {
     /// Opens the record of a call that begins now. Boxed, because it is handed from
     /// step to step.
-    pub(super) fn open(ledger: Ledger, call: Call, id: String) -> Box<Self> {
+    pub(super) fn open(ledger: Ledger, dialect: CallerDialect, id: String) -> Box<Self> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let started_at = since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
-        let kind = CallKind::of(call);
+        let kind = CallKind::of(dialect.call());
         ledger.begin();
         Box::new(Self {
             ledger,
@@ -103,6 +102,8 @@ impl Account {
             streaming: None,
             dues: Dues::default(),
             told: Told::default(),
+            dialect,
+            last_words: None,
             id,
         })
     }
@@ -112,56 +113,27 @@ impl Account {
         &self.id
     }
 
+    /// What the caller speaks.
+    pub(super) fn dialect(&self) -> CallerDialect {
+        self.dialect
+    }
+
+    /// What ends a stream that broke.
+    pub(super) fn last_words(&mut self, words: Option<Bytes>) {
+        self.last_words = words;
+    }
+
+    /// What ends the stream that `fault` broke.
+    pub(super) fn end_of_stream(&self, fault: &Fault) -> Bytes {
+        self.last_words.clone().unwrap_or_else(|| {
+            self.dialect
+                .error_event(fault.status, &fault.body, &self.id)
+        })
+    }
+
     /// When the call began.
     pub(super) fn started(&self) -> Instant {
         self.started
-    }
-
-    /// Which path was called, and by which program.
-    pub(super) fn arrived(&mut self, path: &str, user_agent: Option<&str>) {
-        if let Some(record) = &mut self.record {
-            record.route = Some(path.chars().take(LONGEST_ROUTE).collect());
-            record.client = user_agent.and_then(client_name);
-        }
-    }
-
-    /// Who makes the call.
-    pub(super) fn authenticated(&mut self, caller: &Caller) {
-        if let (Some(record), Some(key)) = (&mut self.record, &caller.key) {
-            record.key_id = Some(key.id);
-            record.key_label = Some(key.label.clone());
-        }
-        if let (Some(record), Some(address)) = (&mut self.record, caller.address) {
-            record.address = Some(address.to_string());
-        }
-        self.caller = CallerMark {
-            key: caller.key.clone(),
-            address: caller.address,
-        };
-    }
-
-    pub(super) fn accepted(&mut self, accepted: &Accepted) {
-        self.prompt_tokens = accepted.prompt_tokens;
-        if let (Some(record), Some(name)) = (&mut self.record, &accepted.request.model) {
-            record.virtual_model = short(name).to_owned();
-        }
-    }
-
-    pub(super) fn resolved(&mut self, target: &Target) {
-        if let Some(record) = &mut self.record {
-            record.virtual_model.clone_from(&target.model.name);
-            record.virtual_model_id = Some(target.model.id).filter(|id| *id != NO_ROW);
-            record.endpoint_id = Some(target.upstream.endpoint.id).filter(|id| *id != NO_ROW);
-            record.endpoint_name = Some(target.upstream.endpoint.name.clone());
-        }
-    }
-
-    /// Keeps what the call says and is answered, if its virtual model asks for that.
-    pub(super) fn captures(&mut self, target: &Target, body: &[u8]) {
-        if target.model.capture_bodies {
-            let capture = Capture::begun(self.id.clone(), self.started_at(), body);
-            self.capture = Some(Box::new(capture));
-        }
     }
 
     /// What goes to the caller next.
@@ -371,6 +343,8 @@ impl Account {
             streaming: self.streaming,
             dues: std::mem::take(&mut self.dues),
             told: self.told.clone(),
+            dialect: self.dialect,
+            last_words: None,
             id: self.id.clone(),
         })
     }

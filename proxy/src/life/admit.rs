@@ -42,12 +42,12 @@ pub(super) fn admit(
     accepted: &Accepted,
     account: &mut Account,
 ) -> Result<Expected, Fault> {
-    let request = &accepted.request;
+    let request = &accepted.inbound.request;
     let expected = Expected::of(
         &target.model,
         call,
         accepted.prompt_tokens,
-        request.max_tokens(&accepted.body),
+        request.max_tokens(&accepted.inbound.body),
         request.choices(),
     );
     let need = expected.at(&target.dearest);

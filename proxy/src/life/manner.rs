@@ -12,14 +12,14 @@ impl Errand<'_> {
     /// How the answer is normalised, as the virtual model that the caller named has it;
     /// `None` where it is no chat.
     pub(super) fn manner(&self) -> Option<Manner> {
-        if self.call != Call::Chat {
+        if self.call() != Call::Chat {
             return None;
         }
         let model = &self.target.model;
         let repair = &model.repair;
         let offered = self.tools.get_or_init(|| {
-            let accepted = self.accepted;
-            Arc::new(accepted.request.tools(&accepted.body))
+            let inbound = &self.accepted.inbound;
+            Arc::new(inbound.request.tools(&inbound.body))
         });
         let tools = if repair.tool_calls {
             Arc::clone(offered)
@@ -46,7 +46,7 @@ impl Errand<'_> {
                 (true, ReasoningForm::Inline) => Shown::Inline,
                 (true, ReasoningForm::Field) => Shown::Apart,
             },
-            choices: self.accepted.request.choices(),
+            choices: self.accepted.inbound.request.choices(),
             comment: repair.comment,
         })
     }

@@ -13,7 +13,7 @@ use pingora::protocols::http::ServerSession;
 use store::route::ReplyForm;
 use wire::dialect::openai::Request;
 use wire::form::Form;
-use wire::provider::Call;
+use wire::inbound::{CallerDialect, Inbound};
 
 use super::accept::{self, Accepted};
 use super::account::Account;
@@ -30,27 +30,30 @@ use crate::gateway::Gateway;
 pub(super) async fn begin(
     gateway: &Gateway,
     caller: &mut ServerSession,
-    call: Call,
+    dialect: CallerDialect,
     account: &mut Account,
 ) -> Result<Begun, Fault> {
     let live = gateway.current.live();
     let who = authenticate::authenticate(&live, caller)?;
     account.authenticated(&who);
-    let (accepted, cargo, ferry) = take_in(gateway, caller, call).await?;
+    let owner = who.key.as_ref().map(|key| key.id);
+    let kept = accept::Kept { gateway, owner };
+    let (accepted, cargo, ferry) = take_in(&kept, caller, dialect).await?;
     account.accepted(&accepted);
     let target = resolve::resolve(&live, &accepted)?;
     account.resolved(&target);
     who.require_allowed(&target.model.name)?;
+    let call = dialect.call();
     let expected = admit::admit(&live, &who, &target, call, &accepted, account)?;
     let id = account.id().to_owned();
     let form = ReplyForm {
-        stream: accepted.request.stream,
+        stream: accepted.inbound.request.stream,
         usage: false,
     };
     let errand = Errand {
         gateway,
-        call,
         accepted: &accepted,
+        owner,
         cargo: cargo.as_ref(),
         form,
         target: &target,
@@ -72,21 +75,26 @@ pub(super) async fn begin(
         answer = &mut work => answer?,
         over = &mut attended => return Err(over),
     };
-    Ok(Begun { form, answer })
+    Ok(Begun {
+        recipient: errand.recipient(),
+        form,
+        answer,
+    })
 }
 
 /// The caller's body: a form as far as it must be kept, anything else whole.
 async fn take_in(
-    gateway: &Gateway,
+    kept: &accept::Kept<'_>,
     caller: &mut ServerSession,
-    call: Call,
+    dialect: CallerDialect,
 ) -> Result<(Accepted, Option<Cargo>, Option<Ferry>), Fault> {
     let kind = caller.get_header(CONTENT_TYPE).cloned();
     let is_form = |kind: &http::HeaderValue| kind.to_str().is_ok_and(Form::is_form);
     let Some(kind) = kind.filter(is_form) else {
-        let accepted = accept::accept(caller, call, gateway.max_body).await?;
+        let accepted = accept::accept(caller, dialect, kept).await?;
         return Ok((accepted, None, None));
     };
+    let gateway = kept.gateway;
     let limit = gateway.max_body;
     let (said, announced) = accept::greet(caller, limit).await?;
     let bounds = (limit, gateway.folder.as_path());
@@ -95,9 +103,15 @@ async fn take_in(
     let mut request = Request::default();
     request.model = cargo.model().map(str::to_owned);
     let accepted = Accepted {
-        body: Bytes::new(),
-        request,
+        inbound: Inbound {
+            dialect,
+            call: dialect.call(),
+            body: Bytes::new(),
+            request,
+            own: None,
+        },
         prompt_tokens: 0,
+        response_id: String::new(),
         said,
     };
     Ok((accepted, Some(cargo), ferry))

@@ -63,7 +63,7 @@ pub(super) fn plan(
         .then(|| {
             let session = accepted.said.session.as_ref();
             let session = session.map(HeaderValue::as_bytes);
-            Conversation::find(target.model.id, &accepted.body, session)
+            Conversation::find(target.model.id, &accepted.inbound.body, session)
         })
         .flatten();
     let turn = Turn {

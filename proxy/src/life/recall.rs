@@ -12,7 +12,7 @@ use http::HeaderValue;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use store::CacheUse;
-use wire::dialect::openai::is_keepable;
+use wire::inbound::{CallerDialect, Inbound};
 use wire::usage::{Usage, estimate_tokens};
 
 use super::account::Account;
@@ -116,13 +116,13 @@ impl<'g> Question<'g> {
             return None;
         }
         let scope = Scope {
-            call: errand.call,
+            dialect: errand.dialect(),
             edition: live.edition(errand.target.model.id)?,
             key: who.key.as_ref().map(|key| key.id),
             user: accepted.said.user.as_ref().map(HeaderValue::as_bytes),
         };
         Some(Box::new(Self {
-            key: Key::of(scope, &accepted.body)?,
+            key: Key::of(scope, asked_with(&accepted.inbound)?)?,
             asks,
             keeps,
             joins,
@@ -156,7 +156,7 @@ impl<'g> Question<'g> {
         };
         if let Some(kept) = kept.as_ref().filter(|_| self.keeps) {
             let answers = &errand.gateway.answers;
-            let ttl = answers.ttl(errand.call, &errand.target.model.caching);
+            let ttl = answers.ttl(errand.call(), &errand.target.model.caching);
             answers.keep(self.key, Arc::clone(kept), ttl);
         }
         if let Some(lead) = self.lead {
@@ -166,13 +166,25 @@ impl<'g> Question<'g> {
     }
 }
 
+/// What of the request the answer depends on: a response repeats much of it as it came.
+fn asked_with(inbound: &Inbound) -> Option<&Bytes> {
+    match inbound.dialect {
+        CallerDialect::OpenAiResponses => inbound.raw(),
+        CallerDialect::OpenAiChat
+        | CallerDialect::OpenAiCompletions
+        | CallerDialect::OpenAiEmbeddings
+        | CallerDialect::AnthropicMessages
+        | CallerDialect::OpenAiPassed(_) => Some(&inbound.body),
+    }
+}
+
 /// A copy of the answer, if it may be given again.
 fn keepable(errand: &Errand<'_>, whole: &Whole) -> Option<Arc<Kept>> {
-    let request = &errand.accepted.body;
+    let request = &errand.accepted.inbound.body;
     let is = whole.header.status == 200
         && !whole.streams
         && !whole.empty
-        && is_keepable(errand.call, request, &whole.body);
+        && errand.dialect().is_keepable(request, &whole.body);
     is.then(|| {
         let estimated = || {
             let prompt_tokens = errand.accepted.prompt_tokens;
@@ -201,7 +213,7 @@ fn again<'g>(
     account: &mut Account,
 ) -> Result<Recalled<'g>, Fault> {
     account.cached(CacheUse::Hit(kept.usage));
-    let mut header = reply::header(200, errand.id).map_err(unbuilt)?;
+    let mut header = reply::header(errand.dialect(), 200, errand.id).map_err(unbuilt)?;
     tell(&mut header, HEADER, how)?;
     let age = kept.made.elapsed().as_secs();
     header.insert_header("age", age).map_err(unbuilt)?;

@@ -14,9 +14,10 @@ use http::Version;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use wire::dialect::openai::{ReplyFault, Situation, StreamFault};
+use wire::inbound::CallerDialect;
 
 use super::reply;
-use super::send::{Sent, refusal};
+use super::send::{Errand, Sent, refusal};
 use crate::fault::Fault;
 use crate::live::Target;
 
@@ -25,9 +26,12 @@ use crate::live::Target;
 const PASSED: [&str; 2] = ["openai-processing-ms", "retry-after-ms"];
 
 /// Ours, with what the caller may see of the upstream's.
-pub(super) fn response_header(sent: &Sent, id: &str) -> Result<Box<ResponseHeader>, Fault> {
+pub(super) fn response_header(
+    sent: &Sent,
+    errand: &Errand<'_>,
+) -> Result<Box<ResponseHeader>, Fault> {
     let build = || {
-        let mut header = reply::header(sent.status(), id)?;
+        let mut header = reply::header(errand.dialect(), sent.status(), errand.id)?;
         for (name, value) in sent.header().iter().flat_map(|h| h.headers.iter()) {
             let limits = ["x-ratelimit-", "anthropic-ratelimit-"];
             let shown = PASSED.contains(&name.as_str())
@@ -119,12 +123,13 @@ pub(super) fn cut(error: &pingora::Error, target: &Target) -> Fault {
 /// that the caller's connection would have to close with the stream.
 pub(super) fn stream_header(
     caller: &ServerSession,
+    dialect: CallerDialect,
     header: &mut ResponseHeader,
 ) -> pingora::Result<()> {
     if !caller.is_http2() && caller.req_header().version == Version::HTTP_11 {
         header.insert_header("transfer-encoding", "chunked")?;
     }
-    header.insert_header("content-type", "text/event-stream; charset=utf-8")?;
+    header.insert_header("content-type", dialect.stream_type())?;
     header.insert_header("cache-control", "no-cache")?;
     // Keeps reverse proxies from collecting the stream.
     header.insert_header("x-accel-buffering", "no")?;

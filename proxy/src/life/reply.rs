@@ -9,16 +9,25 @@ use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use store::route::BUDGET_EXCEEDED;
 
+use wire::inbound::CallerDialect;
+
 use super::admit::Told;
 use crate::fault::Fault;
 
-/// A response header with what every response carries.
+/// A response header with what every response to a caller of `dialect` carries.
 ///
 /// # Errors
 /// When `id` is no header value; ids are checked before.
-pub(crate) fn header(status: u16, id: &str) -> pingora::Result<Box<ResponseHeader>> {
+pub(crate) fn header(
+    dialect: CallerDialect,
+    status: u16,
+    id: &str,
+) -> pingora::Result<Box<ResponseHeader>> {
     let mut header = Box::new(ResponseHeader::build_no_case(status, Some(10))?);
     header.insert_header("x-request-id", id)?;
+    if let Some(name) = dialect.id_header() {
+        header.insert_header(name, id)?;
+    }
     header.insert_header(
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
         HeaderValue::from_static("*"),
@@ -79,12 +88,14 @@ pub(crate) async fn send_json(
 /// When the caller is gone.
 pub(crate) async fn refuse(
     caller: &mut ServerSession,
+    dialect: CallerDialect,
     fault: &Fault,
     id: &str,
     attempts: usize,
     limits: &Told,
 ) -> pingora::Result<()> {
-    let mut header = header(told(fault.status), id)?;
+    let (status, body) = dialect.error(fault.status, &fault.body, id);
+    let mut header = header(dialect, status, id)?;
     limits.write(&mut header)?;
     if attempts > 0 {
         tell_attempts(&mut header, attempts)?;
@@ -100,16 +111,7 @@ pub(crate) async fn refuse(
     if let Some(after) = &fault.retry_after {
         header.insert_header(header::RETRY_AFTER, after.as_str())?;
     }
-    send_json(caller, header, fault.body.to_json()).await
-}
-
-/// The status by which a caller of OpenAI's dialect knows `status`: that an upstream is
-/// overloaded is 529 only in Anthropic's.
-fn told(status: u16) -> u16 {
-    match status {
-        529 => 503,
-        status => status,
-    }
+    send_json(caller, header, body).await
 }
 
 /// Most bytes of an unread request body that are read to be thrown away.
@@ -138,12 +140,11 @@ pub(crate) async fn drain(caller: &mut ServerSession) {
     drop(pingora::time::timeout(DRAIN_TIME, rest).await);
 }
 
-/// Ends a stream that cannot be completed: an error event and no `[DONE]`.
+/// Ends a stream that cannot be completed: an error event, and not what ends a complete
+/// one.
 ///
 /// # Errors
 /// When the caller is gone.
-pub(crate) async fn break_off(caller: &mut ServerSession, fault: &Fault) -> pingora::Result<()> {
-    caller
-        .write_response_body(fault.body.to_event(), true)
-        .await
+pub(crate) async fn break_off(caller: &mut ServerSession, event: Bytes) -> pingora::Result<()> {
+    caller.write_response_body(event, true).await
 }

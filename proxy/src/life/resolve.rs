@@ -13,7 +13,7 @@ use crate::live::{Live, Target};
 /// # Errors
 /// When no virtual model answers to the name, or it could not be prepared.
 pub(super) fn resolve(live: &Live, accepted: &Accepted) -> Result<Arc<Target>, Fault> {
-    let asked = accepted.request.model.as_deref();
+    let asked = accepted.inbound.request.model.as_deref();
     match live.target(asked) {
         Ok(Some(target)) => Ok(target),
         Ok(None) => Err(Refused::misconfigured().into()),

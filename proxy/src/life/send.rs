@@ -26,6 +26,8 @@ use pingora::protocols::http::ServerSession;
 use store::Zone;
 use store::route::{Expected, ReplyForm};
 use wire::dialect::openai::WriterOptions;
+use wire::dialect::responses::{Addressee, Asked, Expanded};
+use wire::inbound::{CallerDialect, Recipient};
 use wire::normaliser::Tools;
 use wire::provider::Call;
 
@@ -37,10 +39,10 @@ use super::plan::Candidates;
 use super::{relay, reply};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
-use crate::live::{Repairs, Target};
-pub(super) use attempt::{AFTER_FINISH, Answer, LAST_BYTES, Streaming, Whole};
+use crate::live::{Repairs, Road, Target};
+pub(super) use attempt::{AFTER_FINISH, Answer, LAST_BYTES, Streaming, Whole, read_whole};
 pub(super) use attempts::judge;
-pub(super) use exchange::{Feed, Outgoing, Sent};
+pub(super) use exchange::{Feed, Outgoing, Sent, exchange};
 pub(super) use job::Job;
 pub(super) use passed::Passing;
 pub(super) use refusal::fault as refusal;
@@ -49,8 +51,9 @@ pub(super) use source::{Source, Times};
 /// A call as every attempt at it needs it.
 pub(super) struct Errand<'e> {
     pub(super) gateway: &'e Gateway,
-    pub(super) call: Call,
     pub(super) accepted: &'e Accepted,
+    /// The id of the caller's key.
+    pub(super) owner: Option<i64>,
     /// The body, where it is a form that is passed on.
     pub(super) cargo: Option<&'e Cargo>,
     pub(super) form: ReplyForm,
@@ -73,18 +76,77 @@ pub(super) struct Errand<'e> {
 }
 
 impl Errand<'_> {
+    /// What the caller speaks.
+    pub(super) fn dialect(&self) -> CallerDialect {
+        self.accepted.inbound.dialect
+    }
+
+    /// What is wanted of an upstream.
+    pub(super) fn call(&self) -> Call {
+        self.accepted.inbound.call
+    }
+
+    /// How the call is put to `target`; a caller of Responses is sent to the endpoint's own
+    /// where it has some, unless reasoning is to be shown otherwise than it comes.
+    pub(super) fn road<'t>(&self, target: &'t Target) -> Option<&'t Road> {
+        let own = self.dialect() == CallerDialect::OpenAiResponses
+            && self.target.model.shows_reasoning_apart();
+        let own = target.responses().filter(|_| own);
+        own.or_else(|| target.road(self.call()))
+    }
+
+    /// Whom the answer is written for.
+    pub(super) fn recipient(&self) -> Recipient {
+        let asked = self.asked().cloned();
+        Recipient {
+            dialect: self.dialect(),
+            options: self.writer(),
+            prompt_tokens: self.accepted.prompt_tokens,
+            response: asked.map(|asked| Addressee {
+                id: self.accepted.response_id.clone(),
+                asked,
+            }),
+        }
+    }
+
+    fn asked(&self) -> Option<&Asked> {
+        self.accepted.inbound.own.as_ref()?.asked.as_ref()
+    }
+
+    /// What is to be kept of the answer, so that its caller can go on with it.
+    pub(super) fn keeping(&self) -> Option<Keeping> {
+        let conversation = self.asked()?.conversation.clone()?;
+        Some(Keeping {
+            owner: self.owner,
+            conversation,
+        })
+    }
+
     /// What a translated answer carries that is the gateway's to say.
     pub(super) fn writer(&self) -> WriterOptions {
-        let kind = match self.call {
-            Call::Completions => "cmpl-",
-            Call::Chat | Call::Embeddings | Call::Models | Call::Passed(_) => "chatcmpl-",
-        };
+        let kind = self.dialect().id_prefix();
         WriterOptions {
             model: self.target.name.clone(),
             include_usage: self.form.usage,
             id: format!("{kind}{}", self.id.trim_start_matches("req_")),
             created: self.created,
             origin: None,
+        }
+    }
+}
+
+/// The conversation that an answer ends, and whose it is.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    owner: Option<i64>,
+    conversation: Arc<Expanded>,
+}
+
+impl Keeping {
+    /// The answer is this response.
+    pub(super) fn keep(&self, gateway: &Gateway, response: Bytes) {
+        if let Some(turn) = self.conversation.answered(response) {
+            gateway.conversations.keep(self.owner, turn);
         }
     }
 }
@@ -120,20 +182,21 @@ async fn keep_company(errand: &Errand<'_>, caller: &mut ServerSession) -> Result
     let gone = |_| Fault::hung_up();
     if !reply::has_begun(caller) {
         let internal = |err: Box<pingora::Error>| Fault::internal(format!("the header: {err}"));
-        let mut header = reply::header(200, errand.id).map_err(internal)?;
-        relay::stream_header(caller, &mut header).map_err(internal)?;
+        let dialect = errand.dialect();
+        let mut header = reply::header(dialect, 200, errand.id).map_err(internal)?;
+        relay::stream_header(caller, dialect, &mut header).map_err(internal)?;
         errand.told.write(&mut header).map_err(internal)?;
         caller.write_response_header(header).await.map_err(gone)?;
     }
-    let comment = Bytes::from_static(KEEP_ALIVE);
+    let company = Bytes::from_static(errand.dialect().company());
+    if company.is_empty() {
+        return Ok(());
+    }
     caller
-        .write_response_body(comment, false)
+        .write_response_body(company, false)
         .await
         .map_err(gone)
 }
-
-/// What OpenAI's clients skip over.
-pub(super) const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 
 /// Completes when the caller closes its connection. Its body must have been read.
 pub(super) async fn hung_up(caller: &mut ServerSession) {

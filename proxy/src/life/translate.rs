@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
-use pingora::http::RequestHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType};
 use store::route::{self, Known, Said};
-use wire::dialect::openai::{NativeCalls, StreamEditor, WriterOptions};
+use wire::dialect::anthropic;
+use wire::dialect::openai::{NativeCalls, StreamEditor};
 use wire::edit::Segments;
 use wire::hub::Origin;
-use wire::normaliser::Manner;
-use wire::outbound::{AnswerForm, Completed, Failed, Inbound, LocalModel, Outbound};
+use wire::inbound::{CallerDialect, Recipient};
+use wire::normaliser::{Manner, Shown};
+use wire::outbound::{AnswerForm, Completed, Dialect, Failed, LocalModel, Outbound};
 use wire::provider::{Call, Format};
 
 use super::relay::{self, Lane};
@@ -45,7 +47,16 @@ pub(super) struct Parcel<'o> {
 impl Outgoing for Parcel<'_> {
     fn header(&self, tls: bool) -> pingora::Result<(Box<RequestHeader>, Bytes)> {
         let order = self.order;
-        let road = order.target.road(order.call).ok_or_else(|| {
+        let road = match order.format {
+            Format::Responses => order.target.responses(),
+            Format::OpenAi
+            | Format::Anthropic
+            | Format::OllamaChat
+            | Format::OllamaGenerate
+            | Format::OllamaEmbed
+            | Format::RunpodJob => order.target.road(order.call),
+        };
+        let road = road.ok_or_else(|| {
             Error::explain(
                 ErrorType::InternalError,
                 "a candidate that does not serve the call",
@@ -75,14 +86,10 @@ pub(super) fn translate(
     target: &Arc<Target>,
     local: LocalModel,
 ) -> Result<Order, Fault> {
-    let Some(road) = target.road(errand.call) else {
+    let Some(road) = errand.road(target) else {
         return Err(Fault::internal("a candidate that does not serve the call"));
     };
-    let inbound = Inbound {
-        call: errand.call,
-        body: &errand.accepted.body,
-        request: &errand.accepted.request,
-    };
+    let inbound = &errand.accepted.inbound;
     let thoughts = &errand.gateway.thoughts;
     let destination = target.destination(road);
     let origin = destination.origin();
@@ -92,7 +99,7 @@ pub(super) fn translate(
         recall: &|id| thoughts.recall(thread?, id),
         timeout: errand.gateway.timeouts.silence,
     };
-    let outbound = destination.outbound(&inbound, errand.form, &known)?;
+    let outbound = destination.outbound(inbound, errand.form, &known)?;
     let id = HeaderValue::from_str(errand.id)
         .map_err(|err| Fault::internal(format!("the request id is no header value: {err}")))?;
     for note in &outbound.notes {
@@ -100,9 +107,9 @@ pub(super) fn translate(
     }
     Ok(Order {
         target: Arc::clone(target),
-        call: errand.call,
+        call: errand.call(),
         id,
-        own: own_headers(errand, target)?,
+        own: own_headers(errand, target, &outbound)?,
         format: road.way.format,
         origin,
         thread,
@@ -112,7 +119,7 @@ pub(super) fn translate(
 
 /// The conversation whose signed reasoning is kept; only Anthropic signs.
 fn thread(errand: &Errand<'_>, origin: Origin, format: Format) -> Option<Thread> {
-    let of = || Thread::of(origin, &errand.accepted.body);
+    let of = || Thread::of(origin, &errand.accepted.inbound.body);
     (format == Format::Anthropic).then(of)
 }
 
@@ -123,20 +130,36 @@ fn thread(errand: &Errand<'_>, origin: Origin, format: Format) -> Option<Thread>
 fn own_headers(
     errand: &Errand<'_>,
     target: &Target,
+    outbound: &Outbound,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Fault> {
     let accepted = errand.accepted;
     let said = Said {
         priority: accepted.said.priority.as_ref().map(HeaderValue::as_bytes),
         user: accepted.said.user.as_ref().map(HeaderValue::as_bytes),
     };
-    let own = route::own_headers(&target.upstream.endpoint, &said, &accepted.body)?;
+    let own = route::own_headers(&target.upstream.endpoint, &said, &accepted.inbound.body)?;
     let checked = own.into_iter().map(|(name, value)| {
         let value = HeaderValue::from_bytes(&value)
             .map_err(|err| Fault::internal(format!("the header {name}: {err}")))?;
         Ok((HeaderName::from_static(name), value))
     });
-    checked.collect()
+    let mut headers = checked.collect::<Result<Vec<_>, Fault>>()?;
+    let is_same = outbound.answer == AnswerForm::Edited;
+    if is_same && accepted.inbound.dialect == CallerDialect::AnthropicMessages {
+        let said = accepted.said.to_anthropic(target.betas());
+        headers.extend(
+            said.into_iter()
+                .map(|(name, value)| (HeaderName::from_static(name), value)),
+        );
+    }
+    Ok(headers)
 }
+
+/// What of the caller's request its upstream got otherwise or not at all.
+const CHANGED: &str = "x-gateway-changed";
+
+/// Longest list of it, in bytes.
+const LONGEST: usize = 1024;
 
 /// What mends the tool calls of an answer that is edited.
 pub(super) fn native_calls(errand: &Errand<'_>, manner: &Manner) -> Option<NativeCalls> {
@@ -149,6 +172,30 @@ impl Order {
     /// The request in its upstream's terms.
     pub(super) fn outbound(&self) -> &Outbound {
         &self.outbound
+    }
+
+    /// Names the fields of the request that the upstream got otherwise or not at all.
+    ///
+    /// # Errors
+    /// Never: what cannot stand in a header is left out.
+    pub(super) fn tell_changed(&self, header: &mut ResponseHeader) -> Result<(), Fault> {
+        let mut list = String::new();
+        for note in &self.outbound.notes {
+            let field = note.field.as_str();
+            let is_plain = field.bytes().all(|byte| matches!(byte, b'!'..=b'~'));
+            let is_new = list.split(", ").all(|known| known != field);
+            if is_plain && is_new && list.len() + field.len() < LONGEST {
+                if !list.is_empty() {
+                    list.push_str(", ");
+                }
+                list.push_str(field);
+            }
+        }
+        if list.is_empty() {
+            return Ok(());
+        }
+        let told = header.insert_header(CHANGED, list);
+        told.map_err(|err| Fault::internal(format!("the response header: {err}")))
     }
 
     /// The conversation whose signed reasoning is kept.
@@ -168,36 +215,61 @@ impl Order {
 
     /// The way of a streamed answer.
     pub(super) fn lane(&self, errand: &Errand<'_>) -> Lane {
-        let edited = || {
-            let name = errand.target.name.clone();
-            let editor = StreamEditor::new(name, !errand.form.usage);
-            let Some(manner) = errand.manner() else {
-                return Lane::Edited(editor);
-            };
-            let editor = match native_calls(errand, &manner) {
-                Some(native) => editor.with_native(native),
-                None => editor,
-            };
-            Lane::Edited(editor.normalising(&manner, errand.writer()))
+        let edited = || match errand.dialect() {
+            CallerDialect::OpenAiChat
+            | CallerDialect::OpenAiCompletions
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_) => openai_editor(errand),
+            CallerDialect::AnthropicMessages => {
+                let editor = anthropic::StreamEditor::new(errand.target.name.clone());
+                Lane::Messages(Box::new(editor))
+            }
+            CallerDialect::OpenAiResponses => Lane::Responses(Box::default()),
         };
-        if self.outbound.answer == AnswerForm::Edited {
+        let manner = errand.manner();
+        let answer = self.answer(errand, manner.as_ref());
+        if answer == AnswerForm::Edited {
             return edited();
         }
         let names = self.outbound.names.clone();
-        let manner = errand.manner();
-        let answer = &self.outbound.answer;
-        let translation = answer.translation(self.writer(errand), names, manner.as_ref());
+        let translation = answer.translation(&self.recipient(errand), names, manner.as_ref());
         translation.map_or_else(edited, |translation| {
             Lane::Translated(Box::new(translation))
         })
     }
 
-    /// What an answer that is translated carries of the gateway's own.
-    fn writer(&self, errand: &Errand<'_>) -> WriterOptions {
-        WriterOptions {
-            origin: Some(self.origin),
-            ..errand.writer()
+    /// How the answer becomes the caller's.
+    fn answer(&self, errand: &Errand<'_>, manner: Option<&Manner>) -> AnswerForm {
+        let answer = self.outbound.answer.clone();
+        match errand.dialect() {
+            CallerDialect::OpenAiChat
+            | CallerDialect::OpenAiCompletions
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_) => answer,
+            // Passed on as it is, unless something is to be made of its text.
+            CallerDialect::AnthropicMessages
+                if answer == AnswerForm::Edited && manner.is_some_and(|m| self.is_made_over(m)) =>
+            {
+                AnswerForm::Chat(Dialect::Anthropic)
+            }
+            CallerDialect::AnthropicMessages | CallerDialect::OpenAiResponses => answer,
         }
+    }
+
+    /// Whether an answer in Anthropic's form is written anew for the sake of `manner`. Its
+    /// own vendor's models write no calls as text, and what those servers say besides has
+    /// no place in the hub.
+    fn is_made_over(&self, manner: &Manner) -> bool {
+        let is_vendors = self.target.upstream.base.host() == "api.anthropic.com";
+        let looks_for = !manner.rules.tools.is_empty() || manner.native.is_some();
+        manner.shown != Shown::Apart || (looks_for && !is_vendors)
+    }
+
+    /// Whom the answer is written for, and who signs its reasoning.
+    fn recipient(&self, errand: &Errand<'_>) -> Recipient {
+        let mut recipient = errand.recipient();
+        recipient.options.origin = Some(self.origin);
+        recipient
     }
 
     /// The caller's answer that whole `replies` make, each with whether it came as a
@@ -210,21 +282,40 @@ impl Order {
         errand: &Errand<'_>,
         replies: &[(Bytes, bool)],
     ) -> Result<Option<Completed>, Fault> {
-        let outbound = &self.outbound;
-        if outbound.answer == AnswerForm::Edited {
-            return Ok(None);
-        }
         let manner = errand.manner();
-        let answer = &outbound.answer;
-        let completed = answer.completed(
-            replies,
-            &self.writer(errand),
-            &outbound.names,
-            manner.as_ref(),
-        );
+        let answer = self.answer(errand, manner.as_ref());
+        let completed = match (&answer, errand.dialect(), replies) {
+            (AnswerForm::Edited, CallerDialect::AnthropicMessages, [(body, is_stream)]) => {
+                Completed::messages(body, *is_stream, &self.recipient(errand)).map(Some)
+            }
+            (AnswerForm::Edited, CallerDialect::OpenAiResponses, [(body, is_stream)]) => {
+                Completed::response(body, *is_stream).map(Some)
+            }
+            (AnswerForm::Edited, _, _) => return Ok(None),
+            _ => answer.completed(
+                replies,
+                &self.recipient(errand),
+                &self.outbound.names,
+                manner.as_ref(),
+            ),
+        };
         completed.map_err(|failed| match failed {
             Failed::Reply(fault) => relay::reply_fault(&fault, &self.target),
             Failed::Stream(fault) => relay::stream_fault(&fault, &self.target),
         })
     }
+}
+
+/// Between two that speak OpenAI's dialects.
+fn openai_editor(errand: &Errand<'_>) -> Lane {
+    let name = errand.target.name.clone();
+    let editor = StreamEditor::new(name, !errand.form.usage);
+    let Some(manner) = errand.manner() else {
+        return Lane::Edited(editor);
+    };
+    let editor = match native_calls(errand, &manner) {
+        Some(native) => editor.with_native(native),
+        None => editor,
+    };
+    Lane::Edited(editor.normalising(&manner, errand.writer()))
 }

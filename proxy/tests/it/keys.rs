@@ -12,7 +12,7 @@ use crate::scene::{Answer, KEY, MODEL, Props, Scene, answer, chat, client};
 pub(crate) const CHAT: &str = "/v1/chat/completions";
 
 /// What a test's own address is trusted as: not at all.
-const FACING: &[(&str, &str)] = &[
+pub(crate) const FACING: &[(&str, &str)] = &[
     ("DEPLOYMENT_MODE", "internet_facing"),
     ("TRUSTED_INTERNAL_CIDRS", "127.0.0.2"),
     ("TRUSTED_PROXY_CIDRS", "127.0.0.3"),

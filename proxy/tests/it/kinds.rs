@@ -10,7 +10,7 @@ mod chat;
 mod completions;
 mod embeddings;
 mod errors;
-mod heard;
+pub(crate) mod heard;
 mod images;
 mod logprobs;
 mod sent;

@@ -25,7 +25,7 @@ use crate::virtual_model::{Strategy, VirtualModel};
 pub use destination::{Destination, Known, PRIORITY, ReplyForm, Said, USER, own_headers};
 pub use head::{QueueIdentity, headers, secrets};
 pub use limited::{Expected, Reached, USUAL_ANSWER, Whose, dearest, spent};
-pub use paths::{below_prefix, call_at};
+pub use paths::{below_prefix, dialect_at};
 pub use refused::{BUDGET_EXCEEDED, RATE_LIMIT_EXCEEDED, Refused, short};
 
 /// The name that stands for the default model.
@@ -109,6 +109,13 @@ pub fn way(endpoint: &Endpoint, base: &BaseUrl, call: Call) -> Option<Way> {
     let is_known = !(call == Call::Embeddings && way.format == Format::RunpodJob)
         || endpoint.worker_form.makes_embeddings();
     is_known.then_some(way)
+}
+
+/// How a chat in the form of Responses goes to `endpoint`, which is at `base`; `None`
+/// where it goes as a chat completion.
+pub fn responses_way(endpoint: &Endpoint, base: &BaseUrl) -> Option<Way> {
+    let way = endpoint.provider.provider().responses_way(base)?;
+    endpoint.responses.are_used_at(base).then_some(way)
 }
 
 /// The message for a call that the endpoint's provider type, or its worker, does not

@@ -12,6 +12,7 @@ pub mod dialect;
 pub mod edit;
 pub mod form;
 pub mod hub;
+pub mod inbound;
 pub mod ndjson;
 pub mod normaliser;
 pub mod outbound;

@@ -8,30 +8,22 @@ mod completion;
 mod edited;
 mod job;
 mod local;
+mod openai_form;
 
 use bytes::Bytes;
 
 use crate::dialect::anthropic;
 use crate::dialect::ollama::was_cut;
-use crate::dialect::openai::{self, BadRequest, Completion, Defaults, Request};
+use crate::dialect::openai::{self, BadRequest, Completion, Defaults};
+use crate::dialect::responses;
 use crate::dialect::runpod::{Policy, Worker};
 use crate::edit::Segments;
 use crate::hub::{Chat, Note, Origin, Refusal, Thinking, ToolNames, Written};
+pub use crate::inbound::Inbound;
 use crate::provider::{Call, Format, Provider, Way};
 pub use answer::{AnswerForm, Completed, Dialect, Failed};
 pub use edited::edit_notes;
 use edited::edited;
-
-/// A caller's request, read once.
-#[derive(Clone, Copy, Debug)]
-pub struct Inbound<'i> {
-    /// What is wanted.
-    pub call: Call,
-    /// The body.
-    pub body: &'i Bytes,
-    /// What was read of it.
-    pub request: &'i Request,
-}
 
 /// Where a request goes, and what holds there.
 #[derive(Clone, Copy)]
@@ -164,16 +156,16 @@ const DEFAULT_MAX_TOKENS: u64 = 8192;
 ///
 /// # Errors
 /// When the request is wrong, or its candidate's dialect cannot say it.
-pub fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
-    let request = inbound.request;
+pub fn write(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
+    let request = &inbound.request;
+    if candidate.way.format == Format::Responses {
+        // Its server says itself what is wrong with the conversation.
+        return sent(inbound, candidate);
+    }
     if candidate.repair_history
-        && let Some((body, request, notes)) = request.mended(inbound.body)
+        && let Some((body, request, notes)) = request.mended(&inbound.body)
     {
-        let mended = Inbound {
-            call: inbound.call,
-            body: &body,
-            request: &request,
-        };
+        let mended = inbound.mended(body, request).map_err(Unsaid::unread)?;
         let mut out = sent(&mended, candidate)?;
         out.notes.extend(notes);
         return Ok(out);
@@ -184,19 +176,77 @@ pub fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outboun
     }
 }
 
-fn sent(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
+fn sent(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
     let mut out = written(inbound, candidate)?;
     out.streams = streams(inbound, candidate).1 && out.bodies.len() == 1;
     Ok(out)
 }
 
-fn written(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
+fn written(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
+    let Some(own) = &inbound.own else {
+        return of_openai(inbound, candidate);
+    };
+    if candidate.way.format == inbound.dialect.format()
+        && let Some(body) = &own.body
+    {
+        return same(inbound, body, candidate);
+    }
+    if !openai_form::takes(candidate) {
+        return of_openai(inbound, candidate);
+    }
+    let written = openai_form::write(inbound, &own.chat, candidate)?;
+    let mut out = of_openai(&written.inbound, candidate)?;
+    if out.answer == AnswerForm::Edited {
+        out.answer = AnswerForm::Chat(Dialect::OpenAi);
+    }
+    out.notes.extend(written.notes);
+    out.names = written.names;
+    Ok(out)
+}
+
+/// The caller's own bytes for an upstream of its own dialect, which is not OpenAI's chat.
+///
+/// # Errors
+/// When they cannot be read.
+fn same(inbound: &Inbound, body: &Bytes, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
+    let (streams, upstream_streams) = streams(inbound, candidate);
+    if candidate.way.format == Format::Responses {
+        let target = responses::Target {
+            model: candidate.model_json,
+            stream: streams.then_some(upstream_streams),
+            defaults: candidate.defaults,
+        };
+        let request = responses::Request::read(body).map_err(Unsaid::Bad)?;
+        let (edited, notes) = request.edited(body, &target);
+        return Ok(Outbound {
+            notes,
+            ..Outbound::plain(edited, AnswerForm::Edited)
+        });
+    }
+    let target = anthropic::SameTarget {
+        model: candidate.model,
+        model_json: candidate.model_json,
+        stream: streams.then_some(upstream_streams),
+        defaults: candidate.defaults,
+        default_max_tokens: Some(DEFAULT_MAX_TOKENS),
+        auto_cache: candidate.auto_cache,
+        recall: candidate.recall,
+    };
+    let (edited, notes) = anthropic::edit_request(body, &target);
+    Ok(Outbound {
+        notes,
+        ..Outbound::plain(edited, AnswerForm::Edited)
+    })
+}
+
+/// A request that is in OpenAI's form, or a chat of the hub.
+fn of_openai(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
     match (candidate.way.format, inbound.call) {
         (Format::OpenAi, Call::Completions) if candidate.way.call == Call::Chat => {
             completion::write(inbound, candidate)
         }
         (Format::OpenAi, Call::Passed(_)) => Ok(Outbound::plain(
-            inbound.request.renamed(inbound.body, candidate.model_json),
+            inbound.request.renamed(&inbound.body, candidate.model_json),
             AnswerForm::Edited,
         )),
         (Format::OpenAi, _) => Ok(Outbound::plain(
@@ -206,6 +256,9 @@ fn written(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound,
         (Format::RunpodJob, _) => job::write(inbound, candidate),
         (Format::OllamaEmbed, _) => local::embed(inbound, candidate),
         (Format::OllamaGenerate, _) => local::generate(inbound, candidate),
+        (Format::Responses, _) => {
+            Err(Refusal::field("model", "is one whose endpoint is asked for Responses only").into())
+        }
         (Format::Anthropic, Call::Completions) => completion::write(inbound, candidate),
         (Format::Anthropic, _) => {
             let chat = chat(inbound, candidate)?;
@@ -262,7 +315,7 @@ impl Outbound {
 
 /// Whether the caller's request is one for a stream, and whether the upstream is
 /// asked for one.
-fn streams(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> (bool, bool) {
+fn streams(inbound: &Inbound, candidate: &Candidate<'_>) -> (bool, bool) {
     let streams = inbound.request.stream && inbound.call != Call::Embeddings;
     (
         streams,
@@ -271,8 +324,11 @@ fn streams(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> (bool, bool) {
 }
 
 /// The caller's chat with the virtual model's defaults, for an answer that is translated.
-fn chat(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Chat, Unsaid> {
-    let mut chat = openai::read_chat(inbound.body).map_err(Unsaid::unread)?;
+fn chat(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Chat, Unsaid> {
+    let mut chat = match &inbound.own {
+        Some(own) => own.chat.clone(),
+        None => openai::read_chat(&inbound.body).map_err(Unsaid::unread)?,
+    };
     if chat.logprobs.is_some() {
         return Err(no_logprobs(candidate).into());
     }
@@ -283,8 +339,8 @@ fn chat(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Chat, Unsaid
 
 /// The caller's completion request with the virtual model's defaults, for an answer that
 /// is translated.
-fn read_completion(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Completion, Unsaid> {
-    let mut completion = openai::read_completion(inbound.body).map_err(Unsaid::unread)?;
+fn read_completion(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Completion, Unsaid> {
+    let mut completion = openai::read_completion(&inbound.body).map_err(Unsaid::unread)?;
     if completion.logprobs.is_some() {
         return Err(no_logprobs(candidate).into());
     }

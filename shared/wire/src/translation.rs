@@ -8,10 +8,11 @@
 mod answer_tool;
 mod kept;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 pub use crate::dialect::openai::End;
-use crate::dialect::{anthropic, ollama, openai, runpod};
+use crate::dialect::openai::ErrorBody;
+use crate::dialect::{anthropic, ollama, openai, responses, runpod};
 use crate::hub::{Answer, Event, StreamFault, Thinking, ToolNames};
 use crate::normaliser::{Manner, Native, Normaliser, Reveal};
 use crate::usage::Usage;
@@ -39,6 +40,39 @@ pub enum StreamTo {
     Chat(openai::ChatWriter),
     /// OpenAI's text completions.
     Completion(openai::CompletionWriter),
+    /// Anthropic's messages.
+    Messages(anthropic::StreamWriter),
+    /// OpenAI's Responses. Boxed, because it is the largest.
+    Responses(Box<responses::StreamWriter>),
+}
+
+impl StreamTo {
+    /// Appends what the caller gets for `event`.
+    fn write(&mut self, event: &Event<'_>, names: &ToolNames, out: &mut BytesMut) {
+        match self {
+            Self::Chat(writer) => writer.write(event, names, out),
+            Self::Completion(writer) => writer.write(event, out),
+            Self::Messages(writer) => writer.write(event, names, out),
+            Self::Responses(writer) => writer.write(event, names, out),
+        }
+    }
+
+    /// The id that the caller knows a call by.
+    fn call_id(&self, choice: u32, call: u32, id: &str) -> String {
+        match self {
+            Self::Chat(writer) => writer.call_id(choice, call, id).into_owned(),
+            Self::Completion(_) => id.to_owned(),
+            Self::Messages(writer) => writer.call_id(call, id),
+            Self::Responses(writer) => writer.call_id(call, id),
+        }
+    }
+
+    /// Whether clients of the format skip over comments.
+    fn takes_comments(&self) -> bool {
+        match self {
+            Self::Chat(_) | Self::Completion(_) | Self::Messages(_) | Self::Responses(_) => true,
+        }
+    }
 }
 
 /// The dialect of a whole reply.
@@ -173,6 +207,12 @@ impl Translation {
         self.from.push(bytes, each);
     }
 
+    /// Appends what keeps the caller's stream alive while the upstream is silent.
+    pub fn keep_alive(&mut self, out: &mut BytesMut) {
+        let caller = &mut self.caller;
+        caller.to.write(&Event::KeepAlive, &caller.names, out);
+    }
+
     /// The upstream's bytes have ended: `cleanly` says whether its message was
     /// complete as HTTP. After a fault the caller of this function sends
     /// [`StreamFault::public`].
@@ -193,6 +233,27 @@ impl Translation {
         let end = &mut self.caller.end;
         end.get_or_insert(End::Fault(StreamFault::Truncated))
             .clone()
+    }
+
+    /// The end of a broken answer, in a dialect in which that goes on with what was told
+    /// before; `None` where it stands for itself. The error's text has no secrets in it.
+    pub fn fail(&mut self, error: &ErrorBody) -> Option<Bytes> {
+        match &mut self.caller.to {
+            StreamTo::Chat(_) | StreamTo::Completion(_) | StreamTo::Messages(_) => None,
+            StreamTo::Responses(writer) => {
+                let mut out = BytesMut::new();
+                writer.fail(error, &mut out);
+                Some(out.freeze())
+            }
+        }
+    }
+
+    /// The response that a caller of Responses was told, once the answer is complete.
+    pub fn take_response(&mut self) -> Option<Bytes> {
+        match &mut self.caller.to {
+            StreamTo::Chat(_) | StreamTo::Completion(_) | StreamTo::Messages(_) => None,
+            StreamTo::Responses(writer) => writer.take_finished(),
+        }
     }
 
     /// The end, once it is known: nothing after it reaches the caller.
@@ -264,7 +325,8 @@ impl Caller {
         let Some(mut normaliser) = self.normaliser.take() else {
             return self.event(&event, out);
         };
-        let comment = self.comment && event == Event::End && self.end.is_none();
+        let comment =
+            self.comment && event == Event::End && self.end.is_none() && self.to.takes_comments();
         let mut last = None;
         normaliser.event(event, &mut |event| match event {
             // Behind what the normaliser still has to say.
@@ -310,24 +372,15 @@ impl Caller {
             | Event::KeepAlive => {}
         }
         let (to, names) = (&mut self.to, &self.names);
-        let mut write = |event: &Event<'_>| match to {
-            StreamTo::Chat(writer) => writer.write(event, names, out),
-            StreamTo::Completion(writer) => writer.write(event, out),
-        };
+        let mut write = |event: &Event<'_>| to.write(event, names, out);
         if self.reveal.shows_all() {
             write(event);
         } else {
             self.reveal.event(event.clone(), &mut |event| write(&event));
         }
         if let Some(kept) = &mut self.kept {
-            let writer = match &self.to {
-                StreamTo::Chat(writer) => Some(writer),
-                StreamTo::Completion(_) => None,
-            };
-            kept.add(event, |choice, call, id| match writer {
-                Some(writer) => writer.call_id(choice, call, id).into_owned(),
-                None => id.to_owned(),
-            });
+            let to = &self.to;
+            kept.add(event, |choice, call, id| to.call_id(choice, call, id));
         }
     }
 }

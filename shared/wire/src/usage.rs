@@ -8,12 +8,14 @@ mod cost;
 mod counting;
 mod declared;
 mod estimate;
+mod text;
 mod watch;
 
 use serde::{Deserialize, Serialize};
 
 pub use counting::CacheCounting;
 pub use estimate::{TOKENS_PER_MEDIUM, estimate_prompt, estimate_tokens};
+pub use text::text_tokens;
 pub use watch::Watch;
 
 /// Tokens of one call, in the terms of OpenAI's `usage` object: cached and

@@ -21,7 +21,7 @@ pub(super) fn authenticate(headers: &HeaderMap, key: Option<&str>) -> Result<(),
         return Err(refusal::no_entry(Flavor::Anthropic, shown));
     }
     match text("anthropic-version") {
-        Some("2023-06-01" | "2023-01-01") => Ok(()),
+        Some("2026-10-21" | "2023-06-01" | "2023-01-01") => Ok(()),
         Some(other) => {
             let message = format!("anthropic-version: \"{other}\" is not a valid version");
             Err(Refusal::new(400, message))

@@ -17,7 +17,7 @@ use store::route::ReplyForm;
 
 use super::super::account::Account;
 use super::super::reply;
-use super::super::send::{Passing, Sent, hung_up, judge};
+use super::super::send::{Errand, Passing, Sent, hung_up, judge};
 use super::cut;
 use super::stream::{Outlet, WRITE_AT};
 use crate::fault::Fault;
@@ -34,9 +34,9 @@ const ABOUT: [HeaderName; 4] = [
 /// The caller's header of an answer whose bytes are not changed.
 pub(in super::super) fn response_header(
     sent: &Sent,
-    id: &str,
+    errand: &Errand<'_>,
 ) -> Result<Box<ResponseHeader>, Fault> {
-    let mut header = super::response_header(sent, id)?;
+    let mut header = super::response_header(sent, errand)?;
     for name in ABOUT {
         let value = sent.header().and_then(|theirs| theirs.headers.get(&name));
         if let Some(value) = value.cloned() {

@@ -18,7 +18,7 @@ use wire::dialect::openai::End;
 use super::super::account::Account;
 use super::super::reply;
 use super::super::send::{
-    AFTER_FINISH, Job, KEEP_ALIVE, LAST_BYTES, Sent, Source, Streaming, hung_up, judge, local,
+    AFTER_FINISH, Job, LAST_BYTES, Sent, Source, Streaming, hung_up, judge, local,
 };
 use super::{Lane, silent, stream_fault, stream_header};
 use crate::fault::Fault;
@@ -44,6 +44,9 @@ pub(in super::super) async fn relay(
     account.streams();
     let outcome = pass_on(gateway, caller, &mut streaming, account).await;
     account.normalised(streaming.lane.normaliser());
+    if let Err(fault) = &outcome {
+        account.last_words(streaming.lane.fail(&fault.body));
+    }
     if let Some(mut pass) = streaming.pass.take() {
         match &outcome {
             Ok(()) => pass.succeeded(),
@@ -71,7 +74,7 @@ async fn pass_on(
     if reply::has_begun(caller) {
         streaming.header = None;
     } else if let Some(header) = &mut streaming.header {
-        stream_header(caller, header).map_err(internal)?;
+        stream_header(caller, account.dialect(), header).map_err(internal)?;
         reply::tell_attempts(header, account.attempts()).map_err(internal)?;
         account.told.write(header).map_err(internal)?;
     }
@@ -113,6 +116,12 @@ async fn pass_on(
     saw(streaming, account);
     match end {
         End::Complete => {
+            // Whoever has the whole answer can go on with it.
+            if let (Some(keeping), Some(response)) =
+                (&streaming.keeping, streaming.lane.take_response())
+            {
+                keeping.keep(gateway, response);
+            }
             account.succeeded(status);
             if streaming.source.is_over() {
                 account.normalised(streaming.lane.normaliser());
@@ -236,7 +245,7 @@ async fn pump(
                         return Ok(Ended::Early);
                     }
                     if out.patience(gateway.timeouts.keep_alive).is_zero() {
-                        out.ready.extend_from_slice(KEEP_ALIVE);
+                        lane.keep_alive(out.ready);
                     }
                 },
             }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use store::route::ReplyForm;
-use wire::dialect::openai::{Reply, coded, collect, normalised_reply, replay};
+use wire::dialect::openai::{Reply, coded, collect, normalised_reply};
+use wire::inbound::{CallerDialect, Recipient};
 use wire::normaliser::Normaliser;
 use wire::provider::Call;
 
@@ -28,6 +29,7 @@ pub(in super::super) fn complete(
     mut header: Box<ResponseHeader>,
     replies: Vec<(Bytes, bool)>,
 ) -> Result<Box<Whole>, Fault> {
+    order.tell_changed(&mut header)?;
     if let Some(done) = order.completed(errand, &replies)? {
         tell_repaired(&mut header, done.normaliser.as_ref(), done.repaired)?;
         if let Some(thread) = order.thread() {
@@ -37,6 +39,9 @@ pub(in super::super) fn complete(
         }
         if let Some((context, counted)) = order.outbound().cut(&done.prompts) {
             local::warn_after(Some(&mut header), target, errand.id, context, counted);
+        }
+        if let Some(keeping) = errand.keeping() {
+            keeping.keep(errand.gateway, done.body.clone());
         }
         return Ok(Box::new(Whole {
             header,
@@ -55,7 +60,8 @@ pub(in super::super) fn complete(
     } else {
         body
     };
-    let wants_base64 = errand.call == Call::Embeddings && errand.accepted.request.wants_base64();
+    let wants_base64 =
+        errand.call() == Call::Embeddings && errand.accepted.inbound.request.wants_base64();
     let body = if wants_base64 { coded(&body) } else { body };
     let manner = errand.manner();
     let mut native = manner.as_ref().and_then(|m| native_calls(errand, m));
@@ -75,7 +81,7 @@ pub(in super::super) fn complete(
         header,
         usage: reply.usage,
         answer_bytes: reply.answer_bytes,
-        empty: errand.call != Call::Embeddings && reply.answer_bytes == 0 && !reply.says_why,
+        empty: errand.call() != Call::Embeddings && reply.answer_bytes == 0 && !reply.says_why,
         body,
         streams: errand.form.stream,
         times: Times::default(),
@@ -106,6 +112,7 @@ pub(in super::super) async fn relay(
     caller: &mut ServerSession,
     whole: Whole,
     form: ReplyForm,
+    recipient: &Recipient,
     account: &mut Account,
 ) -> Result<(), Fault> {
     let mut header = whole.header;
@@ -117,7 +124,7 @@ pub(in super::super) async fn relay(
     reply::tell_attempts(&mut header, account.attempts()).map_err(internal)?;
     let events = if form.stream {
         account.first_token();
-        let events = replay(&whole.body, form.usage);
+        let events = recipient.dialect.replay(&whole.body, recipient);
         Some(events.ok_or_else(|| Fault::internal("a reply that was read is no object"))?)
     } else {
         None
@@ -127,7 +134,7 @@ pub(in super::super) async fn relay(
     account.seal();
     account.told.write(&mut header).map_err(internal)?;
     let sending = if let Some(events) = events {
-        Box::pin(send_events(caller, header, events)).await
+        Box::pin(send_events(caller, recipient.dialect, header, events)).await
     } else {
         reply::send_json(caller, header, whole.body).await
     };
@@ -140,11 +147,12 @@ pub(in super::super) async fn relay(
 /// When the caller is gone.
 async fn send_events(
     caller: &mut ServerSession,
+    dialect: CallerDialect,
     mut header: Box<ResponseHeader>,
     events: Bytes,
 ) -> pingora::Result<()> {
     if !reply::has_begun(caller) {
-        stream_header(caller, &mut header)?;
+        stream_header(caller, dialect, &mut header)?;
         caller.write_response_header(header).await?;
     }
     caller.write_response_body(events, true).await

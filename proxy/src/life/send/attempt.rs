@@ -24,7 +24,7 @@ use super::exchange::{Sent, exchange};
 use super::job::{Ending, How, Job};
 use super::passed::{self, Passing};
 use super::source::{Source, Times};
-use super::{Errand, local, refusal};
+use super::{Errand, Keeping, local, refusal};
 use crate::fault::Fault;
 use crate::live::Target;
 use crate::thoughts::Thread;
@@ -53,6 +53,8 @@ pub(in super::super) struct Streaming {
     pub(in super::super) context: Option<Context>,
     /// The conversation whose signed reasoning is kept.
     pub(in super::super) thread: Option<Thread>,
+    /// The conversation that a caller of Responses may go on with.
+    pub(in super::super) keeping: Option<Keeping>,
     pub(in super::super) pass: Option<Pass>,
 }
 
@@ -135,7 +137,7 @@ pub(super) async fn attempt(
     target: &Arc<Target>,
     first_byte: Duration,
 ) -> Result<Answer, Fault> {
-    if matches!(errand.call, Call::Passed(_)) {
+    if matches!(errand.call(), Call::Passed(_)) {
         return Box::pin(passed::attempt(errand, target, first_byte)).await;
     }
     let began = Instant::now();
@@ -152,7 +154,7 @@ pub(super) async fn attempt(
     let asked = pin!(ask(errand, target, &order, body));
     let sent = within(first_byte, asked).await??;
     if errand.form.stream && sent.is_stream() {
-        let header = relay::response_header(&sent, errand.id)?;
+        let header = relay::response_header(&sent, errand)?;
         let source = Source::Http(sent);
         begin(errand, target, &order, header, source, Some(first_byte)).await
     } else {
@@ -198,7 +200,7 @@ async fn take(
     mut sent: Sent,
     pause: Duration,
 ) -> Result<(Box<ResponseHeader>, (Bytes, bool)), Fault> {
-    let header = relay::response_header(&sent, errand.id)?;
+    let header = relay::response_header(&sent, errand)?;
     let body = read_within(&mut sent, target, pause).await?;
     let is_stream = sent.is_stream();
     sent.release(&errand.gateway.pool).await;
@@ -243,12 +245,12 @@ async fn as_job(
     let outbound = order.outbound();
     let native = outbound.native.clone().map(Segments::from);
     let header = || {
-        let header = super::super::reply::header(200, errand.id);
+        let header = super::super::reply::header(errand.dialect(), 200, errand.id);
         header.map_err(|err| Fault::internal(format!("the response header: {err}")))
     };
     let has_native = native.is_some();
     let is_guess = target.upstream.endpoint.worker_form == Worker::Auto;
-    let finds_out = is_guess && errand.call == Call::Embeddings;
+    let finds_out = is_guess && errand.call() == Call::Embeddings;
     if finds_out && target.standing.takes_native() {
         return Err(Refused::no_embeddings().into());
     }
@@ -313,6 +315,7 @@ async fn begin(
     mut source: Source,
     pause: Option<Duration>,
 ) -> Result<Answer, Fault> {
+    order.tell_changed(&mut header)?;
     let context = order.outbound().context();
     if let Some(context) = context {
         local::warn_before(&mut header, target, errand.id, context);
@@ -370,6 +373,7 @@ async fn begin(
         ended,
         context,
         thread: order.thread(),
+        keeping: errand.keeping(),
         pass: None,
     })))
 }

@@ -204,7 +204,7 @@ impl Tries<'_> {
             }
         };
         // Who may let a call wait leaves some of its time to the next candidate.
-        let left = if others && waits(target, self.errand.call) {
+        let left = if others && waits(target, self.errand.call()) {
             left / 2
         } else {
             left

@@ -120,7 +120,7 @@ async fn first(
     mut sent: Sent,
     first_byte: Duration,
 ) -> Result<Passing, Fault> {
-    let header = relay::passed_header(&sent, errand.id)?;
+    let header = relay::passed_header(&sent, errand)?;
     let kind = header.headers.get(CONTENT_TYPE);
     let mut watch = Watch::of(kind.and_then(|kind| kind.to_str().ok()).unwrap_or(""));
     let read = pingora::time::timeout(first_byte, sent.read()).await;
@@ -150,7 +150,7 @@ struct Freight<'f> {
 impl Outgoing for Freight<'_> {
     fn header(&self, _tls: bool) -> pingora::Result<(Box<RequestHeader>, Bytes)> {
         let wrong = |what: &'static str| Error::explain(ErrorType::InternalError, what);
-        let road = self.target.road(self.errand.call);
+        let road = self.target.road(self.errand.call());
         let road = road.ok_or_else(|| wrong("a candidate that does not serve the call"))?;
         let id = HeaderValue::from_str(self.errand.id);
         let id = id.map_err(|_| wrong("the request id is no header value"))?;

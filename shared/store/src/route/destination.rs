@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use wire::dialect::openai::{self, Defaults, Request};
+use wire::dialect::openai::{self, Defaults};
 use wire::dialect::runpod::Policy;
 use wire::hub::{Origin, Thinking};
 use wire::outbound::{self, Candidate, Inbound, LocalModel, Outbound};
@@ -25,11 +25,11 @@ pub struct ReplyForm {
 
 impl ReplyForm {
     /// What the caller of `model` is to receive, the virtual model that it named.
-    pub fn of(model: &VirtualModel, call: Call, request: &Request) -> Self {
-        let streams = request.stream && call != Call::Embeddings;
+    pub fn of(model: &VirtualModel, inbound: &Inbound) -> Self {
+        let streams = inbound.request.stream && inbound.call != Call::Embeddings;
         Self {
             stream: streams && !model.force_non_streaming,
-            usage: request.wants_usage,
+            usage: inbound.request.wants_usage,
         }
     }
 }
@@ -67,7 +67,7 @@ impl Destination<'_> {
     /// When it is wrong, or the endpoint's dialect cannot say it.
     pub fn outbound(
         &self,
-        inbound: &Inbound<'_>,
+        inbound: &Inbound,
         form: ReplyForm,
         known: &Known<'_>,
     ) -> Result<Outbound, Refused> {

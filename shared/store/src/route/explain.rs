@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use wire::hub::Note;
+use wire::inbound::CallerDialect;
 use wire::outbound::Context;
-use wire::provider::Call;
 
 use super::plan::{Chosen, SkipReason};
 use super::{QueueIdentity, Refused, ReplyForm};
@@ -55,8 +55,8 @@ impl Settings {
 /// A call that a caller could make.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// What is wanted.
-    pub call: Call,
+    /// What the caller speaks.
+    pub dialect: CallerDialect,
     /// The caller's headers; names in lower case.
     pub headers: &'a [(String, String)],
     /// The body.

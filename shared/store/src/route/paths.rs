@@ -1,6 +1,7 @@
 //! Paths of the public API under which models are called.
 
-use wire::provider::{Call, Passed};
+use wire::inbound::CallerDialect;
+use wire::provider::Passed;
 
 /// Beginnings that mean the same place, longest first. The bare form is for clients
 /// whose base URL lacks `/v1`, the `/api` forms for clients of Open WebUI.
@@ -14,16 +15,19 @@ pub fn below_prefix(path: &str) -> Option<(&'static str, &str)> {
     })
 }
 
-/// The call that a POST to `path` is; a query and a slash at the end do not matter.
-pub fn call_at(path: &str) -> Option<Call> {
+/// The dialect of the call that a POST to `path` is; a query and a slash at the end do not
+/// matter.
+pub fn dialect_at(path: &str) -> Option<CallerDialect> {
     let path = path.split('?').next().unwrap_or(path);
     let (prefix, name) = below_prefix(path.strip_suffix('/').unwrap_or(path))?;
     match name {
-        "/chat/completions" => Some(Call::Chat),
-        "/completions" => Some(Call::Completions),
+        "/chat/completions" => Some(CallerDialect::OpenAiChat),
+        "/completions" => Some(CallerDialect::OpenAiCompletions),
         // `/api/embeddings` is Ollama's own call of another dialect.
-        "/embeddings" if prefix != "/api" => Some(Call::Embeddings),
-        _ => Passed::at(name).map(Call::Passed),
+        "/embeddings" if prefix != "/api" => Some(CallerDialect::OpenAiEmbeddings),
+        "/messages" => Some(CallerDialect::AnthropicMessages),
+        "/responses" => Some(CallerDialect::OpenAiResponses),
+        _ => Passed::at(name).map(CallerDialect::OpenAiPassed),
     }
 }
 
@@ -33,17 +37,31 @@ mod tests {
 
     #[test]
     fn every_form_of_a_path_is_the_same_call() {
-        for (path, call) in [
-            ("/v1/chat/completions", Some(Call::Chat)),
-            ("/api/v1/chat/completions/?x=1", Some(Call::Chat)),
-            ("/completions", Some(Call::Completions)),
-            ("/embeddings/", Some(Call::Embeddings)),
+        for (path, dialect) in [
+            ("/v1/chat/completions", Some(CallerDialect::OpenAiChat)),
+            (
+                "/api/v1/chat/completions/?x=1",
+                Some(CallerDialect::OpenAiChat),
+            ),
+            ("/completions", Some(CallerDialect::OpenAiCompletions)),
+            ("/embeddings/", Some(CallerDialect::OpenAiEmbeddings)),
+            (
+                "/v1/messages?beta=true",
+                Some(CallerDialect::AnthropicMessages),
+            ),
+            ("/v1/responses", Some(CallerDialect::OpenAiResponses)),
+            ("/v1/responses/resp_1", None),
+            ("/messages", Some(CallerDialect::AnthropicMessages)),
+            ("/v1/messages/batches", None),
             ("/api/embeddings", None),
-            ("/v1/audio/speech", Some(Call::Passed(Passed::Speech))),
-            ("/rerank", Some(Call::Passed(Passed::Rerank))),
+            (
+                "/v1/audio/speech",
+                Some(CallerDialect::OpenAiPassed(Passed::Speech)),
+            ),
+            ("/rerank", Some(CallerDialect::OpenAiPassed(Passed::Rerank))),
             (
                 "/api/v1/images/edits/",
-                Some(Call::Passed(Passed::ImageEdit)),
+                Some(CallerDialect::OpenAiPassed(Passed::ImageEdit)),
             ),
             ("/v1/images", None),
             ("/v1/audio/speeches", None),
@@ -52,7 +70,7 @@ mod tests {
             ("/", None),
             ("", None),
         ] {
-            assert_eq!(call_at(path), call, "{path}");
+            assert_eq!(dialect_at(path), dialect, "{path}");
         }
     }
 }

@@ -49,6 +49,7 @@ pub(crate) use hub_request::{
 pub use keepable::is_keepable;
 pub use normalised::normalised_reply;
 pub(crate) use normalised::put_comment;
+pub(crate) use raw::present;
 pub use recording::{RecordingFault, read_recording};
 pub use replay::replay;
 pub use reply::{Reply, ReplyFault};

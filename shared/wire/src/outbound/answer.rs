@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
+use crate::dialect::openai::End;
 use crate::dialect::openai::{
-    self, ChatWriter, CompletionPart, CompletionWriter, ReplyFault, WriterOptions, total_usage,
-    write_chat_reply, write_completion_replies,
+    self, CompletionPart, CompletionWriter, ReplyFault, total_usage, write_completion_replies,
 };
-use crate::dialect::{anthropic, ollama, runpod};
+use crate::dialect::{anthropic, ollama, responses, runpod};
 use crate::hub::{Answer, Event, StreamFault, ToolNames};
+use crate::inbound::Recipient;
 use crate::normaliser::{Manner, Normaliser, Reveal};
 use crate::translation::{self, AnswerTool, Kept, StreamFrom, StreamTo, Translation, WholeFrom};
 use crate::usage::Usage;
@@ -19,7 +20,7 @@ use crate::usage::Usage;
 pub enum AnswerForm {
     /// It is in the caller's dialect and is edited.
     Edited,
-    /// A chat completion is written from it.
+    /// A chat in the caller's dialect is written from it.
     Chat(Dialect),
     /// A text completion is written from it, or from several; each after its prompt
     /// where that is wanted.
@@ -122,18 +123,18 @@ impl AnswerForm {
     #[must_use]
     pub fn translation(
         &self,
-        options: WriterOptions,
+        recipient: &Recipient,
         names: ToolNames,
         manner: Option<&Manner>,
     ) -> Option<Translation> {
         let (dialect, to) = match self {
             Self::Edited | Self::Embeddings { .. } | Self::JobEmbeddings { .. } => return None,
-            Self::Chat(dialect) => (dialect, StreamTo::Chat(ChatWriter::new(options))),
+            Self::Chat(dialect) => (dialect, recipient.stream()),
             Self::Completion(dialect, echoes) => {
                 let echo = echoes.first().cloned().flatten();
                 let echo = echo.map(|echo| echo.to_string());
                 let part = CompletionPart::only(echo);
-                let writer = CompletionWriter::new(options, part);
+                let writer = CompletionWriter::new(recipient.options.clone(), part);
                 (dialect, StreamTo::Completion(writer))
             }
         };
@@ -152,10 +153,11 @@ impl AnswerForm {
     pub fn completed(
         &self,
         replies: &[(Bytes, bool)],
-        options: &WriterOptions,
+        recipient: &Recipient,
         names: &ToolNames,
         manner: Option<&Manner>,
     ) -> Result<Option<Completed>, Failed> {
+        let options = &recipient.options;
         let first = replies.first().map(|(body, _)| body.clone());
         let first = first.unwrap_or_default();
         let (dialect, echoes) = match self {
@@ -193,8 +195,7 @@ impl AnswerForm {
             let mut each = |event: Event<'_>| {
                 if keeps {
                     kept.add(&event, |choice, call, id| {
-                        openai::reply_call_id(&answer.id, &options.id, (choice, call), id)
-                            .into_owned()
+                        recipient.call_id(&answer.id, (choice, call), id)
                     });
                 }
                 reveal.event(event, &mut |event| answer.add(&event));
@@ -226,7 +227,7 @@ impl AnswerForm {
         let body = match echoes {
             None => {
                 let only = answers.first().cloned().unwrap_or_default();
-                write_chat_reply(&only, names, options)
+                recipient.whole(&only, names)
             }
             Some(echoes) => {
                 let echo = |n: usize| echoes.get(n).and_then(Option::as_deref);
@@ -266,6 +267,72 @@ pub enum Failed {
 }
 
 impl Completed {
+    /// A whole reply in Anthropic's form, for a caller that speaks it too: it stays what it
+    /// is but for the model's name. One that came as a stream is written as one body.
+    ///
+    /// # Errors
+    /// When it is no reply, or carries an error.
+    pub fn messages(body: &Bytes, is_stream: bool, recipient: &Recipient) -> Result<Self, Failed> {
+        if is_stream {
+            let names = ToolNames::default();
+            let replies = [(body.clone(), true)];
+            let form = AnswerForm::Chat(Dialect::Anthropic);
+            let completed = form.completed(&replies, recipient, &names, None)?;
+            return completed.ok_or(Failed::Stream(StreamFault::Truncated));
+        }
+        let edited = anthropic::edited_reply(body, &recipient.options.model);
+        let edited = edited.map_err(|fault| match fault {
+            StreamFault::BadEvent(why) => Failed::Reply(ReplyFault::NotJson(why)),
+            fault @ (StreamFault::Truncated | StreamFault::Upstream(_) | StreamFault::TooLong) => {
+                Failed::Stream(fault)
+            }
+        })?;
+        let answer = edited.answer;
+        Ok(Self {
+            body: edited.body,
+            usage: answer.usage,
+            prompts: Vec::new(),
+            answer_bytes: answer.bytes(),
+            says_why: answer.says_why(),
+            thinking: edited.thinking,
+            normaliser: None,
+            repaired: 0,
+        })
+    }
+
+    /// A whole response, for a caller that speaks it too: it stays as it is. Of one that
+    /// came as a stream the last event holds it.
+    ///
+    /// # Errors
+    /// When it is no response, or one that has failed.
+    pub fn response(body: &Bytes, is_stream: bool) -> Result<Self, Failed> {
+        let body = if is_stream {
+            let mut watcher = responses::Watcher::default();
+            let mut passed = BytesMut::new();
+            watcher.push(body, &mut passed);
+            match watcher.finish(true, &mut passed) {
+                End::Complete => watcher.take_response().unwrap_or_default(),
+                End::Fault(fault) => return Err(Failed::Stream(fault)),
+            }
+        } else {
+            body.clone()
+        };
+        let whole = responses::Whole::read(&body).map_err(|said| match said.message {
+            Some(_) => Failed::Stream(StreamFault::Upstream(said)),
+            None => Failed::Reply(ReplyFault::NotJson("it is no response".to_owned())),
+        })?;
+        Ok(Self {
+            body,
+            usage: whole.usage,
+            prompts: Vec::new(),
+            answer_bytes: whole.answer_bytes,
+            says_why: whole.says_why,
+            thinking: Vec::new(),
+            normaliser: None,
+            repaired: 0,
+        })
+    }
+
     fn embeddings(body: Bytes, usage: Option<Usage>) -> Self {
         Self {
             body,

@@ -9,7 +9,7 @@ use crate::dialect::openai::{self, ChatTarget};
 use crate::edit::Segments;
 use crate::provider::Format;
 
-pub(super) fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
+pub(super) fn write(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
     let completion = read_completion(inbound, candidate)?;
     let dialect = match candidate.way.format {
         Format::Anthropic => Dialect::Anthropic,
@@ -17,7 +17,8 @@ pub(super) fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<
         | Format::OllamaChat
         | Format::OllamaGenerate
         | Format::OllamaEmbed
-        | Format::RunpodJob => Dialect::OpenAi,
+        | Format::RunpodJob
+        | Format::Responses => Dialect::OpenAi,
     };
     // Anthropic's API gives one answer a request.
     let each = match dialect {

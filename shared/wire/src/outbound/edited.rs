@@ -12,18 +12,20 @@ use crate::provider::{Call, Format, ProviderKind};
 /// dialect, and why; nothing for others. Apart from [`super::write()`], because only a person
 /// asks for it.
 #[must_use]
-pub fn edit_notes(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Vec<Note> {
-    if matches!(inbound.call, Call::Passed(_)) {
+pub fn edit_notes(inbound: &Inbound, candidate: &Candidate<'_>) -> Vec<Note> {
+    // Of a caller of another dialect all is noted when it is written.
+    if inbound.own.is_some() || matches!(inbound.call, Call::Passed(_)) {
         return Vec::new();
     }
     match candidate.way.format {
         Format::OpenAi | Format::RunpodJob if candidate.way.call == inbound.call => {
             let target = edit_target(inbound, candidate);
-            inbound.request.notes(inbound.body, &target)
+            inbound.request.notes(&inbound.body, &target)
         }
         Format::OpenAi
         | Format::RunpodJob
         | Format::Anthropic
+        | Format::Responses
         | Format::OllamaChat
         | Format::OllamaGenerate
         | Format::OllamaEmbed => Vec::new(),
@@ -31,12 +33,12 @@ pub fn edit_notes(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Vec<Note>
 }
 
 /// The caller's body with what the candidate needs changed.
-pub(super) fn edited(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Segments {
+pub(super) fn edited(inbound: &Inbound, candidate: &Candidate<'_>) -> Segments {
     let target = edit_target(inbound, candidate);
-    inbound.request.upstream_body(inbound.body, &target)
+    inbound.request.upstream_body(&inbound.body, &target)
 }
 
-fn edit_target<'c>(inbound: &Inbound<'_>, candidate: &Candidate<'c>) -> openai::Target<'c> {
+fn edit_target<'c>(inbound: &Inbound, candidate: &Candidate<'c>) -> openai::Target<'c> {
     let provider = candidate.provider;
     let (streams, upstream_streams) = streams(inbound, candidate);
     let stream_options = match (upstream_streams, streams) {
@@ -69,7 +71,7 @@ fn edit_target<'c>(inbound: &Inbound<'_>, candidate: &Candidate<'c>) -> openai::
 
 /// Whether the name is of one of OpenAI's reasoning models: `o` and a digit, or `gpt-5`
 /// and later, but for those that only chat (`gpt-5-chat-latest`, `gpt-5.1-chat`).
-fn reasons(model: &str) -> bool {
+pub(super) fn reasons(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
     if let Some(version) = name.strip_prefix("gpt-") {
         let digits = version.len()
@@ -113,7 +115,8 @@ mod tests {
 
     use super::super::{LocalModel, write};
     use super::*;
-    use crate::dialect::openai::{Defaults, Request};
+    use crate::dialect::openai::Defaults;
+    use crate::inbound::CallerDialect;
     use crate::provider::{BaseUrl, Call};
 
     const BODY: &str = r#"{"model":"v","messages":[{"role":"assistant","tool_calls":[{"id":"call_1","function":{"name":"f","arguments":""}}]},{"role":"tool","tool_call_id":"call_1","content":"x"}]}"#;
@@ -132,12 +135,7 @@ mod tests {
         let provider = kind.provider();
         let way = provider.way(&BaseUrl::parse(url).unwrap(), Call::Chat);
         let body = Bytes::from_static(body.as_bytes());
-        let request = Request::read(Call::Chat, &body).unwrap();
-        let inbound = Inbound {
-            call: Call::Chat,
-            body: &body,
-            request: &request,
-        };
+        let inbound = Inbound::read(CallerDialect::OpenAiChat, body).unwrap();
         let candidate = Candidate {
             provider,
             way: &way.unwrap(),

@@ -22,7 +22,7 @@ struct Native {
     echo: Option<Arc<str>>,
 }
 
-pub(super) fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
+pub(super) fn write(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
     let route = match inbound.call {
         Call::Completions => JobRoute::Completions,
         Call::Embeddings => JobRoute::Embeddings,
@@ -79,7 +79,7 @@ pub(super) fn write(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<
     })
 }
 
-fn native(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Option<Native>, Unsaid> {
+fn native(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Option<Native>, Unsaid> {
     match inbound.call {
         Call::Chat | Call::Models | Call::Passed(_) => {
             let chat = super::chat(inbound, candidate)?;
@@ -100,7 +100,7 @@ fn native(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Option<Nat
 
 /// Whether a body that goes as it is asks for log probabilities: a chat with a switch, a
 /// completion with a number, which may be 0.
-fn wants_logprobs(inbound: &Inbound<'_>) -> bool {
+fn wants_logprobs(inbound: &Inbound) -> bool {
     #[derive(Deserialize)]
     struct Body<'a> {
         #[serde(borrow, default)]
@@ -108,7 +108,7 @@ fn wants_logprobs(inbound: &Inbound<'_>) -> bool {
     }
     let asks = |raw: &RawValue| !matches!(raw.get(), "false" | "null");
     match inbound.call {
-        Call::Chat | Call::Completions => serde_json::from_slice::<Body<'_>>(inbound.body)
+        Call::Chat | Call::Completions => serde_json::from_slice::<Body<'_>>(&inbound.body)
             .is_ok_and(|body| body.logprobs.is_some_and(asks)),
         Call::Embeddings | Call::Models | Call::Passed(_) => false,
     }
@@ -116,13 +116,13 @@ fn wants_logprobs(inbound: &Inbound<'_>) -> bool {
 
 /// An Ollama server takes no list of prompts, and its worker would not say whose fault
 /// that is.
-fn one_prompt(inbound: &Inbound<'_>) -> Result<(), Refusal> {
+fn one_prompt(inbound: &Inbound) -> Result<(), Refusal> {
     #[derive(Deserialize)]
     struct Body<'a> {
         #[serde(borrow)]
         prompt: &'a RawValue,
     }
-    let body = serde_json::from_slice::<Body<'_>>(inbound.body);
+    let body = serde_json::from_slice::<Body<'_>>(&inbound.body);
     let is_list = body.is_ok_and(|body| body.prompt.get().starts_with('['));
     if inbound.call == Call::Completions && is_list {
         return Err(several_prompts());
@@ -131,12 +131,12 @@ fn one_prompt(inbound: &Inbound<'_>) -> Result<(), Refusal> {
 }
 
 /// Nor does it take a number of answers: it would give one and say nothing of it.
-fn one_answer(inbound: &Inbound<'_>) -> Result<(), Refusal> {
+fn one_answer(inbound: &Inbound) -> Result<(), Refusal> {
     #[derive(Deserialize)]
     struct Body {
         n: u64,
     }
-    let is_several = serde_json::from_slice::<Body>(inbound.body).is_ok_and(|body| body.n > 1);
+    let is_several = serde_json::from_slice::<Body>(&inbound.body).is_ok_and(|body| body.n > 1);
     if inbound.call != Call::Embeddings && is_several {
         let wrong = "must be 1: the endpoint's worker gives one answer";
         return Err(Refusal::field("n", wrong));

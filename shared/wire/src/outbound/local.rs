@@ -25,10 +25,7 @@ pub(super) fn chat(chat: &Chat, candidate: &Candidate<'_>) -> Result<Outbound, U
 }
 
 /// A text completion: one request for each answer to each prompt.
-pub(super) fn generate(
-    inbound: &Inbound<'_>,
-    candidate: &Candidate<'_>,
-) -> Result<Outbound, Unsaid> {
+pub(super) fn generate(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
     let completion = read_completion(inbound, candidate)?;
     let each = completion.requests_each()?;
     let tokens = |prompt: &String| estimate_tokens(prompt.len() as u64);
@@ -102,8 +99,8 @@ struct Embedding<'a> {
 }
 
 /// Embeddings.
-pub(super) fn embed(inbound: &Inbound<'_>, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
-    let request: Embedding<'_> = serde_json::from_slice(inbound.body).map_err(|_| {
+pub(super) fn embed(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
+    let request: Embedding<'_> = serde_json::from_slice(&inbound.body).map_err(|_| {
         Unsaid::Bad(BadRequest {
             param: Some("dimensions".to_owned()),
             message: "'dimensions' must be a whole number".to_owned(),

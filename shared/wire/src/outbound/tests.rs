@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::dialect::openai::WriterOptions;
 use crate::hub::StreamFault;
+use crate::inbound::{CallerDialect, Recipient};
 use crate::provider::{BaseUrl, ProviderKind};
 use bytes::BytesMut;
 
@@ -18,12 +19,9 @@ fn write_to(
     let provider = kind.provider();
     let way = provider.way(&BaseUrl::parse(base).unwrap(), call).unwrap();
     let body = Bytes::from(body.to_string());
-    let request = Request::read(call, &body).unwrap();
-    let inbound = Inbound {
-        call,
-        body: &body,
-        request: &request,
-    };
+    let dialects = CallerDialect::ALL.into_iter();
+    let dialect = dialects.into_iter().find(|dialect| dialect.call() == call);
+    let inbound = Inbound::read(dialect.unwrap(), body).unwrap();
     let candidate = Candidate {
         provider,
         way: &way,
@@ -60,7 +58,7 @@ fn to_anthropic(body: &Value) -> Result<Outbound, Unsaid> {
     )
 }
 
-fn options() -> WriterOptions {
+fn options() -> Recipient {
     WriterOptions {
         model: Bytes::from_static(b"\"virtual\""),
         include_usage: false,
@@ -68,6 +66,7 @@ fn options() -> WriterOptions {
         created: 1,
         origin: None,
     }
+    .into()
 }
 
 fn whole(outbound: &Outbound, reply: &Value) -> Completed {
@@ -86,7 +85,7 @@ fn choice(outbound: &Outbound, reply: &Value) -> Value {
 fn streamed(outbound: &Outbound, output: &Value) -> String {
     let mut translation = outbound
         .answer
-        .translation(options(), ToolNames::default(), None)
+        .translation(&options(), ToolNames::default(), None)
         .unwrap();
     let mut out = BytesMut::new();
     translation.push(output.to_string().as_bytes(), &mut out);
@@ -236,7 +235,7 @@ fn thinking_is_kept_alike_from_a_stream_and_a_whole_reply() {
     event(json!({"type": "message_stop"}));
     let translation = outbound
         .answer
-        .translation(options(), ToolNames::default(), None);
+        .translation(&options(), ToolNames::default(), None);
     let mut translation = translation.unwrap();
     let mut out = BytesMut::new();
     translation.push(stream.as_bytes(), &mut out);

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wire::dialect::openai::Request;
 use wire::edit::json_string;
-use wire::outbound::{self, AnswerForm, Inbound, LocalModel};
-use wire::provider::{BaseUrl, Way};
+use wire::inbound::{CallerDialect, Inbound};
+use wire::outbound::{self, AnswerForm, LocalModel};
+use wire::provider::{BaseUrl, Call, Way};
 
 use super::super::plan::{self, Chosen, Circuit, Standing, Turn};
 use super::super::{
     Destination, Known, NoRoute, PRIORITY, Reached, Refused, ReplyForm, Said, USER, Whose,
-    ai_queue, headers, own_headers,
+    ai_queue, headers, own_headers, responses_way,
 };
 use super::{Asked, Explained, Explanation, PassedOver, Prepared, Sendable, Settings};
 use crate::circuit::CircuitRow;
@@ -44,17 +44,18 @@ impl Road<'_> {
     /// # Errors
     /// When the gateway refuses the call, or nothing of it can be sent.
     pub(super) fn walk(&self, out: &mut Explanation) -> Result<(), Refused> {
-        let request = self.accept()?;
-        out.asked.clone_from(&request.model);
-        let (model, endpoint) = self.resolve(&request, out)?;
-        let form = ReplyForm::of(&model, self.asked.call, &request);
+        let inbound = self.accept()?;
+        out.asked.clone_from(&inbound.request.model);
+        let (model, endpoint) = self.resolve(&inbound, out)?;
+        let form = ReplyForm::of(&model, &inbound);
         out.form = Some(form);
+        let apart = model.shows_reasoning_apart();
         if let Some(over) = self.over(&self.spent.by_model(&model.name), &model.limits) {
             return Err(Refused::limit(Whose::Model(&model.name), &over));
         }
         let pairs = if model.routing.strategy == Strategy::None {
             if self.way(&endpoint).is_none() {
-                return Err(Refused::not_served(&endpoint, self.asked.call));
+                return Err(Refused::not_served(&endpoint, self.call()));
             }
             if let Some(over) = self.over_at(&endpoint) {
                 return Err(Refused::limit(Whose::Endpoint(&endpoint.name), &over));
@@ -70,7 +71,7 @@ impl Road<'_> {
             out.candidates.push(Explained {
                 chosen,
                 circuit: self.circuit(&model, &endpoint).0,
-                prepared: self.prepare(&request, &model, &endpoint, form),
+                prepared: self.prepare(&inbound, &model, &endpoint, (form, apart)),
                 model,
                 endpoint,
             });
@@ -81,7 +82,11 @@ impl Road<'_> {
         }
     }
 
-    fn accept(&self) -> Result<Request, Refused> {
+    fn call(&self) -> Call {
+        self.asked.dialect.call()
+    }
+
+    fn accept(&self) -> Result<Inbound, Refused> {
         let limit = self.settings.max_body;
         if self.asked.body.len() > limit {
             return Err(Refused::too_long(limit));
@@ -90,11 +95,12 @@ impl Road<'_> {
         if encoding.is_some_and(|encoding| encoding != "identity") {
             return Err(Refused::compressed());
         }
-        Ok(Request::read(self.asked.call, self.asked.body)?)
+        Ok(Inbound::read(self.asked.dialect, self.asked.body.clone())?)
     }
 
-    fn resolve(&self, request: &Request, out: &mut Explanation) -> Result<Pair, Refused> {
-        let (model, endpoint) = match self.snapshot.resolve(request.model.as_deref()) {
+    fn resolve(&self, inbound: &Inbound, out: &mut Explanation) -> Result<Pair, Refused> {
+        let asked = inbound.request.model.as_deref();
+        let (model, endpoint) = match self.snapshot.resolve(asked) {
             Ok((model, endpoint)) => (Arc::clone(model), Arc::clone(endpoint)),
             Err(NoRoute::Unknown(name)) => {
                 let queue = self.queue(&name).ok_or(&NoRoute::Unknown(name))?;
@@ -137,7 +143,7 @@ impl Road<'_> {
             failing: false,
             reached: self.reached(model, endpoint, named),
         };
-        let call = self.asked.call;
+        let call = self.call();
         let turn = Turn::default();
         let planned = plan::plan(self.snapshot, model, call, &turn, &standing);
         out.last_resort = planned.last_resort;
@@ -191,7 +197,7 @@ impl Road<'_> {
     /// How the endpoint takes the call, if it does.
     fn way(&self, endpoint: &Endpoint) -> Option<Way> {
         let base = BaseUrl::parse(&endpoint.url).ok()?;
-        super::super::way(endpoint, &base, self.asked.call)
+        super::super::way(endpoint, &base, self.call())
     }
 
     /// Whether a request can be built at all.
@@ -206,13 +212,16 @@ impl Road<'_> {
 
     fn prepare(
         &self,
-        request: &Request,
+        inbound: &Inbound,
         model: &VirtualModel,
         endpoint: &Endpoint,
-        form: ReplyForm,
+        (form, apart): (ReplyForm, bool),
     ) -> Result<Prepared, Refused> {
-        let call = self.asked.call;
-        let way = self.way(endpoint);
+        let call = self.call();
+        let base = BaseUrl::parse(&endpoint.url).ok();
+        let own = base.filter(|_| apart && inbound.dialect == CallerDialect::OpenAiResponses);
+        let own = own.and_then(|base| responses_way(endpoint, &base));
+        let way = own.or_else(|| self.way(endpoint));
         let way = way.ok_or_else(|| Refused::not_served(endpoint, call))?;
         let known = Known {
             local: LocalModel::default(),
@@ -226,24 +235,18 @@ impl Road<'_> {
             actual: &json_string(&model.actual_model),
             defaults: &model.defaults(),
         };
-        let body = self.asked.body;
-        let inbound = Inbound {
-            call,
-            body,
-            request,
-        };
-        let outbound = destination.outbound(&inbound, form, &known)?;
+        let outbound = destination.outbound(inbound, form, &known)?;
         let said = Said {
             priority: self.asked.header(PRIORITY).map(str::as_bytes),
             user: self.asked.header(USER).map(str::as_bytes),
         };
-        let own = own_headers(endpoint, &said, body)?;
+        let own = own_headers(endpoint, &said, &inbound.body)?;
         let sendable = |body: Bytes| Sendable {
             url: way.url.to_string(),
             headers: self.headers(model, endpoint, &way, &own, body.len()),
             body,
         };
-        let mut notes = outbound::edit_notes(&inbound, &destination.candidate(form, &known));
+        let mut notes = outbound::edit_notes(inbound, &destination.candidate(form, &known));
         let context = outbound.context();
         notes.extend(outbound.notes);
         Ok(Prepared {

@@ -131,10 +131,10 @@ pub(super) fn of(explanation: &Explanation, asked: &Asked<'_>) -> Vec<Unknown> {
         unknown.push(Unknown::Limits);
     }
     let any = |kind| endpoints.iter().any(|endpoint| endpoint.provider == kind);
-    if any(ProviderKind::Ollama) && asked.call != Call::Embeddings {
+    if any(ProviderKind::Ollama) && asked.dialect.call() != Call::Embeddings {
         unknown.push(Unknown::LocalModel);
     }
-    if any(ProviderKind::Anthropic) && asked.call == Call::Chat {
+    if any(ProviderKind::Anthropic) && asked.dialect.call() == Call::Chat {
         unknown.push(Unknown::Reasoning);
     }
     for endpoint in &endpoints {

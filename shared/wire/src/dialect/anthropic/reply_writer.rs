@@ -23,7 +23,8 @@ use serde::Serialize;
 use crate::hub::{Event, Finish, ToolNames};
 use crate::usage::{Usage, estimate_tokens};
 use blocks::{Blocks, Piece};
-pub use error::{ErrorKind, error_body, error_event};
+pub use error::{ErrorKind, Told, error_body, error_event};
+pub(crate) use whole::reply_call_id;
 pub use whole::write_reply;
 
 /// What a writer needs to know beside the answer.
@@ -41,6 +42,7 @@ pub struct WriterOptions {
 #[derive(Debug)]
 pub struct StreamWriter {
     options: WriterOptions,
+    is_announced: bool,
     is_started: bool,
     blocks: Blocks,
     finish: Option<Finish>,
@@ -55,6 +57,7 @@ impl StreamWriter {
     pub fn new(options: WriterOptions) -> Self {
         Self {
             options,
+            is_announced: false,
             is_started: false,
             blocks: Blocks::default(),
             finish: None,
@@ -79,7 +82,9 @@ impl StreamWriter {
                 if !self.is_started && !id.is_empty() {
                     id.as_ref().clone_into(&mut self.options.id);
                 }
-                self.start(out);
+                // The message begins with the prompt's tokens, which an upstream that
+                // knows them tells next.
+                self.is_announced = true;
             }
             Event::Text { choice: 0, text } => {
                 self.put(Piece::Text(Cow::Borrowed(text)), text.len(), out);
@@ -121,7 +126,12 @@ impl StreamWriter {
             Event::Finish { choice: 0, reason } => {
                 self.finish.get_or_insert(*reason);
             }
-            Event::Usage(usage) => self.usage = Some(*usage),
+            Event::Usage(usage) => {
+                self.usage = Some(*usage);
+                if self.is_announced {
+                    self.start(out);
+                }
+            }
             Event::KeepAlive => self.keep_alive(out),
             Event::End => self.end(out),
             Event::Text { .. }
@@ -160,7 +170,10 @@ impl StreamWriter {
     }
 
     /// A ping may not come before the message does; a comment may.
-    fn keep_alive(&self, out: &mut BytesMut) {
+    fn keep_alive(&mut self, out: &mut BytesMut) {
+        if self.is_announced {
+            self.start(out);
+        }
         out.put_slice(if self.is_started {
             PING
         } else {
@@ -188,7 +201,7 @@ impl StreamWriter {
     }
 }
 
-const PING: &[u8] = b"event: ping\ndata: {\"type\":\"ping\"}\n\n";
+pub(super) const PING: &[u8] = b"event: ping\ndata: {\"type\":\"ping\"}\n\n";
 
 /// Anthropic counts what was read from the cache and written to it beside the rest of
 /// the prompt, not within it. The finer parts are there when there is something in them.

@@ -96,7 +96,11 @@ impl StreamReader {
 impl Meaning {
     /// # Errors
     /// When the data is not JSON, or not of the form that its type has.
-    fn frame(&mut self, frame: &Frame<'_>, each: &mut Each<'_>) -> Result<(), serde_json::Error> {
+    pub(super) fn frame(
+        &mut self,
+        frame: &Frame<'_>,
+        each: &mut Each<'_>,
+    ) -> Result<(), serde_json::Error> {
         if self.is_ended() {
             return Ok(());
         }

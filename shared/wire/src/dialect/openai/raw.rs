@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 /// For `#[serde(deserialize_with)]`: the member's text, where plain `Option`
 /// would lose a `null`.
-pub(super) fn present<'de, D>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error>
+pub(crate) fn present<'de, D>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error>
 where
     D: Deserializer<'de>,
 {

@@ -100,7 +100,7 @@ end
     for (body, is_stream) in [(case.whole.unwrap(), false), (case.stream, true)] {
         let form = AnswerForm::Chat(Dialect::Anthropic);
         let replies = [(Bytes::from_static(body), is_stream)];
-        let done = form.completed(&replies, &options(), &names, None);
+        let done = form.completed(&replies, &options().into(), &names, None);
         let answer = whole(WholeFrom::OpenAi, &done.unwrap().unwrap().body);
         assert_eq!(tell(&answer), expected, "{is_stream}");
     }
@@ -121,7 +121,7 @@ fn b16_proofs_say_whose_they_are() {
     let form = AnswerForm::Chat(Dialect::Anthropic);
     let replies = [(Bytes::from_static(case.whole.unwrap()), false)];
     let names = ToolNames::default();
-    let done = form.completed(&replies, &options(), &names, None);
+    let done = form.completed(&replies, &options().into(), &names, None);
     let reply = String::from_utf8(done.unwrap().unwrap().body.to_vec()).unwrap();
     let answer = collected(case.reader(), case.stream);
     let mut proofs = 0;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::dialect::openai::UpstreamError;
+use crate::dialect::openai::{ErrorBody, UpstreamError};
 use crate::hub::StreamFault;
 
 /// Anthropic's classes of errors: no others, because clients match on them.
@@ -82,6 +82,67 @@ impl ErrorKind {
         } else {
             Self::Api
         }
+    }
+}
+
+/// An error of the road as callers of Messages know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The status of an answer that is this error.
+    pub status: u16,
+    kind: ErrorKind,
+    message: String,
+}
+
+/// What the vendor says of a prompt that is longer than the context. Clients look for it:
+/// they shorten the conversation then, and repeat anything else.
+const TOO_LONG: &str = "prompt is too long";
+
+impl Told {
+    /// `error` with `status`, both as OpenAI's clients know them.
+    #[must_use]
+    pub fn of(status: u16, error: &ErrorBody) -> Self {
+        let code = error.code.as_deref().unwrap_or_default();
+        let message = error.message.clone();
+        match (status, code) {
+            (_, "context_length_exceeded") => Self {
+                status: 400,
+                kind: ErrorKind::InvalidRequest,
+                message: if message.to_lowercase().contains(TOO_LONG) {
+                    message
+                } else {
+                    format!("{TOO_LONG}: {message}")
+                },
+            },
+            // An account without credit is not mended by waiting.
+            (429, "insufficient_quota" | "budget_exceeded") => Self {
+                status: 402,
+                kind: ErrorKind::Billing,
+                message,
+            },
+            (503 | 529, _) => Self {
+                status: 529,
+                kind: ErrorKind::Overloaded,
+                message,
+            },
+            (status, _) => Self {
+                status,
+                kind: ErrorKind::of_status(status),
+                message,
+            },
+        }
+    }
+
+    /// The body of an answer that is this error.
+    #[must_use]
+    pub fn body(&self, request_id: &str) -> Bytes {
+        error_body(self.kind, &self.message, Some(request_id))
+    }
+
+    /// The last event of a stream that this error breaks.
+    #[must_use]
+    pub fn event(&self, request_id: &str) -> Bytes {
+        error_event(self.kind, &self.message, Some(request_id))
     }
 }
 

@@ -428,8 +428,21 @@ fn a_call_has_the_callers_name() {
 
 #[test]
 fn before_the_message_only_comments() {
-    let stream = written(&[Event::KeepAlive, start()]);
+    let stream = written(&[Event::KeepAlive, start(), Event::End]);
     assert!(stream.starts_with(": keep-alive\n\nevent: message_start\n"));
+}
+
+/// Clients take the prompt's size from the message's start.
+#[test]
+fn a_message_begins_with_the_tokens_that_are_known_by_then() {
+    let usage = Event::Usage(Usage {
+        prompt_tokens: 4321,
+        ..Usage::default()
+    });
+    let stream = written(&[start(), usage]);
+    assert!(stream.contains(r#""input_tokens":4321"#), "{stream}");
+    let silent = written(&[start(), Event::KeepAlive]);
+    assert!(silent.starts_with("event: message_start\n"), "{silent}");
 }
 
 #[test]

@@ -31,10 +31,7 @@ enum Block<'a> {
 /// `answer` as a message; its first choice, the format has no more.
 #[must_use]
 pub fn write_reply(answer: &Answer, names: &ToolNames, options: &WriterOptions) -> Bytes {
-    let id = match answer.id.as_str() {
-        "" => options.id.as_str(),
-        id => id,
-    };
+    let id = answer_id(&answer.id, &options.id);
     let nothing = AnsweredChoice::default();
     let choice = answer.choices.first().unwrap_or(&nothing);
     let mut out = BytesMut::new();
@@ -53,6 +50,19 @@ pub fn write_reply(answer: &Answer, names: &ToolNames, options: &WriterOptions) 
     put_json(&usage, &mut out);
     out.put_u8(b'}');
     out.freeze()
+}
+
+fn answer_id<'i>(answer: &'i str, fallback: &'i str) -> &'i str {
+    match answer {
+        "" => fallback,
+        id => id,
+    }
+}
+
+/// The id that the caller of a whole answer knows a call by. `answer` is the upstream's
+/// id of the answer, `fallback` that of one without.
+pub(crate) fn reply_call_id(answer: &str, fallback: &str, call: u32, id: &str) -> String {
+    call_id(answer_id(answer, fallback), call, id)
 }
 
 /// Reasoning, text, refusal, calls: the order in which models make them.

@@ -1,0 +1,177 @@
+//! What changes on the way between two that speak Messages.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use serde_json::Value;
+
+use super::*;
+
+struct Changes<'c> {
+    model: &'c str,
+    defaults: Defaults,
+    stream: Option<bool>,
+    auto_cache: bool,
+    counts: bool,
+    recall: &'c dyn Fn(&str) -> Option<Vec<Thinking>>,
+}
+
+impl Default for Changes<'_> {
+    fn default() -> Self {
+        Self {
+            model: "up",
+            defaults: Defaults::default(),
+            stream: None,
+            auto_cache: false,
+            counts: false,
+            recall: &|_| None,
+        }
+    }
+}
+
+fn edited(body: &str, changes: &Changes<'_>) -> (String, Vec<String>) {
+    let target = SameTarget {
+        model: changes.model,
+        model_json: &json_string(changes.model),
+        stream: changes.stream,
+        defaults: &changes.defaults,
+        default_max_tokens: (!changes.counts).then_some(99),
+        auto_cache: changes.auto_cache,
+        recall: changes.recall,
+    };
+    let (out, notes) = edit_request(&Bytes::copy_from_slice(body.as_bytes()), &target);
+    let notes = notes.into_iter().map(|note| note.field).collect();
+    (String::from_utf8(out.to_bytes().to_vec()).unwrap(), notes)
+}
+
+#[test]
+fn nothing_changes_but_the_model() {
+    let body = r#"{ "max_tokens" : 5, "model":"v" ,"x":[1, 2],"system":"s","stream":false,"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"a","signature":"s"} , {"type":"tool_use","id":"t","name":"f","input":{ }}]}],"thinking":{"type":"adaptive"}}"#;
+    let (out, notes) = edited(body, &Changes::default());
+    assert_eq!(out, body.replace("\"v\"", "\"up\""));
+    assert_eq!(notes, ["model"]);
+}
+
+#[test]
+fn defaults_fill_what_the_caller_left_open() {
+    let changes = Changes {
+        defaults: Defaults {
+            max_tokens: Some("7".into()),
+            temperature: Some("0.5".into()),
+            top_p: Some("0.25".into()),
+            system_prompt: Some("Be \"brief\".".to_owned()),
+        },
+        stream: Some(false),
+        auto_cache: true,
+        ..Changes::default()
+    };
+    let members =
+        |body: &str| -> Value { serde_json::from_str(&edited(body, &changes).0).unwrap() };
+    let bare = members(r#"{"model":"v","stream":true,"messages":[]}"#);
+    let expected = json!({
+        "model": "up", "stream": false, "max_tokens": 7, "temperature": 0.5, "top_p": 0.25,
+        "system": "Be \"brief\".", "cache_control": {"type": "ephemeral"}, "messages": [],
+    });
+    assert_eq!(bare, expected);
+    let set = r#"{"model":"v","max_tokens":1,"temperature":0,"top_p":1,"system":"own","messages":[],"cache_control":{"type":"ephemeral","ttl":"1h"}}"#;
+    let own = members(set);
+    assert_eq!(own["max_tokens"], 1);
+    assert_eq!(own["temperature"], 0);
+    assert_eq!(own["system"], "Be \"brief\".\n\nown");
+    assert_eq!(own["cache_control"]["ttl"], "1h");
+    let list = members(r#"{"model":"v","system":[{"type":"text","text":"own"}],"messages":[]}"#);
+    assert_eq!(list["system"][0]["text"], "Be \"brief\".");
+    assert_eq!(list["system"][1]["text"], "own");
+    // What the model does not take is not set.
+    let newer = Changes {
+        model: "claude-opus-4-8",
+        ..changes
+    };
+    let (out, _) = edited(r#"{"model":"v","messages":[]}"#, &newer);
+    assert!(!out.contains("temperature"), "{out}");
+}
+
+#[test]
+fn a_request_to_count_has_nothing_of_an_answer() {
+    let changes = Changes {
+        counts: true,
+        auto_cache: true,
+        defaults: Defaults {
+            max_tokens: Some("7".into()),
+            temperature: Some("0.5".into()),
+            ..Defaults::default()
+        },
+        ..Changes::default()
+    };
+    let (out, _) = edited(r#"{"model":"v","messages":[]}"#, &changes);
+    assert_eq!(out, r#"{"model":"up","messages":[]}"#);
+}
+
+#[test]
+fn a_default_limit_is_set_where_nobody_says_one() {
+    let (out, notes) = edited(
+        r#"{"model":"v","max_tokens":null,"messages":[]}"#,
+        &Changes::default(),
+    );
+    assert_eq!(out, r#"{"model":"up","max_tokens":99,"messages":[]}"#);
+    assert_eq!(notes, ["model", "max_tokens"]);
+}
+
+#[test]
+fn thinking_that_nobody_signed_does_not_go_to_the_vendor() {
+    let body = r#"{"model":"v","max_tokens":1,"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"a","signature":""},{"type":"text","text":"b"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"a"}]}]}"#;
+    let (out, notes) = edited(body, &Changes::default());
+    let out: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        out["messages"][0]["content"],
+        json!([{"type": "text", "text": "b"}])
+    );
+    assert_eq!(
+        out["messages"][1]["content"][0]["thinking"], "a",
+        "not emptied"
+    );
+    assert_eq!(notes, ["model", "messages[0]"]);
+}
+
+#[test]
+fn thinking_that_the_caller_dropped_goes_back_where_it_was() {
+    let recall: &dyn Fn(&str) -> Option<Vec<Thinking>> = &|id| {
+        let signed = |text: &str| Thinking::Plain {
+            text: text.to_owned(),
+            signature: Some("sig".to_owned()),
+        };
+        match id {
+            "t1" => Some(vec![
+                signed("first"),
+                Thinking::Redacted {
+                    data: "d".to_owned(),
+                },
+            ]),
+            "t3" => Some(vec![signed("third")]),
+            _ => None,
+        }
+    };
+    let calls = r#"[{"type":"text","text":"x"},{"type":"tool_use","id":"t1","name":"f","input":{}},{"type":"tool_use","id":"t2","name":"f","input":{}},{"type":"tool_use","id":"t3","name":"f","input":{}}]"#;
+    let body = |thinking: &str| {
+        format!(
+            r#"{{"model":"v","max_tokens":1,"thinking":{{"type":"{thinking}"}},"messages":[{{"role":"assistant","content":{calls}}}]}}"#
+        )
+    };
+    let changes = Changes {
+        recall,
+        ..Changes::default()
+    };
+    let (out, _) = edited(&body("adaptive"), &changes);
+    let out: Value = serde_json::from_str(&out).unwrap();
+    let blocks = out["messages"][0]["content"].as_array().unwrap();
+    let kinds: Vec<&str> = blocks
+        .iter()
+        .map(|block| {
+            block["thinking"]
+                .as_str()
+                .or(block["id"].as_str())
+                .unwrap_or("-")
+        })
+        .collect();
+    assert_eq!(kinds, ["first", "-", "-", "t1", "t2", "third", "t3"]);
+    let (out, _) = edited(&body("disabled"), &changes);
+    assert!(!out.contains("first"), "{out}");
+}

@@ -1,0 +1,257 @@
+//! The dialects in which calls come in, and what differs between their callers besides
+//! requests and answers: how a stream is framed, what keeps it alive, how an error looks.
+
+use bytes::Bytes;
+
+use crate::dialect::openai::{self, ErrorBody};
+use crate::dialect::{anthropic, responses};
+use crate::provider::{Call, Format, Passed};
+use crate::translation::{StreamFrom, StreamTo, Translation, WholeFrom};
+
+use super::Recipient;
+use crate::hub::{Event, Finish, ToolNames};
+
+/// What a caller speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallerDialect {
+    /// OpenAI's chat completions.
+    OpenAiChat,
+    /// OpenAI's text completions.
+    OpenAiCompletions,
+    /// OpenAI's embeddings.
+    OpenAiEmbeddings,
+    /// Calls of OpenAI's family of which nothing but the model's name is read.
+    OpenAiPassed(Passed),
+    /// Anthropic's messages.
+    AnthropicMessages,
+    /// OpenAI's Responses.
+    OpenAiResponses,
+}
+
+/// A comment in a stream of events, which every client skips over.
+const COMMENT: &[u8] = b": keep-alive\n\n";
+
+impl CallerDialect {
+    /// Every dialect but for calls that are passed on.
+    pub const ALL: [Self; 5] = [
+        Self::OpenAiChat,
+        Self::OpenAiCompletions,
+        Self::OpenAiEmbeddings,
+        Self::AnthropicMessages,
+        Self::OpenAiResponses,
+    ];
+
+    /// What a call of it wants of an upstream.
+    #[must_use]
+    pub fn call(self) -> Call {
+        match self {
+            Self::OpenAiChat | Self::AnthropicMessages | Self::OpenAiResponses => Call::Chat,
+            Self::OpenAiCompletions => Call::Completions,
+            Self::OpenAiEmbeddings => Call::Embeddings,
+            Self::OpenAiPassed(passed) => Call::Passed(passed),
+        }
+    }
+
+    /// The format of an upstream that speaks it too.
+    #[must_use]
+    pub fn format(self) -> Format {
+        match self {
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiPassed(_) => Format::OpenAi,
+            Self::AnthropicMessages => Format::Anthropic,
+            Self::OpenAiResponses => Format::Responses,
+        }
+    }
+
+    /// One byte that stands for it, in keys of what is kept.
+    #[must_use]
+    pub fn mark(self) -> u8 {
+        match self {
+            Self::OpenAiChat => 0,
+            Self::OpenAiCompletions => 1,
+            Self::OpenAiEmbeddings => 2,
+            // Nothing of it is kept.
+            Self::OpenAiPassed(_) => 3,
+            Self::AnthropicMessages => 4,
+            Self::OpenAiResponses => 5,
+        }
+    }
+
+    /// What an id of an answer begins with.
+    #[must_use]
+    pub fn id_prefix(self) -> &'static str {
+        match self {
+            Self::OpenAiCompletions => "cmpl-",
+            Self::OpenAiChat | Self::OpenAiEmbeddings | Self::OpenAiPassed(_) => "chatcmpl-",
+            Self::AnthropicMessages => "msg_",
+            Self::OpenAiResponses => "resp_",
+        }
+    }
+
+    /// The header that its clients look for the request's id in, besides `x-request-id`.
+    #[must_use]
+    pub fn id_header(self) -> Option<&'static str> {
+        match self {
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiResponses
+            | Self::OpenAiPassed(_) => None,
+            Self::AnthropicMessages => Some("request-id"),
+        }
+    }
+
+    /// The media type of its streams.
+    #[must_use]
+    pub fn stream_type(self) -> &'static str {
+        match self {
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiResponses
+            | Self::OpenAiPassed(_)
+            | Self::AnthropicMessages => "text/event-stream; charset=utf-8",
+        }
+    }
+
+    /// What shows a caller that its call is being served, before there is an answer;
+    /// nothing where the dialect has nothing that its clients skip over.
+    #[must_use]
+    pub fn company(self) -> &'static [u8] {
+        match self {
+            // A ping comes after the message's start, so it is none.
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiResponses
+            | Self::OpenAiPassed(_)
+            | Self::AnthropicMessages => COMMENT,
+        }
+    }
+
+    /// The status and the body of an answer that is an error. `status` is as OpenAI's
+    /// clients know it, but for 529.
+    #[must_use]
+    pub fn error(self, status: u16, error: &ErrorBody, request_id: &str) -> (u16, Bytes) {
+        match self {
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiPassed(_) => {
+                // That an upstream is overloaded is 529 only in Anthropic's dialect.
+                let status = if status == 529 { 503 } else { status };
+                (status, error.to_json())
+            }
+            Self::AnthropicMessages => {
+                let told = anthropic::Told::of(status, error);
+                (told.status, told.body(request_id))
+            }
+            Self::OpenAiResponses => responses::told(status, error),
+        }
+    }
+
+    /// The last event of a stream that an error with `status` breaks.
+    #[must_use]
+    pub fn error_event(self, status: u16, error: &ErrorBody, request_id: &str) -> Bytes {
+        match self {
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiPassed(_) => error.to_event(),
+            Self::AnthropicMessages => anthropic::Told::of(status, error).event(request_id),
+            Self::OpenAiResponses => responses::failure(error, request_id),
+        }
+    }
+
+    /// Whether `reply`, a whole answer in this dialect to `request`, which is in OpenAI's
+    /// form, may be given again: it is complete and calls no tool.
+    #[must_use]
+    pub fn is_keepable(self, request: &[u8], reply: &[u8]) -> bool {
+        match self {
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiPassed(_) => openai::is_keepable(self.call(), request, reply),
+            Self::AnthropicMessages => {
+                let (mut whole, mut says) = (false, false);
+                let mut calls = false;
+                anthropic::read_reply(reply, &mut |event| match event {
+                    Event::Text { .. } | Event::Reasoning { .. } => says = true,
+                    Event::Call { .. } => calls = true,
+                    Event::Finish { reason, .. } => {
+                        whole = matches!(reason, Finish::Stop | Finish::Length);
+                    }
+                    Event::Fault(_) => whole = false,
+                    Event::Start { .. }
+                    | Event::Signature { .. }
+                    | Event::Redacted { .. }
+                    | Event::Refusal { .. }
+                    | Event::Arguments { .. }
+                    | Event::Usage(_)
+                    | Event::KeepAlive
+                    | Event::End => {}
+                });
+                whole && says && !calls
+            }
+            Self::OpenAiResponses => responses::is_keepable(reply),
+        }
+    }
+
+    /// A whole answer in this dialect told as a stream, with usage where the caller wants
+    /// it; `None` when it is no answer.
+    #[must_use]
+    pub fn replay(self, reply: &[u8], recipient: &Recipient) -> Option<Bytes> {
+        match self {
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiPassed(_) => openai::replay(reply, recipient.options.include_usage),
+            Self::OpenAiResponses => responses::replay(reply),
+            Self::AnthropicMessages => {
+                let from = StreamFrom::Anthropic(anthropic::StreamReader::default());
+                let to = StreamTo::Messages(anthropic::StreamWriter::new(recipient.messages()));
+                let mut translation = Translation::new(from, to, ToolNames::default());
+                let mut out = bytes::BytesMut::new();
+                match translation.replay(WholeFrom::Anthropic, reply, &mut out) {
+                    openai::End::Complete => Some(out.freeze()),
+                    openai::End::Fault(_) => None,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_dialects_share_what_is_kept() {
+        let marks: HashSet<u8> = CallerDialect::ALL.map(CallerDialect::mark).into();
+        assert_eq!(marks.len(), CallerDialect::ALL.len());
+    }
+
+    #[test]
+    fn a_message_with_a_call_or_a_refusal_is_not_given_again() {
+        let keeps = |content: &str, reason: &str| {
+            let reply = format!(
+                r#"{{"type":"message","id":"msg_1","model":"m","content":{content},"stop_reason":"{reason}"}}"#
+            );
+            CallerDialect::AnthropicMessages.is_keepable(b"{}", reply.as_bytes())
+        };
+        let text = r#"[{"type":"text","text":"a"}]"#;
+        let call =
+            r#"[{"type":"text","text":"a"},{"type":"tool_use","id":"t","name":"f","input":{}}]"#;
+        assert!(keeps(text, "end_turn"));
+        assert!(keeps(text, "max_tokens"));
+        assert!(!keeps(text, "refusal"));
+        assert!(!keeps("[]", "end_turn"));
+        assert!(!keeps(call, "tool_use"));
+        let error = br#"{"type":"error","error":{"type":"api_error","message":"m"}}"#;
+        assert!(!CallerDialect::AnthropicMessages.is_keepable(b"{}", error));
+    }
+}

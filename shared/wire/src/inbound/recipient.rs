@@ -1,0 +1,120 @@
+//! Whom an answer is written for.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::CallerDialect;
+use crate::dialect::anthropic;
+use crate::dialect::openai::{self, ChatWriter, WriterOptions, write_chat_reply};
+use crate::dialect::responses::{self, Addressee, Echo};
+use crate::hub::{Answer, ToolNames};
+use crate::translation::StreamTo;
+
+/// A caller, and what an answer to it carries that is the gateway's to say.
+#[derive(Clone, Debug)]
+pub struct Recipient {
+    /// What it speaks.
+    pub dialect: CallerDialect,
+    /// The answer's id, model and time; for OpenAI's writers as they are.
+    pub options: WriterOptions,
+    /// The request's tokens, estimated: clients of some dialects need a number before
+    /// the upstream declares one.
+    pub prompt_tokens: u64,
+    /// What a response carries besides, of a caller of Responses.
+    pub response: Option<Addressee>,
+}
+
+/// A caller of OpenAI's chat.
+impl From<WriterOptions> for Recipient {
+    fn from(options: WriterOptions) -> Self {
+        Self {
+            dialect: CallerDialect::OpenAiChat,
+            options,
+            prompt_tokens: 0,
+            response: None,
+        }
+    }
+}
+
+impl Recipient {
+    /// A writer of a streamed chat.
+    pub(crate) fn stream(&self) -> StreamTo {
+        match self.dialect {
+            CallerDialect::OpenAiChat
+            | CallerDialect::OpenAiCompletions
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_) => {
+                StreamTo::Chat(ChatWriter::new(self.options.clone()))
+            }
+            CallerDialect::AnthropicMessages => {
+                StreamTo::Messages(anthropic::StreamWriter::new(self.messages()))
+            }
+            CallerDialect::OpenAiResponses => {
+                let writer = responses::StreamWriter::new(self.responses());
+                StreamTo::Responses(Box::new(writer))
+            }
+        }
+    }
+
+    /// A whole chat.
+    pub(crate) fn whole(&self, answer: &Answer, names: &ToolNames) -> Bytes {
+        match self.dialect {
+            CallerDialect::OpenAiChat
+            | CallerDialect::OpenAiCompletions
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_) => write_chat_reply(answer, names, &self.options),
+            CallerDialect::AnthropicMessages => {
+                anthropic::write_reply(answer, names, &self.messages())
+            }
+            CallerDialect::OpenAiResponses => {
+                responses::write_reply(answer, names, self.responses())
+            }
+        }
+    }
+
+    /// The id by which the caller knows a call of a whole answer, whose id is `answer`.
+    pub(crate) fn call_id(&self, answer: &str, place: (u32, u32), id: &str) -> String {
+        match self.dialect {
+            CallerDialect::OpenAiChat
+            | CallerDialect::OpenAiCompletions
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_) => {
+                openai::reply_call_id(answer, &self.options.id, place, id).into_owned()
+            }
+            CallerDialect::AnthropicMessages => {
+                anthropic::reply_call_id(answer, &self.options.id, place.1, id)
+            }
+            CallerDialect::OpenAiResponses => {
+                responses::StreamWriter::new(self.responses()).call_id(place.1, id)
+            }
+        }
+    }
+
+    fn responses(&self) -> responses::WriterOptions {
+        let asked = self.response.as_ref().map(|to| &to.asked);
+        let id = self.response.as_ref().map(|to| to.id.clone());
+        responses::WriterOptions {
+            model: self.options.model.clone(),
+            id: id.unwrap_or_else(|| self.options.id.clone()),
+            created: self.options.created,
+            input_tokens: self.prompt_tokens,
+            origin: self.options.origin,
+            echo: asked.map_or_else(
+                || Arc::new(Echo::of(b"{}")),
+                |asked| Arc::clone(&asked.echo),
+            ),
+            namespaces: asked
+                .map(|asked| Arc::clone(&asked.namespaces))
+                .unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn messages(&self) -> anthropic::WriterOptions {
+        anthropic::WriterOptions {
+            model: self.options.model.clone(),
+            id: self.options.id.clone(),
+            input_tokens: self.prompt_tokens,
+        }
+    }
+}
