@@ -49,6 +49,7 @@ fn check_edited(data: &[u8]) {
     };
     let target = Target {
         model: &Bytes::from_static(b"\"up/stream\""),
+        stream: draw.one_of(&[None, Some(true), Some(false)]),
         defaults: &defaults,
     };
     let body = Bytes::copy_from_slice(data);
@@ -57,7 +58,7 @@ fn check_edited(data: &[u8]) {
     must_be_object("an edited request", &edited);
     let before = Members::read(data).expect("a request is an object");
     let after = Members::read(&edited).expect("an object");
-    let mut named = vec!["model", "max_output_tokens", "temperature", "top_p", "instructions"];
+    let mut named = vec!["model", "stream", "max_output_tokens", "temperature", "top_p", "instructions"];
     if !notes.is_empty() {
         named.push("input");
     }
@@ -68,14 +69,16 @@ fn check_edited(data: &[u8]) {
 /// Expanded, it is an object still, and what it refers to is in it.
 fn check_expanded(data: &[u8]) {
     let body = Bytes::copy_from_slice(data);
-    let nothing = |_: &str| None::<Arc<Turn>>;
     let first = Bytes::from_static(br#"{"input":"first"}"#);
-    let first = expand(&first, &nothing, &|_| None).expect("nothing is referred to");
-    let answer = Bytes::from_static(br#"{"output":[{"id":"msg_1","type":"message"}]}"#);
+    let first = expand(&first, &Earlier::NONE).expect("nothing is referred to");
+    let answer = Bytes::from_static(br#"{"id":"resp_1","output":[{"id":"msg_1","type":"message"}]}"#);
     let turn = Arc::new(first.answered(answer).expect("a response"));
     let item = Bytes::from_static(br#"{"id":"msg_1","type":"message"}"#);
-    let expanded = expand(&body, &|_| Some(Arc::clone(&turn)), &|_| Some(item.clone()));
-    match expanded {
+    let earlier = Earlier {
+        turn: &|_| Some(Arc::clone(&turn)),
+        item: &|_| Some(item.clone()),
+    };
+    match expand(&body, &earlier) {
         Ok(expanded) if expanded.body != body => {
             must_be_object("an expanded request", &expanded.body);
         }

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use pingora::connectors::ConnectorOptions;
 use pingora::protocols::http::ServerSession;
 use pingora::server::configuration::ServerConf;
@@ -24,6 +24,7 @@ use store::config::Config;
 use crate::affinity::Affinity;
 use crate::answers::Answers;
 use crate::closing::Closing;
+use crate::conversations::Conversations;
 use crate::fault::Fault;
 use crate::flights::Flights;
 use crate::ledger::Ledger;
@@ -46,6 +47,7 @@ pub(crate) struct Gateway {
     pub(crate) timeouts: Timeouts,
     pub(crate) affinity: Affinity,
     pub(crate) thoughts: Thoughts,
+    pub(crate) conversations: Conversations,
     /// Whole answers that are given again.
     pub(crate) answers: Answers,
     /// Calls whose answers identical ones wait for.
@@ -81,6 +83,7 @@ impl Gateway {
             timeouts: Timeouts::new(config),
             affinity: Affinity::new(),
             thoughts: Thoughts::new(),
+            conversations: Conversations::new(),
             answers: Answers::new(config),
             flights: Flights::default(),
             stopping,
@@ -124,6 +127,8 @@ impl Front {
             Route::CountTokens => Box::pin(life::count(&self.0, caller, &id)).await,
             Route::ModelList => self.models(caller, &id).await,
             Route::Model(name) => self.model(caller, &name, &id).await,
+            Route::Response(name) => self.response(caller, &name, &id).await,
+            Route::CountInput => self.count(caller, &id).await,
             Route::Health => self.health(caller, &id).await,
             Route::Probe => json(caller, 200, &id, Bytes::from_static(b"{}")).await,
             Route::Preflight => preflight(caller, &id).await,
@@ -144,6 +149,59 @@ impl Front {
             Ok(who) => {
                 let list = live.model_list(spoken(caller), who.key.as_deref());
                 json(caller, 200, id, list).await
+            }
+            Err(fault) => refuse(caller, &fault, id).await,
+        }
+    }
+
+    /// An answer that is kept, told or forgotten.
+    async fn response(
+        &self,
+        caller: &mut ServerSession,
+        name: &str,
+        id: &str,
+    ) -> pingora::Result<()> {
+        let owner = match authenticate(&self.0.current.live(), caller) {
+            Ok(who) => who.key.as_ref().map(|key| key.id),
+            Err(fault) => return refuse(caller, &fault, id).await,
+        };
+        let conversations = &self.0.conversations;
+        let found = if caller.req_header().method == Method::DELETE {
+            conversations.forget(owner, name).then(|| {
+                let told = serde_json::json!({ "id": name, "object": "response", "deleted": true });
+                told.to_string().into()
+            })
+        } else {
+            let turn = conversations.turn(owner, name);
+            turn.map(|turn| turn.response.clone())
+        };
+        if let Some(body) = found {
+            return json(caller, 200, id, body).await;
+        }
+        let fault = Fault::refused(
+            404,
+            "response_not_found",
+            "No answer of this id is kept here. It may be too old, of another key, or made with \"store\": false.",
+        );
+        refuse(caller, &fault, id).await
+    }
+
+    /// The tokens of a request of Responses, estimated.
+    async fn count(&self, caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
+        let live = self.0.current.live();
+        let tokens = match authenticate(&live, caller) {
+            Ok(who) => life::count_input(&self.0, &live, &who, caller).await,
+            Err(fault) => Err(fault),
+        };
+        match tokens {
+            Ok(tokens) => {
+                let told = serde_json::json!({
+                    "object": "response.input_tokens",
+                    "input_tokens": tokens,
+                });
+                let mut header = reply::header(CallerDialect::OpenAiResponses, 200, id)?;
+                header.insert_header("x-estimated", "true")?;
+                reply::send_json(caller, header, told.to_string().into()).await
             }
             Err(fault) => refuse(caller, &fault, id).await,
         }
@@ -204,7 +262,7 @@ pub(crate) fn stopped() -> Fault {
 async fn unknown(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
     let header = caller.req_header();
     let message = format!(
-        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, messages, embeddings, images, audio, moderations, rerank and models.",
+        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, responses, messages, embeddings, images, audio, moderations, rerank and models.",
         header.method,
         header.uri.path()
     );
@@ -236,7 +294,10 @@ async fn wrong_method(
 async fn preflight(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
     let asked = caller.get_header("access-control-request-headers").cloned();
     let mut header = reply::header(CallerDialect::OpenAiChat, 204, id)?;
-    header.insert_header("access-control-allow-methods", "GET, HEAD, POST, OPTIONS")?;
+    header.insert_header(
+        "access-control-allow-methods",
+        "GET, HEAD, POST, DELETE, OPTIONS",
+    )?;
     header.insert_header(
         "access-control-allow-headers",
         asked.unwrap_or(HeaderValue::from_static(

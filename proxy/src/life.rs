@@ -75,6 +75,24 @@ pub(crate) async fn run(
     }
 }
 
+/// The tokens of a request of Responses, estimated, for a caller who may make it.
+///
+/// # Errors
+/// When it is no such request, or names a model that the caller may not call.
+pub(crate) async fn count_input(
+    gateway: &Gateway,
+    live: &Live,
+    who: &authenticate::Caller,
+    caller: &mut ServerSession,
+) -> Result<u64, Fault> {
+    let owner = who.key.as_ref().map(|key| key.id);
+    let kept = accept::Kept { gateway, owner };
+    let accepted = accept::accept(caller, CallerDialect::OpenAiResponses, &kept).await?;
+    let target = resolve::resolve(live, &accepted)?;
+    who.require_allowed(&target.model.name)?;
+    Ok(accepted.prompt_tokens)
+}
+
 /// What a call leaves behind of its caller's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caller {
@@ -95,7 +113,9 @@ async fn begin(
     let live = gateway.current.live();
     let who = authenticate::authenticate(&live, caller)?;
     account.authenticated(&who);
-    let accepted = accept::accept(caller, dialect, gateway.max_body).await?;
+    let owner = who.key.as_ref().map(|key| key.id);
+    let kept = accept::Kept { gateway, owner };
+    let accepted = accept::accept(caller, dialect, &kept).await?;
     account.accepted(&accepted);
     let target = resolve::resolve(&live, &accepted)?;
     account.resolved(&target);
@@ -112,6 +132,7 @@ async fn begin(
     let errand = Errand {
         gateway,
         accepted: &accepted,
+        owner,
         cargo: None,
         form,
         target: &target,
@@ -222,7 +243,7 @@ async fn answer(
     account: &Account,
 ) -> pingora::Result<()> {
     if reply::has_begun(caller) {
-        reply::break_off(caller, account.dialect(), fault, account.id()).await
+        reply::break_off(caller, account.end_of_stream(fault)).await
     } else {
         reply::refuse(
             caller,

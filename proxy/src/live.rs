@@ -229,6 +229,7 @@ impl Live {
             CallerDialect::OpenAiChat
             | CallerDialect::OpenAiCompletions
             | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiResponses
             | CallerDialect::OpenAiPassed(_) => true,
             CallerDialect::AnthropicMessages => false,
         };
@@ -280,6 +281,7 @@ fn model_list(
         CallerDialect::OpenAiChat
         | CallerDialect::OpenAiCompletions
         | CallerDialect::OpenAiEmbeddings
+        | CallerDialect::OpenAiResponses
         | CallerDialect::OpenAiPassed(_) => {
             serde_json::json!({"object": "list", "data": data})
         }
@@ -305,6 +307,7 @@ pub(crate) fn model_entry(
         CallerDialect::OpenAiChat
         | CallerDialect::OpenAiCompletions
         | CallerDialect::OpenAiEmbeddings
+        | CallerDialect::OpenAiResponses
         | CallerDialect::OpenAiPassed(_) => serde_json::json!({
             "id": id,
             "object": "model",

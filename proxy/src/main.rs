@@ -8,6 +8,7 @@ mod access_log;
 mod affinity;
 mod answers;
 mod closing;
+mod conversations;
 mod fault;
 mod flights;
 mod gateway;

@@ -15,6 +15,10 @@ pub(crate) enum Route {
     ModelList,
     /// One virtual model; the name as it stands in the path, decoded.
     Model(String),
+    /// An answer that is kept, by its id: told with GET, forgotten with DELETE.
+    Response(String),
+    /// How many tokens a request of Responses has.
+    CountInput,
     /// State of the gateway.
     Health,
     /// Clients probe the base URL with HEAD.
@@ -53,10 +57,22 @@ impl Route {
             };
         }
         match route::below_prefix(trimmed).map(|(_, name)| name) {
+            Some("/responses/input_tokens") if method == Method::POST => Self::CountInput,
+            Some("/responses/input_tokens") => Self::WrongMethod("POST"),
             Some("/messages/count_tokens") if *method == Method::POST => Self::CountTokens,
             Some("/messages/count_tokens") => Self::WrongMethod("POST"),
             Some("/models") if reads => Self::ModelList,
             Some("/models") => Self::WrongMethod("GET, HEAD"),
+            Some(name) if name.starts_with("/responses/") => {
+                let id = name.trim_start_matches("/responses/");
+                if id.contains('/') {
+                    Self::Unknown
+                } else if method == Method::GET || method == Method::DELETE {
+                    Self::Response(decode(id))
+                } else {
+                    Self::WrongMethod("GET, DELETE")
+                }
+            }
             Some(name) => match name.strip_prefix("/models/") {
                 Some(_) if !reads => Self::WrongMethod("GET, HEAD"),
                 Some(id) => Self::Model(decode(id)),
@@ -100,6 +116,7 @@ mod tests {
         let chat = Route::Call(CallerDialect::OpenAiChat);
         let completions = Route::Call(CallerDialect::OpenAiCompletions);
         let embeddings = Route::Call(CallerDialect::OpenAiEmbeddings);
+        let responses = Route::Call(CallerDialect::OpenAiResponses);
         let messages = Route::Call(CallerDialect::AnthropicMessages);
         for (method, path, expected) in [
             ("POST", "/v1/chat/completions", &chat),
@@ -114,6 +131,30 @@ mod tests {
             ("POST", "/api/embeddings", &Route::Unknown),
             ("POST", "/v1/messages", &messages),
             ("POST", "/messages", &messages),
+            ("POST", "/v1/responses", &responses),
+            ("GET", "/v1/responses", &Route::WrongMethod("POST")),
+            (
+                "GET",
+                "/v1/responses/resp_1",
+                &Route::Response("resp_1".to_owned()),
+            ),
+            (
+                "DELETE",
+                "/responses/resp_1/",
+                &Route::Response("resp_1".to_owned()),
+            ),
+            (
+                "POST",
+                "/v1/responses/resp_1",
+                &Route::WrongMethod("GET, DELETE"),
+            ),
+            ("POST", "/v1/responses/resp_1/cancel", &Route::Unknown),
+            ("POST", "/v1/responses/input_tokens", &Route::CountInput),
+            (
+                "GET",
+                "/v1/responses/input_tokens",
+                &Route::WrongMethod("POST"),
+            ),
             ("GET", "/v1/messages", &Route::WrongMethod("POST")),
             ("POST", "/v1/messages/count_tokens", &Route::CountTokens),
             (

@@ -2,8 +2,8 @@
 //!
 //! A pure function of vendor, call, facts and script, so the same request always gets
 //! the same bytes. What is said is in [`answer`], the vendors' shapes are in [`chat`],
-//! [`completions`], [`embeddings`], [`messages`] and [`ollama`], the order of bytes,
-//! silences and faults in [`stage`], a stream's own failures in [`faults`].
+//! [`completions`], [`embeddings`], [`messages`], [`responses`] and [`ollama`], the order of
+//! bytes, silences and faults in [`stage`], a stream's own failures in [`faults`].
 
 mod agent;
 mod answer;
@@ -14,6 +14,7 @@ mod faults;
 mod headers;
 mod messages;
 mod ollama;
+mod responses;
 mod stage;
 
 use std::sync::Arc;
@@ -99,7 +100,7 @@ pub(crate) fn to_call(
         whole(String::new(), script)
     } else if streams {
         let (mut events, framing) = events(flavor, call, facts, script, body);
-        let told = faults::fail(voice, facts, script, &mut events);
+        let told = faults::fail(voice, call, facts, script, &mut events);
         let done = framing == Framing::Sse && told && !script.no_done;
         stage::stream(&events, framing, done, script)
     } else if script.error_after.is_some() {
@@ -127,6 +128,7 @@ fn events(
     match call {
         Call::Chat => (chat::events(flavor, facts, script, &answer), Framing::Sse),
         Call::Messages => (messages::events(facts, script, &answer), Framing::Named),
+        Call::Responses => (responses::events(facts, script, &answer), Framing::Named),
         Call::Native(native) => {
             let events = ollama::events(native, facts, script, &answer);
             (events, Framing::Lines)
@@ -151,6 +153,7 @@ pub(crate) fn json(
         Call::Chat => chat::whole(flavor, facts, script, &answer()),
         Call::Completions => completions::whole(flavor, facts, script, &answer()),
         Call::Messages => messages::whole(facts, script, &answer()),
+        Call::Responses => responses::whole(facts, script, &answer()),
         Call::Embeddings => embeddings::whole(flavor, facts, script),
         Call::CountTokens => messages::counted(facts),
         Call::Native(native @ (Native::Chat | Native::Generate)) => {
@@ -171,7 +174,7 @@ pub(crate) fn stream_data(
     body: &[u8],
 ) -> Vec<String> {
     let (mut events, _) = events(flavor, call, facts, script, body);
-    let told = faults::fail(flavor.voice("/v1"), facts, script, &mut events);
+    let told = faults::fail(flavor.voice("/v1"), call, facts, script, &mut events);
     let mut data: Vec<String> = events.into_iter().map(|event| event.data).collect();
     if told && !script.no_done {
         data.push("[DONE]".to_owned());

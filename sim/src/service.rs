@@ -202,6 +202,7 @@ impl Service {
             Route::Completions => Call::Completions,
             Route::Embeddings => Call::Embeddings,
             Route::Messages => Call::Messages,
+            Route::Responses => Call::Responses,
             Route::CountTokens => Call::CountTokens,
             Route::Native(native) => Call::Native(*native),
             Route::Models
@@ -277,6 +278,7 @@ impl Service {
             | Route::Completions
             | Route::Embeddings
             | Route::Messages
+            | Route::Responses
             | Route::CountTokens
             | Route::Native(_)
             | Route::Media(_)

@@ -4,6 +4,9 @@
 
 use crate::base64;
 
+/// What a sealed block of thoughts begins with in the newer conversation.
+pub(crate) const SEALED: &str = "gAAAAAsim";
+
 /// Signs what one model of one simulator thinks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Signer(u64);

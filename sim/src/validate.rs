@@ -8,6 +8,7 @@ mod facts;
 mod fields;
 mod messages;
 mod ollama;
+mod responses;
 mod vllm;
 
 use memchr::memmem;
@@ -36,6 +37,7 @@ pub(crate) fn facts(
     let facts = match call {
         Call::Messages | Call::CountTokens => anthropic::facts(call, map, signer),
         Call::Chat | Call::Completions | Call::Embeddings => checked(flavor, call, map),
+        Call::Responses => responses::facts(flavor, map),
         Call::Native(native) => ollama::facts(native, map),
     };
     let facts = facts.and_then(|facts| {
@@ -77,9 +79,12 @@ pub(crate) fn glance(call: Call, body: &[u8]) -> Facts {
         Call::Native(native) => {
             native.streams() && !has([b"\"stream\":false", b"\"stream\": false"])
         }
-        Call::Chat | Call::Completions | Call::Messages | Call::Embeddings | Call::CountTokens => {
-            call.streams() && has([b"\"stream\":true", b"\"stream\": true"])
-        }
+        Call::Chat
+        | Call::Completions
+        | Call::Messages
+        | Call::Responses
+        | Call::Embeddings
+        | Call::CountTokens => call.streams() && has([b"\"stream\":true", b"\"stream\": true"]),
     };
     Facts {
         model: "sim-model".to_owned(),
@@ -124,7 +129,11 @@ fn checked(flavor: Flavor, call: Call, map: &Map<String, Value>) -> Result<Facts
             prompt(&fields, &mut facts)?;
             generation(&fields, &mut facts)?;
         }
-        Call::Embeddings | Call::Messages | Call::CountTokens | Call::Native(_) => {
+        Call::Embeddings
+        | Call::Messages
+        | Call::Responses
+        | Call::CountTokens
+        | Call::Native(_) => {
             embeddings(&fields, &mut facts)?;
         }
     }

@@ -51,6 +51,7 @@ pub(crate) enum Route {
     Completions,
     Embeddings,
     Messages,
+    Responses,
     CountTokens,
     Models,
     Model(String),
@@ -130,9 +131,14 @@ impl Flavor {
     /// What `method path` asks for; a refusal in the vendor's words if it serves no such thing.
     pub(crate) fn route(self, method: &Method, path: &str) -> Result<Route, Refusal> {
         let route = match self {
-            Flavor::OpenAi | Flavor::Together => self.openai_route("/v1", path),
+            Flavor::Together => self.openai_route("/v1", path),
+            Flavor::OpenAi => match path {
+                "/v1/responses" => Some(Route::Responses),
+                _ => self.openai_route("/v1", path),
+            },
             Flavor::Vllm => match path {
                 "/health" => Some(Route::Health),
+                "/v1/responses" => Some(Route::Responses),
                 // vLLM has no route for one model.
                 _ => self
                     .openai_route("/v1", path)
@@ -180,6 +186,7 @@ impl Flavor {
             | Route::Completions
             | Route::Embeddings
             | Route::Messages
+            | Route::Responses
             | Route::CountTokens
             | Route::Native(_)
             | Route::Show

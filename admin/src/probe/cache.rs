@@ -71,7 +71,7 @@ mod tests {
 
     use store::{Endpoint, Secret};
     use wire::dialect::runpod::Worker;
-    use wire::provider::ProviderKind;
+    use wire::provider::{ProviderKind, Responses};
 
     use super::{LIFETIME, ModelCache};
 
@@ -89,6 +89,7 @@ mod tests {
             tls_insecure: false,
             health_check_url: None,
             worker_form: Worker::default(),
+            responses: Responses::default(),
             limits: store::Limits::default(),
             created_at: 1,
             updated_at: 1,

@@ -3,16 +3,21 @@
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use pingora::protocols::http::ServerSession;
+use ring::rand::{SecureRandom, SystemRandom};
 use store::route::{self, Refused};
+use wire::dialect::responses::Earlier;
 use wire::inbound::{CallerDialect, Inbound};
 use wire::usage::estimate_prompt;
 
 use crate::fault::Fault;
+use crate::gateway::Gateway;
 
 /// A body that was read and understood.
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) inbound: Inbound,
+    /// What tells a response from all others, of a caller of Responses.
+    pub(super) response_id: String,
     /// Tokens of the body, estimated.
     pub(super) prompt_tokens: u64,
     pub(super) said: Said,
@@ -89,22 +94,71 @@ impl Wish {
 /// The headers in which clients name a conversation, the first one that is there counting.
 const SESSIONS: [&str; 2] = ["x-session-id", "x-claude-code-session-id"];
 
-/// Reads the body, at most `limit` bytes of it.
+/// What a call may go on with.
+#[derive(Clone, Copy)]
+pub(super) struct Kept<'k> {
+    pub(super) gateway: &'k Gateway,
+    /// The id of the caller's key.
+    pub(super) owner: Option<i64>,
+}
+
+impl Kept<'_> {
+    /// # Errors
+    /// When `body` is no request, or goes on with what is not kept.
+    fn read(self, dialect: CallerDialect, body: Bytes) -> Result<Inbound, Fault> {
+        let conversations = &self.gateway.conversations;
+        let earlier = Earlier {
+            turn: &|id| conversations.turn(self.owner, id),
+            item: &|id| conversations.item(self.owner, id),
+        };
+        Inbound::read_after(dialect, body, &earlier).map_err(|bad| {
+            let is_lost = bad.param.as_deref() == Some("previous_response_id");
+            let mut fault = Fault::from(bad);
+            if is_lost {
+                fault.status = 404;
+                fault.body.code = Some("previous_response_not_found".to_owned());
+            }
+            fault
+        })
+    }
+}
+
+/// An id that nobody can guess.
+fn fresh_id() -> Result<String, Fault> {
+    let mut bytes = [0u8; 16];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map_err(|_| Fault::internal("the system gives no random numbers"))?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
+/// Reads the body, at most as many bytes of it as the gateway takes.
 ///
 /// # Errors
 /// Too long, encoded, cut off, or not a request of `dialect`.
 pub(super) async fn accept(
     caller: &mut ServerSession,
     dialect: CallerDialect,
-    limit: usize,
+    kept: &Kept<'_>,
 ) -> Result<Accepted, Fault> {
+    let limit = kept.gateway.max_body;
     let (said, announced) = greet(caller, limit).await?;
     let body = read(caller, announced, limit).await?;
     let prompt_tokens = estimate_prompt(&body);
-    let inbound = Inbound::read(dialect, body)?;
+    let inbound = kept.read(dialect, body)?;
+    let whole = inbound.raw().filter(|_| inbound.own.is_some());
+    let prompt_tokens = whole.map_or(prompt_tokens, |body| estimate_prompt(body));
+    let response_id = match dialect {
+        CallerDialect::OpenAiResponses => fresh_id()?,
+        CallerDialect::OpenAiChat
+        | CallerDialect::OpenAiCompletions
+        | CallerDialect::OpenAiEmbeddings
+        | CallerDialect::AnthropicMessages
+        | CallerDialect::OpenAiPassed(_) => String::new(),
+    };
     Ok(Accepted {
         prompt_tokens,
         inbound,
+        response_id,
         said,
     })
 }

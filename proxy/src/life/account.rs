@@ -7,6 +7,7 @@ mod known;
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use store::route::ai_queue::NO_ROW;
 use store::route::{ReplyForm, short};
 use store::{
@@ -63,6 +64,8 @@ pub(super) struct Account {
     /// What the caller is told of its limits.
     pub(super) told: Told,
     dialect: CallerDialect,
+    /// What ends a stream that broke, where the dialect's end is not the same for all.
+    last_words: Option<Bytes>,
     id: String,
 }
 
@@ -100,6 +103,7 @@ impl Account {
             dues: Dues::default(),
             told: Told::default(),
             dialect,
+            last_words: None,
             id,
         })
     }
@@ -112,6 +116,19 @@ impl Account {
     /// What the caller speaks.
     pub(super) fn dialect(&self) -> CallerDialect {
         self.dialect
+    }
+
+    /// What ends a stream that broke.
+    pub(super) fn last_words(&mut self, words: Option<Bytes>) {
+        self.last_words = words;
+    }
+
+    /// What ends the stream that `fault` broke.
+    pub(super) fn end_of_stream(&self, fault: &Fault) -> Bytes {
+        self.last_words.clone().unwrap_or_else(|| {
+            self.dialect
+                .error_event(fault.status, &fault.body, &self.id)
+        })
     }
 
     /// When the call began.
@@ -327,6 +344,7 @@ impl Account {
             dues: std::mem::take(&mut self.dues),
             told: self.told.clone(),
             dialect: self.dialect,
+            last_words: None,
             id: self.id.clone(),
         })
     }

@@ -69,7 +69,9 @@ async fn counted(
     let live = gateway.current.live();
     let who = authenticate::authenticate(&live, caller)?;
     let dialect = CallerDialect::AnthropicMessages;
-    let accepted = accept::accept(caller, dialect, gateway.max_body).await?;
+    let owner = who.key.as_ref().map(|key| key.id);
+    let kept = accept::Kept { gateway, owner };
+    let accepted = accept::accept(caller, dialect, &kept).await?;
     let target = resolve::resolve(&live, &accepted)?;
     who.require_allowed(&target.model.name)?;
     let call = dialect.call();

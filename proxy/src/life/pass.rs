@@ -36,7 +36,9 @@ pub(super) async fn begin(
     let live = gateway.current.live();
     let who = authenticate::authenticate(&live, caller)?;
     account.authenticated(&who);
-    let (accepted, cargo, ferry) = take_in(gateway, caller, dialect).await?;
+    let owner = who.key.as_ref().map(|key| key.id);
+    let kept = accept::Kept { gateway, owner };
+    let (accepted, cargo, ferry) = take_in(&kept, caller, dialect).await?;
     account.accepted(&accepted);
     let target = resolve::resolve(&live, &accepted)?;
     account.resolved(&target);
@@ -51,6 +53,7 @@ pub(super) async fn begin(
     let errand = Errand {
         gateway,
         accepted: &accepted,
+        owner,
         cargo: cargo.as_ref(),
         form,
         target: &target,
@@ -81,16 +84,17 @@ pub(super) async fn begin(
 
 /// The caller's body: a form as far as it must be kept, anything else whole.
 async fn take_in(
-    gateway: &Gateway,
+    kept: &accept::Kept<'_>,
     caller: &mut ServerSession,
     dialect: CallerDialect,
 ) -> Result<(Accepted, Option<Cargo>, Option<Ferry>), Fault> {
     let kind = caller.get_header(CONTENT_TYPE).cloned();
     let is_form = |kind: &http::HeaderValue| kind.to_str().is_ok_and(Form::is_form);
     let Some(kind) = kind.filter(is_form) else {
-        let accepted = accept::accept(caller, dialect, gateway.max_body).await?;
+        let accepted = accept::accept(caller, dialect, kept).await?;
         return Ok((accepted, None, None));
     };
+    let gateway = kept.gateway;
     let limit = gateway.max_body;
     let (said, announced) = accept::greet(caller, limit).await?;
     let bounds = (limit, gateway.folder.as_path());
@@ -107,6 +111,7 @@ async fn take_in(
             own: None,
         },
         prompt_tokens: 0,
+        response_id: String::new(),
         said,
     };
     Ok((accepted, Some(cargo), ferry))

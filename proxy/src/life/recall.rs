@@ -12,6 +12,7 @@ use http::HeaderValue;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use store::CacheUse;
+use wire::inbound::{CallerDialect, Inbound};
 use wire::usage::{Usage, estimate_tokens};
 
 use super::account::Account;
@@ -121,7 +122,7 @@ impl<'g> Question<'g> {
             user: accepted.said.user.as_ref().map(HeaderValue::as_bytes),
         };
         Some(Box::new(Self {
-            key: Key::of(scope, &accepted.inbound.body)?,
+            key: Key::of(scope, asked_with(&accepted.inbound)?)?,
             asks,
             keeps,
             joins,
@@ -162,6 +163,18 @@ impl<'g> Question<'g> {
             lead.land(kept);
         }
         Ok(())
+    }
+}
+
+/// What of the request the answer depends on: a response repeats much of it as it came.
+fn asked_with(inbound: &Inbound) -> Option<&Bytes> {
+    match inbound.dialect {
+        CallerDialect::OpenAiResponses => inbound.raw(),
+        CallerDialect::OpenAiChat
+        | CallerDialect::OpenAiCompletions
+        | CallerDialect::OpenAiEmbeddings
+        | CallerDialect::AnthropicMessages
+        | CallerDialect::OpenAiPassed(_) => Some(&inbound.body),
     }
 }
 

@@ -145,12 +145,6 @@ pub(crate) async fn drain(caller: &mut ServerSession) {
 ///
 /// # Errors
 /// When the caller is gone.
-pub(crate) async fn break_off(
-    caller: &mut ServerSession,
-    dialect: CallerDialect,
-    fault: &Fault,
-    id: &str,
-) -> pingora::Result<()> {
-    let event = dialect.error_event(fault.status, &fault.body, id);
+pub(crate) async fn break_off(caller: &mut ServerSession, event: Bytes) -> pingora::Result<()> {
     caller.write_response_body(event, true).await
 }

@@ -26,6 +26,7 @@ use pingora::protocols::http::ServerSession;
 use store::Zone;
 use store::route::{Expected, ReplyForm};
 use wire::dialect::openai::WriterOptions;
+use wire::dialect::responses::{Addressee, Asked, Expanded};
 use wire::inbound::{CallerDialect, Recipient};
 use wire::normaliser::Tools;
 use wire::provider::Call;
@@ -38,7 +39,7 @@ use super::plan::Candidates;
 use super::{relay, reply};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
-use crate::live::{Repairs, Target};
+use crate::live::{Repairs, Road, Target};
 pub(super) use attempt::{AFTER_FINISH, Answer, LAST_BYTES, Streaming, Whole, read_whole};
 pub(super) use attempts::judge;
 pub(super) use exchange::{Feed, Outgoing, Sent, exchange};
@@ -51,6 +52,8 @@ pub(super) use source::{Source, Times};
 pub(super) struct Errand<'e> {
     pub(super) gateway: &'e Gateway,
     pub(super) accepted: &'e Accepted,
+    /// The id of the caller's key.
+    pub(super) owner: Option<i64>,
     /// The body, where it is a form that is passed on.
     pub(super) cargo: Option<&'e Cargo>,
     pub(super) form: ReplyForm,
@@ -83,13 +86,40 @@ impl Errand<'_> {
         self.accepted.inbound.call
     }
 
+    /// How the call is put to `target`; a caller of Responses is sent to the endpoint's own
+    /// where it has some, unless reasoning is to be shown otherwise than it comes.
+    pub(super) fn road<'t>(&self, target: &'t Target) -> Option<&'t Road> {
+        let own = self.dialect() == CallerDialect::OpenAiResponses
+            && self.target.model.shows_reasoning_apart();
+        let own = target.responses().filter(|_| own);
+        own.or_else(|| target.road(self.call()))
+    }
+
     /// Whom the answer is written for.
     pub(super) fn recipient(&self) -> Recipient {
+        let asked = self.asked().cloned();
         Recipient {
             dialect: self.dialect(),
             options: self.writer(),
             prompt_tokens: self.accepted.prompt_tokens,
+            response: asked.map(|asked| Addressee {
+                id: self.accepted.response_id.clone(),
+                asked,
+            }),
         }
+    }
+
+    fn asked(&self) -> Option<&Asked> {
+        self.accepted.inbound.own.as_ref()?.asked.as_ref()
+    }
+
+    /// What is to be kept of the answer, so that its caller can go on with it.
+    pub(super) fn keeping(&self) -> Option<Keeping> {
+        let conversation = self.asked()?.conversation.clone()?;
+        Some(Keeping {
+            owner: self.owner,
+            conversation,
+        })
     }
 
     /// What a translated answer carries that is the gateway's to say.
@@ -101,6 +131,22 @@ impl Errand<'_> {
             id: format!("{kind}{}", self.id.trim_start_matches("req_")),
             created: self.created,
             origin: None,
+        }
+    }
+}
+
+/// The conversation that an answer ends, and whose it is.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    owner: Option<i64>,
+    conversation: Arc<Expanded>,
+}
+
+impl Keeping {
+    /// The answer is this response.
+    pub(super) fn keep(&self, gateway: &Gateway, response: Bytes) {
+        if let Some(turn) = self.conversation.answered(response) {
+            gateway.conversations.keep(self.owner, turn);
         }
     }
 }

@@ -47,7 +47,16 @@ pub(super) struct Parcel<'o> {
 impl Outgoing for Parcel<'_> {
     fn header(&self, tls: bool) -> pingora::Result<(Box<RequestHeader>, Bytes)> {
         let order = self.order;
-        let road = order.target.road(order.call).ok_or_else(|| {
+        let road = match order.format {
+            Format::Responses => order.target.responses(),
+            Format::OpenAi
+            | Format::Anthropic
+            | Format::OllamaChat
+            | Format::OllamaGenerate
+            | Format::OllamaEmbed
+            | Format::RunpodJob => order.target.road(order.call),
+        };
+        let road = road.ok_or_else(|| {
             Error::explain(
                 ErrorType::InternalError,
                 "a candidate that does not serve the call",
@@ -77,7 +86,7 @@ pub(super) fn translate(
     target: &Arc<Target>,
     local: LocalModel,
 ) -> Result<Order, Fault> {
-    let Some(road) = target.road(errand.call()) else {
+    let Some(road) = errand.road(target) else {
         return Err(Fault::internal("a candidate that does not serve the call"));
     };
     let inbound = &errand.accepted.inbound;
@@ -215,6 +224,7 @@ impl Order {
                 let editor = anthropic::StreamEditor::new(errand.target.name.clone());
                 Lane::Messages(Box::new(editor))
             }
+            CallerDialect::OpenAiResponses => Lane::Responses(Box::default()),
         };
         let manner = errand.manner();
         let answer = self.answer(errand, manner.as_ref());
@@ -242,7 +252,7 @@ impl Order {
             {
                 AnswerForm::Chat(Dialect::Anthropic)
             }
-            CallerDialect::AnthropicMessages => answer,
+            CallerDialect::AnthropicMessages | CallerDialect::OpenAiResponses => answer,
         }
     }
 
@@ -277,6 +287,9 @@ impl Order {
         let completed = match (&answer, errand.dialect(), replies) {
             (AnswerForm::Edited, CallerDialect::AnthropicMessages, [(body, is_stream)]) => {
                 Completed::messages(body, *is_stream, &self.recipient(errand)).map(Some)
+            }
+            (AnswerForm::Edited, CallerDialect::OpenAiResponses, [(body, is_stream)]) => {
+                Completed::response(body, *is_stream).map(Some)
             }
             (AnswerForm::Edited, _, _) => return Ok(None),
             _ => answer.completed(

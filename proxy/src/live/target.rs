@@ -29,6 +29,8 @@ pub(crate) struct Target {
     pub(crate) defaults: Defaults,
     /// The calls that its provider serves.
     roads: Vec<Road>,
+    /// How a chat in the form of Responses goes there, where it may.
+    responses: Option<Road>,
     /// Every header of a request but those of the single call.
     headers: RequestHeader,
     /// How the model is doing at the endpoint.
@@ -88,7 +90,16 @@ impl Target {
                 });
             }
         }
+        let responses = match route::responses_way(&upstream.endpoint, &upstream.base) {
+            Some(way) => Some(Road {
+                of: Call::Chat,
+                head: Head::of(&headers, "POST", &way.url).map_err(unbuilt)?,
+                way,
+            }),
+            None => None,
+        };
         Ok(Self {
+            responses,
             name: json_string(&model.name),
             actual: json_string(&model.actual_model),
             defaults: model.defaults(),
@@ -151,6 +162,12 @@ impl Target {
     /// serve it.
     pub(crate) fn road(&self, call: Call) -> Option<&Road> {
         self.roads.iter().find(|road| road.of == call)
+    }
+
+    /// How a chat in the form of Responses is put to the endpoint; `None` where it goes as
+    /// a chat completion.
+    pub(crate) fn responses(&self) -> Option<&Road> {
+        self.responses.as_ref()
     }
 
     /// Where a request down `road` goes.

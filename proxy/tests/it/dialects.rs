@@ -7,6 +7,7 @@
 mod chat;
 mod heard;
 mod messages;
+pub(crate) mod responses;
 mod same;
 mod told;
 
@@ -24,6 +25,7 @@ const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP
 enum Spoken {
     Chat,
     Messages,
+    Responses,
 }
 
 /// Who answers.
@@ -58,12 +60,13 @@ struct Question {
 }
 
 impl Spoken {
-    const ALL: [Self; 2] = [Self::Chat, Self::Messages];
+    const ALL: [Self; 3] = [Self::Chat, Self::Messages, Self::Responses];
 
     fn path(self) -> &'static str {
         match self {
             Self::Chat => "/v1/chat/completions",
             Self::Messages => "/v1/messages",
+            Self::Responses => "/v1/responses",
         }
     }
 
@@ -71,6 +74,7 @@ impl Spoken {
         match self {
             Self::Chat => chat::body(question),
             Self::Messages => messages::body(question),
+            Self::Responses => responses::body(question),
         }
     }
 
@@ -79,6 +83,7 @@ impl Spoken {
         match self {
             Self::Chat => chat::hear(got, stream),
             Self::Messages => messages::hear(got, stream),
+            Self::Responses => responses::hear(got, stream),
         }
     }
 
@@ -87,13 +92,14 @@ impl Spoken {
         match self {
             Self::Chat => chat::hear_broken(got),
             Self::Messages => messages::hear_broken(got),
+            Self::Responses => responses::hear_broken(got),
         }
     }
 
     /// The type of an error that is the whole answer.
     fn error(self, got: &Answer) -> String {
         match self {
-            Self::Chat => got.error()["type"].as_str().unwrap().to_owned(),
+            Self::Chat | Self::Responses => got.error()["type"].as_str().unwrap().to_owned(),
             Self::Messages => messages::error(got),
         }
     }
@@ -101,7 +107,7 @@ impl Spoken {
     /// The type of an error that says that there are too many calls.
     fn too_many(self) -> &'static str {
         match self {
-            Self::Chat | Self::Messages => "rate_limit_error",
+            Self::Chat | Self::Messages | Self::Responses => "rate_limit_error",
         }
     }
 }

@@ -49,6 +49,7 @@ mod providers;
 mod queue;
 mod refusals;
 mod requests;
+mod responses;
 mod routing;
 mod runpod;
 mod scene;

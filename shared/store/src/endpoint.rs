@@ -8,7 +8,7 @@ use std::fmt;
 use rusqlite::Row;
 use serde::Serialize;
 use wire::dialect::runpod::Worker;
-use wire::provider::{BaseUrl, BaseUrlError, ProviderKind, UpstreamUrl};
+use wire::provider::{BaseUrl, BaseUrlError, ProviderKind, Responses, UpstreamUrl};
 
 pub(crate) use draft::ApiKeyChange;
 pub use draft::EndpointDraft;
@@ -46,6 +46,8 @@ pub struct Endpoint {
     pub health_check_url: Option<String>,
     /// What runs behind a RunPod endpoint.
     pub worker_form: Worker,
+    /// Whether callers of Responses are sent to its own.
+    pub responses: Responses,
     /// What all calls to it together may use.
     pub limits: Limits,
     /// Unix seconds.
@@ -81,6 +83,8 @@ pub struct EndpointRow {
     pub health_check_url: Option<String>,
     /// What runs behind a RunPod endpoint, known or not.
     pub worker_form: String,
+    /// Whether callers of Responses are sent to its own, known or not.
+    pub responses: String,
     /// What all calls to it together may use.
     #[serde(flatten)]
     pub limits: LimitsRow,
@@ -155,6 +159,9 @@ impl StoredEndpoint {
             worker_form: columns
                 .text("worker_form")
                 .unwrap_or_else(|| Worker::default().id().to_owned()),
+            responses: columns
+                .text("responses")
+                .unwrap_or_else(|| Responses::default().id().to_owned()),
             limits: LimitsRow::read(&mut columns),
             created_at: columns.whole("created_at").unwrap_or(0),
             locked: None,
@@ -255,6 +262,11 @@ impl StoredEndpoint {
             doubts.push(format!("{why}; it is recognised by its answers"));
             Worker::default()
         });
+        let responses = Responses::from_id(&row.responses).unwrap_or_else(|| {
+            let why = unknown_responses(&row.responses);
+            doubts.push(format!("{why}; its address decides"));
+            Responses::default()
+        });
         let health_check_url = row.health_check_url.filter(|url| {
             let fault = health_check(&row.url, url).err();
             if let Some(why) = &fault {
@@ -277,12 +289,21 @@ impl StoredEndpoint {
             tls_insecure: row.tls_insecure != 0,
             health_check_url,
             worker_form,
+            responses,
             limits: row.limits.judge(),
             created_at: row.created_at,
             updated_at: row.updated_at,
         };
         Ok((endpoint, doubts))
     }
+}
+
+/// Why another word than those there are is refused.
+fn unknown_responses(found: &str) -> String {
+    format!(
+        "responses {found:?} is unknown; it must be one of {}",
+        Responses::ALL.map(Responses::id).join(", ")
+    )
 }
 
 /// Why a worker form is refused, listing the ones there are.

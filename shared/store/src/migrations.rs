@@ -155,11 +155,13 @@ fn steps() -> Migrations<'static> {
             Ok::<_, HookError>(activity::add(transaction)?)
         })
         .comment("where calls come from, sums for pages, clients, gateways"),
+        M::up("ALTER TABLE endpoints ADD COLUMN responses TEXT;")
+            .comment("endpoints' own Responses"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 12;
+pub(crate) const NEWEST: i64 = 13;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -111,6 +111,13 @@ pub fn way(endpoint: &Endpoint, base: &BaseUrl, call: Call) -> Option<Way> {
     is_known.then_some(way)
 }
 
+/// How a chat in the form of Responses goes to `endpoint`, which is at `base`; `None`
+/// where it goes as a chat completion.
+pub fn responses_way(endpoint: &Endpoint, base: &BaseUrl) -> Option<Way> {
+    let way = endpoint.provider.provider().responses_way(base)?;
+    endpoint.responses.are_used_at(base).then_some(way)
+}
+
 /// The message for a call that the endpoint's provider type, or its worker, does not
 /// serve.
 pub fn not_served(endpoint: &Endpoint, call: Call) -> String {

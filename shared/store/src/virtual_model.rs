@@ -201,6 +201,11 @@ impl fmt::Debug for VirtualModelRow {
 }
 
 impl VirtualModel {
+    /// Whether reasoning is shown as the upstream tells it: in a place of its own.
+    pub fn shows_reasoning_apart(&self) -> bool {
+        self.show_reasoning && self.repair.reasoning_form == ReasoningForm::Field
+    }
+
     /// What its tokens cost; a price that makes no sense is unknown.
     pub fn prices(&self) -> Prices {
         let list = [

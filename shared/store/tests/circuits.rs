@@ -7,6 +7,7 @@ use serde_json::json;
 use store::{CircuitRow, EndpointDraft, Store};
 use tempfile::TempDir;
 use wire::dialect::runpod::Worker;
+use wire::provider::Responses;
 
 fn with_endpoints() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -130,6 +131,7 @@ fn a_bad_health_check_or_worker_form_is_refused_when_written_and_harmless_when_f
         ("health_check_url", "http://me:pw@h/up"),
         ("health_check_url", "/up?key=1"),
         ("worker_form", "sglang"),
+        ("responses", "maybe"),
     ] {
         let errors = EndpointDraft::for_update(&json!({ field: value })).unwrap_err();
         assert!(errors.get(field).is_some(), "{value}: {errors}");
@@ -137,15 +139,17 @@ fn a_bad_health_check_or_worker_form_is_refused_when_written_and_harmless_when_f
     Connection::open(store.path())
         .unwrap()
         .execute_batch(
-            "UPDATE endpoints SET health_check_url = 'up?', worker_form = 'x' WHERE id = 1",
+            "UPDATE endpoints SET health_check_url = 'up?', worker_form = 'x', \
+             responses = 'x' WHERE id = 1",
         )
         .unwrap();
     let snapshot = store.snapshot().unwrap();
     let endpoint = &snapshot.endpoints[0];
     assert_eq!(endpoint.health_check_url, None);
     assert_eq!(endpoint.worker_form, Worker::Auto);
+    assert_eq!(endpoint.responses, Responses::Auto);
     let problems: Vec<_> = snapshot.problems.iter().map(ToString::to_string).collect();
-    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert_eq!(problems.len(), 3, "{problems:?}");
     assert!(
         problems
             .iter()
@@ -155,6 +159,11 @@ fn a_bad_health_check_or_worker_form_is_refused_when_written_and_harmless_when_f
         problems
             .iter()
             .any(|problem| problem.contains("worker_form \"x\" is unknown"))
+    );
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.contains("responses \"x\" is unknown"))
     );
 }
 
@@ -169,6 +178,19 @@ fn a_worker_form_reads_back() {
     let draft = EndpointDraft::for_update(&json!({ "worker_form": null })).unwrap();
     store.update_endpoint(1, &draft).unwrap();
     assert_eq!(store.endpoint(1).unwrap().worker_form, Worker::Auto);
+}
+
+#[test]
+fn the_word_about_responses_reads_back() {
+    let (_folder, store) = with_endpoints();
+    for word in Responses::ALL {
+        let draft = EndpointDraft::for_update(&json!({ "responses": word.id() })).unwrap();
+        store.update_endpoint(1, &draft).unwrap();
+        assert_eq!(store.endpoint(1).unwrap().responses, word);
+    }
+    let draft = EndpointDraft::for_update(&json!({ "responses": null })).unwrap();
+    store.update_endpoint(1, &draft).unwrap();
+    assert_eq!(store.endpoint(1).unwrap().responses, Responses::Auto);
 }
 
 #[test]

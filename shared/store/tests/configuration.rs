@@ -55,7 +55,7 @@ fn a_new_endpoint_reads_back_with_its_key_masked() {
         "id": id, "name": "local", "url": "https://api.example.com/v1", "api_key": "***1234",
         "endpoint_type": "vllm", "custom_headers": "{\"x-team\":\"a\"}", "priority": 7,
         "enabled": 1, "ca_file": "/etc/ca.pem", "tls_insecure": 1,
-        "health_check_url": null, "worker_form": "auto", "locked": null,
+        "health_check_url": null, "worker_form": "auto", "responses": "auto", "locked": null,
         "limit_requests_per_minute": null, "limit_tokens_per_minute": null,
         "limit_parallel": null, "limit_cost_per_day": null, "limit_cost_per_month": null,
         "created_at": row["created_at"], "updated_at": row["updated_at"], "version": 1,

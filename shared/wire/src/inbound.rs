@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use crate::dialect::anthropic;
 use crate::dialect::openai::{self, BadRequest, ChatTarget, Request};
+use crate::dialect::responses::{Asked, Earlier};
 use crate::hub::{Chat, Part, Source};
 use crate::provider::Call;
 pub use dialect::CallerDialect;
@@ -36,6 +37,8 @@ pub struct Inbound {
 /// A request in a dialect that is not OpenAI's.
 #[derive(Debug)]
 pub struct Own {
+    /// What a response needs of it, of a caller of Responses.
+    pub asked: Option<Asked>,
     /// The body as it came; `None` when its conversation had to be mended, so that it is
     /// not to be sent to anyone.
     pub body: Option<Bytes>,
@@ -49,6 +52,18 @@ impl Inbound {
     /// # Errors
     /// When it is not a request of that dialect.
     pub fn read(dialect: CallerDialect, body: Bytes) -> Result<Self, BadRequest> {
+        Self::read_after(dialect, body, &Earlier::NONE)
+    }
+
+    /// The same for a caller that may go on with `earlier` answers.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and when it refers to an answer that is not kept.
+    pub fn read_after(
+        dialect: CallerDialect,
+        body: Bytes,
+        earlier: &Earlier<'_>,
+    ) -> Result<Self, BadRequest> {
         match dialect {
             CallerDialect::OpenAiChat
             | CallerDialect::OpenAiCompletions
@@ -63,6 +78,14 @@ impl Inbound {
                     request,
                     own: None,
                 })
+            }
+            CallerDialect::OpenAiResponses => {
+                let (read, body, asked) = Asked::read(&body, earlier)?;
+                let mut inbound = Self::of_chat(dialect, body, Some(&read.model), read.chat)?;
+                if let Some(own) = &mut inbound.own {
+                    own.asked = Some(asked);
+                }
+                Ok(inbound)
             }
             CallerDialect::AnthropicMessages => {
                 let read = anthropic::read_chat(&body)?;
@@ -89,6 +112,7 @@ impl Inbound {
             body: form,
             request,
             own: Some(Box::new(Own {
+                asked: None,
                 body: Some(body),
                 chat,
             })),
@@ -107,7 +131,13 @@ impl Inbound {
                 // Of what OpenAI's form has no place for the least is lost.
                 chat.cache.clone_from(&own.chat.cache);
                 chat.left_out.clone_from(&own.chat.left_out);
-                Some(Box::new(Own { body: None, chat }))
+                chat.custom_tools.clone_from(&own.chat.custom_tools);
+                let asked = own.asked.clone();
+                Some(Box::new(Own {
+                    asked,
+                    body: None,
+                    chat,
+                }))
             }
         };
         Ok(Self {

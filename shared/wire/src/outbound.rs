@@ -15,6 +15,7 @@ use bytes::Bytes;
 use crate::dialect::anthropic;
 use crate::dialect::ollama::was_cut;
 use crate::dialect::openai::{self, BadRequest, Completion, Defaults};
+use crate::dialect::responses;
 use crate::dialect::runpod::{Policy, Worker};
 use crate::edit::Segments;
 use crate::hub::{Chat, Note, Origin, Refusal, Thinking, ToolNames, Written};
@@ -157,6 +158,10 @@ const DEFAULT_MAX_TOKENS: u64 = 8192;
 /// When the request is wrong, or its candidate's dialect cannot say it.
 pub fn write(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
     let request = &inbound.request;
+    if candidate.way.format == Format::Responses {
+        // Its server says itself what is wrong with the conversation.
+        return sent(inbound, candidate);
+    }
     if candidate.repair_history
         && let Some((body, request, notes)) = request.mended(&inbound.body)
     {
@@ -184,7 +189,7 @@ fn written(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Uns
     if candidate.way.format == inbound.dialect.format()
         && let Some(body) = &own.body
     {
-        return Ok(same(inbound, body, candidate));
+        return same(inbound, body, candidate);
     }
     if !openai_form::takes(candidate) {
         return of_openai(inbound, candidate);
@@ -199,9 +204,25 @@ fn written(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Uns
     Ok(out)
 }
 
-/// The caller's own bytes for an upstream of its own dialect, which is not OpenAI's.
-fn same(inbound: &Inbound, body: &Bytes, candidate: &Candidate<'_>) -> Outbound {
+/// The caller's own bytes for an upstream of its own dialect, which is not OpenAI's chat.
+///
+/// # Errors
+/// When they cannot be read.
+fn same(inbound: &Inbound, body: &Bytes, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
     let (streams, upstream_streams) = streams(inbound, candidate);
+    if candidate.way.format == Format::Responses {
+        let target = responses::Target {
+            model: candidate.model_json,
+            stream: streams.then_some(upstream_streams),
+            defaults: candidate.defaults,
+        };
+        let request = responses::Request::read(body).map_err(Unsaid::Bad)?;
+        let (edited, notes) = request.edited(body, &target);
+        return Ok(Outbound {
+            notes,
+            ..Outbound::plain(edited, AnswerForm::Edited)
+        });
+    }
     let target = anthropic::SameTarget {
         model: candidate.model,
         model_json: candidate.model_json,
@@ -212,10 +233,10 @@ fn same(inbound: &Inbound, body: &Bytes, candidate: &Candidate<'_>) -> Outbound 
         recall: candidate.recall,
     };
     let (edited, notes) = anthropic::edit_request(body, &target);
-    Outbound {
+    Ok(Outbound {
         notes,
         ..Outbound::plain(edited, AnswerForm::Edited)
-    }
+    })
 }
 
 /// A request that is in OpenAI's form, or a chat of the hub.
@@ -235,6 +256,9 @@ fn of_openai(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, U
         (Format::RunpodJob, _) => job::write(inbound, candidate),
         (Format::OllamaEmbed, _) => local::embed(inbound, candidate),
         (Format::OllamaGenerate, _) => local::generate(inbound, candidate),
+        (Format::Responses, _) => {
+            Err(Refusal::field("model", "is one whose endpoint is asked for Responses only").into())
+        }
         (Format::Anthropic, Call::Completions) => completion::write(inbound, candidate),
         (Format::Anthropic, _) => {
             let chat = chat(inbound, candidate)?;

@@ -7,6 +7,7 @@
 mod base_url;
 mod model_list;
 mod passed;
+mod responses;
 mod vendors;
 
 use std::borrow::Cow;
@@ -18,6 +19,7 @@ use crate::usage::Usage;
 pub use base_url::{BaseUrl, BaseUrlError, UpstreamUrl};
 pub use model_list::ModelListError;
 pub use passed::Passed;
+pub use responses::Responses;
 
 /// The type of an endpoint, as kept in the store's `endpoint_type` column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -146,6 +148,8 @@ pub enum Format {
     OllamaEmbed,
     /// A RunPod job that is submitted and then followed.
     RunpodJob,
+    /// OpenAI's Responses, which only callers of Responses are sent to.
+    Responses,
 }
 
 impl Format {
@@ -162,7 +166,8 @@ impl Format {
             | Self::OllamaChat
             | Self::OllamaGenerate
             | Self::OllamaEmbed
-            | Self::RunpodJob => CacheCounting::InPrompt,
+            | Self::RunpodJob
+            | Self::Responses => CacheCounting::InPrompt,
         }
     }
 }
@@ -215,6 +220,7 @@ pub struct Provider {
     completions: Option<Line>,
     embeddings: Option<Line>,
     models: Option<Line>,
+    responses: Option<Line>,
     /// What it serves of the calls that are passed on.
     passed: &'static [Passed],
     /// Takes `stream_options.include_usage`. Those that do not send usage in every
@@ -252,6 +258,19 @@ impl Provider {
             url: row.below(&base, line.path),
             format: line.format,
             call: if line.as_chat { Call::Chat } else { call },
+        })
+    }
+
+    /// How a chat in the form of Responses is put to the vendor at `base`; `None` when it
+    /// has no such form.
+    #[must_use]
+    pub fn responses_way(&self, base: &BaseUrl) -> Option<Way> {
+        let (row, base) = self.at(base);
+        let line = row.responses?;
+        Some(Way {
+            url: row.below(&base, line.path),
+            format: line.format,
+            call: Call::Chat,
         })
     }
 
@@ -295,7 +314,13 @@ impl Provider {
         {
             return version;
         }
-        let lines = [self.chat, self.completions, self.embeddings, self.models];
+        let lines = [
+            self.chat,
+            self.completions,
+            self.embeddings,
+            self.models,
+            self.responses,
+        ];
         let passed = self.passed.iter().map(|passed| passed.path());
         let paths = lines.into_iter().flatten().map(|line| line.path);
         let mut bases = paths.chain(passed).filter_map(|end| path.strip_suffix(end));

@@ -8,10 +8,11 @@
 mod answer_tool;
 mod kept;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 pub use crate::dialect::openai::End;
-use crate::dialect::{anthropic, ollama, openai, runpod};
+use crate::dialect::openai::ErrorBody;
+use crate::dialect::{anthropic, ollama, openai, responses, runpod};
 use crate::hub::{Answer, Event, StreamFault, Thinking, ToolNames};
 use crate::normaliser::{Manner, Native, Normaliser, Reveal};
 use crate::usage::Usage;
@@ -41,6 +42,8 @@ pub enum StreamTo {
     Completion(openai::CompletionWriter),
     /// Anthropic's messages.
     Messages(anthropic::StreamWriter),
+    /// OpenAI's Responses. Boxed, because it is the largest.
+    Responses(Box<responses::StreamWriter>),
 }
 
 impl StreamTo {
@@ -50,6 +53,7 @@ impl StreamTo {
             Self::Chat(writer) => writer.write(event, names, out),
             Self::Completion(writer) => writer.write(event, out),
             Self::Messages(writer) => writer.write(event, names, out),
+            Self::Responses(writer) => writer.write(event, names, out),
         }
     }
 
@@ -59,13 +63,14 @@ impl StreamTo {
             Self::Chat(writer) => writer.call_id(choice, call, id).into_owned(),
             Self::Completion(_) => id.to_owned(),
             Self::Messages(writer) => writer.call_id(call, id),
+            Self::Responses(writer) => writer.call_id(call, id),
         }
     }
 
     /// Whether clients of the format skip over comments.
     fn takes_comments(&self) -> bool {
         match self {
-            Self::Chat(_) | Self::Completion(_) | Self::Messages(_) => true,
+            Self::Chat(_) | Self::Completion(_) | Self::Messages(_) | Self::Responses(_) => true,
         }
     }
 }
@@ -228,6 +233,27 @@ impl Translation {
         let end = &mut self.caller.end;
         end.get_or_insert(End::Fault(StreamFault::Truncated))
             .clone()
+    }
+
+    /// The end of a broken answer, in a dialect in which that goes on with what was told
+    /// before; `None` where it stands for itself. The error's text has no secrets in it.
+    pub fn fail(&mut self, error: &ErrorBody) -> Option<Bytes> {
+        match &mut self.caller.to {
+            StreamTo::Chat(_) | StreamTo::Completion(_) | StreamTo::Messages(_) => None,
+            StreamTo::Responses(writer) => {
+                let mut out = BytesMut::new();
+                writer.fail(error, &mut out);
+                Some(out.freeze())
+            }
+        }
+    }
+
+    /// The response that a caller of Responses was told, once the answer is complete.
+    pub fn take_response(&mut self) -> Option<Bytes> {
+        match &mut self.caller.to {
+            StreamTo::Chat(_) | StreamTo::Completion(_) | StreamTo::Messages(_) => None,
+            StreamTo::Responses(writer) => writer.take_finished(),
+        }
     }
 
     /// The end, once it is known: nothing after it reaches the caller.

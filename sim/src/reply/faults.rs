@@ -1,12 +1,18 @@
 //! Streams that fail in their middle, the way each vendor's do.
 
-use super::{Event, chat, refusal};
+use super::{Event, chat, refusal, responses};
 use crate::script::Script;
-use crate::validate::Facts;
+use crate::validate::{Call, Facts};
 use crate::vendor::{Flavor, Voice};
 
 /// Ends the events the way the vendor fails in a stream; says if `[DONE]` still follows.
-pub(super) fn fail(voice: Voice, facts: &Facts, script: &Script, events: &mut Vec<Event>) -> bool {
+pub(super) fn fail(
+    voice: Voice,
+    call: Call,
+    facts: &Facts,
+    script: &Script,
+    events: &mut Vec<Event>,
+) -> bool {
     let Some(after) = script.error_after else {
         return true;
     };
@@ -25,6 +31,10 @@ pub(super) fn fail(voice: Voice, facts: &Facts, script: &Script, events: &mut Ve
     });
     events.truncate(end.unwrap_or(0));
     let flavor = voice.flavor;
+    if call == Call::Responses {
+        responses::fail(facts, &refusal(script, 500), events);
+        return false;
+    }
     let data = match flavor {
         // Ollama's own error line becomes an empty answer here: nothing tells of the fault.
         Flavor::Ollama if !voice.plain => chat::empty_chunk(flavor, facts),

@@ -12,6 +12,8 @@ pub(crate) enum Call {
     Embeddings,
     /// Anthropic's conversation.
     Messages,
+    /// OpenAI's newer conversation.
+    Responses,
     /// The number of its input tokens.
     CountTokens,
     /// Ollama's own API.
@@ -41,7 +43,7 @@ impl Call {
     /// Whether the answer can be streamed.
     pub(crate) fn streams(self) -> bool {
         match self {
-            Call::Chat | Call::Completions | Call::Messages => true,
+            Call::Chat | Call::Completions | Call::Messages | Call::Responses => true,
             Call::Embeddings | Call::CountTokens => false,
             Call::Native(native) => native.streams(),
         }
@@ -50,7 +52,7 @@ impl Call {
     /// Whether the answer can call tools.
     pub(crate) fn takes_tools(self) -> bool {
         match self {
-            Call::Chat | Call::Messages => true,
+            Call::Chat | Call::Messages | Call::Responses => true,
             Call::Completions | Call::Embeddings | Call::CountTokens => false,
             Call::Native(native) => native == Native::Chat,
         }
@@ -71,6 +73,8 @@ pub(crate) struct Facts {
     pub(crate) dimensions: Option<usize>,
     pub(crate) logprobs: bool,
     pub(crate) tools: Vec<Tool>,
+    /// Names of those that take free text.
+    pub(crate) custom_tools: Vec<String>,
     pub(crate) choice: Choice,
     /// Text of the last message if it is the user's, of the prompt, or of the input.
     pub(crate) user_text: Option<String>,

@@ -47,6 +47,40 @@ const CHAT: &[&str] = &[
     "verbosity",
     "web_search_options",
 ];
+const RESPONSES: &[&str] = &[
+    "background",
+    "client_metadata",
+    "context_management",
+    "conversation",
+    "include",
+    "input",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "model",
+    "moderation",
+    "parallel_tool_calls",
+    "previous_response_id",
+    "prompt",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "reasoning",
+    "safety_identifier",
+    "service_tier",
+    "store",
+    "stream",
+    "stream_options",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "user",
+];
 const COMPLETIONS: &[&str] = &["prompt", "best_of", "echo", "suffix"];
 const EMBEDDINGS: &[&str] = &["model", "input", "encoding_format", "dimensions", "user"];
 
@@ -60,6 +94,7 @@ impl<'a> Fields<'a> {
     pub(super) fn only_known(&self, call: Call) -> Result<(), Refusal> {
         let known = |name: &str| match call {
             Call::Chat => GENERATION.contains(&name) || CHAT.contains(&name),
+            Call::Responses => RESPONSES.contains(&name),
             Call::Completions => GENERATION.contains(&name) || COMPLETIONS.contains(&name),
             Call::Embeddings | Call::Messages | Call::CountTokens | Call::Native(_) => {
                 EMBEDDINGS.contains(&name)

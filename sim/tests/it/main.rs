@@ -9,6 +9,7 @@ mod ollama;
 mod peculiar;
 mod program;
 mod raw;
+mod responses;
 mod runpod;
 mod tls;
 mod vendors;

@@ -29,6 +29,7 @@ const FIELDS: RowFields = RowFields {
         "ca_file",
         "health_check_url",
         "worker_form",
+        "responses",
         "limit_requests_per_minute",
         "limit_tokens_per_minute",
         "limit_parallel",
@@ -52,6 +53,7 @@ struct Edit {
     kinds: Vec<Kind>,
     choices: Vec<(&'static str, &'static str)>,
     workers: Vec<(&'static str, &'static str)>,
+    responses: Vec<(&'static str, &'static str)>,
     /// Whether this answers a test.
     tested: bool,
     report: Option<Report>,
@@ -71,6 +73,7 @@ impl Edit {
             kinds: kinds::all(),
             choices: kinds::choices(),
             workers: kinds::workers(),
+            responses: kinds::responses(),
             tested: false,
             report: None,
         }

@@ -1,7 +1,7 @@
 //! What an operator is told of each endpoint type, and of what a RunPod worker takes.
 
 use wire::dialect::runpod::Worker;
-use wire::provider::ProviderKind;
+use wire::provider::{ProviderKind, Responses};
 
 /// A type, for the form.
 pub(super) struct Kind {
@@ -88,4 +88,14 @@ pub(super) fn workers() -> Vec<(&'static str, &'static str)> {
         Worker::Text => "plain text in prompt",
     };
     Worker::ALL.map(|worker| (worker.id(), name(worker))).into()
+}
+
+/// Whether callers of Responses are sent to an endpoint's own, for a choice.
+pub(super) fn responses() -> Vec<(&'static str, &'static str)> {
+    let name = |word: Responses| match word {
+        Responses::Auto => "by its address",
+        Responses::Yes => "its own Responses",
+        Responses::No => "chat completions",
+    };
+    Responses::ALL.map(|word| (word.id(), name(word))).into()
 }

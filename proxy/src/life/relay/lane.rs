@@ -1,9 +1,9 @@
 //! The two ways of a stream: edited, when the upstream speaks the caller's dialect,
 //! or translated.
 
-use bytes::BytesMut;
-use wire::dialect::anthropic;
-use wire::dialect::openai::{End, StreamEditor};
+use bytes::{Bytes, BytesMut};
+use wire::dialect::openai::{End, ErrorBody, StreamEditor};
+use wire::dialect::{anthropic, responses};
 use wire::hub::Thinking;
 use wire::inbound::CallerDialect;
 use wire::normaliser::Normaliser;
@@ -19,6 +19,8 @@ pub(in super::super) enum Lane {
     Edited(StreamEditor),
     /// Between two that speak Anthropic's messages.
     Messages(Box<anthropic::StreamEditor>),
+    /// Between two that speak Responses.
+    Responses(Box<responses::Watcher>),
     Translated(Box<Translation>),
 }
 
@@ -28,6 +30,7 @@ impl Lane {
         match self {
             Self::Edited(editor) => editor.push(bytes, out),
             Self::Messages(editor) => editor.push(bytes, out),
+            Self::Responses(watcher) => watcher.push(bytes, out),
             Self::Translated(translation) => translation.push(bytes, out),
         }
     }
@@ -38,6 +41,7 @@ impl Lane {
         match self {
             Self::Edited(editor) => editor.finish(cleanly, out),
             Self::Messages(editor) => editor.finish(cleanly, out),
+            Self::Responses(watcher) => watcher.finish(cleanly, out),
             Self::Translated(translation) => translation.finish(cleanly, out),
         }
     }
@@ -45,9 +49,34 @@ impl Lane {
     /// Appends what keeps the caller's stream alive while the upstream is silent.
     pub(in super::super) fn keep_alive(&mut self, out: &mut BytesMut) {
         match self {
-            Self::Edited(_) => out.extend_from_slice(CallerDialect::OpenAiChat.company()),
+            Self::Edited(_) | Self::Responses(_) => {
+                out.extend_from_slice(CallerDialect::OpenAiChat.company());
+            }
             Self::Messages(editor) => editor.keep_alive(out),
             Self::Translated(translation) => translation.keep_alive(out),
+        }
+    }
+
+    /// The end of a broken stream, where the dialect's goes on with what was told before;
+    /// `None` where an error stands for itself.
+    pub(in super::super) fn fail(&mut self, error: &ErrorBody) -> Option<Bytes> {
+        match self {
+            Self::Edited(_) | Self::Messages(_) => None,
+            Self::Responses(watcher) => {
+                let mut out = BytesMut::new();
+                watcher.fail(error, &mut out);
+                Some(out.freeze())
+            }
+            Self::Translated(translation) => translation.fail(error),
+        }
+    }
+
+    /// The response that a caller of Responses was told, once the answer is complete.
+    pub(in super::super) fn take_response(&mut self) -> Option<Bytes> {
+        match self {
+            Self::Edited(_) | Self::Messages(_) => None,
+            Self::Responses(watcher) => watcher.take_response(),
+            Self::Translated(translation) => translation.take_response(),
         }
     }
 
@@ -56,6 +85,7 @@ impl Lane {
         match self {
             Self::Edited(editor) => editor.end(),
             Self::Messages(editor) => editor.end(),
+            Self::Responses(watcher) => watcher.end(),
             Self::Translated(translation) => translation.end(),
         }
     }
@@ -66,6 +96,7 @@ impl Lane {
         match self {
             Self::Edited(editor) => editor.is_finished(),
             Self::Messages(editor) => editor.is_finished(),
+            Self::Responses(watcher) => watcher.end().is_some(),
             Self::Translated(translation) => translation.is_finished(),
         }
     }
@@ -75,6 +106,7 @@ impl Lane {
         match self {
             Self::Edited(editor) => editor.usage(),
             Self::Messages(editor) => editor.usage(),
+            Self::Responses(watcher) => watcher.usage(),
             Self::Translated(translation) => translation.usage(),
         }
     }
@@ -85,6 +117,7 @@ impl Lane {
         match self {
             Self::Edited(editor) => editor.answer_bytes(),
             Self::Messages(editor) => editor.answer_bytes(),
+            Self::Responses(watcher) => watcher.answer_bytes(),
             Self::Translated(translation) => translation.answer_bytes(),
         }
     }
@@ -92,7 +125,7 @@ impl Lane {
     /// The signed reasoning before each tool call, to be kept for the next turn.
     pub(in super::super) fn take_thinking(&mut self) -> Vec<(String, Vec<Thinking>)> {
         match self {
-            Self::Edited(_) => Vec::new(),
+            Self::Edited(_) | Self::Responses(_) => Vec::new(),
             Self::Messages(editor) => editor.take_thinking(),
             Self::Translated(translation) => translation.take_thinking(),
         }
@@ -102,7 +135,7 @@ impl Lane {
     pub(in super::super) fn normaliser(&self) -> Option<&Normaliser> {
         match self {
             Self::Edited(editor) => editor.normaliser(),
-            Self::Messages(_) => None,
+            Self::Messages(_) | Self::Responses(_) => None,
             Self::Translated(translation) => translation.normaliser(),
         }
     }
@@ -112,6 +145,7 @@ impl Lane {
         let caused = match self {
             Self::Edited(editor) => editor.says_why(),
             Self::Messages(editor) => editor.says_why(),
+            Self::Responses(watcher) => watcher.says_why(),
             Self::Translated(translation) => translation.says_why(),
         };
         matches!(self.end(), Some(End::Complete)) && self.answer_bytes() == 0 && !caused

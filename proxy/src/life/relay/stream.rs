@@ -44,6 +44,9 @@ pub(in super::super) async fn relay(
     account.streams();
     let outcome = pass_on(gateway, caller, &mut streaming, account).await;
     account.normalised(streaming.lane.normaliser());
+    if let Err(fault) = &outcome {
+        account.last_words(streaming.lane.fail(&fault.body));
+    }
     if let Some(mut pass) = streaming.pass.take() {
         match &outcome {
             Ok(()) => pass.succeeded(),
@@ -113,6 +116,12 @@ async fn pass_on(
     saw(streaming, account);
     match end {
         End::Complete => {
+            // Whoever has the whole answer can go on with it.
+            if let (Some(keeping), Some(response)) =
+                (&streaming.keeping, streaming.lane.take_response())
+            {
+                keeping.keep(gateway, response);
+            }
             account.succeeded(status);
             if streaming.source.is_over() {
                 account.normalised(streaming.lane.normaliser());

@@ -40,6 +40,9 @@ pub(in super::super) fn complete(
         if let Some((context, counted)) = order.outbound().cut(&done.prompts) {
             local::warn_after(Some(&mut header), target, errand.id, context, counted);
         }
+        if let Some(keeping) = errand.keeping() {
+            keeping.keep(errand.gateway, done.body.clone());
+        }
         return Ok(Box::new(Whole {
             header,
             usage: done.usage,

@@ -24,7 +24,7 @@ use super::exchange::{Sent, exchange};
 use super::job::{Ending, How, Job};
 use super::passed::{self, Passing};
 use super::source::{Source, Times};
-use super::{Errand, local, refusal};
+use super::{Errand, Keeping, local, refusal};
 use crate::fault::Fault;
 use crate::live::Target;
 use crate::thoughts::Thread;
@@ -53,6 +53,8 @@ pub(in super::super) struct Streaming {
     pub(in super::super) context: Option<Context>,
     /// The conversation whose signed reasoning is kept.
     pub(in super::super) thread: Option<Thread>,
+    /// The conversation that a caller of Responses may go on with.
+    pub(in super::super) keeping: Option<Keeping>,
     pub(in super::super) pass: Option<Pass>,
 }
 
@@ -371,6 +373,7 @@ async fn begin(
         ended,
         context,
         thread: order.thread(),
+        keeping: errand.keeping(),
         pass: None,
     })))
 }

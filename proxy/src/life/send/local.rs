@@ -29,10 +29,12 @@ const ASK: Duration = Duration::from_secs(5);
 
 /// What is known of the candidate's model; nothing for other providers.
 pub(super) async fn known(errand: &Errand<'_>, target: &Arc<Target>) -> LocalModel {
-    let format = target.road(errand.call()).map(|road| road.way.format);
+    let format = errand.road(target).map(|road| road.way.format);
     let is_local = match format {
         Some(Format::OllamaChat | Format::OllamaGenerate | Format::OllamaEmbed) => true,
-        Some(Format::OpenAi | Format::Anthropic | Format::RunpodJob) | None => false,
+        Some(Format::OpenAi | Format::Anthropic | Format::RunpodJob | Format::Responses) | None => {
+            false
+        }
     };
     if !is_local {
         return LocalModel::default();
@@ -77,7 +79,7 @@ async fn ask(
     path: &str,
     body: Bytes,
 ) -> Option<Bytes> {
-    let road = target.road(errand.call())?;
+    let road = errand.road(target)?;
     let url = road.way.url.sibling(path);
     let question = Question::new(errand, target, method, &url, body)?;
     let pool = &errand.gateway.pool;

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde_json::Value;
 use wire::dialect::runpod::Worker;
-use wire::provider::{BaseUrl, ProviderKind};
+use wire::provider::{BaseUrl, ProviderKind, Responses};
 
-use super::{health_check, unknown_type, unknown_worker};
+use super::{health_check, unknown_responses, unknown_type, unknown_worker};
 use crate::custom_headers::CustomHeaders;
 use crate::field_errors::FieldErrors;
 use crate::input::Input;
@@ -31,6 +31,7 @@ pub struct EndpointDraft {
     pub(crate) tls_insecure: Option<bool>,
     pub(crate) health_check_url: Option<Option<String>>,
     pub(crate) worker_form: Option<Worker>,
+    pub(crate) responses: Option<Responses>,
     pub(crate) limits: LimitsDraft,
 }
 
@@ -103,6 +104,7 @@ impl EndpointDraft {
             tls_insecure: input.flag("tls_insecure"),
             health_check_url: health_check_url(input),
             worker_form: worker_form(input),
+            responses: responses(input),
             limits: LimitsDraft::read(input),
         }
     }
@@ -147,6 +149,17 @@ fn worker_form(input: &mut Input<'_>) -> Option<Worker> {
     let known = Worker::from_id(&form);
     if known.is_none() {
         input.refuse("worker_form", unknown_worker(&form));
+    }
+    known
+}
+
+fn responses(input: &mut Input<'_>) -> Option<Responses> {
+    let Some(word) = input.text("responses", 100)? else {
+        return Some(Responses::default());
+    };
+    let known = Responses::from_id(&word);
+    if known.is_none() {
+        input.refuse("responses", unknown_responses(&word));
     }
     known
 }

@@ -49,6 +49,8 @@ impl EndpointDraft {
         set(&mut row.health_check_url, draft.health_check_url);
         let worker = draft.worker_form.map(|form| form.id().to_owned());
         set(&mut row.worker_form, worker);
+        let responses = draft.responses.map(|word| word.id().to_owned());
+        set(&mut row.responses, responses);
         let subject = tried.subject();
         match tried.judge() {
             Ok((endpoint, _)) => Ok(endpoint),
@@ -79,6 +81,7 @@ fn blank() -> StoredEndpoint {
             tls_insecure: 0,
             health_check_url: None,
             worker_form: String::new(),
+            responses: String::new(),
             limits: LimitsRow::default(),
             locked: None,
             created_at: 0,

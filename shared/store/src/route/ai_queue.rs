@@ -1,7 +1,7 @@
 //! The AI queue as an endpoint that takes every model name.
 
 use wire::dialect::runpod::Worker;
-use wire::provider::ProviderKind;
+use wire::provider::{ProviderKind, Responses};
 
 use crate::endpoint::Endpoint;
 use crate::limits::Limits;
@@ -33,6 +33,7 @@ pub fn endpoint(url: &str) -> Endpoint {
         tls_insecure: false,
         health_check_url: None,
         worker_form: Worker::default(),
+        responses: Responses::default(),
         limits: Limits::default(),
         created_at: 0,
         updated_at: 0,

@@ -26,6 +26,7 @@ pub fn dialect_at(path: &str) -> Option<CallerDialect> {
         // `/api/embeddings` is Ollama's own call of another dialect.
         "/embeddings" if prefix != "/api" => Some(CallerDialect::OpenAiEmbeddings),
         "/messages" => Some(CallerDialect::AnthropicMessages),
+        "/responses" => Some(CallerDialect::OpenAiResponses),
         _ => Passed::at(name).map(CallerDialect::OpenAiPassed),
     }
 }
@@ -48,6 +49,8 @@ mod tests {
                 "/v1/messages?beta=true",
                 Some(CallerDialect::AnthropicMessages),
             ),
+            ("/v1/responses", Some(CallerDialect::OpenAiResponses)),
+            ("/v1/responses/resp_1", None),
             ("/messages", Some(CallerDialect::AnthropicMessages)),
             ("/v1/messages/batches", None),
             ("/api/embeddings", None),

@@ -249,6 +249,7 @@ fn assignments(
         tls_insecure,
         health_check_url,
         worker_form,
+        responses,
         limits,
     } = draft;
     let mut row = Assignments::default();
@@ -280,6 +281,7 @@ fn assignments(
     row.set_given("tls_insecure", *tls_insecure);
     row.set_given("health_check_url", health_check_url.clone());
     row.set_given("worker_form", worker_form.map(|form| form.id().to_owned()));
+    row.set_given("responses", responses.map(|word| word.id().to_owned()));
     row.set_limits(limits);
     Ok(row)
 }

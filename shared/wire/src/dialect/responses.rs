@@ -10,17 +10,21 @@
 //! Source: OpenAI's published API description; the published SDKs and Codex for what
 //! clients rely on.
 
+mod asked;
 mod conversation;
 mod echo;
 mod edited;
 mod hub_request;
+mod replay;
 mod reply_writer;
 mod sealed;
 mod watcher;
 
-pub use conversation::{Expanded, Turn, expand};
+pub use asked::{Addressee, Asked};
+pub use conversation::{Earlier, Expanded, Turn, expand};
 pub use echo::Echo;
 pub use edited::{Request, Target};
 pub use hub_request::{CallerRequest, Namespaces, read_response};
-pub use reply_writer::{StreamWriter, WriterOptions, failure_code, write_reply};
+pub use replay::{is_keepable, replay};
+pub use reply_writer::{StreamWriter, WriterOptions, failure, failure_code, told, write_reply};
 pub use watcher::{Watcher, Whole};

@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 
-use crate::dialect::anthropic;
 use crate::dialect::openai::{self, ErrorBody};
+use crate::dialect::{anthropic, responses};
 use crate::provider::{Call, Format, Passed};
 use crate::translation::{StreamFrom, StreamTo, Translation, WholeFrom};
 
@@ -24,6 +24,8 @@ pub enum CallerDialect {
     OpenAiPassed(Passed),
     /// Anthropic's messages.
     AnthropicMessages,
+    /// OpenAI's Responses.
+    OpenAiResponses,
 }
 
 /// A comment in a stream of events, which every client skips over.
@@ -31,18 +33,19 @@ const COMMENT: &[u8] = b": keep-alive\n\n";
 
 impl CallerDialect {
     /// Every dialect but for calls that are passed on.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::OpenAiChat,
         Self::OpenAiCompletions,
         Self::OpenAiEmbeddings,
         Self::AnthropicMessages,
+        Self::OpenAiResponses,
     ];
 
     /// What a call of it wants of an upstream.
     #[must_use]
     pub fn call(self) -> Call {
         match self {
-            Self::OpenAiChat | Self::AnthropicMessages => Call::Chat,
+            Self::OpenAiChat | Self::AnthropicMessages | Self::OpenAiResponses => Call::Chat,
             Self::OpenAiCompletions => Call::Completions,
             Self::OpenAiEmbeddings => Call::Embeddings,
             Self::OpenAiPassed(passed) => Call::Passed(passed),
@@ -58,6 +61,7 @@ impl CallerDialect {
             | Self::OpenAiEmbeddings
             | Self::OpenAiPassed(_) => Format::OpenAi,
             Self::AnthropicMessages => Format::Anthropic,
+            Self::OpenAiResponses => Format::Responses,
         }
     }
 
@@ -71,6 +75,7 @@ impl CallerDialect {
             // Nothing of it is kept.
             Self::OpenAiPassed(_) => 3,
             Self::AnthropicMessages => 4,
+            Self::OpenAiResponses => 5,
         }
     }
 
@@ -81,6 +86,7 @@ impl CallerDialect {
             Self::OpenAiCompletions => "cmpl-",
             Self::OpenAiChat | Self::OpenAiEmbeddings | Self::OpenAiPassed(_) => "chatcmpl-",
             Self::AnthropicMessages => "msg_",
+            Self::OpenAiResponses => "resp_",
         }
     }
 
@@ -91,6 +97,7 @@ impl CallerDialect {
             Self::OpenAiChat
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
+            | Self::OpenAiResponses
             | Self::OpenAiPassed(_) => None,
             Self::AnthropicMessages => Some("request-id"),
         }
@@ -103,6 +110,7 @@ impl CallerDialect {
             Self::OpenAiChat
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
+            | Self::OpenAiResponses
             | Self::OpenAiPassed(_)
             | Self::AnthropicMessages => "text/event-stream; charset=utf-8",
         }
@@ -117,6 +125,7 @@ impl CallerDialect {
             Self::OpenAiChat
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
+            | Self::OpenAiResponses
             | Self::OpenAiPassed(_)
             | Self::AnthropicMessages => COMMENT,
         }
@@ -139,6 +148,7 @@ impl CallerDialect {
                 let told = anthropic::Told::of(status, error);
                 (told.status, told.body(request_id))
             }
+            Self::OpenAiResponses => responses::told(status, error),
         }
     }
 
@@ -151,6 +161,7 @@ impl CallerDialect {
             | Self::OpenAiEmbeddings
             | Self::OpenAiPassed(_) => error.to_event(),
             Self::AnthropicMessages => anthropic::Told::of(status, error).event(request_id),
+            Self::OpenAiResponses => responses::failure(error, request_id),
         }
     }
 
@@ -184,6 +195,7 @@ impl CallerDialect {
                 });
                 whole && says && !calls
             }
+            Self::OpenAiResponses => responses::is_keepable(reply),
         }
     }
 
@@ -196,6 +208,7 @@ impl CallerDialect {
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
             | Self::OpenAiPassed(_) => openai::replay(reply, recipient.options.include_usage),
+            Self::OpenAiResponses => responses::replay(reply),
             Self::AnthropicMessages => {
                 let from = StreamFrom::Anthropic(anthropic::StreamReader::default());
                 let to = StreamTo::Messages(anthropic::StreamWriter::new(recipient.messages()));

@@ -1,10 +1,13 @@
 //! Whom an answer is written for.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::CallerDialect;
 use crate::dialect::anthropic;
 use crate::dialect::openai::{self, ChatWriter, WriterOptions, write_chat_reply};
+use crate::dialect::responses::{self, Addressee, Echo};
 use crate::hub::{Answer, ToolNames};
 use crate::translation::StreamTo;
 
@@ -18,6 +21,8 @@ pub struct Recipient {
     /// The request's tokens, estimated: clients of some dialects need a number before
     /// the upstream declares one.
     pub prompt_tokens: u64,
+    /// What a response carries besides, of a caller of Responses.
+    pub response: Option<Addressee>,
 }
 
 /// A caller of OpenAI's chat.
@@ -27,6 +32,7 @@ impl From<WriterOptions> for Recipient {
             dialect: CallerDialect::OpenAiChat,
             options,
             prompt_tokens: 0,
+            response: None,
         }
     }
 }
@@ -44,6 +50,10 @@ impl Recipient {
             CallerDialect::AnthropicMessages => {
                 StreamTo::Messages(anthropic::StreamWriter::new(self.messages()))
             }
+            CallerDialect::OpenAiResponses => {
+                let writer = responses::StreamWriter::new(self.responses());
+                StreamTo::Responses(Box::new(writer))
+            }
         }
     }
 
@@ -56,6 +66,9 @@ impl Recipient {
             | CallerDialect::OpenAiPassed(_) => write_chat_reply(answer, names, &self.options),
             CallerDialect::AnthropicMessages => {
                 anthropic::write_reply(answer, names, &self.messages())
+            }
+            CallerDialect::OpenAiResponses => {
+                responses::write_reply(answer, names, self.responses())
             }
         }
     }
@@ -72,6 +85,28 @@ impl Recipient {
             CallerDialect::AnthropicMessages => {
                 anthropic::reply_call_id(answer, &self.options.id, place.1, id)
             }
+            CallerDialect::OpenAiResponses => {
+                responses::StreamWriter::new(self.responses()).call_id(place.1, id)
+            }
+        }
+    }
+
+    fn responses(&self) -> responses::WriterOptions {
+        let asked = self.response.as_ref().map(|to| &to.asked);
+        let id = self.response.as_ref().map(|to| to.id.clone());
+        responses::WriterOptions {
+            model: self.options.model.clone(),
+            id: id.unwrap_or_else(|| self.options.id.clone()),
+            created: self.options.created,
+            input_tokens: self.prompt_tokens,
+            origin: self.options.origin,
+            echo: asked.map_or_else(
+                || Arc::new(Echo::of(b"{}")),
+                |asked| Arc::clone(&asked.echo),
+            ),
+            namespaces: asked
+                .map(|asked| Arc::clone(&asked.namespaces))
+                .unwrap_or_default(),
         }
     }
 

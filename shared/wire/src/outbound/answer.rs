@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
+use crate::dialect::openai::End;
 use crate::dialect::openai::{
     self, CompletionPart, CompletionWriter, ReplyFault, total_usage, write_completion_replies,
 };
-use crate::dialect::{anthropic, ollama, runpod};
+use crate::dialect::{anthropic, ollama, responses, runpod};
 use crate::hub::{Answer, Event, StreamFault, ToolNames};
 use crate::inbound::Recipient;
 use crate::normaliser::{Manner, Normaliser, Reveal};
@@ -294,6 +295,39 @@ impl Completed {
             answer_bytes: answer.bytes(),
             says_why: answer.says_why(),
             thinking: edited.thinking,
+            normaliser: None,
+            repaired: 0,
+        })
+    }
+
+    /// A whole response, for a caller that speaks it too: it stays as it is. Of one that
+    /// came as a stream the last event holds it.
+    ///
+    /// # Errors
+    /// When it is no response, or one that has failed.
+    pub fn response(body: &Bytes, is_stream: bool) -> Result<Self, Failed> {
+        let body = if is_stream {
+            let mut watcher = responses::Watcher::default();
+            let mut passed = BytesMut::new();
+            watcher.push(body, &mut passed);
+            match watcher.finish(true, &mut passed) {
+                End::Complete => watcher.take_response().unwrap_or_default(),
+                End::Fault(fault) => return Err(Failed::Stream(fault)),
+            }
+        } else {
+            body.clone()
+        };
+        let whole = responses::Whole::read(&body).map_err(|said| match said.message {
+            Some(_) => Failed::Stream(StreamFault::Upstream(said)),
+            None => Failed::Reply(ReplyFault::NotJson("it is no response".to_owned())),
+        })?;
+        Ok(Self {
+            body,
+            usage: whole.usage,
+            prompts: Vec::new(),
+            answer_bytes: whole.answer_bytes,
+            says_why: whole.says_why,
+            thinking: Vec::new(),
             normaliser: None,
             repaired: 0,
         })

@@ -17,7 +17,8 @@ pub(super) fn write(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outb
         | Format::OllamaChat
         | Format::OllamaGenerate
         | Format::OllamaEmbed
-        | Format::RunpodJob => Dialect::OpenAi,
+        | Format::RunpodJob
+        | Format::Responses => Dialect::OpenAi,
     };
     // Anthropic's API gives one answer a request.
     let each = match dialect {

@@ -25,6 +25,7 @@ pub fn edit_notes(inbound: &Inbound, candidate: &Candidate<'_>) -> Vec<Note> {
         Format::OpenAi
         | Format::RunpodJob
         | Format::Anthropic
+        | Format::Responses
         | Format::OllamaChat
         | Format::OllamaGenerate
         | Format::OllamaEmbed => Vec::new(),

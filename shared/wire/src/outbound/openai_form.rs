@@ -104,9 +104,11 @@ pub(super) fn write(
 pub(super) fn takes(candidate: &Candidate<'_>) -> bool {
     match candidate.way.format {
         Format::OpenAi | Format::RunpodJob => true,
-        Format::Anthropic | Format::OllamaChat | Format::OllamaGenerate | Format::OllamaEmbed => {
-            false
-        }
+        Format::Anthropic
+        | Format::Responses
+        | Format::OllamaChat
+        | Format::OllamaGenerate
+        | Format::OllamaEmbed => false,
     }
 }
 

@@ -16,6 +16,7 @@ const OPENAI_LIKE: Provider = Provider {
     completions: line("/completions", Format::OpenAi),
     embeddings: line("/embeddings", Format::OpenAi),
     models: line("/models", Format::OpenAi),
+    responses: None,
     passed: &[],
     takes_stream_options: true,
     only_max_tokens: false,
@@ -28,6 +29,7 @@ const OPENAI_LIKE: Provider = Provider {
 pub(super) static OPENAI: Provider = Provider {
     id: "openai",
     label: "OpenAI compatible",
+    responses: line("/responses", Format::Responses),
     // Which of them a server has, it says itself; OpenAI has all but the ranking.
     passed: &Passed::ALL,
     knows_developer: true,
@@ -36,6 +38,7 @@ pub(super) static OPENAI: Provider = Provider {
 pub(super) static VLLM: Provider = Provider {
     id: "vllm",
     label: "vLLM",
+    responses: line("/responses", Format::Responses),
     passed: &[
         Passed::Speech,
         Passed::Transcription,

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wire::edit::json_string;
-use wire::inbound::Inbound;
+use wire::inbound::{CallerDialect, Inbound};
 use wire::outbound::{self, AnswerForm, LocalModel};
 use wire::provider::{BaseUrl, Call, Way};
 
 use super::super::plan::{self, Chosen, Circuit, Standing, Turn};
 use super::super::{
     Destination, Known, NoRoute, PRIORITY, Reached, Refused, ReplyForm, Said, USER, Whose,
-    ai_queue, headers, own_headers,
+    ai_queue, headers, own_headers, responses_way,
 };
 use super::{Asked, Explained, Explanation, PassedOver, Prepared, Sendable, Settings};
 use crate::circuit::CircuitRow;
@@ -49,6 +49,7 @@ impl Road<'_> {
         let (model, endpoint) = self.resolve(&inbound, out)?;
         let form = ReplyForm::of(&model, &inbound);
         out.form = Some(form);
+        let apart = model.shows_reasoning_apart();
         if let Some(over) = self.over(&self.spent.by_model(&model.name), &model.limits) {
             return Err(Refused::limit(Whose::Model(&model.name), &over));
         }
@@ -70,7 +71,7 @@ impl Road<'_> {
             out.candidates.push(Explained {
                 chosen,
                 circuit: self.circuit(&model, &endpoint).0,
-                prepared: self.prepare(&inbound, &model, &endpoint, form),
+                prepared: self.prepare(&inbound, &model, &endpoint, (form, apart)),
                 model,
                 endpoint,
             });
@@ -214,10 +215,13 @@ impl Road<'_> {
         inbound: &Inbound,
         model: &VirtualModel,
         endpoint: &Endpoint,
-        form: ReplyForm,
+        (form, apart): (ReplyForm, bool),
     ) -> Result<Prepared, Refused> {
         let call = self.call();
-        let way = self.way(endpoint);
+        let base = BaseUrl::parse(&endpoint.url).ok();
+        let own = base.filter(|_| apart && inbound.dialect == CallerDialect::OpenAiResponses);
+        let own = own.and_then(|base| responses_way(endpoint, &base));
+        let way = own.or_else(|| self.way(endpoint));
         let way = way.ok_or_else(|| Refused::not_served(endpoint, call))?;
         let known = Known {
             local: LocalModel::default(),

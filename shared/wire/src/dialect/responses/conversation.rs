@@ -5,6 +5,9 @@
 //! in common. Deliberately not here: where turns are kept, for how long, and whose they
 //! are.
 
+use std::fmt;
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,6 +18,8 @@ use crate::edit::{Edits, json_string, member_span, span_of};
 /// One answer with the conversation that led to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
+    /// The response's id.
+    pub id: String,
     /// The response.
     pub response: Bytes,
     /// Items, each piece one or several with commas between.
@@ -50,20 +55,39 @@ struct Reference<'a> {
 
 #[derive(Deserialize)]
 struct Response<'a> {
+    id: String,
     #[serde(borrow)]
     output: Vec<&'a RawValue>,
 }
 
-/// Puts the conversation that `body` refers to in its place: `turn` gives what is kept
-/// under the id of a response, `item` an item of an answer by its own.
+/// What is kept of earlier answers.
+#[derive(Clone, Copy)]
+pub struct Earlier<'e> {
+    /// What ends with the response of this id.
+    pub turn: &'e dyn Fn(&str) -> Option<Arc<Turn>>,
+    /// The item of an answer that has this id.
+    pub item: &'e dyn Fn(&str) -> Option<Bytes>,
+}
+
+impl Earlier<'_> {
+    /// Nothing.
+    pub const NONE: Self = Self {
+        turn: &|_| None,
+        item: &|_| None,
+    };
+}
+
+impl fmt::Debug for Earlier<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Earlier")
+    }
+}
+
+/// Puts the conversation that `body` refers to in its place.
 ///
 /// # Errors
 /// When the body is no object with an `input`, or refers to what is not kept.
-pub fn expand(
-    body: &Bytes,
-    turn: &dyn Fn(&str) -> Option<std::sync::Arc<Turn>>,
-    item: &dyn Fn(&str) -> Option<Bytes>,
-) -> Result<Expanded, BadRequest> {
+pub fn expand(body: &Bytes, earlier: &Earlier<'_>) -> Result<Expanded, BadRequest> {
     let read: Body<'_> = serde_json::from_slice(body).map_err(|err| BadRequest {
         param: None,
         message: format!("the request body cannot be read: {err}"),
@@ -76,10 +100,10 @@ pub fn expand(
             pieces: Vec::new(),
         });
     };
-    let (own, has_references) = own_items(input, item)?;
+    let (own, has_references) = own_items(input, earlier.item)?;
     let mut pieces = Vec::new();
     if let Some(id) = &previous {
-        let turn = turn(id).ok_or_else(|| not_found(id))?;
+        let turn = (earlier.turn)(id).ok_or_else(|| not_found(id))?;
         pieces.extend(turn.pieces.iter().cloned());
     }
     pieces.extend(Some(own).filter(|own| !own.is_empty()));
@@ -117,6 +141,7 @@ impl Expanded {
         });
         let output = ids.collect();
         Some(Turn {
+            id: read.id,
             pieces,
             output,
             response,
@@ -232,20 +257,22 @@ fn not_found(id: &str) -> BadRequest {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-    use std::sync::Arc;
-
     use super::*;
 
-    fn nothing(_: &str) -> Option<Arc<Turn>> {
-        None
-    }
-
-    fn no_item(_: &str) -> Option<Bytes> {
-        None
-    }
-
     fn alone(body: &str) -> Expanded {
-        expand(&Bytes::from(body.to_owned()), &nothing, &no_item).unwrap()
+        expand(&Bytes::from(body.to_owned()), &Earlier::NONE).unwrap()
+    }
+
+    /// Where every response is this turn.
+    fn after(body: &Bytes, turn: &Arc<Turn>) -> Expanded {
+        let earlier = Earlier {
+            turn: &|id| (id == turn.id).then(|| Arc::clone(turn)),
+            item: &|id| {
+                let found = turn.output().iter().find(|(known, _)| known == id);
+                found.map(|(_, item)| item.clone())
+            },
+        };
+        expand(body, &earlier).unwrap()
     }
 
     const FIRST: &str = r#"{"model":"m","input":"hi"}"#;
@@ -269,20 +296,20 @@ mod tests {
     #[test]
     fn a_follow_up_has_the_whole_conversation() {
         let turn = first();
-        let find = |id: &str| (id == "resp_1").then(|| Arc::clone(&turn));
         let body = Bytes::from_static(
             br#"{"model":"m", "previous_response_id":"resp_1","input":[{"role":"user","content":"more"}]}"#,
         );
-        let second = expand(&body, &find, &no_item).unwrap();
+        let second = after(&body, &turn);
         let items = r#"{"type":"message","role":"user","content":"hi"},{"id":"rs_1","type":"reasoning"},{"id":"msg_1", "type":"message"},{"role":"user","content":"more"}"#;
         let expected = format!(r#"{{"model":"m","input":[{items}]}}"#);
         assert_eq!(second.body, expected.as_bytes());
 
-        let turn = second.answered(Bytes::from_static(br#"{"output":[{"id":"x"}]}"#));
+        let turn = second.answered(Bytes::from_static(
+            br#"{"id":"resp_2","output":[{"id":"x"}]}"#,
+        ));
         let turn = Arc::new(turn.unwrap());
-        let find = |_: &str| Some(Arc::clone(&turn));
         let body = Bytes::from_static(br#"{"input":"third","previous_response_id":"resp_2"}"#);
-        let third = expand(&body, &find, &no_item).unwrap();
+        let third = after(&body, &turn);
         let expected = format!(
             r#"{{"input":[{items},{{"id":"x"}},{{"type":"message","role":"user","content":"third"}}]}}"#
         );
@@ -292,26 +319,22 @@ mod tests {
     #[test]
     fn references_are_replaced_by_their_items() {
         let turn = first();
-        let item = |id: &str| {
-            let found = turn.output().iter().find(|(known, _)| known == id);
-            found.map(|(_, item)| item.clone())
-        };
         let body = Bytes::from_static(
             br#"{"input":[{"type":"item_reference","id":"msg_1"},{"role":"user","content":"x"}]}"#,
         );
-        let got = expand(&body, &nothing, &item).unwrap();
+        let got = after(&body, &turn);
         assert_eq!(
             got.body,
             &br#"{"input":[{"id":"msg_1", "type":"message"},{"role":"user","content":"x"}]}"#[..]
         );
-        let bad = expand(&body, &nothing, &no_item).unwrap_err();
+        let bad = expand(&body, &Earlier::NONE).unwrap_err();
         assert_eq!(bad.param.as_deref(), Some("input[0].id"));
     }
 
     #[test]
     fn an_answer_that_is_not_kept_is_refused() {
         let body = Bytes::from_static(br#"{"input":"x","previous_response_id":"resp_9"}"#);
-        let bad = expand(&body, &nothing, &no_item).unwrap_err();
+        let bad = expand(&body, &Earlier::NONE).unwrap_err();
         assert_eq!(bad.param.as_deref(), Some("previous_response_id"));
         assert!(bad.message.contains("resp_9"));
     }

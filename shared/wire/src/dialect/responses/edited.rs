@@ -20,8 +20,8 @@ use crate::hub::Note;
 pub struct Request {
     /// The model as the caller names it.
     pub model: String,
-    /// Whether the answer is to be streamed.
-    pub stream: bool,
+    /// What the caller says of streaming, and where.
+    stream: Option<(bool, Range<usize>)>,
     model_at: Range<usize>,
     /// The caller's instructions, and where they are.
     instructions: Option<(String, Range<usize>)>,
@@ -38,6 +38,8 @@ pub struct Request {
 pub struct Target<'t> {
     /// The upstream's model id as a JSON string.
     pub model: &'t Bytes,
+    /// Whether the server is to stream; `None` leaves what the caller says.
+    pub stream: Option<bool>,
     /// What the virtual model sets where the caller does not.
     pub defaults: &'t Defaults,
 }
@@ -46,8 +48,8 @@ pub struct Target<'t> {
 struct Body<'a> {
     #[serde(borrow)]
     model: &'a RawValue,
-    #[serde(default)]
-    stream: Option<bool>,
+    #[serde(borrow, default)]
+    stream: Option<&'a RawValue>,
     #[serde(borrow, default)]
     instructions: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -83,6 +85,14 @@ impl Request {
             param: Some("model".to_owned()),
             message: "'model' must be a string".to_owned(),
         })?;
+        let stream = read.stream.map(|raw| {
+            let says: bool = serde_json::from_str(raw.get()).map_err(|_| BadRequest {
+                param: Some("stream".to_owned()),
+                message: "'stream' must be true or false".to_owned(),
+            })?;
+            Ok((says, span_of(body, raw)))
+        });
+        let stream = stream.transpose()?;
         let instructions = read.instructions.and_then(|raw| {
             let text = serde_json::from_str(raw.get()).ok()?;
             Some((text, span_of(body, raw)))
@@ -93,7 +103,7 @@ impl Request {
             .unwrap_or_default();
         Ok(Self {
             model,
-            stream: read.stream.unwrap_or(false),
+            stream,
             model_at: span_of(body, read.model),
             instructions,
             input,
@@ -109,6 +119,13 @@ impl Request {
     pub fn edited(&self, body: &Bytes, target: &Target<'_>) -> (Segments, Vec<Note>) {
         let mut edits = Edits::default();
         edits.replace(self.model_at.clone(), target.model.clone());
+        match (target.stream, &self.stream) {
+            (Some(wanted), Some((says, at))) if wanted != *says => {
+                edits.replace(at.clone(), wanted.to_string());
+            }
+            (Some(true), None) => edits.insert("stream", b"true"),
+            (Some(_) | None, _) => {}
+        }
         let defaults = target.defaults;
         for (has, name, default) in [
             (
@@ -183,6 +200,7 @@ mod tests {
         let body = Bytes::from(body.to_owned());
         let target = Target {
             model: &Bytes::from_static(b"\"up\""),
+            stream: Some(false),
             defaults,
         };
         let (segments, notes) = Request::read(&body).unwrap().edited(&body, &target);
@@ -198,6 +216,23 @@ mod tests {
         let (got, notes) = edited(body, &Defaults::default());
         assert_eq!(got, body.replace("\"m\"", "\"up\""));
         assert_eq!(notes, []);
+    }
+
+    #[test]
+    fn the_stream_is_as_it_is_wanted() {
+        for (body, expected) in [
+            (
+                r#"{"model":"m","stream": true}"#,
+                r#"{"model":"up","stream": false}"#,
+            ),
+            (
+                r#"{"model":"m","stream": false}"#,
+                r#"{"model":"up","stream": false}"#,
+            ),
+            (r#"{"model":"m"}"#, r#"{"model":"up"}"#),
+        ] {
+            assert_eq!(edited(body, &Defaults::default()).0, expected);
+        }
     }
 
     #[test]
@@ -248,7 +283,7 @@ mod tests {
             ("{}", None),
             (r#"{"model":1}"#, Some("model")),
             (r#"{"model":"a","model":"b"}"#, None),
-            (r#"{"model":"a","stream":"yes"}"#, None),
+            (r#"{"model":"a","stream":"yes"}"#, Some("stream")),
         ] {
             let bad = Request::read(body.as_bytes()).unwrap_err();
             assert_eq!(bad.param.as_deref(), param, "{body}");

@@ -21,7 +21,7 @@ use super::{Echo, Namespaces};
 use crate::dialect::openai::{ErrorBody, put_number, put_string};
 use crate::hub::{Event, Finish, Origin, ToolNames};
 use crate::usage::{Usage, estimate_tokens};
-pub use error::failure_code;
+pub use error::{failure_code, told};
 use items::Items;
 pub use whole::write_reply;
 
@@ -339,8 +339,35 @@ impl StreamWriter {
     }
 }
 
+/// The stream of an answer that broke before it had begun. `request_id` stands in the place
+/// of an id of its own.
+#[must_use]
+pub fn failure(error: &ErrorBody, request_id: &str) -> Bytes {
+    let id = request_id
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
+    let mut writer = StreamWriter::new(WriterOptions {
+        model: Bytes::from_static(b"\"\""),
+        id,
+        created: 0,
+        input_tokens: 0,
+        origin: None,
+        echo: Arc::new(Echo::of(b"{}")),
+        namespaces: Arc::default(),
+    });
+    let mut out = BytesMut::new();
+    writer.fail(error, &mut out);
+    out.freeze()
+}
+
 /// One event of this kind, with its number; `put` writes its other members.
-fn put_event(kind: &[u8], sequence: &mut u64, out: &mut BytesMut, put: impl FnOnce(&mut BytesMut)) {
+pub(super) fn put_event(
+    kind: &[u8],
+    sequence: &mut u64,
+    out: &mut BytesMut,
+    put: impl FnOnce(&mut BytesMut),
+) {
     out.put_slice(b"event: ");
     out.put_slice(kind);
     out.put_slice(b"\ndata: {\"type\":\"");

@@ -39,6 +39,8 @@ struct Seen {
     response: Option<Bytes>,
     /// An `error` event, which a response that failed follows.
     error: Option<UpstreamError>,
+    /// The response that failed has gone out.
+    has_failed: bool,
     end: Option<End>,
 }
 
@@ -114,8 +116,12 @@ impl Watcher {
         end.get_or_insert(End::Fault(fault)).clone()
     }
 
-    /// Appends the end of a broken answer. The error's text has no secrets in it.
+    /// Appends the end of a broken answer, unless the server has told it. The error's text
+    /// has no secrets in it.
     pub fn fail(&mut self, error: &ErrorBody, out: &mut BytesMut) {
+        if self.seen.has_failed {
+            return;
+        }
         let nothing = || "\"\"".to_owned();
         let (id, model) = self.seen.head.take().unwrap_or((nothing(), nothing()));
         out.put_slice(
@@ -233,6 +239,7 @@ impl Seen {
                 self.end = Some(End::Complete);
             }
             "response.failed" => {
+                self.has_failed = true;
                 let read = self.read(told.response);
                 let error = read.or(self.error.take()).unwrap_or_default();
                 self.end = Some(End::Fault(StreamFault::Upstream(error)));

@@ -1,6 +1,6 @@
 //! What ends a broken answer.
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::put_event;
 use crate::dialect::openai::{ErrorBody, put_string};
@@ -44,6 +44,20 @@ pub fn failure_code(error: &ErrorBody) -> &'static str {
     } else {
         "server_error"
     }
+}
+
+/// The status and the body of an answer that is an error. That a server is overloaded has
+/// a code of its own here, by which clients wait instead of asking again at once.
+#[must_use]
+pub fn told(status: u16, error: &ErrorBody) -> (u16, Bytes) {
+    if status != 529 {
+        return (status, error.to_json());
+    }
+    let error = ErrorBody {
+        code: Some("server_is_overloaded".to_owned()),
+        ..error.clone()
+    };
+    (503, error.to_json())
 }
 
 /// The error inside a response.

@@ -5,7 +5,7 @@ mod laws;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::dialect::responses::read_response;
+use crate::dialect::responses::{is_keepable, read_response, replay};
 use crate::hub::{Answer, StreamFault};
 use laws::Stream;
 
@@ -40,7 +40,10 @@ fn written(events: &[Event<'_>]) -> (Stream, Value) {
     }
     let stream = Stream::check(&out);
     let whole = write_reply(&answer, &names, options());
-    (stream, serde_json::from_slice(&whole).unwrap())
+    let again = Stream::check(&replay(&whole).unwrap());
+    let whole: Value = serde_json::from_slice(&whole).unwrap();
+    assert_eq!(*again.response(), whole, "told again");
+    (stream, whole)
 }
 
 fn text(text: &'static str) -> Event<'static> {
@@ -363,4 +366,24 @@ fn an_endless_answer_is_bounded() {
     writer.write(&Event::End, &names, &mut out);
     let text = std::str::from_utf8(&out).unwrap();
     assert!(text.contains("event: response.incomplete"));
+}
+
+#[test]
+fn only_a_complete_text_is_given_again() {
+    let kept = |events: &[Event<'_>]| is_keepable(written(events).1.to_string().as_bytes());
+    assert!(kept(&[
+        reasoning("Hm"),
+        text("x"),
+        finish(Finish::Stop),
+        Event::End
+    ]));
+    for events in [
+        &[Event::End][..],
+        &[text("x"), finish(Finish::Length), Event::End],
+        &[text("x"), call(0, "a", "f"), Event::End],
+    ] {
+        assert!(!kept(events), "{events:?}");
+    }
+    assert!(!is_keepable(b"") && !is_keepable(b"{}"));
+    assert_eq!(replay(b"{}"), None);
 }

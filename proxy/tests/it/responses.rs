@@ -1,0 +1,385 @@
+//! What only callers of Responses have: answers that are gone on from by their ids, tools
+//! that take free text or are in a namespace, and endpoints that speak Responses too.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sim::{Flavor, Options, Script};
+
+use crate::dialects::responses::events;
+use crate::keys::{answers, facing, key};
+use crate::scene::{Answer, KEY, MODEL, Props, Scene, answer, client, with};
+
+const RESPONSES: &str = "/v1/responses";
+
+/// A request with the script in the user's text; `more` adds members.
+fn ask(script: &str, more: &Value) -> Value {
+    let base = json!({"model": MODEL, "input": format!("hi [[sim: {script}]]")});
+    with(base, more)
+}
+
+/// The body of the provider's last request, which came to `path`.
+fn sent(scene: &Scene, path: &str) -> Value {
+    let request = scene.sim.last_request().unwrap();
+    assert_eq!(request.path, path);
+    serde_json::from_slice(&request.body).unwrap()
+}
+
+async fn get(scene: &Scene, method: Method, id: &str) -> Answer {
+    answer(scene.request(method, &format!("{RESPONSES}/{id}"))).await
+}
+
+/// OpenAI whose own Responses are used.
+async fn own(model: Value) -> Scene {
+    Scene::with(Props {
+        endpoint: json!({"responses": "yes"}),
+        model,
+        ..Props::default()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_answer_is_gone_on_from_by_its_id() {
+    let scene = Scene::start().await;
+    for stream in [false, true] {
+        let got = scene
+            .post(RESPONSES, &ask("say=one", &json!({"stream": stream})))
+            .await;
+        let first = if stream {
+            events(&got).last().unwrap()["response"].clone()
+        } else {
+            got.json()
+        };
+        let id = first["id"].as_str().unwrap();
+        assert_eq!(get(&scene, Method::GET, id).await.json(), first);
+        let more = json!({"previous_response_id": id, "input": [
+            {"type": "item_reference", "id": first["output"][0]["id"]},
+            {"role": "user", "content": "and [[sim: say=two]]"},
+        ]});
+        let second = scene.post(RESPONSES, &ask("", &more)).await.json();
+        assert_eq!(second["previous_response_id"], id);
+        assert_eq!(second["output"][0]["content"][0]["text"], "two");
+        let sent = sent(&scene, "/v1/chat/completions");
+        let said: Vec<(&str, &str)> = sent["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| {
+                (
+                    message["role"].as_str().unwrap(),
+                    message["content"].as_str().unwrap(),
+                )
+            })
+            .collect();
+        let expected = [
+            ("user", "hi [[sim: say=one]]"),
+            ("assistant", "one"),
+            ("assistant", "one"),
+            ("user", "and [[sim: say=two]]"),
+        ];
+        assert_eq!(said, expected);
+        let third = json!({"previous_response_id": second["id"], "input": "third [[sim: say=3]]"});
+        assert_eq!(scene.post(RESPONSES, &ask("", &third)).await.status, 200);
+
+        let gone = get(&scene, Method::DELETE, id).await.json();
+        assert_eq!(
+            gone,
+            json!({"id": id, "object": "response", "deleted": true})
+        );
+        for method in [Method::GET, Method::DELETE] {
+            let got = get(&scene, method, id).await;
+            assert_eq!(got.status, 404);
+            assert_eq!(got.error()["code"], "response_not_found");
+        }
+        let lost = scene
+            .post(RESPONSES, &ask("", &json!({"previous_response_id": id})))
+            .await;
+        assert_eq!(lost.status, 404);
+        assert_eq!(lost.error()["code"], "previous_response_not_found");
+        // What went on from it has the whole conversation of its own.
+        assert_eq!(scene.post(RESPONSES, &ask("", &third)).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_to_be_stored_is_not_kept() {
+    let scene = Scene::start().await;
+    let got = scene
+        .post(RESPONSES, &ask("say=one", &json!({"store": false})))
+        .await
+        .json();
+    assert_eq!(got["store"], false);
+    let id = got["id"].as_str().unwrap();
+    assert_eq!(get(&scene, Method::GET, id).await.status, 404);
+    let lost = scene
+        .post(RESPONSES, &ask("", &json!({"previous_response_id": id})))
+        .await;
+    assert_eq!(lost.error()["param"], "previous_response_id");
+}
+
+#[tokio::test]
+async fn tools_come_back_as_their_caller_knows_them() {
+    let scene = Scene::start().await;
+    let schema = json!({"type": "object", "properties": {"ms": {"type": "integer"}}});
+    let tools = json!([
+        {"type": "custom", "name": "apply_patch", "format": {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}},
+        {"type": "namespace", "name": "clock", "description": "", "tools": [
+            {"type": "function", "name": "sleep", "parameters": schema},
+        ]},
+        {"type": "web_search"},
+    ]);
+    for stream in [false, true] {
+        let more = json!({"tools": tools, "stream": stream});
+        let got = scene.post(RESPONSES, &ask("tools=2", &more)).await;
+        let response = if stream {
+            events(&got).last().unwrap()["response"].clone()
+        } else {
+            got.json()
+        };
+        let output = &response["output"];
+        assert_eq!(output[0]["type"], "custom_tool_call", "{got:?}");
+        assert_eq!(output[0]["name"], "apply_patch");
+        assert!(output[0]["input"].is_string());
+        assert_eq!(output[1]["type"], "function_call");
+        assert_eq!(
+            (&output[1]["namespace"], &output[1]["name"]),
+            (&json!("clock"), &json!("sleep"))
+        );
+
+        let mut input = vec![json!({"role": "user", "content": "hi"})];
+        input.extend(output.as_array().unwrap().iter().cloned());
+        for (call, kind) in [(0, "custom_tool_call_output"), (1, "function_call_output")] {
+            let id = &output[call]["call_id"];
+            input.push(json!({"type": kind, "call_id": id, "output": "done"}));
+        }
+        let got = scene
+            .post(
+                RESPONSES,
+                &with(ask("", &more), &json!({"input": input, "stream": false})),
+            )
+            .await;
+        assert_eq!(got.status, 200, "{got:?}");
+        let sent = sent(&scene, "/v1/chat/completions");
+        let calls = &sent["messages"][1]["tool_calls"];
+        assert_eq!(calls[1]["function"]["name"], "clock__sleep");
+        assert_eq!(sent["messages"][2]["tool_call_id"], calls[0]["id"]);
+    }
+}
+
+/// A model that writes its calls as text.
+#[tokio::test]
+async fn a_written_call_is_an_item() {
+    let scene = Scene::start().await;
+    let say = r#"[TOOL_CALLS][{"name":"get_weather","arguments":{"city":"Paris"}}]"#;
+    scene.sim.set_script(Script {
+        say: Some(say.to_owned()),
+        tools: Some(0),
+        ..Script::default()
+    });
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+    let tools = json!([{"type": "function", "name": "get_weather", "parameters": schema}]);
+    for stream in [false, true] {
+        let body = json!({"model": MODEL, "input": "hi", "tools": tools, "stream": stream});
+        let got = scene.post(RESPONSES, &body).await;
+        let response = if stream {
+            events(&got).last().unwrap()["response"].clone()
+        } else {
+            got.json()
+        };
+        let calls = response["output"].as_array().unwrap();
+        let call = calls.iter().find(|item| item["type"] == "function_call");
+        let arguments = call.unwrap()["arguments"].as_str().unwrap();
+        let arguments: Value = serde_json::from_str(arguments).unwrap();
+        assert_eq!(arguments, json!({"city": "Paris"}), "{got:?}");
+    }
+}
+
+#[tokio::test]
+async fn to_an_endpoint_of_the_dialect_only_the_models_name_changes() {
+    let scene = own(json!({})).await;
+    let body = format!(
+        r#"{{ "input" : [{{"role":"user","content":[{{"type":"input_text","text":"h\u00ef [[sim: reasoning say=a+b+c]]"}}]}}], "model":"{MODEL}",  "metadata":{{"a":"b"}}, "store":false,"stream":STREAM, "include":["reasoning.encrypted_content"]}}"#
+    );
+    for stream in ["false", "true"] {
+        let body = body.replace("STREAM", stream);
+        let got = scene.post_bytes(RESPONSES, body.clone()).await;
+        let request = scene.sim.last_request().unwrap();
+        assert_eq!(request.path, RESPONSES);
+        let sent = body.replace(MODEL, "sim-model");
+        assert_eq!(String::from_utf8_lossy(&request.body), sent);
+        let direct = client()
+            .post(format!("{}{RESPONSES}", scene.sim.base_url()))
+            .bearer_auth(KEY)
+            .body(sent);
+        assert_eq!(got.body, answer(direct).await.body, "byte for byte");
+    }
+    for row in scene.ground.rows(2).await {
+        assert_eq!(row.usage.unwrap().completion_tokens, 6, "{row:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_ends_with_a_failure() {
+    for endpoint in ["yes", "no"] {
+        let scene = Scene::with(Props {
+            endpoint: json!({"responses": endpoint}),
+            ..Props::default()
+        })
+        .await;
+        let script = "chunks=40 cut=between cut_after=5";
+        let got = scene
+            .post(RESPONSES, &ask(script, &json!({"stream": true})))
+            .await;
+        let events = events(&got);
+        let failed = &events.last().unwrap()["response"];
+        assert_eq!(failed["error"]["code"], "server_error", "{got:?}");
+        let id = failed["id"].as_str().unwrap();
+        assert_eq!(
+            get(&scene, Method::GET, id).await.status,
+            404,
+            "half an answer is not kept"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_prompt_that_is_too_long_has_the_code_that_clients_know() {
+    let script = "status=400 code=context_length_exceeded message=maximum+context+length";
+    for endpoint in ["yes", "no"] {
+        let scene = Scene::with(Props {
+            endpoint: json!({"responses": endpoint}),
+            ..Props::default()
+        })
+        .await;
+        let got = scene
+            .post(RESPONSES, &ask(script, &json!({"stream": true})))
+            .await;
+        assert_eq!(got.status, 400, "{got:?}");
+        assert_eq!(got.error()["code"], "context_length_exceeded");
+        let later = format!("{script} error_after=1 chunks=5");
+        let got = scene
+            .post(RESPONSES, &ask(&later, &json!({"stream": true})))
+            .await;
+        let events = events(&got);
+        let failed = &events.last().unwrap()["response"];
+        assert_eq!(
+            failed["error"]["code"], "context_length_exceeded",
+            "{got:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_goes_on_at_an_endpoint_of_the_dialect() {
+    let scene = own(json!({})).await;
+    let first = scene
+        .post(RESPONSES, &ask("reasoning say=one", &json!({})))
+        .await
+        .json();
+    let more = json!({"previous_response_id": first["id"], "input": "and [[sim: say=two]]"});
+    let second = scene.post(RESPONSES, &ask("", &more)).await;
+    assert_eq!(second.status, 200, "{second:?}");
+    let sent = sent(&scene, RESPONSES);
+    assert_eq!(sent.get("previous_response_id"), None);
+    let kinds: Vec<&Value> = sent["input"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| &item["type"])
+        .collect();
+    assert_eq!(kinds, ["message", "reasoning", "message", "message"]);
+}
+
+/// Reasoning that is not to be shown, and an address that is not OpenAI's.
+#[tokio::test]
+async fn other_calls_go_as_chats() {
+    let hidden = own(json!({"show_reasoning": false})).await;
+    let usual = Scene::start().await;
+    for scene in [hidden, usual] {
+        let got = scene
+            .post(RESPONSES, &ask("reasoning say=one", &json!({})))
+            .await;
+        assert_eq!(got.status, 200, "{got:?}");
+        assert_eq!(
+            scene.sim.last_request().unwrap().path,
+            "/v1/chat/completions"
+        );
+    }
+}
+
+/// Codex sends reasoning back unread; the model that signed it gets it as it was.
+#[tokio::test]
+async fn signed_reasoning_comes_back_to_its_vendor() {
+    let scene = Scene::with(Props {
+        options: Options {
+            flavor: Flavor::Anthropic,
+            ..Options::default()
+        },
+        ..Props::default()
+    })
+    .await;
+    let schema = json!({"type": "object", "properties": {}});
+    let tools = json!([{"type": "function", "name": "get_weather", "parameters": schema}]);
+    let more = json!({"tools": tools, "stream": true, "store": false});
+    let got = scene
+        .post(RESPONSES, &ask("reasoning tools=1", &more))
+        .await;
+    let response = &events(&got).last().unwrap()["response"].clone();
+    let mut input = vec![json!({"role": "user", "content": "hi"})];
+    input.extend(response["output"].as_array().unwrap().iter().cloned());
+    let id = &response["output"][1]["call_id"];
+    input.push(json!({"type": "function_call_output", "call_id": id, "output": "21 degrees"}));
+    let body = json!({"model": MODEL, "input": input, "tools": tools, "store": false});
+    let got = scene.post(RESPONSES, &body).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    let sent = sent(&scene, "/v1/messages");
+    let block = &sent["messages"][1]["content"][0];
+    assert_eq!(block["type"], "thinking", "{sent}");
+    assert!(
+        block["signature"]
+            .as_str()
+            .is_some_and(|proof| !proof.is_empty())
+    );
+}
+
+#[tokio::test]
+async fn tokens_are_counted_without_a_call() {
+    let scene = Scene::start().await;
+    let body = json!({"model": MODEL, "input": "x".repeat(4000)});
+    let got = scene.post("/v1/responses/input_tokens", &body).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    assert_eq!(got.header("x-estimated"), "true");
+    assert_eq!(got.json()["object"], "response.input_tokens");
+    let tokens = got.json()["input_tokens"].as_u64().unwrap();
+    assert!((900..1200).contains(&tokens), "{tokens}");
+    let unknown = json!({"model": "nobody", "input": "x"});
+    let got = scene.post("/v1/responses/input_tokens", &unknown).await;
+    assert_eq!(got.status, 404, "{got:?}");
+    assert_eq!(scene.sim.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_is_its_keys_own() {
+    let scene = facing().await;
+    let [one, other] = ["one", "other"].map(|name| key(&scene, &json!({"label": name})));
+    let request = |method, path: &str, key: &str| scene.request(method, path).bearer_auth(key);
+    let (one, other) = (one.api_key.expose(), other.api_key.expose());
+    for key in [one, other] {
+        answers(&scene, key, 200).await;
+    }
+    let made = request(Method::POST, RESPONSES, one).json(&ask("say=one", &json!({})));
+    let made = answer(made).await.json();
+    let id = made["id"].as_str().unwrap();
+    let path = format!("{RESPONSES}/{id}");
+    assert_eq!(answer(request(Method::GET, &path, one)).await.status, 200);
+    assert_eq!(answer(request(Method::GET, &path, other)).await.status, 404);
+    assert_eq!(
+        answer(request(Method::DELETE, &path, other)).await.status,
+        404
+    );
+    let more = ask("", &json!({"previous_response_id": id}));
+    let theirs = request(Method::POST, RESPONSES, other).json(&more);
+    assert_eq!(answer(theirs).await.status, 404);
+    let own = request(Method::POST, RESPONSES, one).json(&more);
+    assert_eq!(answer(own).await.status, 200);
+}
