@@ -67,9 +67,9 @@ impl Assistant {
     fn program(self) -> Command {
         let installed = given("ASSISTANTS");
         let program = installed.join(match self {
-            Self::ClaudeCode => "node_modules/.bin/claude",
+            // Of these two the packages' own scripts only look for the program.
+            Self::ClaudeCode => "node_modules/@anthropic-ai/claude-code-linux-x64/claude",
             Self::Codex => "node_modules/.bin/codex",
-            // The package's own script only looks for this one.
             Self::OpenCode => "node_modules/opencode-linux-x64/bin/opencode",
             Self::QwenCode => "node_modules/.bin/qwen",
             Self::Pi => "node_modules/.bin/pi",

@@ -100,6 +100,8 @@ fn is_call(line: &[u8]) -> bool {
             "/chat/completions",
             "/completions",
             "/embeddings",
+            "/messages",
+            "/responses",
             "/images/generations",
             "/images/edits",
             "/audio/speech",
@@ -108,6 +110,10 @@ fn is_call(line: &[u8]) -> bool {
             "/moderations",
         ]
         .iter()
-        .any(|call| path.ends_with(call))
+        .any(|call| {
+            path.split('?')
+                .next()
+                .is_some_and(|path| path.ends_with(call))
+        })
     })
 }
