@@ -17,8 +17,15 @@ use crate::harness::App;
 use crate::people::PASSWORD;
 use crate::usage_page::now;
 
-/// The pages: the picture's name, the path, and a button with what is to be seen behind it.
-const PAGES: [(&str, &str, Option<(&str, &str)>); 34] = [
+/// The picture's name, the path, and a button with what is to be seen behind it.
+type Page = (
+    &'static str,
+    &'static str,
+    Option<(&'static str, &'static str)>,
+);
+
+/// Every page.
+const PAGES: [Page; 34] = [
     ("overview", "", None),
     ("endpoints", "/endpoints", None),
     (
@@ -104,9 +111,9 @@ async fn look(name: &str, width: u32) {
     chrome.resize(width, 900).await;
     let mut faults = Vec::new();
 
-    let said = app.said.iter().flat_map(|line| line.split(' '));
-    let link = said.filter(|word| word.contains("/set-up?token="));
-    chrome.open(link.last().unwrap()).await;
+    let mut said = app.said.iter().flat_map(|line| line.split(' '));
+    let link = said.find(|word| word.contains("/set-up?token="));
+    chrome.open(link.unwrap()).await;
     faults.extend(page(&chrome, &axe, &folder.join("set-up.png"), width).await);
     chrome.fill("user", "ada").await;
     chrome.fill("password", PASSWORD).await;
