@@ -106,6 +106,11 @@ fn is_call(line: &[u8]) -> bool {
             "/audio/transcriptions",
             "/audio/translations",
             "/moderations",
+            "/messages",
+            "/responses",
+            "/api/chat",
+            "/api/generate",
+            "/api/embed",
         ]
         .iter()
         .any(|call| path.ends_with(call))

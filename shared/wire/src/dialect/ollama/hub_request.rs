@@ -11,11 +11,13 @@
 //! name with or without a tag means.
 
 mod calls;
+mod embed;
 mod messages;
 mod pictures;
 mod settings;
 
 use crate::dialect::openai::{BadRequest, Fields, LeftOut, Place};
+pub use embed::{EmbedRequest, read_embed};
 use crate::hub::{Chat, Message, Part, Role};
 
 /// What a caller asks for.
