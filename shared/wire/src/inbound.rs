@@ -15,7 +15,6 @@ use crate::dialect::anthropic;
 use crate::dialect::ollama::{self, Loading, OllamaCall, Wanted};
 use crate::dialect::openai::{self, BadRequest, ChatTarget, Request};
 use crate::dialect::responses::{Asked, Earlier};
-use crate::edit::json_string;
 use crate::hub::{Chat, Part, Source};
 use crate::provider::Call;
 pub use dialect::CallerDialect;
@@ -153,16 +152,22 @@ impl Inbound {
         wordless: Wordless,
     ) -> Result<Self, BadRequest> {
         let dialect = CallerDialect::Ollama(called);
-        let form = form.unwrap_or_else(|| {
-            let model = json_string(model);
-            let parts = [&b"{\"model\":"[..], &model, b"}"];
-            parts.concat().into()
-        });
+        let (body, request) = match form {
+            Some(form) => {
+                let request = Request::read(Call::Embeddings, &form)?;
+                (form, request)
+            }
+            None => {
+                let mut request = Request::default();
+                request.model = Some(model.to_owned());
+                (wordless.body.clone(), request)
+            }
+        };
         Ok(Self {
             dialect,
             call: dialect.call(),
-            request: Request::read(Call::Embeddings, &form)?,
-            body: form,
+            body,
+            request,
             own: None,
             wordless: Some(Box::new(wordless)),
         })
