@@ -46,11 +46,16 @@ const PAGES: [&str; 15] = [
     "/proxy-dashboard/connect",
 ];
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a bench is a program that begins here, and has no settings of the gateway's"
+)]
+fn number(name: &str, usual: u64) -> u64 {
+    let set = std::env::var(name).ok();
+    set.map_or(usual, |text| text.parse().unwrap())
+}
+
 fn main() {
-    let number = |name: &str, usual: u64| {
-        let set = std::env::var(name).ok();
-        set.map_or(usual, |text| text.parse().unwrap())
-    };
     let (calls, models) = (
         number("BENCH_CALLS", 1_000_000),
         number("BENCH_MODELS", 1000),

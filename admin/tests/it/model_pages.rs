@@ -92,6 +92,7 @@ async fn every_field_of_the_form_is_stored_and_shown_again() {
         ("repaired_comment", "1"),
         ("cache_enabled", "1"),
         ("join_calls", "1"),
+        ("capture_bodies", "1"),
         ("routing.affinity", "1"),
     ];
     let off = [

@@ -32,8 +32,12 @@ impl Front {
             Local::Version => Ok(serde_json::json!({ "version": self.0.ollama_version })
                 .to_string()
                 .into()),
-            Local::Tags => authenticate(&self.0.current.live(), caller)
-                .map(|who| self.0.current.live().model_list(DIALECT, who.key.as_deref())),
+            Local::Tags => authenticate(&self.0.current.live(), caller).map(|who| {
+                self.0
+                    .current
+                    .live()
+                    .model_list(DIALECT, who.key.as_deref())
+            }),
             // Models are loaded at their endpoints; here none is.
             Local::Loaded => authenticate(&self.0.current.live(), caller)
                 .map(|_| serde_json::json!({ "models": [] }).to_string().into()),
@@ -45,9 +49,7 @@ impl Front {
                 reply::send_json(caller, header, body).await
             }
             Err(fault) if fault.hung_up => Ok(()),
-            Err(fault) => {
-                reply::refuse(caller, DIALECT, &fault, id, 0, &Told::default()).await
-            }
+            Err(fault) => reply::refuse(caller, DIALECT, &fault, id, 0, &Told::default()).await,
         }
     }
 

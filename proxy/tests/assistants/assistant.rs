@@ -11,6 +11,16 @@ use crate::scene::MODEL;
 /// The key that they send; the gateway asks for none.
 const KEY: &str = "any";
 
+/// A value of the environment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing else hands a test what it needs"
+)]
+fn given(name: &str) -> PathBuf {
+    let value = std::env::var_os(name);
+    PathBuf::from(value.unwrap_or_else(|| panic!("{name} is not set: make test-assistants")))
+}
+
 /// A coding assistant.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Assistant {
@@ -38,7 +48,7 @@ impl Assistant {
         let mut command = self.program();
         command
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("PATH", given("PATH"))
             .env("HOME", place.home)
             .env("TERM", "dumb")
             .current_dir(place.project);
@@ -55,11 +65,11 @@ impl Assistant {
 
     /// The program, under a time limit: an assistant tries again and again.
     fn program(self) -> Command {
-        let installed = PathBuf::from(std::env::var_os("ASSISTANTS").expect("ASSISTANTS is set"));
+        let installed = given("ASSISTANTS");
         let program = installed.join(match self {
-            Self::ClaudeCode => "node_modules/.bin/claude",
+            // Of these two the packages' own scripts only look for the program.
+            Self::ClaudeCode => "node_modules/@anthropic-ai/claude-code-linux-x64/claude",
             Self::Codex => "node_modules/.bin/codex",
-            // The package's own script only looks for this one.
             Self::OpenCode => "node_modules/opencode-linux-x64/bin/opencode",
             Self::QwenCode => "node_modules/.bin/qwen",
             Self::Pi => "node_modules/.bin/pi",

@@ -48,7 +48,12 @@ struct Suite<'a> {
     kinds: &'a [&'a str],
     /// Calls that it makes at the least.
     calls: u64,
+    /// What must have been asked for, as the rows have it.
+    asks: &'a [&'a str],
 }
+
+/// What the suites of the official clients ask for.
+const ALL: &[&str] = &["chat", "completion", "embedding"];
 
 /// All programs, started over nothing.
 struct Programs {
@@ -180,14 +185,14 @@ async fn run(suite: Suite<'_>) {
     assert_eq!(rows.len() as u64, calls, "rows and calls: {said}");
     let ids: HashSet<_> = rows.iter().map(|row| row.request_id.clone()).collect();
     assert_eq!(ids.len(), rows.len(), "a call was accounted twice");
-    for kind in ["chat", "completion", "embedding"] {
+    for kind in suite.asks {
         // What only loads a model is answered without asking anybody.
         let good = |row: &&store::CallRow| {
             let succeeded = row.outcome.as_deref() == Some("success");
-            row.request_type == kind && succeeded && !row.attempts.is_empty()
+            row.request_type == *kind && succeeded && !row.attempts.is_empty()
         };
         let served: Vec<_> = rows.iter().filter(good).collect();
-        let lacks = suite.kinds == ["anthropic"] && kind == "embedding";
+        let lacks = suite.kinds == ["anthropic"] && *kind == "embedding";
         assert_eq!(served.is_empty(), lacks, "{kind}: {said}");
         for row in served {
             assert!(row.prompt_tokens > 0 && row.status == Some(200), "{row:?}");
@@ -203,6 +208,7 @@ async fn suite(name: &str) {
         arguments: &[name],
         kinds: &[],
         calls: 30,
+        asks: ALL,
     })
     .await;
 }
@@ -214,6 +220,18 @@ async fn provider(kind: &str) {
         arguments: &["python", "test_providers.py"],
         kinds: &[kind],
         calls: 22,
+        asks: ALL,
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_frameworks_get_a_text_a_stream_and_a_tool_over_each_dialect() {
+    run(Suite {
+        arguments: &["frameworks"],
+        kinds: &[],
+        calls: 50,
+        asks: &["chat"],
     })
     .await;
 }
@@ -262,6 +280,7 @@ async fn the_official_node_client_works_with_every_type() {
         arguments: &["node", "providers.test.cjs"],
         kinds: &TYPES,
         calls: 40,
+        asks: ALL,
     })
     .await;
 }

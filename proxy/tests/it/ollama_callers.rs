@@ -53,7 +53,10 @@ async fn vectors_come_in_the_form_that_was_asked_for() {
         assert_eq!(all["model"], MODEL, "{got:?}");
         let vectors = all["embeddings"].as_array().unwrap();
         assert_eq!(vectors.len(), 2, "{got:?}");
-        assert!(vectors.iter().all(|vector| vector[0].is_number()), "{got:?}");
+        assert!(
+            vectors.iter().all(|vector| vector[0].is_number()),
+            "{got:?}"
+        );
         assert!(all["prompt_eval_count"].as_u64().unwrap() > 0, "{got:?}");
         assert_eq!(got.header("x-gateway-changed"), "truncate");
 
@@ -68,9 +71,17 @@ async fn a_request_for_nothing_reaches_no_backend() {
     let scene = Scene::start().await;
     for (path, body, expected) in [
         ("/api/chat", json!({"messages": []}), "load"),
-        ("/api/chat", json!({"messages": [], "keep_alive": 0}), "unload"),
+        (
+            "/api/chat",
+            json!({"messages": [], "keep_alive": 0}),
+            "unload",
+        ),
         ("/api/generate", json!({}), "load"),
-        ("/api/generate", json!({"prompt": "", "keep_alive": "0s"}), "unload"),
+        (
+            "/api/generate",
+            json!({"prompt": "", "keep_alive": "0s"}),
+            "unload",
+        ),
         ("/api/embed", json!({}), ""),
     ] {
         let mut body = body;
@@ -80,7 +91,11 @@ async fn a_request_for_nothing_reaches_no_backend() {
         let told = got.json();
         assert_eq!(told["model"], MODEL, "{got:?}");
         assert_eq!(told["done_reason"].as_str().unwrap_or_default(), expected);
-        assert_eq!(told["embeddings"].is_array(), expected.is_empty(), "{got:?}");
+        assert_eq!(
+            told["embeddings"].is_array(),
+            expected.is_empty(),
+            "{got:?}"
+        );
     }
     assert_eq!(scene.sim.requests().len(), 0);
     for row in scene.ground.rows(5).await {
@@ -120,7 +135,8 @@ async fn failures_have_their_status_and_words() {
 #[tokio::test]
 async fn results_without_ids_belong_to_the_calls_in_their_order() {
     let scene = Scene::start().await;
-    let call = |city: &str| json!({"function": {"name": "get_weather", "arguments": {"city": city}}});
+    let call =
+        |city: &str| json!({"function": {"name": "get_weather", "arguments": {"city": city}}});
     let mut body = asked("say=yes");
     body["messages"] = json!([
         {"role": "user", "content": "Where is it warmer? [[sim: say=yes]]", "images": []},
@@ -164,7 +180,10 @@ async fn the_gateway_tells_of_itself_as_a_server_of_ollamas() {
     let scene = Scene::env(&[("OLLAMA_VERSION", "1.2.3")]).await;
     let got = get(&scene, "/").await;
     assert_eq!(got.body, "Ollama is running");
-    assert_eq!(get(&scene, "/api/version").await.json(), json!({"version": "1.2.3"}));
+    assert_eq!(
+        get(&scene, "/api/version").await.json(),
+        json!({"version": "1.2.3"})
+    );
     assert_eq!(get(&scene, "/api/ps").await.json(), json!({"models": []}));
     let tags = get(&scene, "/api/tags").await.json();
     let entry = &tags["models"][0];
@@ -178,9 +197,16 @@ async fn the_gateway_tells_of_itself_as_a_server_of_ollamas() {
     }
     for body in [json!({"model": MODEL}), json!({"name": "virtual/one"})] {
         let shown = scene.post("/api/show", &body).await.json();
-        assert_eq!(shown["capabilities"], json!(["completion", "tools"]), "{shown}");
+        assert_eq!(
+            shown["capabilities"],
+            json!(["completion", "tools"]),
+            "{shown}"
+        );
         assert!(shown["details"].is_object(), "{shown}");
-        assert!(shown["model_info"]["general.architecture"].is_string(), "{shown}");
+        assert!(
+            shown["model_info"]["general.architecture"].is_string(),
+            "{shown}"
+        );
     }
     let got = scene.post("/api/show", &json!({"model": "none"})).await;
     assert_eq!(got.status, 404, "{got:?}");
@@ -190,8 +216,14 @@ async fn the_gateway_tells_of_itself_as_a_server_of_ollamas() {
 #[tokio::test]
 async fn a_context_that_is_known_is_shown() {
     let scene = Scene::model(json!({"num_ctx": 5000})).await;
-    let shown = scene.post("/api/show", &json!({"model": MODEL})).await.json();
-    assert_eq!(shown["model_info"]["gateway.context_length"], 5000, "{shown}");
+    let shown = scene
+        .post("/api/show", &json!({"model": MODEL}))
+        .await
+        .json();
+    assert_eq!(
+        shown["model_info"]["gateway.context_length"], 5000,
+        "{shown}"
+    );
 }
 
 #[tokio::test]
@@ -203,7 +235,9 @@ async fn a_stranger_learns_no_models() {
         let got = get(&scene, path).await;
         assert_eq!(got.status, 401, "{path}: {got:?}");
         assert!(got.json()["error"].is_string(), "{got:?}");
-        let known = scene.request(Method::GET, path).bearer_auth(good.api_key.expose());
+        let known = scene
+            .request(Method::GET, path)
+            .bearer_auth(good.api_key.expose());
         assert_eq!(answer(known).await.status, 200, "{path}");
     }
     let got = scene.post("/api/show", &json!({"model": MODEL})).await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sim::{Flavor, Options, Script};
 
 use crate::dialects::responses::events;
-use crate::keys::{answers, key};
+use crate::keys::{answers, facing, key};
 use crate::scene::{Answer, KEY, MODEL, Props, Scene, answer, client, with};
 
 const RESPONSES: &str = "/v1/responses";
@@ -360,7 +360,7 @@ async fn tokens_are_counted_without_a_call() {
 
 #[tokio::test]
 async fn an_answer_is_its_keys_own() {
-    let scene = Scene::start().await;
+    let scene = facing().await;
     let [one, other] = ["one", "other"].map(|name| key(&scene, &json!({"label": name})));
     let request = |method, path: &str, key: &str| scene.request(method, path).bearer_auth(key);
     let (one, other) = (one.api_key.expose(), other.api_key.expose());
@@ -374,7 +374,7 @@ async fn an_answer_is_its_keys_own() {
     assert_eq!(answer(request(Method::GET, &path, one)).await.status, 200);
     assert_eq!(answer(request(Method::GET, &path, other)).await.status, 404);
     assert_eq!(
-        answer(scene.request(Method::DELETE, &path)).await.status,
+        answer(request(Method::DELETE, &path, other)).await.status,
         404
     );
     let more = ask("", &json!({"previous_response_id": id}));

@@ -100,19 +100,23 @@ fn is_call(line: &[u8]) -> bool {
             "/chat/completions",
             "/completions",
             "/embeddings",
+            "/messages",
+            "/responses",
             "/images/generations",
             "/images/edits",
             "/audio/speech",
             "/audio/transcriptions",
             "/audio/translations",
             "/moderations",
-            "/messages",
-            "/responses",
             "/api/chat",
             "/api/generate",
             "/api/embed",
         ]
         .iter()
-        .any(|call| path.ends_with(call))
+        .any(|call| {
+            path.split('?')
+                .next()
+                .is_some_and(|path| path.ends_with(call))
+        })
     })
 }

@@ -32,7 +32,12 @@ const SHELL: [&str; 6] = [
 #[derive(Debug)]
 pub(super) enum Step {
     /// Calls the tool of that name with these arguments.
-    Call(String, String),
+    Call {
+        name: String,
+        arguments: String,
+        /// How many calls came before.
+        number: usize,
+    },
     /// Says this.
     Say(String),
 }
@@ -50,8 +55,13 @@ pub(super) fn step(path: &str, tools: &[Tool], body: &[u8]) -> Step {
     let read = named(&READ).filter(|_| EDIT.contains(&plain(&edit.name).as_str()));
     let steps: Vec<_> = read.into_iter().chain([edit]).collect();
     let request = serde_json::from_slice(body).unwrap_or_default();
-    match steps.get(results(&request)) {
-        Some(tool) => Step::Call(tool.name.clone(), arguments(&tool.parameters, path)),
+    let number = results(&request);
+    match steps.get(number) {
+        Some(tool) => Step::Call {
+            name: tool.name.clone(),
+            arguments: arguments(&tool.parameters, path),
+            number,
+        },
         None => Step::Say(format!("Done: '{OLD}' is '{NEW}' now.")),
     }
 }
@@ -131,7 +141,7 @@ mod tests {
     use super::{Step, step};
     use crate::validate::Tool;
 
-    fn tool(name: &str, properties: Value, required: &[&str]) -> Tool {
+    fn tool(name: &str, properties: &Value, required: &[&str]) -> Tool {
         Tool {
             name: name.to_owned(),
             parameters: json!({"type": "object", "properties": properties, "required": required}),
@@ -142,7 +152,9 @@ mod tests {
         let answers = vec![json!({"role": "tool", "content": "x"}); results];
         let body = json!({"messages": answers}).to_string();
         match step("/a/b", tools, body.as_bytes()) {
-            Step::Call(name, arguments) => (name, serde_json::from_str(&arguments).unwrap()),
+            Step::Call {
+                name, arguments, ..
+            } => (name, serde_json::from_str(&arguments).unwrap_or_default()),
             Step::Say(text) => (text, Value::Null),
         }
     }
@@ -153,15 +165,15 @@ mod tests {
         let edits = json!({"type": "array", "items": {"type": "object",
             "properties": {"oldText": text, "newText": text}}});
         let tools = [
-            tool("Bash", json!({"command": text}), &["command"]),
+            tool("Bash", &json!({"command": text}), &["command"]),
             tool(
                 "edit",
-                json!({"path": text, "edits": edits, "why": text}),
+                &json!({"path": text, "edits": edits, "why": text}),
                 &["why"],
             ),
             tool(
                 "read_files",
-                json!({"files": {"type": "array", "items": text}}),
+                &json!({"files": {"type": "array", "items": text}}),
                 &[],
             ),
         ];

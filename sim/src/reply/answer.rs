@@ -55,10 +55,14 @@ pub(super) fn answer(
     let agent = script.agent.as_deref().filter(|_| call.takes_tools());
     let step = agent.map(|path| agent::step(path, &facts.tools, body));
     let (mut calls, mut said) = match step {
-        Some(Step::Call(name, arguments)) => {
+        Some(Step::Call {
+            name,
+            arguments,
+            number,
+        }) => {
             let call = ToolCall {
-                // Each step is a turn, and its call another one.
-                id: id(flavor, facts, facts.turn),
+                // An assistant takes calls of one id for the same one.
+                id: id(flavor, facts, number),
                 name,
                 arguments,
             };

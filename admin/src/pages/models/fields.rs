@@ -51,6 +51,7 @@ const FIELDS: RowFields = RowFields {
         "repaired_comment",
         "cache_enabled",
         "join_calls",
+        "capture_bodies",
     ],
 };
 

@@ -49,7 +49,11 @@ pub(super) fn body(question: &Question, form: Form) -> Value {
 
 /// The lines of an answer.
 pub(crate) fn lines(got: &Answer) -> Vec<Value> {
-    assert_eq!(got.header("content-type"), "application/x-ndjson", "{got:?}");
+    assert_eq!(
+        got.header("content-type"),
+        "application/x-ndjson",
+        "{got:?}"
+    );
     let lines = got.body.lines();
     lines
         .map(|line| serde_json::from_str(line).unwrap_or_else(|err| panic!("{err}: {line:?}")))

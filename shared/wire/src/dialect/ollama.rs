@@ -36,6 +36,6 @@ pub use reply_writer::{
     Durations, Form, Reply, StreamWriter, WriterOptions, error_body, error_line, write_loading,
     write_reply,
 };
-pub use vectors::{is_keepable, write_no_vectors, write_vectors};
 pub use request::write;
 pub use stream::{StreamReader, read_reply};
+pub use vectors::{is_keepable, write_no_vectors, write_vectors};

@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 
-use crate::dialect::openai::{self, ErrorBody};
 use crate::dialect::ollama::OllamaCall;
+use crate::dialect::openai::{self, ErrorBody};
 use crate::dialect::{anthropic, ollama, responses};
 use crate::provider::{Call, Format, Passed};
 use crate::translation::{StreamFrom, StreamTo, Translation, WholeFrom};
@@ -105,10 +105,9 @@ impl CallerDialect {
         match self {
             Self::OpenAiCompletions => "cmpl-",
             // Ollama's answers have no ids.
-            Self::OpenAiChat
-            | Self::OpenAiEmbeddings
-            | Self::OpenAiPassed(_)
-            | Self::Ollama(_) => "chatcmpl-",
+            Self::OpenAiChat | Self::OpenAiEmbeddings | Self::OpenAiPassed(_) | Self::Ollama(_) => {
+                "chatcmpl-"
+            }
             Self::AnthropicMessages => "msg_",
             Self::OpenAiResponses => "resp_",
         }
@@ -206,9 +205,7 @@ impl CallerDialect {
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
             | Self::OpenAiPassed(_) => openai::is_keepable(self.call(), request, reply),
-            Self::AnthropicMessages => {
-                says_all(|each| anthropic::read_reply(reply, each))
-            }
+            Self::AnthropicMessages => says_all(|each| anthropic::read_reply(reply, each)),
             Self::Ollama(called) if called.embeds() => ollama::is_keepable(called, request, reply),
             Self::Ollama(_) => says_all(|each| ollama::read_reply(reply, each)),
             Self::OpenAiResponses => responses::is_keepable(reply),

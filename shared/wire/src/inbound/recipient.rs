@@ -8,9 +8,7 @@ use bytes::Bytes;
 use super::CallerDialect;
 use crate::dialect::anthropic;
 use crate::dialect::ollama::{self, Durations, OllamaCall};
-use crate::dialect::openai::{
-    self, ChatWriter, ReplyFault, WriterOptions, write_chat_reply,
-};
+use crate::dialect::openai::{self, ChatWriter, ReplyFault, WriterOptions, write_chat_reply};
 use crate::dialect::responses::{self, Addressee, Echo};
 use crate::hub::{Answer, ToolNames};
 use crate::translation::StreamTo;

@@ -17,8 +17,8 @@ mod pictures;
 mod settings;
 
 use crate::dialect::openai::{BadRequest, Fields, LeftOut, Place};
-pub use embed::{EmbedRequest, read_embed};
 use crate::hub::{Chat, Message, Part, Role};
+pub use embed::{EmbedRequest, read_embed};
 
 /// What a caller asks for.
 #[derive(Clone, Debug, PartialEq)]

@@ -63,7 +63,9 @@ pub fn write_vectors(
     data.sort_by_key(|item| item.index);
     let vectors: Vec<&RawValue> = data.iter().map(|item| item.embedding).collect();
     if vectors.iter().any(|vector| !vector.get().starts_with('[')) {
-        return Err(ReplyFault::NotJson("a vector is no list of numbers".to_owned()));
+        return Err(ReplyFault::NotJson(
+            "a vector is no list of numbers".to_owned(),
+        ));
     }
     let counted = usage.and_then(|usage| count(usage.prompt_tokens));
     write(call, vectors, model, counted, durations).map_err(not_json)
@@ -121,15 +123,13 @@ fn write(
         OllamaCall::Embeddings => serde_json::to_vec(&One {
             embedding: vectors.first().copied().unwrap_or(none),
         }),
-        OllamaCall::Embed | OllamaCall::Chat | OllamaCall::Generate => {
-            serde_json::to_vec(&All {
-                model: serde_json::from_slice(model)?,
-                embeddings: vectors,
-                total_duration: durations.total,
-                load_duration: durations.load,
-                prompt_eval_count: counted,
-            })
-        }
+        OllamaCall::Embed | OllamaCall::Chat | OllamaCall::Generate => serde_json::to_vec(&All {
+            model: serde_json::from_slice(model)?,
+            embeddings: vectors,
+            total_duration: durations.total,
+            load_duration: durations.load,
+            prompt_eval_count: counted,
+        }),
     };
     body.map(Bytes::from)
 }
@@ -171,7 +171,12 @@ mod tests {
 
     #[test]
     fn what_holds_no_vectors_is_a_fault() {
-        for list in ["", "{}", r#"{"data":[{}]}"#, r#"{"data":[{"embedding":"AACAPw=="}]}"#] {
+        for list in [
+            "",
+            "{}",
+            r#"{"data":[{}]}"#,
+            r#"{"data":[{"embedding":"AACAPw=="}]}"#,
+        ] {
             assert!(written(OllamaCall::Embed, list).is_err(), "{list}");
         }
     }
@@ -180,14 +185,19 @@ mod tests {
     fn an_answer_with_all_vectors_is_given_again() {
         let two = br#"{"model":"m","input":["a","b"]}"#;
         let one = br#"{"model":"m","input":"a"}"#;
-        let keeps = |call, request: &[u8], reply: &str| is_keepable(call, request, reply.as_bytes());
+        let keeps =
+            |call, request: &[u8], reply: &str| is_keepable(call, request, reply.as_bytes());
         assert!(keeps(OllamaCall::Embed, two, r#"{"embeddings":[[1],[2]]}"#));
         assert!(!keeps(OllamaCall::Embed, two, r#"{"embeddings":[[1]]}"#));
         assert!(keeps(OllamaCall::Embed, one, r#"{"embeddings":[[1]]}"#));
         assert!(!keeps(OllamaCall::Embed, one, r#"{"error":"m"}"#));
         assert!(keeps(OllamaCall::Embeddings, one, r#"{"embedding":[1]}"#));
         assert!(!keeps(OllamaCall::Embeddings, one, r#"{"embedding":[]}"#));
-        assert!(!keeps(OllamaCall::Embed, br#"{"model":"m"}"#, r#"{"embeddings":[]}"#));
+        assert!(!keeps(
+            OllamaCall::Embed,
+            br#"{"model":"m"}"#,
+            r#"{"embeddings":[]}"#
+        ));
     }
 
     #[test]

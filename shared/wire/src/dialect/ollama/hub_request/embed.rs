@@ -128,7 +128,9 @@ mod tests {
         ] {
             let read = read_embed(call, body.as_bytes()).unwrap();
             assert_eq!(read.model, "m", "{body}");
-            let wants = read.wants.map(|form| String::from_utf8(form.to_vec()).unwrap());
+            let wants = read
+                .wants
+                .map(|form| String::from_utf8(form.to_vec()).unwrap());
             assert_eq!(wants, expected.map(str::to_owned), "{body}");
         }
     }
@@ -144,7 +146,11 @@ mod tests {
     fn what_is_no_text_is_refused_by_its_name() {
         for (call, body, param) in [
             (OllamaCall::Embed, r#"{"input":"a"}"#, Some("model")),
-            (OllamaCall::Embed, r#"{"model":"m","input":7}"#, Some("input")),
+            (
+                OllamaCall::Embed,
+                r#"{"model":"m","input":7}"#,
+                Some("input"),
+            ),
             (
                 OllamaCall::Embeddings,
                 r#"{"model":"m","prompt":["a"]}"#,
