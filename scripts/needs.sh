@@ -73,6 +73,8 @@ has_curl() { has curl; }
 has_npm() { has npm; }
 has_python() { has python3; }
 has_sqlite3() { has sqlite3; }
+has_chromium() { has chromium; }
+has_chromedriver() { has chromedriver; }
 has_kill() { type -P kill >/dev/null; }
 
 install() {
@@ -118,6 +120,8 @@ test)
     need nodejs "node 18 or later (the OpenAI Node client)" has_node
     need npm "npm" has_npm
     need sqlite3 "sqlite3 (tests lock and damage stores with it)" has_sqlite3
+    need chromium "chromium (a browser walks the admin app)" has_chromium
+    need chromium-driver "chromedriver (it drives that browser)" has_chromedriver
     need procps "kill as a program (tests send signals with it)" has_kill
     ;;
 *)

@@ -43,7 +43,7 @@ use crate::pages;
 pub(crate) const ANTI_FORGERY_HEADER: &str = "x-requested-with";
 
 /// Paths that need no login: they tell nothing about the configuration.
-const PUBLIC_PATHS: [&str; 7] = [
+const PUBLIC_PATHS: [&str; 8] = [
     "/health",
     "/session/validate",
     "/api/login",
@@ -51,6 +51,7 @@ const PUBLIC_PATHS: [&str; 7] = [
     pages::SET_UP,
     pages::STYLESHEET,
     pages::SCRIPT,
+    pages::ICON,
 ];
 
 /// Whom the admin app answers, fixed at start.

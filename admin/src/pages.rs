@@ -37,7 +37,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::web::ServiceConfig;
 use askama::Template;
 
-pub(crate) use assets::{SCRIPT, STYLESHEET};
+pub(crate) use assets::{ICON, SCRIPT, STYLESHEET};
 pub(crate) use error_page::is_page;
 pub(crate) use login::{
     LOGIN, SET_UP, begin as begin_session, end as end_session, with_cookie as with_session,

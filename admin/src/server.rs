@@ -60,7 +60,9 @@ pub(crate) fn serve(listener: TcpListener, access: Access, admin: Admin) -> io::
                     .add(("content-security-policy", CONTENT_SECURITY_POLICY))
                     .add(("x-content-type-options", "nosniff"))
                     .add(("x-frame-options", "DENY"))
-                    .add(("referrer-policy", "no-referrer"))
+                    // Not no-referrer: browsers then send forms with `Origin: null`, as from
+                    // another site.
+                    .add(("referrer-policy", "same-origin"))
                     .add(("cross-origin-resource-policy", "same-origin"))
                     .add(("cache-control", "no-store")),
             )

@@ -343,7 +343,8 @@ async fn a_long_body_is_cut_between_characters() {
     let app = with_types(&[], &["openai"]).await;
     for pad in 0..3 {
         let mut body = chat("vm-openai");
-        body["messages"][0]["content"] = json!("x".repeat(pad) + &"€".repeat(30_000));
+        body["messages"][0]["content"] =
+            json!(format!("{}{}", "x".repeat(pad), "€".repeat(30_000)));
         let got = explained(&app, &json!({ "body": body })).await;
         let request = &got["candidates"][0]["requests"][0];
         let shown = request["body"].as_str().unwrap();

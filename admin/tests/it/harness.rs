@@ -213,7 +213,8 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
     (status, json)
 }
 
-fn client() -> Client {
+/// A client that goes past proxies and follows no redirect.
+pub(crate) fn client() -> Client {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         rustls::crypto::ring::default_provider()
