@@ -5,6 +5,8 @@
 //! [`crate::life::detached`] is where a stream goes on after `request_filter` has
 //! returned.
 
+mod local;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -20,6 +22,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 use pingora_proxy::{ProxyHttp, Session};
 use store::config::Config;
+use store::route;
 
 use crate::affinity::Affinity;
 use crate::answers::Answers;
@@ -56,6 +59,8 @@ pub(crate) struct Gateway {
     stopping: Arc<AtomicBool>,
     /// What is to be ended at other places before the program is.
     pub(crate) closing: Closing,
+    /// The version of Ollama that its clients are told.
+    pub(crate) ollama_version: String,
     /// Longest request body in bytes.
     pub(crate) max_body: usize,
     /// Where what is too long for memory lies for the length of a call: the store's own
@@ -88,6 +93,7 @@ impl Gateway {
             flights: Flights::default(),
             stopping,
             closing,
+            ollama_version: config.ollama_version.clone(),
             max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
             folder: config
                 .database_path
@@ -129,6 +135,7 @@ impl Front {
             Route::Model(name) => self.model(caller, &name, &id).await,
             Route::Response(name) => self.response(caller, &name, &id).await,
             Route::CountInput => self.count(caller, &id).await,
+            Route::Ollama(asked) => self.local(caller, asked, &id).await,
             Route::Health => self.health(caller, &id).await,
             Route::Probe => json(caller, 200, &id, Bytes::from_static(b"{}")).await,
             Route::Preflight => preflight(caller, &id).await,
@@ -237,12 +244,14 @@ async fn json(
     reply::send_json(caller, header, body).await
 }
 
-/// What a caller speaks whose path does not tell: Anthropic's clients all say the version
-/// of their API.
+/// What a caller speaks who makes no call of a model. Of the paths only Ollama's tell:
+/// Anthropic's clients all say the version of their API.
 fn spoken(caller: &ServerSession) -> CallerDialect {
-    match caller.get_header("anthropic-version") {
-        Some(_) => CallerDialect::AnthropicMessages,
-        None => CallerDialect::OpenAiChat,
+    let by_path = route::dialect_at(caller.req_header().uri.path());
+    match (by_path, caller.get_header("anthropic-version")) {
+        (Some(dialect @ CallerDialect::Ollama(_)), _) => dialect,
+        (_, Some(_)) => CallerDialect::AnthropicMessages,
+        (_, None) => CallerDialect::OpenAiChat,
     }
 }
 
@@ -262,7 +271,7 @@ pub(crate) fn stopped() -> Fault {
 async fn unknown(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
     let header = caller.req_header();
     let message = format!(
-        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, responses, messages, embeddings, images, audio, moderations, rerank and models.",
+        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, responses, messages, embeddings, images, audio, moderations, rerank and models. Ollama's own is under /api: chat, generate, embed, embeddings, tags, show, ps and version.",
         header.method,
         header.uri.path()
     );

@@ -12,6 +12,7 @@ pub(crate) mod authenticate;
 mod cargo;
 mod count;
 mod detached;
+mod loading;
 mod manner;
 mod pass;
 mod plan;
@@ -32,6 +33,7 @@ use wire::inbound::{CallerDialect, Recipient};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::live::{Live, model_entry};
+pub(crate) use accept::small as read_small;
 use account::Account;
 pub(crate) use admit::Told;
 pub(crate) use count::count;
@@ -145,6 +147,13 @@ async fn begin(
         repairs: &live.repairs,
         tools: OnceLock::new(),
     };
+    if let Some(whole) = loading::answer(&errand)? {
+        return Ok(Begun {
+            recipient: errand.recipient(),
+            form,
+            answer: Answer::Whole(whole),
+        });
+    }
     let recalled = match Question::of(&errand, &live, &who) {
         Some(question) => Box::pin(recall::recall(&errand, question, caller, account)).await?,
         None => Recalled::Nothing(None),
@@ -257,6 +266,26 @@ async fn answer(
     }
 }
 
+/// The answer of Ollama's `/api/show`, with what is known of the model.
+///
+/// # Errors
+/// When no virtual model answers to the name, or `who` may not call it.
+pub(crate) fn show(
+    live: &Live,
+    who: &authenticate::Caller,
+    dialect: CallerDialect,
+    name: &str,
+) -> Result<serde_json::Value, Fault> {
+    let (model, _) = live
+        .snapshot
+        .resolve_for(dialect, Some(name))
+        .map_err(|none| Refused::from(&none))?;
+    who.require_allowed(&model.name)?;
+    let target = live.by_id(model.id);
+    let known = target.map(|target| target.standing.local.known());
+    Ok(crate::live::show(model, known.unwrap_or_default()))
+}
+
 /// The entry of `GET /v1/models/{name}`.
 ///
 /// # Errors
@@ -269,7 +298,7 @@ pub(crate) fn describe(
 ) -> Result<serde_json::Value, Fault> {
     let (model, endpoint) = live
         .snapshot
-        .resolve(Some(name))
+        .resolve_for(dialect, Some(name))
         .map_err(|none| Refused::from(&none))?;
     who.require_allowed(&model.name)?;
     Ok(model_entry(dialect, name, model, endpoint))

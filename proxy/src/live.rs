@@ -8,6 +8,7 @@ mod door;
 mod editions;
 mod head;
 mod key_uses;
+mod local;
 mod meters;
 mod queue;
 mod repairs;
@@ -32,6 +33,7 @@ pub(crate) use door::Door;
 use editions::Editions;
 pub(crate) use head::Head;
 use key_uses::KeyUses;
+pub(crate) use local::show;
 use meters::Meters;
 pub(crate) use meters::{Metered, now};
 use queue::Queue;
@@ -207,14 +209,18 @@ impl Live {
         }
     }
 
-    /// The target for the model a caller names; `Ok(None)` when the virtual model
+    /// The target for the model that a caller of `dialect` names; `Ok(None)` when the virtual model
     /// exists but could not be prepared. A name that no virtual model has goes to the
     /// AI queue when that is in use.
     ///
     /// # Errors
     /// When no virtual model answers to the name.
-    pub(crate) fn target(&self, asked: Option<&str>) -> Result<Option<Arc<Target>>, NoRoute> {
-        match (self.snapshot.resolve(asked), &self.queue) {
+    pub(crate) fn target(
+        &self,
+        dialect: CallerDialect,
+        asked: Option<&str>,
+    ) -> Result<Option<Arc<Target>>, NoRoute> {
+        match (self.snapshot.resolve_for(dialect, asked), &self.queue) {
             (Ok((model, _)), _) => Ok(self.by_id(model.id).cloned()),
             (Err(NoRoute::Unknown(name)), Some(queue)) => {
                 queue.target(&name).ok_or(NoRoute::Unknown(name)).map(Some)
@@ -231,7 +237,7 @@ impl Live {
             | CallerDialect::OpenAiEmbeddings
             | CallerDialect::OpenAiResponses
             | CallerDialect::OpenAiPassed(_) => true,
-            CallerDialect::AnthropicMessages => false,
+            CallerDialect::AnthropicMessages | CallerDialect::Ollama(_) => false,
         };
         match key.filter(|key| key.allowed_models.is_some()) {
             Some(key) => model_list(dialect, &self.snapshot, |name| key.allows(name)),
@@ -285,6 +291,7 @@ fn model_list(
         | CallerDialect::OpenAiPassed(_) => {
             serde_json::json!({"object": "list", "data": data})
         }
+        CallerDialect::Ollama(_) => serde_json::json!({ "models": data }),
         // All of them are one page.
         CallerDialect::AnthropicMessages => {
             let id = |entry: Option<&serde_json::Value>| entry.map(|entry| entry["id"].clone());
@@ -293,6 +300,13 @@ fn model_list(
         }
     };
     list.to_string().into()
+}
+
+/// Unix seconds as RFC 3339.
+fn timestamp(seconds: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp(seconds);
+    let time = time.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    time.format(&Rfc3339).unwrap_or_default()
 }
 
 /// One entry of the list for a caller of `dialect`; the time is when the virtual model was
@@ -315,14 +329,13 @@ pub(crate) fn model_entry(
             "owned_by": endpoint.name,
         }),
         CallerDialect::AnthropicMessages => {
-            let made = OffsetDateTime::from_unix_timestamp(model.created_at);
-            let made = made.unwrap_or(OffsetDateTime::UNIX_EPOCH);
             serde_json::json!({
                 "type": "model",
                 "id": id,
                 "display_name": id,
-                "created_at": made.format(&Rfc3339).unwrap_or_default(),
+                "created_at": timestamp(model.created_at),
             })
         }
+        CallerDialect::Ollama(_) => local::entry(id, model, endpoint),
     }
 }

@@ -19,6 +19,8 @@ pub(crate) enum Route {
     Response(String),
     /// How many tokens a request of Responses has.
     CountInput,
+    /// What a server of Ollama's tells of itself and its models.
+    Ollama(Local),
     /// State of the gateway.
     Health,
     /// Clients probe the base URL with HEAD.
@@ -29,6 +31,36 @@ pub(crate) enum Route {
     WrongMethod(&'static str),
     /// Nothing is here.
     Unknown,
+}
+
+/// What Ollama's clients ask that is no call of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Local {
+    /// Whether there is a server.
+    Running,
+    /// Which version it is.
+    Version,
+    /// Which models it has.
+    Tags,
+    /// Which of them are loaded.
+    Loaded,
+    /// What one of them is.
+    Show,
+}
+
+impl Local {
+    /// The one at `path`, and the methods that it takes.
+    fn at(path: &str) -> Option<(Self, &'static str)> {
+        const READS: &str = "GET, HEAD";
+        Some(match path {
+            "/" => (Self::Running, READS),
+            "/api/version" => (Self::Version, READS),
+            "/api/tags" => (Self::Tags, READS),
+            "/api/ps" => (Self::Loaded, READS),
+            "/api/show" => (Self::Show, "POST"),
+            _ => return None,
+        })
+    }
 }
 
 impl Route {
@@ -48,6 +80,14 @@ impl Route {
             "/health" => return Self::WrongMethod("GET, HEAD"),
             "/" | "/v1" | "/api/hello" if method == Method::HEAD => return Self::Probe,
             _ => {}
+        }
+        if let Some((local, methods)) = Local::at(trimmed) {
+            let is_one = methods.split(", ").any(|one| one == method.as_str());
+            return if is_one {
+                Self::Ollama(local)
+            } else {
+                Self::WrongMethod(methods)
+            };
         }
         if let Some(dialect) = route::dialect_at(trimmed) {
             return if method == Method::POST {
@@ -109,6 +149,8 @@ fn decode(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wire::dialect::ollama::OllamaCall;
+
     use super::*;
 
     #[test]
@@ -118,6 +160,8 @@ mod tests {
         let embeddings = Route::Call(CallerDialect::OpenAiEmbeddings);
         let responses = Route::Call(CallerDialect::OpenAiResponses);
         let messages = Route::Call(CallerDialect::AnthropicMessages);
+        let embeds = Route::Call(CallerDialect::Ollama(OllamaCall::Embeddings));
+        let local_chat = Route::Call(CallerDialect::Ollama(OllamaCall::Chat));
         for (method, path, expected) in [
             ("POST", "/v1/chat/completions", &chat),
             ("POST", "/chat/completions", &chat),
@@ -128,7 +172,16 @@ mod tests {
             ("POST", "/v1/embeddings", &embeddings),
             ("POST", "/embeddings", &embeddings),
             ("POST", "/api/v1/embeddings", &embeddings),
-            ("POST", "/api/embeddings", &Route::Unknown),
+            ("POST", "/api/embeddings", &embeds),
+            ("POST", "/api/chat", &local_chat),
+            ("GET", "/api/chat", &Route::WrongMethod("POST")),
+            ("GET", "/api/tags", &Route::Ollama(Local::Tags)),
+            ("HEAD", "/api/version/", &Route::Ollama(Local::Version)),
+            ("GET", "/api/ps", &Route::Ollama(Local::Loaded)),
+            ("POST", "/api/show", &Route::Ollama(Local::Show)),
+            ("GET", "/api/show", &Route::WrongMethod("POST")),
+            ("POST", "/api/tags", &Route::WrongMethod("GET, HEAD")),
+            ("GET", "/v1/tags", &Route::Unknown),
             ("POST", "/v1/messages", &messages),
             ("POST", "/messages", &messages),
             ("POST", "/v1/responses", &responses),
@@ -189,7 +242,7 @@ mod tests {
             ("POST", "/v1/models", &Route::WrongMethod("GET, HEAD")),
             ("DELETE", "/v1/models/x", &Route::WrongMethod("GET, HEAD")),
             ("POST", "/health", &Route::WrongMethod("GET, HEAD")),
-            ("GET", "/", &Route::Unknown),
+            ("GET", "/", &Route::Ollama(Local::Running)),
             ("GET", "/v1", &Route::Unknown),
             ("POST", "/v2/chat/completions", &Route::Unknown),
             ("POST", "/v1/chat/completionsx", &Route::Unknown),

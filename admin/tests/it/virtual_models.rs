@@ -134,7 +134,7 @@ async fn a_created_model_is_listed_with_every_column() {
                     "affinity": 1,
                 },
                 "created_at": null,
-                "updated_at": null, "version": 1,
+                "updated_at": null, "version": 1, "capture_bodies": 0,
                 "endpoint_name": "home",
                 "endpoint_url": "http://127.0.0.1:9/v1",
             })

@@ -153,6 +153,7 @@ pub(super) async fn accept(
         | CallerDialect::OpenAiCompletions
         | CallerDialect::OpenAiEmbeddings
         | CallerDialect::AnthropicMessages
+        | CallerDialect::Ollama(_)
         | CallerDialect::OpenAiPassed(_) => String::new(),
     };
     Ok(Accepted {
@@ -206,6 +207,16 @@ pub(super) async fn greet(
             .map_err(|_| Fault::hung_up())?;
     }
     Ok((said, announced))
+}
+
+/// A body that is no call of a model and short.
+///
+/// # Errors
+/// As [`accept`].
+pub(crate) async fn small(caller: &mut ServerSession) -> Result<Bytes, Fault> {
+    const MOST: usize = 1024 * 1024;
+    let (_, announced) = greet(caller, MOST).await?;
+    read(caller, announced, MOST).await
 }
 
 async fn read(

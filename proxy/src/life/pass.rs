@@ -109,6 +109,7 @@ async fn take_in(
             body: Bytes::new(),
             request,
             own: None,
+            wordless: None,
         },
         prompt_tokens: 0,
         response_id: String::new(),

@@ -174,6 +174,7 @@ fn asked_with(inbound: &Inbound) -> Option<&Bytes> {
         | CallerDialect::OpenAiCompletions
         | CallerDialect::OpenAiEmbeddings
         | CallerDialect::AnthropicMessages
+        | CallerDialect::Ollama(_)
         | CallerDialect::OpenAiPassed(_) => Some(&inbound.body),
     }
 }

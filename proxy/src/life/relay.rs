@@ -3,11 +3,13 @@
 mod lane;
 mod passed;
 mod stream;
+mod timed;
 mod whole;
 
 pub(super) use lane::Lane;
 pub(super) use passed::{pass_on as passed, response_header as passed_header};
 pub(super) use stream::{Ended, relay as stream};
+pub(super) use timed::Timed;
 pub(super) use whole::{complete, relay as whole};
 
 use http::Version;

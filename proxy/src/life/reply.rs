@@ -45,12 +45,16 @@ pub(crate) fn has_begun(caller: &ServerSession) -> bool {
     written.is_some_and(|header| !header.status.is_informational())
 }
 
-/// Whether what the caller has begun to get is no stream of events: a fault cannot be told
+/// Whether what the caller has begun to get is no stream of events or lines: a fault cannot be told
 /// in it, only shown by cutting it off.
 pub(crate) fn has_begun_otherwise(caller: &ServerSession) -> bool {
     let is_events = |header: &ResponseHeader| {
         let kind = header.headers.get(header::CONTENT_TYPE);
-        kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+        let is_stream = |kind: &HeaderValue| {
+            let kind = kind.as_bytes();
+            kind.starts_with(b"text/event-stream") || kind.starts_with(b"application/x-ndjson")
+        };
+        kind.is_some_and(is_stream)
     };
     has_begun(caller) && !caller.response_written().is_some_and(is_events)
 }

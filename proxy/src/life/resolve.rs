@@ -14,7 +14,7 @@ use crate::live::{Live, Target};
 /// When no virtual model answers to the name, or it could not be prepared.
 pub(super) fn resolve(live: &Live, accepted: &Accepted) -> Result<Arc<Target>, Fault> {
     let asked = accepted.inbound.request.model.as_deref();
-    match live.target(asked) {
+    match live.target(accepted.inbound.dialect, asked) {
         Ok(Some(target)) => Ok(target),
         Ok(None) => Err(Refused::misconfigured().into()),
         Err(none) => Err(Refused::from(&none).into()),

@@ -102,6 +102,7 @@ impl Errand<'_> {
             dialect: self.dialect(),
             options: self.writer(),
             prompt_tokens: self.accepted.prompt_tokens,
+            elapsed: self.started.elapsed(),
             response: asked.map(|asked| Addressee {
                 id: self.accepted.response_id.clone(),
                 asked,

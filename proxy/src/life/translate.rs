@@ -17,7 +17,7 @@ use wire::normaliser::{Manner, Shown};
 use wire::outbound::{AnswerForm, Completed, Dialect, Failed, LocalModel, Outbound};
 use wire::provider::{Call, Format};
 
-use super::relay::{self, Lane};
+use super::relay::{self, Lane, Timed};
 use super::send::{Errand, Outgoing};
 use crate::fault::Fault;
 use crate::live::Target;
@@ -225,6 +225,8 @@ impl Order {
                 Lane::Messages(Box::new(editor))
             }
             CallerDialect::OpenAiResponses => Lane::Responses(Box::default()),
+            // Nothing is ever edited for a caller of Ollama's.
+            CallerDialect::Ollama(_) => openai_editor(errand),
         };
         let manner = errand.manner();
         let answer = self.answer(errand, manner.as_ref());
@@ -234,7 +236,7 @@ impl Order {
         let names = self.outbound.names.clone();
         let translation = answer.translation(&self.recipient(errand), names, manner.as_ref());
         translation.map_or_else(edited, |translation| {
-            Lane::Translated(Box::new(translation))
+            Lane::Translated(Box::new(Timed::new(translation, errand.started)))
         })
     }
 
@@ -252,7 +254,9 @@ impl Order {
             {
                 AnswerForm::Chat(Dialect::Anthropic)
             }
-            CallerDialect::AnthropicMessages | CallerDialect::OpenAiResponses => answer,
+            CallerDialect::AnthropicMessages
+            | CallerDialect::OpenAiResponses
+            | CallerDialect::Ollama(_) => answer,
         }
     }
 

@@ -7,6 +7,7 @@
 mod chat;
 mod heard;
 mod messages;
+pub(crate) mod ollama;
 pub(crate) mod responses;
 mod same;
 mod told;
@@ -26,6 +27,8 @@ enum Spoken {
     Chat,
     Messages,
     Responses,
+    OllamaChat,
+    OllamaGenerate,
 }
 
 /// Who answers.
@@ -60,13 +63,21 @@ struct Question {
 }
 
 impl Spoken {
-    const ALL: [Self; 3] = [Self::Chat, Self::Messages, Self::Responses];
+    const ALL: [Self; 5] = [
+        Self::Chat,
+        Self::Messages,
+        Self::Responses,
+        Self::OllamaChat,
+        Self::OllamaGenerate,
+    ];
 
     fn path(self) -> &'static str {
         match self {
             Self::Chat => "/v1/chat/completions",
             Self::Messages => "/v1/messages",
             Self::Responses => "/v1/responses",
+            Self::OllamaChat => "/api/chat",
+            Self::OllamaGenerate => "/api/generate",
         }
     }
 
@@ -75,6 +86,8 @@ impl Spoken {
             Self::Chat => chat::body(question),
             Self::Messages => messages::body(question),
             Self::Responses => responses::body(question),
+            Self::OllamaChat => ollama::body(question, ollama::Form::Chat),
+            Self::OllamaGenerate => ollama::body(question, ollama::Form::Generate),
         }
     }
 
@@ -84,6 +97,8 @@ impl Spoken {
             Self::Chat => chat::hear(got, stream),
             Self::Messages => messages::hear(got, stream),
             Self::Responses => responses::hear(got, stream),
+            Self::OllamaChat => ollama::hear(got, stream, ollama::Form::Chat),
+            Self::OllamaGenerate => ollama::hear(got, stream, ollama::Form::Generate),
         }
     }
 
@@ -93,6 +108,8 @@ impl Spoken {
             Self::Chat => chat::hear_broken(got),
             Self::Messages => messages::hear_broken(got),
             Self::Responses => responses::hear_broken(got),
+            Self::OllamaChat => ollama::hear_broken(got, ollama::Form::Chat),
+            Self::OllamaGenerate => ollama::hear_broken(got, ollama::Form::Generate),
         }
     }
 
@@ -101,6 +118,7 @@ impl Spoken {
         match self {
             Self::Chat | Self::Responses => got.error()["type"].as_str().unwrap().to_owned(),
             Self::Messages => messages::error(got),
+            Self::OllamaChat | Self::OllamaGenerate => ollama::error(got),
         }
     }
 
@@ -108,6 +126,16 @@ impl Spoken {
     fn too_many(self) -> &'static str {
         match self {
             Self::Chat | Self::Messages | Self::Responses => "rate_limit_error",
+            // The status alone tells.
+            Self::OllamaChat | Self::OllamaGenerate => "error",
+        }
+    }
+
+    /// Whether it has tools.
+    fn calls(self) -> bool {
+        match self {
+            Self::Chat | Self::Messages | Self::Responses | Self::OllamaChat => true,
+            Self::OllamaGenerate => false,
         }
     }
 }
@@ -244,6 +272,9 @@ async fn every(backend: Backend) {
     let mut cells = 0;
     for spoken in Spoken::ALL {
         for case in Case::ALL {
+            if !spoken.calls() && matches!(case, Case::Tools | Case::ParallelTools) {
+                continue;
+            }
             for stream in [false, true] {
                 cell(&scene, spoken, backend, case, stream).await;
                 cells += 1;

@@ -186,8 +186,10 @@ async fn run(suite: Suite<'_>) {
     let ids: HashSet<_> = rows.iter().map(|row| row.request_id.clone()).collect();
     assert_eq!(ids.len(), rows.len(), "a call was accounted twice");
     for kind in suite.asks {
+        // What only loads a model is answered without asking anybody.
         let good = |row: &&store::CallRow| {
-            row.request_type == *kind && row.outcome.as_deref() == Some("success")
+            let succeeded = row.outcome.as_deref() == Some("success");
+            row.request_type == *kind && succeeded && !row.attempts.is_empty()
         };
         let served: Vec<_> = rows.iter().filter(good).collect();
         let lacks = suite.kinds == ["anthropic"] && *kind == "embedding";

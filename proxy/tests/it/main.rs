@@ -42,6 +42,7 @@ mod memory;
 mod models;
 mod nowhere;
 mod ollama;
+mod ollama_callers;
 mod passed;
 mod process;
 mod program;

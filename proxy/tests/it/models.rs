@@ -196,7 +196,6 @@ async fn another_method_is_refused_and_the_right_one_named() {
 async fn an_unknown_path_is_told_in_the_shape_of_the_api() {
     let scene = Scene::start().await;
     for (method, path) in [
-        (Method::GET, "/"),
         (Method::GET, "/v1"),
         (Method::POST, "/v1/chat/completionsx"),
         (Method::POST, "/v2/chat/completions"),

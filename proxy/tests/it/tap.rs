@@ -108,6 +108,9 @@ fn is_call(line: &[u8]) -> bool {
             "/audio/transcriptions",
             "/audio/translations",
             "/moderations",
+            "/api/chat",
+            "/api/generate",
+            "/api/embed",
         ]
         .iter()
         .any(|call| {

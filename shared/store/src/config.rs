@@ -148,6 +148,8 @@ pub struct Config {
     pub ai_queue_priority: QueuePriority,
     /// The name of this program the queue is told.
     pub ai_queue_source: String,
+    /// The version of Ollama that its clients are told.
+    pub ollama_version: String,
 }
 
 /// One setting that cannot be used. `Display` is a complete sentence for an operator.
@@ -265,6 +267,7 @@ impl Config {
         let ai_queue_api_key = sources.optional("AI_QUEUE_API_KEY");
         let ai_queue_priority = sources.required("AI_QUEUE_PRIORITY");
         let ai_queue_source = sources.required("AI_QUEUE_SOURCE");
+        let ollama_version = sources.required::<value::OllamaVersion>("OLLAMA_VERSION");
         Some(Self {
             api_port: api_port?,
             api_bind: api_bind?,
@@ -303,6 +306,7 @@ impl Config {
             ai_queue_api_key,
             ai_queue_priority: ai_queue_priority?,
             ai_queue_source: ai_queue_source?,
+            ollama_version: ollama_version?.0,
         })
     }
 }

@@ -15,7 +15,9 @@ mod refused;
 use std::sync::Arc;
 
 use thiserror::Error;
+use wire::dialect::ollama::same_model;
 use wire::dialect::runpod::Worker;
+use wire::inbound::CallerDialect;
 use wire::provider::{BaseUrl, Call, Format, ProviderKind, Way};
 
 use crate::endpoint::Endpoint;
@@ -83,6 +85,29 @@ impl Snapshot {
             .filter(|endpoint| endpoint.enabled || has_others)
             .map(|endpoint| (model, endpoint))
             .ok_or_else(|| NoRoute::EndpointDisabled(model.name.clone()))
+    }
+
+    /// The same for a caller of `dialect`: one of Ollama's names models as Ollama does,
+    /// where a name without a tag means `latest`, written or not.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn resolve_for(
+        &self,
+        dialect: CallerDialect,
+        asked: Option<&str>,
+    ) -> Result<(&Arc<VirtualModel>, &Arc<Endpoint>), NoRoute> {
+        match (dialect, self.resolve(asked)) {
+            (CallerDialect::Ollama(_), Err(NoRoute::Unknown(name))) => {
+                let mut same = self.models.keys().filter(|known| same_model(known, &name));
+                match same.next().map(|first| same.fold(first, std::cmp::min)) {
+                    Some(known) => self.resolve(Some(known)),
+                    None if same_model(&name, DEFAULT_NAME) => self.resolve(None),
+                    None => Err(NoRoute::Unknown(name)),
+                }
+            }
+            (_, found) => found,
+        }
     }
 
     /// The endpoint with this id.

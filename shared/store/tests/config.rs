@@ -79,6 +79,7 @@ fn defaults() {
         ai_queue_api_key: None,
         ai_queue_priority: QueuePriority::Normal,
         ai_queue_source: "serverless-proxy".to_owned(),
+        ollama_version: "0.13.5".to_owned(),
     };
     assert_eq!(config, expected);
     assert_eq!(config.admin_access(), Ok(AdminAccess::RequireLogin));
@@ -129,6 +130,7 @@ fn every_variable_is_read() {
         ("AI_QUEUE_API_KEY", "sk-queue"),
         ("AI_QUEUE_PRIORITY", "low"),
         ("AI_QUEUE_SOURCE", "here"),
+        ("OLLAMA_VERSION", "1.2.3"),
     ]);
     let expected = Config {
         api_port: 1,
@@ -180,6 +182,7 @@ fn every_variable_is_read() {
         ai_queue_api_key: Some(Secret::new("sk-queue")),
         ai_queue_priority: QueuePriority::Low,
         ai_queue_source: "here".to_owned(),
+        ollama_version: "1.2.3".to_owned(),
     };
     assert_eq!(config, expected);
 }
@@ -210,6 +213,8 @@ fn bad_values_are_refused_with_name_value_and_what_is_accepted() {
         ("AI_QUEUE_URL", "http://u:p@h", "an http or https URL"),
         ("AI_QUEUE_PRIORITY", "URGENT", "HIGH, NORMAL or LOW"),
         ("AI_QUEUE_SOURCE", "a\nb", "printable ASCII"),
+        ("OLLAMA_VERSION", "serverless-proxy", "three numbers"),
+        ("OLLAMA_VERSION", "0.13", "three numbers"),
     ] {
         let problems = Config::load(&env(&[(name, value)]), None).unwrap_err();
         assert_eq!(problems.len(), 1, "{name}={value}: {problems:?}");

@@ -12,6 +12,7 @@ mod recipient;
 use bytes::Bytes;
 
 use crate::dialect::anthropic;
+use crate::dialect::ollama::{self, Loading, OllamaCall, Wanted};
 use crate::dialect::openai::{self, BadRequest, ChatTarget, Request};
 use crate::dialect::responses::{Asked, Earlier};
 use crate::hub::{Chat, Part, Source};
@@ -32,6 +33,19 @@ pub struct Inbound {
     pub request: Request,
     /// What a caller of another dialect has sent.
     pub own: Option<Box<Own>>,
+    /// What else there is of a request that asks for no words.
+    pub wordless: Option<Box<Wordless>>,
+}
+
+/// A request in a dialect that is not OpenAI's and is no chat: for vectors, or for nothing.
+#[derive(Debug)]
+pub struct Wordless {
+    /// The body as it came.
+    pub body: Bytes,
+    /// What it does that asks for nothing; no upstream is sent that.
+    pub loading: Option<Loading>,
+    /// What of it has no place in OpenAI's form.
+    pub left_out: Vec<String>,
 }
 
 /// A request in a dialect that is not OpenAI's.
@@ -77,8 +91,10 @@ impl Inbound {
                     body,
                     request,
                     own: None,
+                    wordless: None,
                 })
             }
+            CallerDialect::Ollama(called) => Self::read_ollama(called, body),
             CallerDialect::OpenAiResponses => {
                 let (read, body, asked) = Asked::read(&body, earlier)?;
                 let mut inbound = Self::of_chat(dialect, body, Some(&read.model), read.chat)?;
@@ -92,6 +108,69 @@ impl Inbound {
                 Self::of_chat(dialect, body, read.model.as_deref(), read.chat)
             }
         }
+    }
+
+    fn read_ollama(called: OllamaCall, body: Bytes) -> Result<Self, BadRequest> {
+        let read = match called {
+            OllamaCall::Chat => ollama::read_chat(&body)?,
+            OllamaCall::Generate => ollama::read_generate(&body)?,
+            OllamaCall::Embed | OllamaCall::Embeddings => {
+                let read = ollama::read_embed(called, &body)?;
+                let (form, loading) = match read.wants {
+                    Ok(form) => (Some(form), None),
+                    Err(loading) => (None, Some(loading)),
+                };
+                let wordless = Wordless {
+                    body,
+                    loading,
+                    left_out: read.left_out,
+                };
+                return Self::wordless(called, &read.model, form, wordless);
+            }
+        };
+        match read.wants {
+            Wanted::Answer(chat) => {
+                let dialect = CallerDialect::Ollama(called);
+                Self::of_chat(dialect, body, Some(&read.model), *chat)
+            }
+            Wanted::Nothing(loading) => {
+                let wordless = Wordless {
+                    body,
+                    loading: Some(loading),
+                    left_out: Vec::new(),
+                };
+                Self::wordless(called, &read.model, None, wordless)
+            }
+        }
+    }
+
+    /// A request with `form`, its body as OpenAI has it, or one for nothing.
+    fn wordless(
+        called: OllamaCall,
+        model: &str,
+        form: Option<Bytes>,
+        wordless: Wordless,
+    ) -> Result<Self, BadRequest> {
+        let dialect = CallerDialect::Ollama(called);
+        let (body, request) = match form {
+            Some(form) => {
+                let request = Request::read(Call::Embeddings, &form)?;
+                (form, request)
+            }
+            None => {
+                let mut request = Request::default();
+                request.model = Some(model.to_owned());
+                (wordless.body.clone(), request)
+            }
+        };
+        Ok(Self {
+            dialect,
+            call: dialect.call(),
+            body,
+            request,
+            own: None,
+            wordless: Some(Box::new(wordless)),
+        })
     }
 
     /// A chat that `body`, in `dialect`, asks of `model`.
@@ -116,6 +195,7 @@ impl Inbound {
                 body: Some(body),
                 chat,
             })),
+            wordless: None,
         })
     }
 
@@ -146,15 +226,24 @@ impl Inbound {
             body,
             request,
             own,
+            wordless: None,
         })
+    }
+
+    /// Whether it asks for nothing, so that no upstream is sent it.
+    #[must_use]
+    pub fn loads(&self) -> bool {
+        let wordless = self.wordless.as_ref();
+        wordless.is_some_and(|rest| rest.loading.is_some())
     }
 
     /// The body as the caller sent it, for an upstream of the same dialect.
     #[must_use]
     pub fn raw(&self) -> Option<&Bytes> {
-        match &self.own {
-            None => Some(&self.body),
-            Some(own) => own.body.as_ref(),
+        match (&self.own, &self.wordless) {
+            (Some(own), _) => own.body.as_ref(),
+            (None, Some(wordless)) => Some(&wordless.body),
+            (None, None) => Some(&self.body),
         }
     }
 }

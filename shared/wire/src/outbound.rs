@@ -184,9 +184,14 @@ fn sent(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid
 
 fn written(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
     let Some(own) = &inbound.own else {
-        return of_openai(inbound, candidate);
+        let mut out = of_openai(inbound, candidate)?;
+        let left_out = inbound.wordless.iter().flat_map(|rest| &rest.left_out);
+        let why = "the endpoint's own settings hold";
+        out.notes
+            .extend(left_out.map(|field| Note::dropped(field, why)));
+        return Ok(out);
     };
-    if candidate.way.format == inbound.dialect.format()
+    if inbound.dialect.format() == Some(candidate.way.format)
         && let Some(body) = &own.body
     {
         return same(inbound, body, candidate);

@@ -44,6 +44,8 @@ pub enum StreamTo {
     Messages(anthropic::StreamWriter),
     /// OpenAI's Responses. Boxed, because it is the largest.
     Responses(Box<responses::StreamWriter>),
+    /// Ollama's own API.
+    Ollama(ollama::StreamWriter),
 }
 
 impl StreamTo {
@@ -54,6 +56,7 @@ impl StreamTo {
             Self::Completion(writer) => writer.write(event, out),
             Self::Messages(writer) => writer.write(event, names, out),
             Self::Responses(writer) => writer.write(event, names, out),
+            Self::Ollama(writer) => writer.write(event, names, out),
         }
     }
 
@@ -64,6 +67,7 @@ impl StreamTo {
             Self::Completion(_) => id.to_owned(),
             Self::Messages(writer) => writer.call_id(call, id),
             Self::Responses(writer) => writer.call_id(call, id),
+            Self::Ollama(_) => id.to_owned(),
         }
     }
 
@@ -71,6 +75,7 @@ impl StreamTo {
     fn takes_comments(&self) -> bool {
         match self {
             Self::Chat(_) | Self::Completion(_) | Self::Messages(_) | Self::Responses(_) => true,
+            Self::Ollama(_) => false,
         }
     }
 }
@@ -239,7 +244,10 @@ impl Translation {
     /// before; `None` where it stands for itself. The error's text has no secrets in it.
     pub fn fail(&mut self, error: &ErrorBody) -> Option<Bytes> {
         match &mut self.caller.to {
-            StreamTo::Chat(_) | StreamTo::Completion(_) | StreamTo::Messages(_) => None,
+            StreamTo::Chat(_)
+            | StreamTo::Completion(_)
+            | StreamTo::Messages(_)
+            | StreamTo::Ollama(_) => None,
             StreamTo::Responses(writer) => {
                 let mut out = BytesMut::new();
                 writer.fail(error, &mut out);
@@ -251,8 +259,28 @@ impl Translation {
     /// The response that a caller of Responses was told, once the answer is complete.
     pub fn take_response(&mut self) -> Option<Bytes> {
         match &mut self.caller.to {
-            StreamTo::Chat(_) | StreamTo::Completion(_) | StreamTo::Messages(_) => None,
+            StreamTo::Chat(_)
+            | StreamTo::Completion(_)
+            | StreamTo::Messages(_)
+            | StreamTo::Ollama(_) => None,
             StreamTo::Responses(writer) => writer.take_finished(),
+        }
+    }
+
+    /// Whether the caller's dialect says at its end how long the answer took.
+    #[must_use]
+    pub fn tells_time(&self) -> bool {
+        matches!(self.caller.to, StreamTo::Ollama(_))
+    }
+
+    /// How long the answer has taken so far; to be said before what may be its end.
+    pub fn took(&mut self, durations: ollama::Durations) {
+        match &mut self.caller.to {
+            StreamTo::Ollama(writer) => writer.took(durations),
+            StreamTo::Chat(_)
+            | StreamTo::Completion(_)
+            | StreamTo::Messages(_)
+            | StreamTo::Responses(_) => {}
         }
     }
 

@@ -7,8 +7,9 @@ use wire::dialect::{anthropic, responses};
 use wire::hub::Thinking;
 use wire::inbound::CallerDialect;
 use wire::normaliser::Normaliser;
-use wire::translation::Translation;
 use wire::usage::Usage;
+
+use super::Timed;
 
 /// One stream's way.
 #[expect(
@@ -21,7 +22,7 @@ pub(in super::super) enum Lane {
     Messages(Box<anthropic::StreamEditor>),
     /// Between two that speak Responses.
     Responses(Box<responses::Watcher>),
-    Translated(Box<Translation>),
+    Translated(Box<Timed>),
 }
 
 impl Lane {
@@ -31,7 +32,7 @@ impl Lane {
             Self::Edited(editor) => editor.push(bytes, out),
             Self::Messages(editor) => editor.push(bytes, out),
             Self::Responses(watcher) => watcher.push(bytes, out),
-            Self::Translated(translation) => translation.push(bytes, out),
+            Self::Translated(timed) => timed.push(bytes, out),
         }
     }
 
@@ -42,7 +43,7 @@ impl Lane {
             Self::Edited(editor) => editor.finish(cleanly, out),
             Self::Messages(editor) => editor.finish(cleanly, out),
             Self::Responses(watcher) => watcher.finish(cleanly, out),
-            Self::Translated(translation) => translation.finish(cleanly, out),
+            Self::Translated(timed) => timed.finish(cleanly, out),
         }
     }
 
@@ -53,7 +54,7 @@ impl Lane {
                 out.extend_from_slice(CallerDialect::OpenAiChat.company());
             }
             Self::Messages(editor) => editor.keep_alive(out),
-            Self::Translated(translation) => translation.keep_alive(out),
+            Self::Translated(timed) => timed.translation.keep_alive(out),
         }
     }
 
@@ -67,7 +68,7 @@ impl Lane {
                 watcher.fail(error, &mut out);
                 Some(out.freeze())
             }
-            Self::Translated(translation) => translation.fail(error),
+            Self::Translated(timed) => timed.translation.fail(error),
         }
     }
 
@@ -76,7 +77,7 @@ impl Lane {
         match self {
             Self::Edited(_) | Self::Messages(_) => None,
             Self::Responses(watcher) => watcher.take_response(),
-            Self::Translated(translation) => translation.take_response(),
+            Self::Translated(timed) => timed.translation.take_response(),
         }
     }
 
@@ -86,7 +87,7 @@ impl Lane {
             Self::Edited(editor) => editor.end(),
             Self::Messages(editor) => editor.end(),
             Self::Responses(watcher) => watcher.end(),
-            Self::Translated(translation) => translation.end(),
+            Self::Translated(timed) => timed.translation.end(),
         }
     }
 
@@ -97,7 +98,7 @@ impl Lane {
             Self::Edited(editor) => editor.is_finished(),
             Self::Messages(editor) => editor.is_finished(),
             Self::Responses(watcher) => watcher.end().is_some(),
-            Self::Translated(translation) => translation.is_finished(),
+            Self::Translated(timed) => timed.translation.is_finished(),
         }
     }
 
@@ -107,7 +108,7 @@ impl Lane {
             Self::Edited(editor) => editor.usage(),
             Self::Messages(editor) => editor.usage(),
             Self::Responses(watcher) => watcher.usage(),
-            Self::Translated(translation) => translation.usage(),
+            Self::Translated(timed) => timed.translation.usage(),
         }
     }
 
@@ -118,7 +119,7 @@ impl Lane {
             Self::Edited(editor) => editor.answer_bytes(),
             Self::Messages(editor) => editor.answer_bytes(),
             Self::Responses(watcher) => watcher.answer_bytes(),
-            Self::Translated(translation) => translation.answer_bytes(),
+            Self::Translated(timed) => timed.translation.answer_bytes(),
         }
     }
 
@@ -127,7 +128,7 @@ impl Lane {
         match self {
             Self::Edited(_) | Self::Responses(_) => Vec::new(),
             Self::Messages(editor) => editor.take_thinking(),
-            Self::Translated(translation) => translation.take_thinking(),
+            Self::Translated(timed) => timed.translation.take_thinking(),
         }
     }
 
@@ -136,7 +137,7 @@ impl Lane {
         match self {
             Self::Edited(editor) => editor.normaliser(),
             Self::Messages(_) | Self::Responses(_) => None,
-            Self::Translated(translation) => translation.normaliser(),
+            Self::Translated(timed) => timed.translation.normaliser(),
         }
     }
 
@@ -146,7 +147,7 @@ impl Lane {
             Self::Edited(editor) => editor.says_why(),
             Self::Messages(editor) => editor.says_why(),
             Self::Responses(watcher) => watcher.says_why(),
-            Self::Translated(translation) => translation.says_why(),
+            Self::Translated(timed) => timed.translation.says_why(),
         };
         matches!(self.end(), Some(End::Complete)) && self.answer_bytes() == 0 && !caused
     }

@@ -26,6 +26,21 @@ pub(in super::super) fn complete(
     errand: &Errand<'_>,
     target: &Target,
     order: &Order,
+    header: Box<ResponseHeader>,
+    replies: Vec<(Bytes, bool)>,
+) -> Result<Box<Whole>, Fault> {
+    let mut whole = put_together(errand, target, order, header, replies)?;
+    let vectors = errand.recipient().vectors(&whole.body);
+    if let Some(body) = vectors.map_err(|fault| reply_fault(&fault, target))? {
+        whole.body = body;
+    }
+    Ok(whole)
+}
+
+fn put_together(
+    errand: &Errand<'_>,
+    target: &Target,
+    order: &Order,
     mut header: Box<ResponseHeader>,
     replies: Vec<(Bytes, bool)>,
 ) -> Result<Box<Whole>, Fault> {

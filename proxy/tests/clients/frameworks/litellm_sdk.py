@@ -11,6 +11,7 @@ from conftest import GREETING, HELLO, KEY, MODEL, QUESTION, READ, ROOT
 NAMES = {
     "chat": ("openai/", ROOT + "/v1"),
     "messages": ("anthropic/", ROOT),
+    "ollama": ("ollama_chat/", ROOT),
 }
 WEATHER = {
     "type": "function",

@@ -4,6 +4,7 @@ import pytest
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
+from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 
 from conftest import GREETING, HELLO, KEY, MODEL, QUESTION, READ, ROOT
@@ -19,6 +20,7 @@ MODELS = {
     "messages": lambda: ChatAnthropic(
         model=MODEL, base_url=ROOT, api_key=KEY, max_retries=0, max_tokens=1000
     ),
+    "ollama": lambda: ChatOllama(model=MODEL, base_url=ROOT),
 }
 
 

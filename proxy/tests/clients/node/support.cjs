@@ -27,6 +27,8 @@ const text = (chunks) =>
 
 module.exports = {
   OpenAI,
+  root,
+  apiKey,
   make,
   user,
   collect,

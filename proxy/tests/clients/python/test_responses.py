@@ -66,7 +66,7 @@ def test_a_call_and_the_answer_to_it(client, chat_model, stream):
 
 @gateway_only
 def test_a_custom_tool(client, chat_model):
-    text = '[[sim: tools=1 tool_args={"input":"hello"}]]'
+    text = "[[sim: tools=1]] hello"
     response = client.responses.create(model=chat_model, input=text, tools=[PATCH], store=False)
     [call] = [item for item in response.output if item.type == "custom_tool_call"]
     assert (call.name, call.input) == ("apply_patch", "hello")

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::value::{Days, Failures, HttpUrl, Megabytes, OrZero, Parse, Storage, Threads};
+use super::value::{
+    Days, Failures, HttpUrl, Megabytes, OllamaVersion, OrZero, Parse, Storage, Threads,
+};
 use super::{ConfigProblem, DeploymentMode, LogFormat, QueuePriority};
 use crate::network::Networks;
 use crate::secret::Secret;
@@ -298,5 +300,11 @@ pub static SETTINGS: &[Setting] = &[
         "AI_QUEUE_SOURCE",
         Some("serverless-proxy"),
         "Name of this program the AI queue is told.",
+    ),
+    setting::<OllamaVersion>(
+        "OLLAMA_VERSION",
+        Some("0.13.5"),
+        "Version of Ollama that its clients are told; some take no server that is older than \
+         they want.",
     ),
 ];

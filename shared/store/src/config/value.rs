@@ -52,6 +52,9 @@ pub(super) struct Failures(pub(super) u32);
 /// A number of threads, from 1 to 1024.
 pub(super) struct Threads(pub(super) usize);
 
+/// A version of three numbers.
+pub(super) struct OllamaVersion(pub(super) String);
+
 /// An http or https URL as typed, without a trailing slash.
 pub(super) struct HttpUrl(pub(super) String);
 
@@ -233,6 +236,16 @@ impl Parse for Networks {
 
     fn parse(text: &str) -> Option<Self> {
         Self::parse(text)
+    }
+}
+
+impl Parse for OllamaVersion {
+    const ACCEPTED: &'static str = "three numbers such as 0.13.5";
+
+    fn parse(text: &str) -> Option<Self> {
+        let numbers: Vec<_> = text.split('.').collect();
+        let is_number = |part: &&str| part.len() <= 5 && part.parse::<u32>().is_ok();
+        (numbers.len() == 3 && numbers.iter().all(is_number)).then(|| Self(text.to_owned()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Paths of the public API under which models are called.
 
+use wire::dialect::ollama::OllamaCall;
 use wire::inbound::CallerDialect;
 use wire::provider::Passed;
 
@@ -20,11 +21,15 @@ pub fn below_prefix(path: &str) -> Option<(&'static str, &str)> {
 pub fn dialect_at(path: &str) -> Option<CallerDialect> {
     let path = path.split('?').next().unwrap_or(path);
     let (prefix, name) = below_prefix(path.strip_suffix('/').unwrap_or(path))?;
+    if prefix == "/api"
+        && let Some(called) = OllamaCall::at(name)
+    {
+        return Some(CallerDialect::Ollama(called));
+    }
     match name {
         "/chat/completions" => Some(CallerDialect::OpenAiChat),
         "/completions" => Some(CallerDialect::OpenAiCompletions),
-        // `/api/embeddings` is Ollama's own call of another dialect.
-        "/embeddings" if prefix != "/api" => Some(CallerDialect::OpenAiEmbeddings),
+        "/embeddings" => Some(CallerDialect::OpenAiEmbeddings),
         "/messages" => Some(CallerDialect::AnthropicMessages),
         "/responses" => Some(CallerDialect::OpenAiResponses),
         _ => Passed::at(name).map(CallerDialect::OpenAiPassed),
@@ -53,7 +58,18 @@ mod tests {
             ("/v1/responses/resp_1", None),
             ("/messages", Some(CallerDialect::AnthropicMessages)),
             ("/v1/messages/batches", None),
-            ("/api/embeddings", None),
+            (
+                "/api/embeddings",
+                Some(CallerDialect::Ollama(OllamaCall::Embeddings)),
+            ),
+            (
+                "/api/chat/?x=1",
+                Some(CallerDialect::Ollama(OllamaCall::Chat)),
+            ),
+            ("/api/chat/completions", Some(CallerDialect::OpenAiChat)),
+            ("/api/v1/chat", None),
+            ("/chat", None),
+            ("/generate", None),
             (
                 "/v1/audio/speech",
                 Some(CallerDialect::OpenAiPassed(Passed::Speech)),

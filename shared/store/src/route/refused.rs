@@ -112,6 +112,13 @@ impl Refused {
         }
     }
 
+    /// The request asks a model for nothing; the gateway answers it itself.
+    pub fn nothing_asked() -> Self {
+        Self::unsupported(
+            "The request asks for nothing, as one of Ollama's that only loads a model: it is sent to nobody, and answered at once.".to_owned(),
+        )
+    }
+
     /// As `message` says, the call cannot be served.
     pub(super) fn unsupported(message: String) -> Self {
         Self::new(400, Outcome::Refused, "unsupported_operation", message)

@@ -3,8 +3,9 @@
 
 use bytes::Bytes;
 
+use crate::dialect::ollama::OllamaCall;
 use crate::dialect::openai::{self, ErrorBody};
-use crate::dialect::{anthropic, responses};
+use crate::dialect::{anthropic, ollama, responses};
 use crate::provider::{Call, Format, Passed};
 use crate::translation::{StreamFrom, StreamTo, Translation, WholeFrom};
 
@@ -26,19 +27,29 @@ pub enum CallerDialect {
     AnthropicMessages,
     /// OpenAI's Responses.
     OpenAiResponses,
+    /// Ollama's own API.
+    Ollama(OllamaCall),
 }
 
 /// A comment in a stream of events, which every client skips over.
 const COMMENT: &[u8] = b": keep-alive\n\n";
 
+/// What may stand before any line of JSON. An empty line would not do: clients read each
+/// one as JSON.
+const SPACE: &[u8] = b" ";
+
 impl CallerDialect {
     /// Every dialect but for calls that are passed on.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
         Self::OpenAiChat,
         Self::OpenAiCompletions,
         Self::OpenAiEmbeddings,
         Self::AnthropicMessages,
         Self::OpenAiResponses,
+        Self::Ollama(OllamaCall::Chat),
+        Self::Ollama(OllamaCall::Generate),
+        Self::Ollama(OllamaCall::Embed),
+        Self::Ollama(OllamaCall::Embeddings),
     ];
 
     /// What a call of it wants of an upstream.
@@ -48,20 +59,25 @@ impl CallerDialect {
             Self::OpenAiChat | Self::AnthropicMessages | Self::OpenAiResponses => Call::Chat,
             Self::OpenAiCompletions => Call::Completions,
             Self::OpenAiEmbeddings => Call::Embeddings,
+            Self::Ollama(called) if called.embeds() => Call::Embeddings,
+            Self::Ollama(_) => Call::Chat,
             Self::OpenAiPassed(passed) => Call::Passed(passed),
         }
     }
 
-    /// The format of an upstream that speaks it too.
+    /// The format of an upstream to which a caller's own bytes go; none where every request
+    /// is written anew. Ollama's is: how much context a model is loaded with is not the
+    /// caller's to say, and what it would be without is not either.
     #[must_use]
-    pub fn format(self) -> Format {
+    pub fn format(self) -> Option<Format> {
         match self {
             Self::OpenAiChat
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
-            | Self::OpenAiPassed(_) => Format::OpenAi,
-            Self::AnthropicMessages => Format::Anthropic,
-            Self::OpenAiResponses => Format::Responses,
+            | Self::OpenAiPassed(_) => Some(Format::OpenAi),
+            Self::AnthropicMessages => Some(Format::Anthropic),
+            Self::OpenAiResponses => Some(Format::Responses),
+            Self::Ollama(_) => None,
         }
     }
 
@@ -76,6 +92,10 @@ impl CallerDialect {
             Self::OpenAiPassed(_) => 3,
             Self::AnthropicMessages => 4,
             Self::OpenAiResponses => 5,
+            Self::Ollama(OllamaCall::Chat) => 6,
+            Self::Ollama(OllamaCall::Generate) => 7,
+            Self::Ollama(OllamaCall::Embed) => 8,
+            Self::Ollama(OllamaCall::Embeddings) => 9,
         }
     }
 
@@ -84,7 +104,10 @@ impl CallerDialect {
     pub fn id_prefix(self) -> &'static str {
         match self {
             Self::OpenAiCompletions => "cmpl-",
-            Self::OpenAiChat | Self::OpenAiEmbeddings | Self::OpenAiPassed(_) => "chatcmpl-",
+            // Ollama's answers have no ids.
+            Self::OpenAiChat | Self::OpenAiEmbeddings | Self::OpenAiPassed(_) | Self::Ollama(_) => {
+                "chatcmpl-"
+            }
             Self::AnthropicMessages => "msg_",
             Self::OpenAiResponses => "resp_",
         }
@@ -98,7 +121,8 @@ impl CallerDialect {
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
             | Self::OpenAiResponses
-            | Self::OpenAiPassed(_) => None,
+            | Self::OpenAiPassed(_)
+            | Self::Ollama(_) => None,
             Self::AnthropicMessages => Some("request-id"),
         }
     }
@@ -113,6 +137,7 @@ impl CallerDialect {
             | Self::OpenAiResponses
             | Self::OpenAiPassed(_)
             | Self::AnthropicMessages => "text/event-stream; charset=utf-8",
+            Self::Ollama(_) => "application/x-ndjson",
         }
     }
 
@@ -128,6 +153,7 @@ impl CallerDialect {
             | Self::OpenAiResponses
             | Self::OpenAiPassed(_)
             | Self::AnthropicMessages => COMMENT,
+            Self::Ollama(_) => SPACE,
         }
     }
 
@@ -149,6 +175,10 @@ impl CallerDialect {
                 (told.status, told.body(request_id))
             }
             Self::OpenAiResponses => responses::told(status, error),
+            Self::Ollama(_) => {
+                let status = if status == 529 { 503 } else { status };
+                (status, ollama::error_body(&error.message))
+            }
         }
     }
 
@@ -162,6 +192,7 @@ impl CallerDialect {
             | Self::OpenAiPassed(_) => error.to_event(),
             Self::AnthropicMessages => anthropic::Told::of(status, error).event(request_id),
             Self::OpenAiResponses => responses::failure(error, request_id),
+            Self::Ollama(_) => ollama::error_line(&error.message),
         }
     }
 
@@ -174,27 +205,9 @@ impl CallerDialect {
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
             | Self::OpenAiPassed(_) => openai::is_keepable(self.call(), request, reply),
-            Self::AnthropicMessages => {
-                let (mut whole, mut says) = (false, false);
-                let mut calls = false;
-                anthropic::read_reply(reply, &mut |event| match event {
-                    Event::Text { .. } | Event::Reasoning { .. } => says = true,
-                    Event::Call { .. } => calls = true,
-                    Event::Finish { reason, .. } => {
-                        whole = matches!(reason, Finish::Stop | Finish::Length);
-                    }
-                    Event::Fault(_) => whole = false,
-                    Event::Start { .. }
-                    | Event::Signature { .. }
-                    | Event::Redacted { .. }
-                    | Event::Refusal { .. }
-                    | Event::Arguments { .. }
-                    | Event::Usage(_)
-                    | Event::KeepAlive
-                    | Event::End => {}
-                });
-                whole && says && !calls
-            }
+            Self::AnthropicMessages => says_all(|each| anthropic::read_reply(reply, each)),
+            Self::Ollama(called) if called.embeds() => ollama::is_keepable(called, request, reply),
+            Self::Ollama(_) => says_all(|each| ollama::read_reply(reply, each)),
             Self::OpenAiResponses => responses::is_keepable(reply),
         }
     }
@@ -209,6 +222,11 @@ impl CallerDialect {
             | Self::OpenAiEmbeddings
             | Self::OpenAiPassed(_) => openai::replay(reply, recipient.options.include_usage),
             Self::OpenAiResponses => responses::replay(reply),
+            // One line is a stream too.
+            Self::Ollama(_) => {
+                let is_answer = reply.starts_with(b"{");
+                is_answer.then(|| [reply, b"\n"].concat().into())
+            }
             Self::AnthropicMessages => {
                 let from = StreamFrom::Anthropic(anthropic::StreamReader::default());
                 let to = StreamTo::Messages(anthropic::StreamWriter::new(recipient.messages()));
@@ -223,6 +241,29 @@ impl CallerDialect {
     }
 }
 
+/// Whether what `read` tells is a complete answer in words, without calls.
+fn says_all(read: impl FnOnce(&mut dyn FnMut(Event<'_>))) -> bool {
+    let (mut whole, mut says) = (false, false);
+    let mut calls = false;
+    read(&mut |event| match event {
+        Event::Text { text, .. } | Event::Reasoning { text, .. } => says |= !text.is_empty(),
+        Event::Call { .. } => calls = true,
+        Event::Finish { reason, .. } => {
+            whole = matches!(reason, Finish::Stop | Finish::Length);
+        }
+        Event::Fault(_) => whole = false,
+        Event::Start { .. }
+        | Event::Signature { .. }
+        | Event::Redacted { .. }
+        | Event::Refusal { .. }
+        | Event::Arguments { .. }
+        | Event::Usage(_)
+        | Event::KeepAlive
+        | Event::End => {}
+    });
+    whole && says && !calls
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -233,6 +274,22 @@ mod tests {
     fn no_two_dialects_share_what_is_kept() {
         let marks: HashSet<u8> = CallerDialect::ALL.map(CallerDialect::mark).into();
         assert_eq!(marks.len(), CallerDialect::ALL.len());
+    }
+
+    #[test]
+    fn only_a_complete_answer_in_words_is_given_again_to_a_caller_of_ollama() {
+        let chat = CallerDialect::Ollama(OllamaCall::Chat);
+        let keeps = |message: &str, done: bool| {
+            let reply = format!(r#"{{"model":"m","message":{message},"done":{done}}}"#);
+            chat.is_keepable(b"{}", reply.as_bytes())
+        };
+        let text = r#"{"role":"assistant","content":"a"}"#;
+        let call = r#"{"content":"a","tool_calls":[{"function":{"name":"f","arguments":{}}}]}"#;
+        assert!(keeps(text, true));
+        assert!(!keeps(text, false));
+        assert!(!keeps(call, true));
+        assert!(!keeps(r#"{"content":""}"#, true));
+        assert!(!chat.is_keepable(b"{}", br#"{"error":"m"}"#));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Whom an answer is written for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::CallerDialect;
 use crate::dialect::anthropic;
-use crate::dialect::openai::{self, ChatWriter, WriterOptions, write_chat_reply};
+use crate::dialect::ollama::{self, Durations, OllamaCall};
+use crate::dialect::openai::{self, ChatWriter, ReplyFault, WriterOptions, write_chat_reply};
 use crate::dialect::responses::{self, Addressee, Echo};
 use crate::hub::{Answer, ToolNames};
 use crate::translation::StreamTo;
@@ -23,6 +25,8 @@ pub struct Recipient {
     pub prompt_tokens: u64,
     /// What a response carries besides, of a caller of Responses.
     pub response: Option<Addressee>,
+    /// Since the call came, for a dialect whose whole answers say how long they took.
+    pub elapsed: Duration,
 }
 
 /// A caller of OpenAI's chat.
@@ -33,6 +37,7 @@ impl From<WriterOptions> for Recipient {
             options,
             prompt_tokens: 0,
             response: None,
+            elapsed: Duration::ZERO,
         }
     }
 }
@@ -54,6 +59,9 @@ impl Recipient {
                 let writer = responses::StreamWriter::new(self.responses());
                 StreamTo::Responses(Box::new(writer))
             }
+            CallerDialect::Ollama(called) => {
+                StreamTo::Ollama(ollama::StreamWriter::new(self.ollama(called)))
+            }
         }
     }
 
@@ -69,6 +77,10 @@ impl Recipient {
             }
             CallerDialect::OpenAiResponses => {
                 responses::write_reply(answer, names, self.responses())
+            }
+            CallerDialect::Ollama(called) => {
+                let options = self.ollama(called);
+                ollama::write_reply(answer, names, &options, &self.durations()).body
             }
         }
     }
@@ -88,7 +100,61 @@ impl Recipient {
             CallerDialect::OpenAiResponses => {
                 responses::StreamWriter::new(self.responses()).call_id(place.1, id)
             }
+            CallerDialect::Ollama(_) => id.to_owned(),
         }
+    }
+
+    /// `list`, OpenAI's list of embeddings, in the caller's dialect; `None` where that is
+    /// the caller's.
+    ///
+    /// # Errors
+    /// When it holds no vectors.
+    pub fn vectors(&self, list: &[u8]) -> Result<Option<Bytes>, ReplyFault> {
+        match self.dialect {
+            CallerDialect::Ollama(called) if called.embeds() => {
+                let model = &self.options.model;
+                ollama::write_vectors(called, list, model, &self.durations()).map(Some)
+            }
+            CallerDialect::Ollama(_)
+            | CallerDialect::OpenAiChat
+            | CallerDialect::OpenAiCompletions
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_)
+            | CallerDialect::AnthropicMessages
+            | CallerDialect::OpenAiResponses => Ok(None),
+        }
+    }
+
+    /// The answer to a request for nothing; `None` in a dialect that has no such thing.
+    #[must_use]
+    pub fn loaded(&self, loading: ollama::Loading) -> Option<Bytes> {
+        match self.dialect {
+            CallerDialect::Ollama(called) if called.embeds() => {
+                let model = &self.options.model;
+                Some(ollama::write_no_vectors(called, model, &self.durations()))
+            }
+            CallerDialect::Ollama(called) => {
+                Some(ollama::write_loading(loading, &self.ollama(called)))
+            }
+            CallerDialect::OpenAiChat
+            | CallerDialect::OpenAiCompletions
+            | CallerDialect::OpenAiEmbeddings
+            | CallerDialect::OpenAiPassed(_)
+            | CallerDialect::AnthropicMessages
+            | CallerDialect::OpenAiResponses => None,
+        }
+    }
+
+    fn ollama(&self, called: OllamaCall) -> ollama::WriterOptions {
+        ollama::WriterOptions {
+            form: called.form(),
+            model: self.options.model.clone(),
+            created: self.options.created,
+        }
+    }
+
+    fn durations(&self) -> Durations {
+        Durations::whole(u64::try_from(self.elapsed.as_nanos()).unwrap_or(u64::MAX))
     }
 
     fn responses(&self) -> responses::WriterOptions {

@@ -94,6 +94,7 @@ pub(super) fn write(
             body: written.body,
             request,
             own: None,
+            wordless: None,
         },
         notes,
         names,

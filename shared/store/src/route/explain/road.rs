@@ -47,6 +47,9 @@ impl Road<'_> {
         let inbound = self.accept()?;
         out.asked.clone_from(&inbound.request.model);
         let (model, endpoint) = self.resolve(&inbound, out)?;
+        if inbound.loads() {
+            return Err(Refused::nothing_asked());
+        }
         let form = ReplyForm::of(&model, &inbound);
         out.form = Some(form);
         let apart = model.shows_reasoning_apart();
@@ -100,7 +103,7 @@ impl Road<'_> {
 
     fn resolve(&self, inbound: &Inbound, out: &mut Explanation) -> Result<Pair, Refused> {
         let asked = inbound.request.model.as_deref();
-        let (model, endpoint) = match self.snapshot.resolve(asked) {
+        let (model, endpoint) = match self.snapshot.resolve_for(self.asked.dialect, asked) {
             Ok((model, endpoint)) => (Arc::clone(model), Arc::clone(endpoint)),
             Err(NoRoute::Unknown(name)) => {
                 let queue = self.queue(&name).ok_or(&NoRoute::Unknown(name))?;

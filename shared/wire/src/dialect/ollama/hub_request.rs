@@ -11,12 +11,14 @@
 //! name with or without a tag means.
 
 mod calls;
+mod embed;
 mod messages;
 mod pictures;
 mod settings;
 
 use crate::dialect::openai::{BadRequest, Fields, LeftOut, Place};
 use crate::hub::{Chat, Message, Part, Role};
+pub use embed::{EmbedRequest, read_embed};
 
 /// What a caller asks for.
 #[derive(Clone, Debug, PartialEq)]

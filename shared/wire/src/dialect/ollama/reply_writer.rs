@@ -57,6 +57,16 @@ pub struct Durations {
 }
 
 impl Durations {
+    /// Of an answer that has come whole: where its prompt ended is not to be seen.
+    #[must_use]
+    pub fn whole(total: u64) -> Self {
+        Self {
+            total,
+            eval: total,
+            ..Self::default()
+        }
+    }
+
     /// As far as they can be seen from outside: the prompt takes until the first token
     /// has come, the answer from there. Without tokens the prompt takes all.
     #[must_use]
