@@ -52,9 +52,7 @@ async fn a_plain_key_of_an_older_store_is_gone_from_the_file_and_still_used() {
     drop(store);
     sqlite(
         &database,
-        &format!(
-            "UPDATE endpoints SET api_key = '{KEY}'; PRAGMA user_version = 6; DROP TABLE inbound_key_peppers; DROP TABLE inbound_api_keys;"
-        ),
+        &format!("UPDATE endpoints SET api_key = '{KEY}'"),
     );
     assert!(holds(&database, KEY));
     let gateway = Process::gateway(folder.path(), &[]).await;
