@@ -115,7 +115,7 @@ async fn every_way_a_job_can_end() {
             "vllm",
             "job=failed status=400 message=too+long",
             "FAILED",
-            "{'code': None, 'message': 'vLLM returned HTTP 400: {\"error\"",
+            "'message': 'vLLM returned HTTP 400: {\"error\"",
         ),
         ("vllm", "job=cancelled", "CANCELLED", ""),
         ("vllm", "job=timed_out", "TIMED_OUT", ""),
