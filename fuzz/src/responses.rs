@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use wire::dialect::openai::{Defaults, End};
-use wire::dialect::responses::{
-    Echo, Request, Target, Turn, Watcher, expand, read_response,
-};
+use wire::dialect::responses::{Earlier, Echo, Request, Target, Watcher, expand, read_response};
 
 use crate::draw::Draw;
 use crate::json::{Members, must_be_object};
@@ -36,7 +34,9 @@ pub fn check_request(data: &[u8]) {
 
 /// Edited, every member but the named ones is as it was.
 fn check_edited(data: &[u8]) {
-    let Ok(request) = Request::read(data) else { return };
+    let Ok(request) = Request::read(data) else {
+        return;
+    };
     if std::str::from_utf8(data).is_err() {
         return;
     }
@@ -58,7 +58,14 @@ fn check_edited(data: &[u8]) {
     must_be_object("an edited request", &edited);
     let before = Members::read(data).expect("a request is an object");
     let after = Members::read(&edited).expect("an object");
-    let mut named = vec!["model", "stream", "max_output_tokens", "temperature", "top_p", "instructions"];
+    let mut named = vec![
+        "model",
+        "stream",
+        "max_output_tokens",
+        "temperature",
+        "top_p",
+        "instructions",
+    ];
     if !notes.is_empty() {
         named.push("input");
     }
@@ -71,7 +78,8 @@ fn check_expanded(data: &[u8]) {
     let body = Bytes::copy_from_slice(data);
     let first = Bytes::from_static(br#"{"input":"first"}"#);
     let first = expand(&first, &Earlier::NONE).expect("nothing is referred to");
-    let answer = Bytes::from_static(br#"{"id":"resp_1","output":[{"id":"msg_1","type":"message"}]}"#);
+    let answer =
+        Bytes::from_static(br#"{"id":"resp_1","output":[{"id":"msg_1","type":"message"}]}"#);
     let turn = Arc::new(first.answered(answer).expect("a response"));
     let item = Bytes::from_static(br#"{"id":"msg_1","type":"message"}"#);
     let earlier = Earlier {
