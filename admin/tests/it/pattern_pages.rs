@@ -17,9 +17,6 @@ const NASTY: &str = "\"><script>alert('x')</script>&amp;</textarea>";
 const CALL: &str =
     "<tool_call>\n{\"name\":\"bash\",\"arguments\":{\"command\":\"ls\",}}\n</tool_call>";
 
-/// What of it the pattern has found; the closing tag goes with it.
-const FOUND: &str = "<tool_call>\n{\"name\":\"bash\",\"arguments\":{\"command\":\"ls\",}}";
-
 async fn form(app: &App, path: &str) -> PageForm {
     PageForm::of(&app.page(path).await, path)
 }
@@ -178,7 +175,7 @@ async fn the_bench_marks_what_was_found() {
     let ask = form(&app, BENCH).await.with("bench_text", &text);
     let sent = ask.send(&app).await;
     assert_eq!(sent.status, 200, "{}", sent.page);
-    assert_eq!(marked(&sent.page, "call"), [FOUND]);
+    assert_eq!(marked(&sent.page, "call"), [CALL]);
     let near = marked(&sent.page, "near");
     assert!(near.iter().any(|part| part.contains("nobody")), "{near:?}");
     let page = plain(&sent.page);
@@ -200,7 +197,7 @@ async fn the_bench_marks_what_was_found() {
     );
     let ask = form(&app, BENCH).await.with("bench_text", &stream);
     let sent = ask.with("bench_kind", "stream").send(&app).await;
-    assert_eq!(marked(&sent.page, "call"), [FOUND], "{}", sent.page);
+    assert_eq!(marked(&sent.page, "call"), [CALL], "{}", sent.page);
     for (field, value, why) in [
         ("bench_tools", "{", "is not JSON"),
         ("bench_tools", "[{}]", "tools[0].function: is required"),

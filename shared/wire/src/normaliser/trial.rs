@@ -7,6 +7,8 @@
 use std::ops::Range;
 
 use super::machine::{Machine, Piece, Rules};
+use super::read::{blank, mark};
+use super::scan::Scan;
 use super::verdict::{Called, Reason};
 
 /// The answer that is tried, all of it.
@@ -114,8 +116,18 @@ pub fn trial(rules: &Rules, sample: &Sample) -> Trial {
     ] {
         let mut notes = machine.seen().to_vec();
         notes.sort_by_key(|note| note.span.start);
-        for seen in notes {
-            let span = within(sample.field(field), &seen.span);
+        let starts: Vec<_> = notes.iter().map(|note| note.span.start).collect();
+        for (place, seen) in notes.into_iter().enumerate() {
+            let text = sample.field(field);
+            let mut span = within(text, &seen.span);
+            if matches!(seen.outcome, Ok(_) | Err(Reason::Draft)) {
+                let next = starts
+                    .iter()
+                    .skip(place + 1)
+                    .find(|next| **next >= span.end);
+                let next = next.copied().unwrap_or(text.len());
+                span.end = closed(text, span.end, next);
+            }
             let row = seen.row;
             match seen.outcome {
                 Ok((calls, repaired)) => matches.push(Match {
@@ -193,6 +205,24 @@ impl Run {
 /// measured without the escapes, so that it may end anywhere.
 fn within(text: &str, span: &Range<usize>) -> Range<usize> {
     text.floor_char_boundary(span.start)..text.ceil_char_boundary(span.end)
+}
+
+/// Where what closes a call ends that was read up to `end`, before `next`. The engine takes
+/// closing marks for themselves, since they may stand behind several calls.
+fn closed(text: &str, end: usize, next: usize) -> usize {
+    let mut closed = end;
+    let mut at = end;
+    while let Some(rest) = text.get(at..next) {
+        at += blank(rest);
+        match text.get(at..next).map(mark) {
+            Some(Scan::Done(_, length)) => {
+                at += length;
+                closed = at;
+            }
+            Some(Scan::More | Scan::No) | None => break,
+        }
+    }
+    closed
 }
 
 #[cfg(test)]

@@ -64,8 +64,35 @@ fn a_trial_says_which_pattern_took_which_part() {
     let found = &trial.matches[0];
     assert_eq!((found.calls, found.repaired), (1, 1));
     assert_eq!(found.field, Field::Text);
-    assert!(sample.text[found.span.clone()].starts_with("<tool_call>\n{"));
+    assert_eq!(&sample.text[found.span.clone()], call);
     assert_eq!(told(&rules(), &sample, &trial).len(), 1, "{trial:?}");
+}
+
+#[test]
+fn a_part_that_a_pattern_took_is_the_whole_of_what_was_written() {
+    let ls = "{\"name\": \"ls\", \"arguments\": {}}";
+    let wrapped = format!("<tool_call>\n{ls}\n</tool_call>");
+    for (text, parts) in [
+        (format!("{wrapped} and then"), vec![wrapped.clone()]),
+        (
+            format!("{wrapped}\n{wrapped}"),
+            vec![wrapped.clone(), wrapped.clone()],
+        ),
+        // What nothing closes ends where its call does.
+        (format!("<tool_call>{ls}"), vec![format!("<tool_call>{ls}")]),
+        // Blanks behind the last mark are not of it.
+        (
+            format!("{wrapped}</tool_calls>  \n"),
+            vec![format!("{wrapped}</tool_calls>")],
+        ),
+    ] {
+        let (sample, trial) = of(&text);
+        let found = trial
+            .matches
+            .iter()
+            .map(|found| &sample.text[found.span.clone()]);
+        assert_eq!(found.collect::<Vec<_>>(), parts, "{text}");
+    }
 }
 
 #[test]
@@ -96,9 +123,8 @@ fn drafts_in_thoughts_are_near_in_a_trial() {
     assert_eq!(trial.whole.calls.len(), 1);
     let told = told(&rules(), &sample, &trial);
     let name = &told[0].0;
-    let part = call.strip_suffix("</tool_call>").unwrap();
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told.iter().all(|row| row.1.starts_with(part)), "{told:?}");
+    assert!(told.iter().all(|row| row.1 == call), "{told:?}");
     assert_eq!((told[0].2, told[1].2), ("call", "draft"));
     assert_eq!(&told[1].0, name);
 }
