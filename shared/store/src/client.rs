@@ -4,16 +4,20 @@
 /// Longest name that is kept.
 const LONGEST: usize = 40;
 
-/// What a `User-Agent` has in it, in small letters, and whose it is; the first that is found
-/// counts. An agent names itself before the library that it calls with, so those stand
-/// first.
-const KNOWN: [(&str, &str); 26] = [
+/// With what a word of a `User-Agent` begins, in small letters, and whose it is; the first
+/// that is found counts. An agent names itself before the library that it calls with, so
+/// those stand first. Who says nothing of itself goes by its library: pi and Continue by
+/// OpenAI's, aider and instructor by LiteLLM's or OpenAI's.
+const KNOWN: [(&str, &str); 30] = [
     ("claude-cli", "Claude Code"),
+    ("claude-code-router", "Claude Code Router"),
     ("claude-code", "Claude Code"),
     ("codex", "Codex"),
     ("opencode", "OpenCode"),
+    ("openclaw", "OpenClaw"),
     ("cline", "Cline"),
-    ("roo", "Roo Code"),
+    ("roocode", "Roo Code"),
+    ("roo-code", "Roo Code"),
     ("aider", "aider"),
     ("open webui", "Open WebUI"),
     ("open-webui", "Open WebUI"),
@@ -22,6 +26,7 @@ const KNOWN: [(&str, &str); 26] = [
     ("qwen-code", "Qwen Code"),
     ("continue", "Continue"),
     ("vibe", "Mistral Vibe"),
+    ("pi-coding-agent", "pi"),
     ("litellm", "LiteLLM"),
     ("langchain", "LangChain"),
     ("openai/python", "OpenAI Python"),
@@ -41,7 +46,14 @@ const KNOWN: [(&str, &str); 26] = [
 #[must_use]
 pub fn client_name(user_agent: &str) -> Option<String> {
     let small = user_agent.to_ascii_lowercase();
-    if let Some((_, name)) = KNOWN.iter().find(|(mark, _)| small.contains(mark)) {
+    let begins_a_word = |at: usize| {
+        let before = small
+            .get(..at)
+            .and_then(|before| before.chars().next_back());
+        !before.is_some_and(char::is_alphanumeric)
+    };
+    let is_said = |mark: &str| small.match_indices(mark).any(|(at, _)| begins_a_word(at));
+    if let Some((_, name)) = KNOWN.iter().find(|(mark, _)| is_said(mark)) {
         return Some((*name).to_owned());
     }
     let word = user_agent.split(['/', ' ', '(']).next()?;
@@ -89,6 +101,16 @@ mod tests {
                 Some("OpenCode"),
             ),
             ("ai-sdk/openai-compatible/2.0.91", Some("AI SDK")),
+            ("Cline/3.0.65", Some("Cline")),
+            ("Cline/SDK", Some("Cline")),
+            ("QwenCode/0.24.4 (linux; x64)", Some("Qwen Code")),
+            ("RooCode/3.29.0", Some("Roo Code")),
+            ("pi-coding-agent", Some("pi")),
+            ("claude-code-router/2.0.0", Some("Claude Code Router")),
+            // Words that only have a name in them.
+            ("incline/1.0", Some("incline")),
+            ("rootkit-check/2", Some("rootkit-check")),
+            ("discontinued/1", Some("discontinued")),
             ("OpenAI/Python 3.3.0", Some("OpenAI Python")),
             ("AsyncOpenAI/Python 3.3.0", Some("OpenAI Python")),
             ("OpenAI/JS 6.49.0", Some("OpenAI Node")),
