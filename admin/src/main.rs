@@ -22,6 +22,7 @@ mod routing;
 mod server;
 mod shown;
 mod start;
+mod upkeep;
 
 use std::process::ExitCode;
 

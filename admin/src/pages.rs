@@ -24,6 +24,7 @@ pub(crate) mod notice;
 mod overview;
 pub(crate) mod own_path;
 mod patterns;
+mod row_actions;
 pub(crate) mod row_form;
 pub(crate) mod section;
 mod settings;

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use crate::access::{Access, session};
 use crate::admin::Admin;
 use crate::new_password;
-use crate::server;
+use crate::{server, upkeep};
 
 /// Checks the configuration and the store; changes nothing.
 ///
@@ -55,6 +55,8 @@ pub(crate) fn run() -> Result<(), Problems> {
     } else {
         None
     };
+    upkeep::start(store.clone(), config.audit_days)
+        .map_err(|err| vec![format!("the audit's upkeep cannot be started: {err}")])?;
     let admin = Admin::new(store, &config, Surroundings::of_process().set())
         .map_err(|err| vec![err.to_string()])?;
     actix_web::rt::System::new()

@@ -62,7 +62,7 @@ impl Poller {
             Ok(Some(answer)) => answer,
             Err(_) => Err(format!("it did not answer within {} s", TIME.as_secs())),
         };
-        let changed = upstream.state.checked(answer.is_ok());
+        let changed = upstream.state.checked(&answer);
         if let Err(why) = &answer
             && changed
         {

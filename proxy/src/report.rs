@@ -8,7 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use store::{GatewayStatus, Store};
+use store::{GatewayStatus, HealthCheckRow, Store};
 
 use crate::ledger::Ledger;
 use crate::live;
@@ -20,6 +20,8 @@ pub(crate) struct Report {
     current: Arc<Current>,
     ledger: Ledger,
     status: GatewayStatus,
+    /// The health checks that were told last.
+    told: Vec<HealthCheckRow>,
 }
 
 /// Ends the reports.
@@ -48,6 +50,7 @@ impl Report {
             current,
             ledger,
             status,
+            told: Vec::new(),
         }
     }
 
@@ -78,6 +81,33 @@ impl Report {
         if let Err(error) = self.store.report_gateway(&self.status) {
             tracing::debug!(%error, "the store does not take what the gateway tells of itself");
         }
+        let checks = self.health_checks();
+        if checks != self.told {
+            let new = checks.iter().filter(|check| !self.told.contains(check));
+            let new: Vec<_> = new.cloned().collect();
+            match self.store.save_health_checks(&new) {
+                Ok(()) => self.told = checks,
+                Err(error) => {
+                    tracing::debug!(%error, "the store does not take what health checks found");
+                }
+            }
+        }
+    }
+
+    /// What the last look at each endpoint found.
+    fn health_checks(&self) -> Vec<HealthCheckRow> {
+        let live = self.current.live();
+        let checks = live.upstreams.iter().filter_map(|upstream| {
+            let found = upstream.state.last_check()?;
+            Some(HealthCheckRow {
+                endpoint_id: upstream.endpoint.id,
+                checked_at: found.at,
+                since: found.since,
+                is_well: found.fault.is_none(),
+                reason: found.fault.clone(),
+            })
+        });
+        checks.collect()
     }
 
     /// What `/health` calls degraded, for people.

@@ -46,7 +46,7 @@ const QUEUE: u32 = 4;
 /// Bytes of one HTTP/2 stream that may wait here for their caller.
 const H2_STREAM_WINDOW: u32 = 256 * 1024;
 
-/// Times that hold for every connection to every upstream.
+/// Times of calls: of the settings, or as they hold at one endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
     /// For the TCP connection and the TLS handshake together.
@@ -75,15 +75,22 @@ impl Timeouts {
         }
     }
 
-    /// As they hold at `endpoint`: to wait is what a queue is for.
+    /// As they hold at `endpoint`, which may have times of its own. To wait is what a queue
+    /// is for.
     pub(crate) fn at(self, endpoint: &Endpoint) -> Self {
-        if endpoint.provider != ProviderKind::Queue {
-            return self;
-        }
-        let silence = self.silence.saturating_mul(QUEUE);
+        let own = endpoint.times;
+        let is_queue = endpoint.provider == ProviderKind::Queue;
+        let usual = if is_queue {
+            self.silence.saturating_mul(QUEUE)
+        } else {
+            self.silence
+        };
+        let silence = own.whole.unwrap_or(usual);
+        let first_byte = if is_queue { silence } else { self.first_byte };
         Self {
+            connect: own.connect.unwrap_or(self.connect),
             silence,
-            first_byte: silence,
+            first_byte: own.first_byte.unwrap_or(first_byte),
             ..self
         }
     }

@@ -98,13 +98,6 @@ document.addEventListener("click", async (event) => {
   }
 });
 
-// <input type="file" data-file-into="id">: a file's text goes into the field.
-document.addEventListener("change", async (event) => {
-  const target = event.target.dataset?.fileInto;
-  const file = target && event.target.files?.[0];
-  if (file) document.getElementById(target).value = await file.text();
-});
-
 // <select data-submit>: sends its form at once.
 document.addEventListener("change", (event) => {
   if (event.target.matches?.("[data-submit]")) event.target.form.requestSubmit();

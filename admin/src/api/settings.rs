@@ -9,7 +9,8 @@ use actix_web::http::header;
 use actix_web::web::{self, Data, ServiceConfig};
 use serde_json::json;
 use store::{
-    DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, SettingsDraft, TRUSTED_INTERNAL_CIDRS,
+    AUDIT_DAYS, DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, PUBLIC_GATEWAY_URL,
+    SettingsDraft, TRUSTED_INTERNAL_CIDRS,
 };
 
 use crate::admin::Admin;
@@ -17,15 +18,17 @@ use crate::error::ApiError;
 use crate::json_object::JsonObject;
 use crate::routing::resource;
 
-/// What a running gateway follows.
-const FOLLOWED: [&str; 4] = [
+/// What running programs follow.
+const FOLLOWED: [&str; 6] = [
+    AUDIT_DAYS,
+    PUBLIC_GATEWAY_URL,
     DEFAULT_MODEL,
     HEALTH_CHECK_INTERVAL,
     DEPLOYMENT_MODE,
     TRUSTED_INTERNAL_CIDRS,
 ];
 
-/// Whether a running gateway follows the setting.
+/// Whether a running program follows the setting.
 pub(crate) fn is_followed(key: &str) -> bool {
     FOLLOWED.contains(&key)
 }

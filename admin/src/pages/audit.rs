@@ -117,7 +117,10 @@ async fn ask(
     let row = admin.on_store(move |store| store.audit_entry(id)).await?;
     let what = match row.action.as_str() {
         "created" => "It is deleted again.",
-        "deleted" => "It is put back as it was, its secrets too.",
+        "deleted" => {
+            "It is put back as it was, its secrets too, and what went with it: virtual models \
+             of an endpoint, places among the targets of others, names in keys."
+        }
         _ => "It gets back the values of before.",
     };
     Confirm {

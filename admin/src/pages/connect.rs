@@ -10,7 +10,7 @@ use askama::Template;
 use store::Names;
 use url::form_urlencoded;
 
-use super::gateway_address;
+use super::gateway_address::{self, Known};
 use super::section::Section;
 use super::shell::Shell;
 use crate::admin::Admin;
@@ -35,6 +35,8 @@ struct Connect {
     /// The virtual model that is chosen; empty when there is none.
     model: String,
     base: String,
+    /// Whether the address is neither typed nor set.
+    is_base_guessed: bool,
     /// Whether an address was typed that is none.
     is_base_refused: bool,
     clients: Vec<(Client, Seen)>,
@@ -46,8 +48,8 @@ async fn connect(admin: Data<Admin>, req: HttpRequest) -> Result<HttpResponse, A
         let found = query.find(|(name, _)| name == wanted);
         found.map_or(String::new(), |(_, value)| value.trim().to_owned())
     };
-    let (names, gateways, calls) = admin
-        .on_store(|store| Ok((store.names()?, store.gateways()?, store.clients()?)))
+    let (names, known, calls) = admin
+        .on_store(|store| Ok((store.names()?, Known::read(store)?, store.clients()?)))
         .await?;
     let asked = get("model");
     let first = names.models.first().map(|(_, name)| name.clone());
@@ -59,7 +61,10 @@ async fn connect(admin: Data<Admin>, req: HttpRequest) -> Result<HttpResponse, A
     let typed = get("base");
     let own = gateway_address::typed(&typed);
     let is_base_refused = !typed.is_empty() && own.is_none();
-    let base = own.unwrap_or_else(|| gateway_address::guessed(&req, &gateways, admin.api_port));
+    let (base, is_base_guessed) = match own {
+        Some(own) => (own, false),
+        None => known.base(&admin, &req),
+    };
     let target = Target {
         base: &base,
         model: if model.is_empty() {
@@ -78,6 +83,7 @@ async fn connect(admin: Data<Admin>, req: HttpRequest) -> Result<HttpResponse, A
         names,
         model,
         base,
+        is_base_guessed,
         is_base_refused,
     })
 }

@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
+use actix_multipart::Multipart;
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use actix_web::{FromRequest, HttpRequest};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::{FieldErrors, Secret};
@@ -30,7 +31,10 @@ pub(crate) const TOKEN: &str = "_token";
 /// row is not changed.
 pub(crate) const VERSION: &str = "version";
 
-/// Longest body in bytes.
+/// The field of a file that may come in place of what is typed.
+const FILE: &str = "file";
+
+/// Longest body in bytes, files included.
 const LIMIT: usize = 8 * 1024 * 1024;
 
 /// What a form sent, its token checked and taken out.
@@ -44,6 +48,16 @@ impl Posted {
     pub(crate) fn get(&self, name: &str) -> &str {
         let mut found = self.pairs.iter().rev().filter(|(own, _)| own == name);
         found.next().map_or("", |(_, value)| value.trim())
+    }
+
+    /// The same form with what came as a file in place of what was typed into `field`.
+    pub(crate) fn with_file(mut self, field: &str) -> Self {
+        let file = self.get(FILE).to_owned();
+        if !file.is_empty() {
+            self.pairs.push((field.to_owned(), file));
+        }
+        self.pairs.retain(|(name, _)| name != FILE);
+        self
     }
 
     /// The value of a field that must not be shown, as it was typed.
@@ -121,36 +135,75 @@ impl FromRequest for OpenlyPosted {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_form = is_form(req);
+        let kind = Kind::of(req);
         let mut payload = payload.take();
-        Box::pin(async move {
-            if !is_form {
-                return Err(ApiError::MediaType("send this as a form".to_owned()));
+        match kind {
+            None => Box::pin(async { Err(ApiError::MediaType("send this as a form".to_owned())) }),
+            Some(Kind::Fields) => Box::pin(async move {
+                let body = limited(&mut payload, LIMIT).await?;
+                Ok(Self(Posted::parse(&body)))
+            }),
+            Some(Kind::Parts) => {
+                let parts = Multipart::new(req.headers(), payload);
+                Box::pin(async move { parts_of(parts).await.map(Self) })
             }
-            let mut body = Vec::new();
-            while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|err| {
-                    ApiError::BadRequest(format!("the form could not be read: {err}"))
-                })?;
-                if body.len() + chunk.len() > LIMIT {
-                    return Err(ApiError::TooLarge(LIMIT));
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Ok(Self(Posted::parse(&body)))
-        })
+        }
     }
 }
 
-fn is_form(req: &HttpRequest) -> bool {
-    req.headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|kind| {
-            kind.trim()
-                .eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        })
+/// How a form is written.
+enum Kind {
+    Fields,
+    /// With files.
+    Parts,
+}
+
+impl Kind {
+    fn of(req: &HttpRequest) -> Option<Self> {
+        let kind = req.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+        let kind = kind.split(';').next()?.trim().to_ascii_lowercase();
+        match kind.as_str() {
+            "application/x-www-form-urlencoded" => Some(Self::Fields),
+            "multipart/form-data" => Some(Self::Parts),
+            _ => None,
+        }
+    }
+}
+
+/// What comes, up to the limit.
+async fn limited<E: std::fmt::Display>(
+    pieces: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+    limit: usize,
+) -> Result<Vec<u8>, ApiError> {
+    let mut body = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(unread)?;
+        if body.len() + piece.len() > limit {
+            return Err(ApiError::TooLarge(LIMIT));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
+
+fn unread(error: impl std::fmt::Display) -> ApiError {
+    ApiError::BadRequest(format!("the form could not be read: {error}"))
+}
+
+/// The fields of a form with files, a file's text as the value of its field.
+async fn parts_of(mut parts: Multipart) -> Result<Posted, ApiError> {
+    let mut posted = Posted::default();
+    let mut left = LIMIT;
+    while let Some(part) = parts.next().await {
+        let mut part = part.map_err(unread)?;
+        let name = part.name().unwrap_or_default().to_owned();
+        let value = limited(&mut part, left).await?;
+        left -= value.len();
+        let value = String::from_utf8(value)
+            .map_err(|_| FieldErrors::one(name.as_str(), "is no text in UTF-8"))?;
+        posted.pairs.push((name, value));
+    }
+    Ok(posted)
 }
 
 /// A form as a page shows it: the value of each field, and what was wrong with it.
@@ -158,6 +211,8 @@ fn is_form(req: &HttpRequest) -> bool {
 pub(crate) struct Form {
     values: BTreeMap<String, String>,
     errors: FieldErrors,
+    /// What the row holds now, where somebody else was faster.
+    now: BTreeMap<String, String>,
 }
 
 impl Form {
@@ -183,7 +238,7 @@ impl Form {
         }
         Self {
             values,
-            errors: FieldErrors::new(),
+            ..Self::default()
         }
     }
 
@@ -193,7 +248,27 @@ impl Form {
         for (name, value) in &posted.pairs {
             values.insert(name.clone(), value.clone());
         }
-        Self { values, errors }
+        Self {
+            values,
+            errors,
+            now: BTreeMap::new(),
+        }
+    }
+
+    /// With what is stored now beside it, if it was refused because somebody else was
+    /// faster.
+    pub(crate) fn beside(mut self, stored: Self) -> Self {
+        if self.error(VERSION).is_some() {
+            self.now = stored.values;
+        }
+        self
+    }
+
+    /// What is stored now in a field, where that is not what was typed.
+    pub(crate) fn stored_now(&self, name: &str) -> Option<&str> {
+        let now = self.now.get(name)?;
+        let is_same = |typed: &str| typed.trim().replace("\r\n", "\n") == now.trim();
+        (!is_same(self.value(name))).then_some(now)
     }
 
     /// The same with another value in a field.
@@ -309,6 +384,21 @@ mod tests {
         assert_eq!(form.error("name"), Some("is taken"));
         assert_eq!(form.error("n"), None);
         assert!(form.has_errors());
+    }
+
+    #[test]
+    fn what_is_stored_stands_beside_what_was_typed_after_a_clash() {
+        let typed = || Posted::parse(b"same=a%0D%0Ab&other=mine&on=0&on=1");
+        let stored = || {
+            let form = Form::default().with("same", "a\nb").with("other", "theirs");
+            form.with("on", "0").with("unsent", "x")
+        };
+        let clash = FieldErrors::one("version", "was changed meanwhile");
+        let form = Form::refused(&typed(), clash).beside(stored());
+        let shown = ["same", "other", "on", "unsent"].map(|name| form.stored_now(name));
+        assert_eq!(shown, [None, Some("theirs"), Some("0"), Some("x")]);
+        let form = Form::refused(&typed(), FieldErrors::one("other", "bad")).beside(stored());
+        assert_eq!(form.stored_now("other"), None);
     }
 
     #[test]

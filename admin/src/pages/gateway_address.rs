@@ -1,16 +1,44 @@
-//! Where clients reach the gateway, as far as it can be guessed: under the name by which the
-//! admin app is reached, at the port on which a gateway says it listens.
+//! Where clients reach the gateway: as it is set, or as far as it can be guessed: under the
+//! name by which the admin app is reached, at the port on which a gateway says it listens.
 
 use std::net::SocketAddr;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
-use store::GatewayStatus;
+use store::{GatewayStatus, PUBLIC_GATEWAY_URL, Store, StoreError};
 use url::Url;
 
-/// The base address without a path, such as `http://gateway.example:8002`. `port` is used
-/// when no gateway has told its own.
-pub(super) fn guessed(req: &HttpRequest, gateways: &[GatewayStatus], port: u16) -> String {
+use crate::admin::Admin;
+
+/// The variable with the address.
+const VARIABLE: &str = "PUBLIC_GATEWAY_URL";
+
+/// What the store says of it.
+pub(super) struct Known {
+    pub(super) gateways: Vec<GatewayStatus>,
+    set: Option<String>,
+}
+
+impl Known {
+    pub(super) fn read(store: &Store) -> Result<Self, StoreError> {
+        Ok(Self {
+            gateways: store.gateways()?,
+            set: store.settings()?.remove(PUBLIC_GATEWAY_URL),
+        })
+    }
+
+    /// The base address, such as `http://gateway.example:8002`, and whether it is a guess.
+    pub(super) fn base(&self, admin: &Admin, req: &HttpRequest) -> (String, bool) {
+        let set = admin.environment.get(VARIABLE).or(self.set.as_ref());
+        match set.and_then(|set| typed(set)) {
+            Some(set) => (set, false),
+            None => (guessed(req, &self.gateways, admin.api_port), true),
+        }
+    }
+}
+
+/// `port` is used when no gateway has told its own.
+fn guessed(req: &HttpRequest, gateways: &[GatewayStatus], port: u16) -> String {
     let host = req.headers().get(header::HOST);
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or("");
     let told = gateways.first().and_then(|gateway| {

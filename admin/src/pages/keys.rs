@@ -1,6 +1,5 @@
 //! Keys of callers: the list, the form, and the one page that shows a new key.
 
-use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
@@ -8,12 +7,12 @@ use serde_json::{Map, Value, json};
 use store::{FieldErrors, InboundKeyDraft, InboundKeyRow, Store, Zone};
 
 use super::confirm::Confirm;
-use super::form::{Form, Posted};
+use super::form::{Form, Posted, VERSION};
 use super::list::{List, Listed};
 use super::notice::Notice;
 use super::section::Section;
 use super::shell::Shell;
-use super::{page, page_with, see_other};
+use super::{page, page_with, row_actions, row_form, see_other};
 use crate::access::Let;
 use crate::admin::Admin;
 use crate::error::ApiError;
@@ -124,6 +123,8 @@ struct Edit {
 struct Allowed {
     name: String,
     is_allowed: bool,
+    /// Whether it may as the key is stored.
+    was_allowed: bool,
 }
 
 async fn form_page(
@@ -139,22 +140,20 @@ async fn form_page(
         .map(|model| model.name)
         .collect();
     let shell = Shell::of(req, Section::Keys);
-    let allowed: Vec<String> = match (&posted, &row) {
-        (Some((posted, _)), _) => posted.all("allowed").map(str::to_owned).collect(),
-        (None, Some(row)) => row.allowed_models.clone().unwrap_or_default(),
-        (None, None) => Vec::new(),
+    let stored: Vec<String> = row
+        .as_ref()
+        .and_then(|row| row.allowed_models.clone())
+        .unwrap_or_default();
+    let allowed: Vec<String> = match &posted {
+        Some((posted, _)) => posted.all("allowed").map(str::to_owned).collect(),
+        None => stored.clone(),
     };
-    let restricted = row.as_ref().is_some_and(|row| row.allowed_models.is_some());
     let form = match (posted, &row) {
-        (Some((posted, errors)), _) => Form::refused(posted, errors),
-        (None, Some(row)) => Form::of_row(row)
-            .with("restricted", i64::from(restricted).to_string())
-            .with(
-                "expires_at",
-                row.expires_at
-                    .map(|at| local(shell.zone(), at))
-                    .unwrap_or_default(),
-            ),
+        (Some((posted, errors)), Some(row)) => {
+            Form::refused(posted, errors).beside(of_row(row, shell.zone()))
+        }
+        (Some((posted, errors)), None) => Form::refused(posted, errors),
+        (None, Some(row)) => of_row(row, shell.zone()),
         (None, None) => Form::default().with("enabled", "1"),
     };
     Ok(Edit {
@@ -162,6 +161,7 @@ async fn form_page(
             .into_iter()
             .map(|name| Allowed {
                 is_allowed: allowed.contains(&name),
+                was_allowed: stored.contains(&name),
                 name,
             })
             .collect(),
@@ -172,6 +172,15 @@ async fn form_page(
         form,
         row,
     })
+}
+
+/// The form of a stored key.
+fn of_row(row: &InboundKeyRow, zone: &Zone) -> Form {
+    let restricted = i64::from(row.allowed_models.is_some());
+    let expires = row.expires_at.map(|at| local(zone, at));
+    Form::of_row(row)
+        .with("restricted", restricted.to_string())
+        .with("expires_at", expires.unwrap_or_default())
 }
 
 /// A moment as a field for date and time has it.
@@ -240,22 +249,11 @@ async fn create(
             key: made.api_key.expose().to_owned(),
         }),
         Err(refusal) => {
-            let errors = beside_fields(refusal)?;
+            let (status, errors) = row_form::refusal(refusal, "label")?;
             let shown = form_page(&admin, &req, None, Some((&posted, errors))).await?;
-            page_with(StatusCode::BAD_REQUEST, &shown)
+            page_with(status, &shown)
         }
     }
-}
-
-/// A refusal that belongs to a field; others are a page of their own.
-fn beside_fields(refusal: ApiError) -> Result<FieldErrors, ApiError> {
-    if matches!(refusal, ApiError::Conflict(..)) {
-        return Ok(FieldErrors::one("label", refusal.public_text()));
-    }
-    if let ApiError::Fields(errors) = refusal {
-        return Ok(errors);
-    }
-    Err(refusal)
 }
 
 async fn one(admin: &Admin, id: i64) -> Result<InboundKeyRow, ApiError> {
@@ -294,10 +292,10 @@ async fn change(
     match changed {
         Ok(()) => Ok(see_other(&Notice::Saved.at(ROOT))),
         Err(refusal) => {
-            let errors = beside_fields(refusal)?;
+            let (status, errors) = row_form::refusal(refusal, "label")?;
             let row = one(&admin, id).await?;
             let shown = form_page(&admin, &req, Some(row), Some((&posted, errors))).await?;
-            page_with(StatusCode::BAD_REQUEST, &shown)
+            page_with(status, &shown)
         }
     }
 }
@@ -307,18 +305,8 @@ async fn switch(
     id: Path<i64>,
     posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
-    let id = id.into_inner();
-    let on = posted.is_on("enabled");
-    let draft = InboundKeyDraft::for_update(&json!({ "enabled": on }))?;
-    admin
-        .on_store(move |store| store.update_inbound_key(id, &draft))
-        .await?;
-    let notice = if on {
-        Notice::Enabled
-    } else {
-        Notice::Disabled
-    };
-    Ok(see_other(&notice.at(ROOT)))
+    let (draft, update) = (InboundKeyDraft::for_update, Store::update_inbound_key);
+    row_actions::switch(&admin, id.into_inner(), &posted, ROOT, draft, update).await
 }
 
 async fn ask_delete(
@@ -336,7 +324,7 @@ async fn ask_delete(
         ],
         action: format!("{ROOT}/{}/delete", row.id),
         button: "Delete",
-        hidden: vec![("version", row.version.to_string())],
+        hidden: vec![(VERSION, row.version.to_string())],
         back: ROOT.to_owned(),
     }
     .page()
@@ -347,9 +335,5 @@ async fn delete(
     id: Path<i64>,
     _posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
-    let id = id.into_inner();
-    admin
-        .on_store(move |store| store.delete_inbound_key(id))
-        .await?;
-    Ok(see_other(&Notice::Deleted.at(ROOT)))
+    row_actions::delete(&admin, id.into_inner(), ROOT, Store::delete_inbound_key).await
 }

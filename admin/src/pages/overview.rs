@@ -7,10 +7,12 @@ mod steps;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use store::{AuditQuery, AuditRow, CircuitRow, EndpointRow, GatewayStatus, Problem};
+use store::{
+    AuditQuery, AuditRow, CircuitRow, EndpointRow, GatewayStatus, HealthCheckRow, Problem,
+};
 
 use super::activity::Entry;
-use super::gateway_address;
+use super::gateway_address::Known;
 use super::section::Section;
 use super::shell::Shell;
 use super::usage::now;
@@ -61,6 +63,8 @@ struct Gateway {
 struct Endpoint {
     row: EndpointRow,
     circuits: Vec<Circuit>,
+    /// What the last look at its health found, where it is looked at.
+    health: Option<HealthCheckRow>,
 }
 
 struct Circuit {
@@ -77,6 +81,9 @@ impl Endpoint {
         if self.circuits.iter().any(|circuit| circuit.is_open) {
             return ("left alone", "bad");
         }
+        if self.health.as_ref().is_some_and(|check| !check.is_well) {
+            return ("not well", "bad");
+        }
         if self.circuits.is_empty() {
             ("well", "good")
         } else {
@@ -87,15 +94,16 @@ impl Endpoint {
 
 async fn overview(admin: Data<Admin>, req: HttpRequest) -> Result<HttpResponse, ApiError> {
     let now = now();
-    let (gateways, revision, known) = admin
-        .on_store(|store| Ok((store.gateways()?, store.revision()?, store.names()?)))
+    let (gateway, revision, known) = admin
+        .on_store(|store| Ok((Known::read(store)?, store.revision()?, store.names()?)))
         .await?;
     let problems = admin.problems(revision).await?;
-    let (endpoints, circuits, view, failures, first, changes) = admin
+    let (endpoints, circuits, checks, view, failures, first, changes) = admin
         .on_store(move |store| {
             Ok((
                 shown::endpoints(store)?,
                 store.circuits()?,
+                store.health_checks()?,
                 store.usage_course(now - 23 * 3600, now)?,
                 store.recent_failures(FAILURES)?,
                 store.recent_calls(1)?,
@@ -108,7 +116,7 @@ async fn overview(admin: Data<Admin>, req: HttpRequest) -> Result<HttpResponse, 
             ))
         })
         .await?;
-    let address = gateway_address::guessed(&req, &gateways, admin.api_port);
+    let (address, _) = gateway.base(&admin, &req);
     let steps = Steps::new(&known, !first.is_empty(), &address);
     let endpoints = endpoints.into_iter().map(|row| {
         let own = circuits
@@ -118,15 +126,19 @@ async fn overview(admin: Data<Admin>, req: HttpRequest) -> Result<HttpResponse, 
             is_open: circuit.open_until > now,
             row: circuit.clone(),
         });
+        let own_check = checks
+            .iter()
+            .find(|check| check.endpoint_id == row.id && row.health_check_url.is_some());
         Endpoint {
             circuits: own.collect(),
+            health: own_check.cloned(),
             row,
         }
     });
     let mut endpoints: Vec<_> = endpoints.collect();
     // What needs a look stands first.
-    endpoints.sort_by_key(|endpoint| endpoint.circuits.is_empty());
-    let gateways = gateways.into_iter().map(|status| Gateway {
+    endpoints.sort_by_key(|endpoint| endpoint.state().1 != "bad" && endpoint.circuits.is_empty());
+    let gateways = gateway.gateways.into_iter().map(|status| Gateway {
         is_alive: status.is_alive(now),
         status,
     });

@@ -4,19 +4,20 @@ mod exchange;
 
 use std::collections::BTreeMap;
 
-use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde_json::{Map, Value};
 use store::config::{SETTINGS, Setting};
-use store::{DEFAULT_MODEL, DISPLAY_TIMEZONE, FieldErrors, SettingsDraft, Store, setting_keys};
+use store::{
+    AUDIT_DAYS, DEFAULT_MODEL, DISPLAY_TIMEZONE, FieldErrors, SettingsDraft, Store, setting_keys,
+};
 
-use super::form::{Form, Posted};
+use super::form::{Form, Posted, VERSION};
 use super::notice::Notice;
 use super::section::Section;
 use super::shell::Shell;
-use super::{page, page_with, see_other};
+use super::{page, page_with, row_form, see_other};
 use crate::admin::Admin;
 use crate::api::is_followed;
 use crate::error::ApiError;
@@ -38,10 +39,15 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
 #[template(path = "settings/index.html")]
 struct Page {
     shell: Shell,
-    version: i64,
     form: Form,
+    now: Option<Now>,
     stored: Vec<Line>,
     fixed: Vec<Line>,
+}
+
+/// The settings as they are stored.
+struct Now {
+    version: i64,
 }
 
 /// One setting.
@@ -87,16 +93,21 @@ async fn shown(
         .filter(|setting| setting.stored.is_none())
         .map(|setting| Line::fixed(setting, admin))
         .collect();
+    let blank = setting_keys()
+        .into_iter()
+        .fold(Form::default(), |form, key| form.with(key, ""))
+        .with(VERSION, version.to_string());
+    let as_stored = stored
+        .iter()
+        .fold(blank, |form, (key, value)| form.with(key, value));
     let form = match refused {
-        Some((posted, errors)) => Form::refused(posted, errors),
-        None => stored
-            .iter()
-            .fold(Form::default(), |form, (key, value)| form.with(key, value)),
+        Some((posted, errors)) => Form::refused(posted, errors).beside(as_stored),
+        None => as_stored,
     };
     Ok(Page {
         shell: Shell::of(req, Section::Settings),
-        version,
         form,
+        now: Some(Now { version }),
         stored: lines,
         fixed,
     })
@@ -147,7 +158,9 @@ impl Line {
             },
             value: value.to_owned(),
             source,
-            when: if key == DISPLAY_TIMEZONE || is_followed(key) {
+            when: if key == AUDIT_DAYS {
+                "within an hour"
+            } else if key == DISPLAY_TIMEZONE || is_followed(key) {
                 "within a second"
             } else {
                 "at the next start of both programs"
@@ -205,10 +218,10 @@ async fn save(
     };
     match saved {
         Ok(()) => Ok(see_other(&Notice::SettingsSaved.at(ROOT))),
-        Err(ApiError::Fields(errors)) => {
+        Err(error) => {
+            let (status, errors) = row_form::refusal(error, VERSION)?;
             let page = shown(&admin, &req, Some((&posted, errors))).await?;
-            page_with(StatusCode::BAD_REQUEST, &page)
+            page_with(status, &page)
         }
-        Err(other) => Err(other),
     }
 }

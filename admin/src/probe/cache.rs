@@ -88,6 +88,7 @@ mod tests {
             ca_file: None,
             tls_insecure: false,
             health_check_url: None,
+            times: store::EndpointTimes::default(),
             worker_form: Worker::default(),
             responses: Responses::default(),
             limits: store::Limits::default(),

@@ -1,7 +1,7 @@
 //! Changes are noted with who made them, can be undone, and never overwrite one another.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{App, answer, token};
 use crate::people::{app_with_admin, viewer};
@@ -128,6 +128,166 @@ async fn what_was_changed_deleted_or_made_can_be_undone_with_its_secret() {
         app.get("/api/admin/settings").await.1["health_check_interval"],
         json!(null)
     );
+}
+
+/// The address of the undo button of what was done to `name`.
+fn undo_of(page: &str, action: &str, name: &str) -> String {
+    let row = page
+        .split("<tr id=\"entry-")
+        .skip(1)
+        .find(|row| row.contains(action) && row.contains(&format!("<strong>{name}</strong>")));
+    newest_undo(row.unwrap_or_else(|| panic!("{action} {name}: {page}")))
+}
+
+async fn undo_at(app: &App, path: &str) -> u16 {
+    let ask = app.page(path).await;
+    let request = app.form(path, &[("_token", token(&ask).as_str())]);
+    request.send().await.unwrap().status().as_u16()
+}
+
+/// Two endpoints, four virtual models, and a key. `main` and `other` name `gone` as a target.
+async fn failover() -> (App, [i64; 4]) {
+    let app = App::start();
+    let first = app.endpoint("first", "http://127.0.0.1:9").await;
+    let second = app.endpoint("second", "http://127.0.0.1:9").await;
+    let ids = [
+        app.model("main", first).await,
+        app.model("other", first).await,
+        app.model("spare", first).await,
+        app.model("gone", second).await,
+    ];
+    let target = |id: i64, weight: i64| json!({ "virtual_model_id": id, "weight": weight });
+    let [main, other, spare, gone] = ids;
+    for (model, targets) in [
+        (main, json!([target(gone, 7), target(spare, 1)])),
+        (other, json!([target(spare, 2), target(gone, 3)])),
+        (gone, json!([target(spare, 1)])),
+    ] {
+        let routing = json!({ "routing": { "strategy": "backup", "targets": targets } });
+        let (status, why) = app.put(&format!("/virtual-models/{model}"), &routing).await;
+        assert_eq!(status, 200, "{why}");
+    }
+    let key = json!({ "label": "k", "allowed_models": ["main", "gone"] });
+    assert_eq!(app.post("/api/admin/inbound-keys", &key).await.0, 200);
+    let limits = json!({ "limit_parallel": 3, "cost_per_1m_tokens_in": 1.5 });
+    assert_eq!(
+        app.put(&format!("/virtual-models/{gone}"), &limits).await.0,
+        200
+    );
+    (app, ids)
+}
+
+/// What others say of the virtual models: their targets, and what keys may call.
+async fn named(app: &App, [main, other, ..]: [i64; 4]) -> [Value; 3] {
+    let targets = async |id: i64| {
+        let row = app.row("/api/virtual-models", id).await;
+        row["routing"]["targets"].clone()
+    };
+    let key = app.row("/api/admin/inbound-keys", 1).await;
+    [
+        targets(main).await,
+        targets(other).await,
+        key["allowed_models"].clone(),
+    ]
+}
+
+#[tokio::test]
+async fn a_deleted_virtual_model_comes_back_with_its_places() {
+    let (app, ids) = failover().await;
+    let gone = ids[3];
+    let (before, row) = (
+        named(&app, ids).await,
+        app.row("/api/virtual-models", gone).await,
+    );
+    let prices = format!("/api/admin/virtual-models/{gone}/prices");
+    let history = app.get(&prices).await.1;
+    let path = format!("/virtual-models/{gone}");
+    assert_eq!(app.delete(&format!("{path}/delete")).await.0, 200);
+    assert_ne!(named(&app, ids).await, before);
+    // What was changed since elsewhere in the same rows stays.
+    let change = json!({ "description": "mine" });
+    assert_eq!(
+        app.put(&format!("/virtual-models/{}", ids[0]), &change)
+            .await
+            .0,
+        200
+    );
+    let button = undo_of(&app.page(AUDIT).await, "deleted", "gone");
+    assert_eq!(undo_at(&app, &button).await, 303);
+    assert_eq!(named(&app, ids).await, before);
+    let mut back = app.row("/api/virtual-models", gone).await;
+    for field in ["version", "updated_at"] {
+        back[field] = row[field].clone();
+    }
+    assert_eq!(back, row);
+    assert_eq!(app.get(&prices).await.1[0]["id"], history[0]["id"]);
+    assert_eq!(
+        app.row("/api/virtual-models", ids[0]).await["description"],
+        "mine"
+    );
+    // What went along is undone with it, and the undoing is undone as a whole.
+    let page = app.page(AUDIT).await;
+    let last = undo_of(&page, "created", "gone");
+    assert_eq!(undo_at(&app, &last).await, 303);
+    assert_ne!(named(&app, ids).await, before);
+}
+
+#[tokio::test]
+async fn a_target_that_was_chosen_anew_meanwhile_is_not_doubled() {
+    let (app, ids) = failover().await;
+    let [main, other, spare, gone] = ids;
+    assert_eq!(
+        app.delete(&format!("/virtual-models/{gone}/delete"))
+            .await
+            .0,
+        200
+    );
+    let none = json!({ "routing": { "targets": [] } });
+    assert_eq!(
+        app.put(&format!("/virtual-models/{main}"), &none).await.0,
+        200
+    );
+    assert_eq!(
+        app.delete(&format!("/virtual-models/{spare}/delete"))
+            .await
+            .0,
+        200
+    );
+    let open = json!({ "allowed_models": null });
+    assert_eq!(app.put("/api/admin/inbound-keys/1", &open).await.0, 200);
+    let button = undo_of(&app.page(AUDIT).await, "deleted", "gone");
+    assert_eq!(undo_at(&app, &button).await, 303);
+    let target = |weight: i64| json!([{ "virtual_model_id": gone, "weight": weight }]);
+    assert_eq!(named(&app, ids).await, [target(7), target(3), Value::Null]);
+    // Its own target is gone by now.
+    let row = app.row("/api/virtual-models", gone).await;
+    assert_eq!(row["routing"]["targets"], json!([]), "{other}");
+}
+
+#[tokio::test]
+async fn a_deleted_endpoint_comes_back_with_its_virtual_models() {
+    let (app, ids) = failover().await;
+    let before = named(&app, ids).await;
+    let path = "/api/admin/endpoints/2?cascade=true";
+    assert_eq!(app.delete(path).await.0, 200);
+    assert_eq!(
+        app.get("/api/virtual-models")
+            .await
+            .1
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+    let button = undo_of(&app.page(AUDIT).await, "deleted", "second");
+    assert_eq!(undo_at(&app, &button).await, 303);
+    assert_eq!(named(&app, ids).await, before);
+    assert_eq!(
+        app.row("/api/virtual-models", ids[3]).await["endpoint_name"],
+        "second"
+    );
+    // Not twice.
+    assert_eq!(undo_at(&app, &button).await, 400);
 }
 
 #[tokio::test]

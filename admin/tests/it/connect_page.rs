@@ -49,6 +49,33 @@ async fn settings_name_the_model_and_the_address() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_set_is_no_guess() {
+    let (app, _store) = with_model().await;
+    const GUESS: &str = "The address is a guess";
+    assert!(app.page(PAGE).await.contains(GUESS));
+    let set = |url: &'static str| serde_json::json!({ "public_gateway_url": url });
+    for bad in ["gw.example", "ftp://gw.example"] {
+        let (status, refusal) = app.post("/api/admin/settings", &set(bad)).await;
+        assert_eq!(status, 400);
+        assert!(
+            refusal["fields"]["public_gateway_url"].is_string(),
+            "{refusal}"
+        );
+    }
+    let good = set("https://gw.example/ai/");
+    assert_eq!(app.post("/api/admin/settings", &good).await.0, 200);
+    let page = app.page(PAGE).await;
+    assert!(page.contains("https://gw.example/ai/v1"), "{page}");
+    assert!(!page.contains(GUESS), "{page}");
+    let overview = app.page("/proxy-dashboard").await;
+    assert!(overview.contains("https://gw.example/ai/v1"), "{overview}");
+    // The environment wins.
+    let app = app.restart_with(&[("PUBLIC_GATEWAY_URL", "https://other.example")]);
+    let page = app.page(PAGE).await;
+    assert!(page.contains("https://other.example/v1"), "{page}");
+}
+
+#[tokio::test]
 async fn a_check_turns_green_when_a_call_has_worked() {
     let (app, store) = with_model().await;
     assert!(check(&app.page(PAGE).await, "codex").contains("not seen yet"));

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use store::Store;
+use store::{HealthCheckRow, Store};
 
 use crate::browser::{PageForm, plain};
 use crate::harness::App;
@@ -19,6 +19,53 @@ async fn form(app: &App, path: &str) -> PageForm {
 
 fn at(id: i64, rest: &str) -> String {
     format!("{LIST}/{id}{rest}")
+}
+
+#[tokio::test]
+async fn what_the_last_health_check_found_stands_in_the_list() {
+    let app = App::start();
+    let body = json!({ "name": "a", "url": "http://127.0.0.1:9", "health_check_url": "/up" });
+    let id = app.endpoint_with(body).await;
+    let store = Store::open(&app.database()).unwrap();
+    assert!(app.page(LIST).await.contains("not asked yet"));
+    let found = |is_well: bool, reason: Option<&str>| HealthCheckRow {
+        endpoint_id: id,
+        checked_at: 1_700_000_600,
+        since: 1_700_000_000,
+        is_well,
+        reason: reason.map(str::to_owned),
+    };
+    let why = format!("it says {NASTY}");
+    store
+        .save_health_checks(&[found(false, Some(&why))])
+        .unwrap();
+    let page = app.page(LIST).await;
+    for part in ["not well", "it says &#34;&#62;&#60;script"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let overview = app.page("/proxy-dashboard").await;
+    assert!(overview.contains("not well"), "{overview}");
+    store.save_health_checks(&[found(true, None)]).unwrap();
+    let page = app.page(LIST).await;
+    assert!(
+        page.contains(">well<") && !page.contains("not well"),
+        "{page}"
+    );
+    // It told of the endpoint as it was.
+    assert_eq!(
+        app.put(&format!("{ROWS}/{id}"), &json!({ "priority": 1 }))
+            .await
+            .0,
+        200
+    );
+    assert!(app.page(LIST).await.contains("not asked yet"));
+    // Of an endpoint that is not there nothing is kept.
+    let gone = HealthCheckRow {
+        endpoint_id: 77,
+        ..found(true, None)
+    };
+    store.save_health_checks(&[gone]).unwrap();
+    assert_eq!(store.health_checks().unwrap(), []);
 }
 
 #[tokio::test]
@@ -45,6 +92,9 @@ async fn every_field_of_the_form_is_stored_and_shown_again() {
         ("ca_file", "/etc/ca.pem"),
         ("tls_insecure", "1"),
         ("worker_form", "vllm_native"),
+        ("timeout_seconds", "1800"),
+        ("connect_timeout_seconds", "2.5"),
+        ("first_byte_timeout_seconds", "60"),
         ("limit_requests_per_minute", "60"),
         ("limit_tokens_per_minute", "90000"),
         ("limit_parallel", "4"),

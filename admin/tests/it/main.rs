@@ -20,6 +20,7 @@ mod connect_page;
 mod endpoint_backends;
 mod endpoint_pages;
 mod endpoints;
+mod exchange;
 mod explain;
 mod external;
 mod gateway;

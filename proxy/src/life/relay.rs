@@ -102,7 +102,7 @@ pub(super) fn reply_fault(fault: &ReplyFault, target: &Target) -> Fault {
 /// The upstream said nothing for too long in the middle of its answer.
 pub(super) fn silent(target: &Target, error: &pingora::Error) -> Fault {
     Fault::timeout(
-        "The upstream was silent for longer than this gateway allows (TIMEOUT); the answer is not complete.",
+        "The upstream was silent for longer than this gateway allows (TIMEOUT, or the endpoint's own time); the answer is not complete.",
     )
     .with_private(target.scrub_for_log(&error.to_string()))
 }

@@ -94,10 +94,11 @@ pub(super) fn translate(
     let destination = target.destination(road);
     let origin = destination.origin();
     let thread = thread(errand, origin, road.way.format);
+    let own = target.upstream.endpoint.times.whole;
     let known = Known {
         local,
         recall: &|id| thoughts.recall(thread?, id),
-        timeout: errand.gateway.timeouts.silence,
+        timeout: own.unwrap_or(errand.gateway.timeouts.silence),
     };
     let outbound = destination.outbound(inbound, errand.form, &known)?;
     let id = HeaderValue::from_str(errand.id)

@@ -1,13 +1,20 @@
 //! How an endpoint has been doing, for `/health`.
 
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 
-const UNKNOWN: u8 = 0;
-const GOOD: u8 = 1;
-const BAD: u8 = 2;
+/// What a health check found. Times are unix seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Checked {
+    pub(crate) at: i64,
+    /// Since when it has been the same.
+    pub(crate) since: i64,
+    /// Why the endpoint is not well.
+    pub(crate) fault: Option<String>,
+}
 
 /// Counters of one endpoint since the gateway started or the endpoint changed.
 #[derive(Debug, Default)]
@@ -18,8 +25,8 @@ pub(crate) struct State {
     last_success: AtomicI64,
     last_failure: AtomicI64,
     last_error: ArcSwapOption<String>,
-    /// The health check: 0 unknown, 1 good, 2 bad.
-    health: AtomicU8,
+    /// What the last health check found.
+    check: ArcSwapOption<Checked>,
 }
 
 impl State {
@@ -39,11 +46,27 @@ impl State {
         self.last_error.store(Some(code.to_owned().into()));
     }
 
-    /// What the health check found. Says whether that is new.
-    pub(crate) fn checked(&self, healthy: bool) -> bool {
-        let now = if healthy { GOOD } else { BAD };
-        let before = self.health.swap(now, Ordering::Relaxed);
-        before != now && !(before == UNKNOWN && healthy)
+    /// What the health check found. Says whether that is new; a first success is not.
+    pub(crate) fn checked(&self, answer: &Result<(), String>) -> bool {
+        let at = now();
+        let healthy = answer.is_ok();
+        let before = self.check.load();
+        let was_healthy = before.as_ref().map(|before| before.fault.is_none());
+        let since = before
+            .as_ref()
+            .filter(|_| was_healthy == Some(healthy))
+            .map_or(at, |before| before.since);
+        self.check.store(Some(Arc::new(Checked {
+            at,
+            since,
+            fault: answer.clone().err(),
+        })));
+        was_healthy.unwrap_or(true) != healthy
+    }
+
+    /// What the last health check found.
+    pub(crate) fn last_check(&self) -> Option<Arc<Checked>> {
+        self.check.load_full()
     }
 
     /// The state as `/health` shows it.
@@ -63,11 +86,10 @@ impl State {
             "last_success": time(&self.last_success),
             "last_failure": time(&self.last_failure),
             "last_error": self.last_error.load().as_deref(),
-            "health_check": match self.health.load(Ordering::Relaxed) {
-                GOOD => Some("ok"),
-                BAD => Some("failing"),
-                _ => None,
-            },
+            "health_check": self.check.load().as_ref().map(|check| match check.fault {
+                None => "ok",
+                Some(_) => "failing",
+            }),
         })
     }
 }

@@ -138,6 +138,33 @@ async fn who_says_that_it_is_down_is_left_alone_until_it_is_well() {
 }
 
 #[tokio::test]
+async fn what_was_found_is_told_in_the_store() {
+    let gauge = Gauge::saying(DOWN).await;
+    let crowd = pair(&gauge, Some(OFTEN)).await;
+    let found = async |is_well: bool| {
+        until("a health check in the store", async || {
+            let checks = crowd.ground.store.health_checks().unwrap();
+            checks.into_iter().find(|check| check.is_well == is_well)
+        })
+        .await
+    };
+    let bad = found(false).await;
+    assert_eq!(bad.endpoint_id, crowd.endpoints[0]);
+    assert_eq!(
+        bad.reason.as_deref(),
+        Some("it says that its status is down")
+    );
+    assert!(bad.since <= bad.checked_at, "{bad:?}");
+    gauge.says(WELL);
+    let good = found(true).await;
+    assert_eq!(good.reason, None);
+    assert!(good.since >= bad.since, "{good:?}");
+    // What is told of itself is no change of the configuration.
+    let checks = crowd.ground.store.health_checks().unwrap();
+    assert_eq!(checks.len(), 1, "{checks:?}");
+}
+
+#[tokio::test]
 async fn every_bad_answer_counts_and_no_answer_too() {
     for bad in [(503, ""), (200, r#"{"healthy":false}"#)] {
         let gauge = Gauge::saying(bad).await;

@@ -128,6 +128,25 @@ async fn a_job_that_falls_silent_is_ended() {
 }
 
 #[tokio::test]
+async fn a_job_has_the_time_of_its_endpoint() {
+    let scene = scene("text", "text", &[("TIMEOUT", "3600")]).await;
+    let own = json!({"timeout_seconds": 3});
+    scene.ground.change_endpoint(scene.endpoint, &own);
+    let revision = scene.ground.store.revision().unwrap();
+    until("the new revision", async || {
+        let health = crate::scene::answer(scene.request(Method::GET, "/health")).await;
+        (health.json()["store"]["revision"] == revision).then_some(())
+    })
+    .await;
+    let script = "say=one+two+three hang=stream hang_after=1";
+    let mut caller = begun(&scene, script, "one").await;
+    let response = caller.response().await;
+    assert!(!response.text().contains("[DONE]"), "{response:?}");
+    let row = scene.ground.row().await;
+    assert_eq!(row.outcome.as_deref(), Some("timeout"), "{row:?}");
+}
+
+#[tokio::test]
 async fn pages_without_a_state_come_to_an_end() {
     for worker in ["text", "vllm", "ollama"] {
         let scene = scene(worker, worker, &[]).await;

@@ -22,6 +22,7 @@ mod crowd;
 mod cuts;
 mod dialects;
 mod end_to_end;
+mod endpoint_times;
 mod expect;
 mod explain;
 mod exposure;

@@ -6,6 +6,7 @@
 //! [`process`] reads the process's own.
 
 mod access;
+mod audit_days;
 mod dotenv;
 mod exposure;
 mod interval;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use access::AdminAccess;
+pub use audit_days::AuditDays;
 pub use dotenv::DotEnv;
 pub use exposure::{DeploymentMode, Exposure};
 pub(crate) use exposure::{stored_mode, stored_networks};
@@ -136,6 +138,10 @@ pub struct Config {
     pub aimenu_url: Option<String>,
     /// The login service, as browsers reach it; [`Self::aimenu_url`] when not set.
     pub aimenu_public_url: Option<String>,
+    /// The address under which clients reach the gateway, if it is set.
+    pub public_gateway_url: Option<String>,
+    /// Days for which the audit is kept; `None` for ever.
+    pub audit_days: AuditDays,
     /// Whether an endpoint may have a link-local address.
     pub allow_link_local_endpoints: bool,
     /// Whether the AI queue is in use.
@@ -261,6 +267,8 @@ impl Config {
         let admin_allow_open = sources.required("ADMIN_ALLOW_OPEN");
         let aimenu_url = sources.optional::<value::HttpUrl>("AIMENU_URL");
         let aimenu_public_url = sources.optional::<value::HttpUrl>("AIMENU_PUBLIC_URL");
+        let public_gateway_url = sources.optional::<value::HttpUrl>("PUBLIC_GATEWAY_URL");
+        let audit_days = sources.audit_days();
         let allow_link_local = sources.required("ALLOW_LINK_LOCAL_ENDPOINTS");
         let use_ai_queue = sources.required("USE_AI_QUEUE");
         let ai_queue_url = sources.required::<value::HttpUrl>("AI_QUEUE_URL");
@@ -299,6 +307,8 @@ impl Config {
             auth_enabled: auth_enabled?,
             admin_allow_open: admin_allow_open?,
             aimenu_url: aimenu_url.map(|url| url.0),
+            public_gateway_url: public_gateway_url.map(|url| url.0),
+            audit_days: audit_days?,
             allow_link_local_endpoints: allow_link_local?,
             aimenu_public_url: aimenu_public_url.map(|url| url.0),
             use_ai_queue: use_ai_queue?,
@@ -324,6 +334,18 @@ impl Sources<'_> {
         let default = default_of::<value::OrZero>(NAME)?.0;
         let is_fixed = present((self.env)(NAME)).is_some();
         Some(HealthCheckInterval {
+            environment: is_fixed.then_some(now),
+            default,
+        })
+    }
+
+    /// The days of the audit, which follow what is stored later.
+    fn audit_days(&mut self) -> Option<AuditDays> {
+        const NAME: &str = "AUDIT_DAYS";
+        let now = self.required::<value::Days>(NAME)?.0;
+        let default = default_of::<value::Days>(NAME)?.0;
+        let is_fixed = present((self.env)(NAME)).is_some();
+        Some(AuditDays {
             environment: is_fixed.then_some(now),
             default,
         })

@@ -1,6 +1,7 @@
 //! An endpoint: one configured backend, with its address, key and provider type.
 
 mod draft;
+mod times;
 mod trial;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use wire::provider::{BaseUrl, BaseUrlError, ProviderKind, Responses, UpstreamUrl
 
 pub(crate) use draft::ApiKeyChange;
 pub use draft::EndpointDraft;
+pub use times::{EndpointTimes, EndpointTimesRow};
 
 use crate::columns::Columns;
 use crate::custom_headers::{self, CustomHeaders};
@@ -48,6 +50,8 @@ pub struct Endpoint {
     pub worker_form: Worker,
     /// Whether callers of Responses are sent to its own.
     pub responses: Responses,
+    /// How long its calls may take.
+    pub times: EndpointTimes,
     /// What all calls to it together may use.
     pub limits: Limits,
     /// Unix seconds.
@@ -85,6 +89,9 @@ pub struct EndpointRow {
     pub worker_form: String,
     /// Whether callers of Responses are sent to its own, known or not.
     pub responses: String,
+    /// How long its calls may take.
+    #[serde(flatten)]
+    pub times: EndpointTimesRow,
     /// What all calls to it together may use.
     #[serde(flatten)]
     pub limits: LimitsRow,
@@ -162,6 +169,7 @@ impl StoredEndpoint {
             responses: columns
                 .text("responses")
                 .unwrap_or_else(|| Responses::default().id().to_owned()),
+            times: EndpointTimesRow::read(&mut columns),
             limits: LimitsRow::read(&mut columns),
             created_at: columns.whole("created_at").unwrap_or(0),
             locked: None,
@@ -276,6 +284,7 @@ impl StoredEndpoint {
             }
             fault.is_none()
         });
+        let times = row.times.judge(&mut doubts);
         let endpoint = Endpoint {
             id: row.id,
             name: row.name,
@@ -290,6 +299,7 @@ impl StoredEndpoint {
             health_check_url,
             worker_form,
             responses,
+            times,
             limits: row.limits.judge(),
             created_at: row.created_at,
             updated_at: row.updated_at,

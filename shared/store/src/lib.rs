@@ -20,6 +20,7 @@ mod error;
 mod field_errors;
 mod form_key;
 mod gateway_status;
+mod health_check;
 mod histogram;
 mod inbound_key;
 mod input;
@@ -59,11 +60,12 @@ pub use capture::{Capture, CaptureRow};
 pub use circuit::CircuitRow;
 pub use client::{ClientRow, client_name};
 pub use custom_headers::{CustomHeaders, is_secret_name};
-pub use endpoint::{Endpoint, EndpointDraft, EndpointRow};
+pub use endpoint::{Endpoint, EndpointDraft, EndpointRow, EndpointTimes, EndpointTimesRow};
 pub use error::StoreError;
 pub use field_errors::FieldErrors;
 pub use form_key::FormKey;
 pub use gateway_status::GatewayStatus;
+pub use health_check::HealthCheckRow;
 pub use histogram::Histogram;
 pub use inbound_key::{
     InboundKey, InboundKeyDraft, InboundKeyRow, InboundKeys, KeyUse, NewInboundKey,
@@ -85,8 +87,8 @@ pub use report::{
 };
 pub use secret::{MASK, Secret};
 pub use setting::{
-    DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, SettingsDraft, TRUSTED_INTERNAL_CIDRS,
-    setting_keys,
+    AUDIT_DAYS, DEFAULT_MODEL, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, PUBLIC_GATEWAY_URL,
+    SettingsDraft, TRUSTED_INTERNAL_CIDRS, setting_keys,
 };
 pub use snapshot::Snapshot;
 pub use spent_money::SpentMoney;

@@ -9,6 +9,7 @@ mod activity;
 mod cache;
 mod keys;
 mod limits;
+mod operation;
 mod original;
 mod seeds;
 mod takeovers;
@@ -157,11 +158,12 @@ fn steps() -> Migrations<'static> {
         .comment("where calls come from, sums for pages, clients, gateways"),
         M::up("ALTER TABLE endpoints ADD COLUMN responses TEXT;")
             .comment("endpoints' own Responses"),
+        M::up(operation::TABLES).comment("endpoints' own times, health checks, parts of changes"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 13;
+pub(crate) const NEWEST: i64 = 14;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

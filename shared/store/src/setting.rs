@@ -24,6 +24,12 @@ pub const DEPLOYMENT_MODE: &str = "deployment_mode";
 /// The networks whose callers need no key; a running gateway follows them.
 pub const TRUSTED_INTERNAL_CIDRS: &str = "trusted_internal_cidrs";
 
+/// The address under which clients reach the gateway; a running admin app follows it.
+pub const PUBLIC_GATEWAY_URL: &str = "public_gateway_url";
+
+/// For how many days the audit is kept; a running admin app follows it.
+pub const AUDIT_DAYS: &str = "audit_days";
+
 /// Whether this program knows the stored key.
 pub(crate) fn is_known(key: &str) -> bool {
     key == DEFAULT_MODEL || key == DISPLAY_TIMEZONE || stored(key).is_some()

@@ -19,6 +19,7 @@ pub(crate) mod clients;
 mod endpoints;
 mod file;
 pub(crate) mod gateways;
+mod health_checks;
 mod identity;
 mod inbound_keys;
 mod names;
@@ -41,16 +42,18 @@ mod tool_aliases;
 mod tool_patterns;
 mod usage_views;
 mod virtual_models;
+mod whole;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use r2d2::{NopErrorHandler, Pool, PooledConnection};
 use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 use self::identity::Identity;
+use self::whole::Held;
 use crate::audit::Actor;
 use crate::error::StoreError;
 use crate::setting::{
@@ -76,6 +79,8 @@ pub struct Store {
     expected: Option<i64>,
     /// Whether endpoints may have link-local addresses.
     allows_link_local: bool,
+    /// The transaction that everything belongs to, if there is one.
+    within: Option<Arc<Mutex<Held>>>,
 }
 
 struct Inner {
@@ -150,6 +155,7 @@ impl Store {
             actor: None,
             expected: None,
             allows_link_local: true,
+            within: None,
         })
     }
 
@@ -222,15 +228,13 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
-        self.transact(TransactionBehavior::Deferred, |transaction| {
-            work(transaction)
-        })
+        self.transact(TransactionBehavior::Deferred, work)
     }
 
     /// Runs `work` in one write transaction; nothing of it stays when it fails.
     fn write<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+        work: impl FnOnce(&Connection) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
         self.transact(TransactionBehavior::Immediate, work)
     }
@@ -238,22 +242,29 @@ impl Store {
     fn transact<T>(
         &self,
         behavior: TransactionBehavior,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+        work: impl FnOnce(&Connection) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
+        if let Some(held) = &self.within {
+            return self.take_part(held, work);
+        }
         let sqlite = |error| StoreError::from_sqlite(&self.inner.path, error);
         self.in_place()?;
         let mut connection = self.connection()?;
         let transaction = connection
             .transaction_with_behavior(behavior)
             .map_err(sqlite)?;
-        let value = work(&transaction).map_err(|failure| match failure {
-            Failure::Sqlite(error) => sqlite(error),
-            Failure::Store(error) => error,
-        })?;
+        let value = work(&transaction).map_err(|failure| self.reason(failure))?;
         // Waiting for another writer may have taken a while.
         self.in_place()?;
         transaction.commit().map_err(sqlite)?;
         Ok(value)
+    }
+
+    fn reason(&self, failure: Failure) -> StoreError {
+        match failure {
+            Failure::Sqlite(error) => StoreError::from_sqlite(&self.inner.path, error),
+            Failure::Store(error) => error,
+        }
     }
 
     fn connection(&self) -> Result<PooledConnection<SqliteConnectionManager>, StoreError> {

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use store::config::{
-    AdminAccess, Config, DeploymentMode, DotEnv, Exposure, HealthCheckInterval, LogFormat,
-    QueuePriority,
+    AdminAccess, AuditDays, Config, DeploymentMode, DotEnv, Exposure, HealthCheckInterval,
+    LogFormat, QueuePriority,
 };
 use store::{KeySource, Networks, Secret, SecretKey, Snapshot};
 
@@ -72,6 +72,11 @@ fn defaults() {
         auth_enabled: true,
         admin_allow_open: false,
         aimenu_url: None,
+        public_gateway_url: None,
+        audit_days: AuditDays {
+            environment: None,
+            default: Some(400),
+        },
         allow_link_local_endpoints: false,
         aimenu_public_url: None,
         use_ai_queue: false,
@@ -124,6 +129,8 @@ fn every_variable_is_read() {
         ("ADMIN_ALLOW_OPEN", "yes"),
         ("AIMENU_URL", "https://login.example.com/"),
         ("AIMENU_PUBLIC_URL", "https://public.example.com"),
+        ("PUBLIC_GATEWAY_URL", "https://gw.example.com/"),
+        ("AUDIT_DAYS", "0"),
         ("ALLOW_LINK_LOCAL_ENDPOINTS", "yes"),
         ("USE_AI_QUEUE", "1"),
         ("AI_QUEUE_URL", "http://queue:8102"),
@@ -175,6 +182,11 @@ fn every_variable_is_read() {
         auth_enabled: false,
         admin_allow_open: true,
         aimenu_url: Some("https://login.example.com".to_owned()),
+        public_gateway_url: Some("https://gw.example.com".to_owned()),
+        audit_days: AuditDays {
+            environment: Some(None),
+            default: Some(400),
+        },
         allow_link_local_endpoints: true,
         aimenu_public_url: Some("https://public.example.com".to_owned()),
         use_ai_queue: true,

@@ -56,6 +56,8 @@ fn a_new_endpoint_reads_back_with_its_key_masked() {
         "endpoint_type": "vllm", "custom_headers": "{\"x-team\":\"a\"}", "priority": 7,
         "enabled": 1, "ca_file": "/etc/ca.pem", "tls_insecure": 1,
         "health_check_url": null, "worker_form": "auto", "responses": "auto", "locked": null,
+        "timeout_seconds": null, "connect_timeout_seconds": null,
+        "first_byte_timeout_seconds": null,
         "limit_requests_per_minute": null, "limit_tokens_per_minute": null,
         "limit_parallel": null, "limit_cost_per_day": null, "limit_cost_per_month": null,
         "created_at": row["created_at"], "updated_at": row["updated_at"], "version": 1,

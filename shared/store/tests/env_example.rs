@@ -52,6 +52,9 @@ fn env_example_sets_nothing_and_uncommented_means_the_defaults() {
         let interval = &mut config.health_check_interval;
         let set = interval.environment.take();
         assert_eq!(set, (lowest > 0).then_some(interval.default));
+        let audit = &mut config.audit_days;
+        let set = audit.environment.take();
+        assert_eq!(set, (lowest > 0).then_some(audit.default));
         let exposure = &mut config.exposure;
         let set = exposure.environment_mode.take();
         assert_eq!(set, (lowest > 0).then_some(exposure.default_mode));

@@ -15,7 +15,7 @@ use crate::pages::notice::Notice;
 use crate::pages::row_form::copy_name;
 use crate::pages::section::Section;
 use crate::pages::shell::Shell;
-use crate::pages::{back, see_other};
+use crate::pages::{back, row_actions};
 use crate::probe::Report;
 use crate::shown;
 
@@ -33,17 +33,8 @@ pub(super) async fn switch(
     id: Path<i64>,
     posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
-    let (id, on) = (id.into_inner(), posted.is_on("enabled"));
-    let draft = EndpointDraft::for_update(&json!({ "enabled": on }))?;
-    admin
-        .on_store(move |store| store.update_endpoint(id, &draft))
-        .await?;
-    let notice = if on {
-        Notice::Enabled
-    } else {
-        Notice::Disabled
-    };
-    Ok(back::to(&posted, ROOT, notice))
+    let (draft, update) = (EndpointDraft::for_update, Store::update_endpoint);
+    row_actions::switch(&admin, id.into_inner(), &posted, ROOT, draft, update).await
 }
 
 /// Calls the backend of a stored endpoint.
@@ -75,9 +66,7 @@ pub(super) async fn duplicate(
     id: Path<i64>,
     _posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
-    let id = id.into_inner();
-    let copy = admin.on_store(move |store| copy(store, id)).await?;
-    Ok(see_other(&Notice::Duplicated.at(&format!("{ROOT}/{copy}"))))
+    row_actions::duplicate(&admin, id.into_inner(), ROOT, copy).await
 }
 
 fn copy(store: &Store, id: i64) -> Result<i64, StoreError> {

@@ -10,7 +10,7 @@ use super::ROOT;
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::pages::confirm::Confirm;
-use crate::pages::form::Posted;
+use crate::pages::form::{Posted, VERSION};
 use crate::pages::notice::Notice;
 use crate::pages::section::Section;
 use crate::pages::see_other;
@@ -22,6 +22,7 @@ const TOLD: &str = "models";
 /// What would go with an endpoint.
 struct Going {
     name: String,
+    version: i64,
     /// Ids of its virtual models, as the form carries them.
     told: String,
     /// Their names.
@@ -66,7 +67,7 @@ pub(super) async fn delete(
 }
 
 fn going(store: &Store, id: i64) -> Result<Going, StoreError> {
-    let name = store.endpoint_row(id)?.name;
+    let row = store.endpoint_row(id)?;
     let all = store.virtual_models()?;
     let (own, others): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|model| model.endpoint_id == id);
@@ -77,7 +78,8 @@ fn going(store: &Store, id: i64) -> Result<Going, StoreError> {
         targets.any(|target| ids.contains(&target.virtual_model_id))
     };
     Ok(Going {
-        name,
+        name: row.name,
+        version: row.version,
         told: told.join(","),
         losing: others
             .into_iter()
@@ -106,6 +108,7 @@ fn question(req: &HttpRequest, id: i64, going: Going) -> Result<HttpResponse, Ap
         ));
     }
     consequences.push("What its calls have used and cost stays in the reports.".to_owned());
+    consequences.push("The Audit page can undo this.".to_owned());
     Confirm {
         shell: Shell::of(req, Section::Endpoints),
         question: format!("Delete the endpoint {}?", going.name),
@@ -116,7 +119,7 @@ fn question(req: &HttpRequest, id: i64, going: Going) -> Result<HttpResponse, Ap
         } else {
             "Delete the endpoint and its virtual models"
         },
-        hidden: vec![(TOLD, going.told)],
+        hidden: vec![(TOLD, going.told), (VERSION, going.version.to_string())],
         back: ROOT.to_owned(),
     }
     .page()

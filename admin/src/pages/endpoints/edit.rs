@@ -30,6 +30,9 @@ const FIELDS: RowFields = RowFields {
         "health_check_url",
         "worker_form",
         "responses",
+        "timeout_seconds",
+        "connect_timeout_seconds",
+        "first_byte_timeout_seconds",
         "limit_requests_per_minute",
         "limit_tokens_per_minute",
         "limit_parallel",
@@ -103,11 +106,15 @@ pub(super) async fn edit(
     let row = admin
         .on_store(move |store| shown::endpoint(store, id))
         .await?;
-    let form = Form::of_row(&row).with("api_key", "").with(
-        "custom_headers",
-        headers_to_lines(row.custom_headers.as_deref()),
-    );
-    crate::pages::page(&Edit::new(&req, form, Some(row)))
+    crate::pages::page(&Edit::new(&req, of_row(&row), Some(row)))
+}
+
+/// The form of a stored one, whose secrets are masked.
+fn of_row(row: &EndpointRow) -> Form {
+    let headers = headers_to_lines(row.custom_headers.as_deref());
+    Form::of_row(row)
+        .with("api_key", "")
+        .with("custom_headers", headers)
 }
 
 pub(super) async fn create(
@@ -149,7 +156,10 @@ async fn take(
             Some(row.await?)
         }
     };
-    let form = Form::refused(posted, errors);
+    let mut form = Form::refused(posted, errors);
+    if let Some(row) = &stored {
+        form = form.beside(of_row(row));
+    }
     let page = Edit {
         tested,
         report,

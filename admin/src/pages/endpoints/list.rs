@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use store::{By, CircuitRow, EndpointRow, Store, StoreError, UsageQuery};
+use store::{By, CircuitRow, EndpointRow, HealthCheckRow, Store, StoreError, UsageQuery};
 
 use super::kinds;
 use crate::admin::Admin;
@@ -39,6 +39,8 @@ struct Line {
     state: State,
     /// Of the newest circuit that opened.
     last_error: Option<String>,
+    /// What the last look at its health found, where it is looked at.
+    health: Option<HealthCheckRow>,
 }
 
 /// Whether calls can go there.
@@ -103,6 +105,10 @@ fn lines(store: &Store, now: i64) -> Result<Vec<Line>, StoreError> {
             .or_default()
             .push(circuit);
     }
+    let mut checks: HashMap<i64, HealthCheckRow> = HashMap::new();
+    for check in store.health_checks()? {
+        checks.insert(check.endpoint_id, check);
+    }
     let p50 = medians(store, now)?;
     let rows = shown::endpoints(store)?.into_iter().map(|row| {
         let own = circuits.remove(&row.id).unwrap_or_default();
@@ -113,6 +119,9 @@ fn lines(store: &Store, now: i64) -> Result<Vec<Line>, StoreError> {
             p50: p50.get(&row.id).copied(),
             last_error: newest.and_then(|circuit| circuit.last_error.clone()),
             state: state(faults.remove(&row.id), &own, now),
+            health: checks
+                .remove(&row.id)
+                .filter(|_| row.health_check_url.is_some()),
             row,
         }
     });

@@ -3,35 +3,25 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
-use store::{DEFAULT_MODEL, FieldErrors, Store, StoreError, VirtualModelDraft};
+use store::{DEFAULT_MODEL, FieldErrors, Store, StoreError, VirtualModelDraft, VirtualModelRow};
 
 use super::ROOT;
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::pages::confirm::Confirm;
-use crate::pages::form::Posted;
-use crate::pages::notice::Notice;
+use crate::pages::form::{Posted, VERSION};
+use crate::pages::row_actions;
 use crate::pages::row_form::copy_name;
 use crate::pages::section::Section;
 use crate::pages::shell::Shell;
-use crate::pages::{back, see_other};
 
 pub(super) async fn switch(
     admin: Data<Admin>,
     id: Path<i64>,
     posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
-    let (id, on) = (id.into_inner(), posted.is_on("enabled"));
-    let draft = VirtualModelDraft::for_update(&json!({ "enabled": on }))?;
-    admin
-        .on_store(move |store| store.update_virtual_model(id, &draft))
-        .await?;
-    let notice = if on {
-        Notice::Enabled
-    } else {
-        Notice::Disabled
-    };
-    Ok(back::to(&posted, ROOT, notice))
+    let (draft, update) = (VirtualModelDraft::for_update, Store::update_virtual_model);
+    row_actions::switch(&admin, id.into_inner(), &posted, ROOT, draft, update).await
 }
 
 /// Makes a copy, switched off.
@@ -40,9 +30,7 @@ pub(super) async fn duplicate(
     id: Path<i64>,
     _posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
-    let id = id.into_inner();
-    let copy = admin.on_store(move |store| copy(store, id)).await?;
-    Ok(see_other(&Notice::Duplicated.at(&format!("{ROOT}/{copy}"))))
+    row_actions::duplicate(&admin, id.into_inner(), ROOT, copy).await
 }
 
 fn copy(store: &Store, id: i64) -> Result<i64, StoreError> {
@@ -64,23 +52,24 @@ pub(super) async fn ask(
     req: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let id = id.into_inner();
-    let (name, consequences) = admin.on_store(move |store| consequences(store, id)).await?;
+    let (row, consequences) = admin.on_store(move |store| consequences(store, id)).await?;
     Confirm {
         shell: Shell::of(&req, Section::Models),
-        question: format!("Delete the virtual model {name}?"),
+        question: format!("Delete the virtual model {}?", row.name),
         consequences,
         action: format!("{ROOT}/{id}/delete"),
         button: "Delete the virtual model",
-        hidden: Vec::new(),
+        hidden: vec![(VERSION, row.version.to_string())],
         back: ROOT.to_owned(),
     }
     .page()
 }
 
-/// The virtual model's name, and what else its end changes.
-fn consequences(store: &Store, id: i64) -> Result<(String, Vec<String>), StoreError> {
-    let name = store.virtual_model(id)?.name;
-    let is_target = |model: &store::VirtualModelRow| {
+/// The virtual model, and what else its end changes.
+fn consequences(store: &Store, id: i64) -> Result<(VirtualModelRow, Vec<String>), StoreError> {
+    let row = store.virtual_model(id)?;
+    let name = &row.name;
+    let is_target = |model: &VirtualModelRow| {
         let mut targets = model.routing.targets.iter();
         targets.any(|target| target.virtual_model_id == id)
     };
@@ -92,7 +81,7 @@ fn consequences(store: &Store, id: i64) -> Result<(String, Vec<String>), StoreEr
         .collect();
     let allows = |key: &store::InboundKeyRow| {
         let mut allowed = key.allowed_models.iter().flatten();
-        allowed.any(|allowed| *allowed == name)
+        allowed.any(|allowed| allowed == name)
     };
     let keys: Vec<_> = store
         .inbound_keys()?
@@ -113,11 +102,12 @@ fn consequences(store: &Store, id: i64) -> Result<(String, Vec<String>), StoreEr
             keys.join(", ")
         ));
     }
-    if store.settings()?.get(DEFAULT_MODEL) == Some(&name) {
+    if store.settings()?.get(DEFAULT_MODEL) == Some(name) {
         told.push("It is the default model; choose another one in the settings.".to_owned());
     }
     told.push("What its calls have used and cost stays in the reports.".to_owned());
-    Ok((name, told))
+    told.push("The Audit page can undo this.".to_owned());
+    Ok((row, told))
 }
 
 pub(super) async fn delete(
@@ -125,9 +115,5 @@ pub(super) async fn delete(
     id: Path<i64>,
     _posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
-    let id = id.into_inner();
-    admin
-        .on_store(move |store| store.delete_virtual_model(id))
-        .await?;
-    Ok(see_other(&Notice::Deleted.at(ROOT)))
+    row_actions::delete(&admin, id.into_inner(), ROOT, Store::delete_virtual_model).await
 }

@@ -193,7 +193,14 @@ async fn take(
         Ok(notice) => return Ok(see_other(&notice.at(ROOT))),
         Err(error) => refusal(error, "name")?,
     };
-    let form = Form::refused(posted, errors);
+    let mut form = Form::refused(posted, errors);
+    if let Some(row) = &around.stored {
+        let names: HashMap<_, _> = around.models.iter().cloned().collect();
+        let stored = targets::of_row(&row.routing.targets, &names);
+        form = form
+            .with(targets::FIELD, targets::in_words(&lines))
+            .beside(fields::of_row(row).with(targets::FIELD, targets::in_words(&stored)));
+    }
     page_with(status, &Edit::new(req, form, lines, around))
 }
 

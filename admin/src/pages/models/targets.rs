@@ -10,6 +10,9 @@ use store::RouteTarget;
 
 use crate::pages::form::Posted;
 
+/// The field that they are of.
+pub(super) const FIELD: &str = "routing.targets";
+
 /// Empty lines below the last target.
 const SPARE: usize = 3;
 
@@ -62,6 +65,13 @@ fn numbered(mut lines: Vec<Line>) -> Vec<Line> {
         line.place = (place * 10).to_string();
     }
     lines
+}
+
+/// The lines as one text, to be compared.
+pub(super) fn in_words(lines: &[Line]) -> String {
+    let named = lines.iter().filter(|line| !line.name.is_empty());
+    let words = named.map(|line| format!("{} (weight {})", line.name, line.weight));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// The list for the draft.

@@ -11,29 +11,20 @@ use super::{ROOT, shipped};
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::pages::confirm::Confirm;
-use crate::pages::form::Posted;
+use crate::pages::form::{Posted, VERSION};
 use crate::pages::notice::Notice;
 use crate::pages::row_form::copy_name;
 use crate::pages::section::Section;
 use crate::pages::shell::Shell;
-use crate::pages::{back, see_other};
+use crate::pages::{row_actions, see_other};
 
 pub(super) async fn switch(
     admin: Data<Admin>,
     id: Path<i64>,
     posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
-    let (id, on) = (id.into_inner(), posted.is_on("enabled"));
-    let draft = ToolPatternDraft::for_update(&json!({ "enabled": on }))?;
-    admin
-        .on_store(move |store| store.update_tool_pattern(id, &draft))
-        .await?;
-    let notice = if on {
-        Notice::Enabled
-    } else {
-        Notice::Disabled
-    };
-    Ok(back::to(&posted, ROOT, notice))
+    let (draft, update) = (ToolPatternDraft::for_update, Store::update_tool_pattern);
+    row_actions::switch(&admin, id.into_inner(), &posted, ROOT, draft, update).await
 }
 
 /// Makes a copy, switched off; it is the operator's own.
@@ -42,9 +33,7 @@ pub(super) async fn duplicate(
     id: Path<i64>,
     _posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
-    let id = id.into_inner();
-    let copy = admin.on_store(move |store| copy(store, id)).await?;
-    Ok(see_other(&Notice::Duplicated.at(&format!("{ROOT}/{copy}"))))
+    row_actions::duplicate(&admin, id.into_inner(), ROOT, copy).await
 }
 
 fn copy(store: &Store, id: i64) -> Result<i64, StoreError> {
@@ -150,20 +139,21 @@ pub(super) async fn ask(
     let row = admin.on_store(move |store| store.tool_pattern(id)).await?;
     let mut consequences =
         vec!["What it made calls of stays text from then on, unless another one does.".to_owned()];
-    if shipped::builtin(&row).is_some() {
-        consequences.push(
-            "It is a built-in pattern: it can be brought back from the end of the list.".to_owned(),
-        );
-    } else {
-        consequences.push("It cannot be brought back, unless it was exported.".to_owned());
-    }
+    consequences.push(
+        if shipped::builtin(&row).is_some() {
+            "It is a built-in pattern: it can be brought back from the end of the list."
+        } else {
+            "The Audit page can undo this."
+        }
+        .to_owned(),
+    );
     Confirm {
         shell: Shell::of(&req, Section::Patterns),
         question: format!("Delete the pattern {}?", row.pattern_name),
         consequences,
         action: format!("{ROOT}/{id}/delete"),
         button: "Delete the pattern",
-        hidden: Vec::new(),
+        hidden: vec![(VERSION, row.version.to_string())],
         back: ROOT.to_owned(),
     }
     .page()
@@ -174,9 +164,5 @@ pub(super) async fn delete(
     id: Path<i64>,
     _posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
-    let id = id.into_inner();
-    admin
-        .on_store(move |store| store.delete_tool_pattern(id))
-        .await?;
-    Ok(see_other(&Notice::Deleted.at(ROOT)))
+    row_actions::delete(&admin, id.into_inner(), ROOT, Store::delete_tool_pattern).await
 }

@@ -11,13 +11,13 @@ use store::{Store, ToolAliasDraft, ToolAliasRow};
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::pages::confirm::Confirm;
-use crate::pages::form::{Form, Posted};
+use crate::pages::form::{Form, Posted, VERSION};
 use crate::pages::list::{List, Listed};
 use crate::pages::notice::Notice;
 use crate::pages::row_form::{RowFields, refusal};
 use crate::pages::section::Section;
 use crate::pages::shell::Shell;
-use crate::pages::{back, page_with, see_other};
+use crate::pages::{page_with, row_actions, see_other};
 use crate::routing::resource;
 
 const ROOT: &str = "/proxy-dashboard/patterns/aliases";
@@ -129,8 +129,11 @@ async fn edit(
     req: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let row = stored(&admin, id.into_inner()).await?;
-    let form = Form::of_row(&row).with("aliases", row.aliases.join("\n"));
-    crate::pages::page(&Edit::new(&req, form, Some(row)))
+    crate::pages::page(&Edit::new(&req, of_row(&row), Some(row)))
+}
+
+fn of_row(row: &ToolAliasRow) -> Form {
+    Form::of_row(row).with("aliases", row.aliases.join("\n"))
 }
 
 async fn create(
@@ -168,7 +171,11 @@ async fn take(
         Ok(notice) => Ok(see_other(&notice.at(ROOT))),
         Err(error) => {
             let (status, errors) = refusal(error, "parameter")?;
-            page_with(status, &Edit::new(req, Form::refused(posted, errors), row))
+            let mut form = Form::refused(posted, errors);
+            if let Some(row) = &row {
+                form = form.beside(of_row(row));
+            }
+            page_with(status, &Edit::new(req, form, row))
         }
     }
 }
@@ -191,17 +198,8 @@ async fn switch(
     id: Path<i64>,
     posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
-    let (id, on) = (id.into_inner(), posted.is_on("enabled"));
-    let draft = ToolAliasDraft::for_update(&json!({ "enabled": on }))?;
-    admin
-        .on_store(move |store| store.update_tool_alias(id, &draft))
-        .await?;
-    let notice = if on {
-        Notice::Enabled
-    } else {
-        Notice::Disabled
-    };
-    Ok(back::to(&posted, ROOT, notice))
+    let (draft, update) = (ToolAliasDraft::for_update, Store::update_tool_alias);
+    row_actions::switch(&admin, id.into_inner(), &posted, ROOT, draft, update).await
 }
 
 async fn ask(
@@ -215,10 +213,11 @@ async fn ask(
         question: format!("Delete the alias of {}.{}?", row.tool_name, row.parameter),
         consequences: vec![
             "Calls that write the parameter under another name are no longer mended.".to_owned(),
+            "The Audit page can undo this.".to_owned(),
         ],
         action: format!("{ROOT}/{}/delete", row.id),
         button: "Delete the alias",
-        hidden: Vec::new(),
+        hidden: vec![(VERSION, row.version.to_string())],
         back: ROOT.to_owned(),
     }
     .page()
@@ -229,9 +228,5 @@ async fn delete(
     id: Path<i64>,
     _posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
-    let id = id.into_inner();
-    admin
-        .on_store(move |store| store.delete_tool_alias(id))
-        .await?;
-    Ok(see_other(&Notice::Deleted.at(ROOT)))
+    row_actions::delete(&admin, id.into_inner(), ROOT, Store::delete_tool_alias).await
 }

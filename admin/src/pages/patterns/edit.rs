@@ -145,7 +145,10 @@ async fn take(
             }
         }
     };
-    let form = Form::refused(posted, errors);
+    let mut form = Form::refused(posted, errors);
+    if let Some(row) = &stored {
+        form = form.beside(Form::of_row(row));
+    }
     let page = Edit {
         bench,
         ..Edit::new(req, form, stored)

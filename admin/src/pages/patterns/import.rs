@@ -45,6 +45,7 @@ pub(super) async fn take(
     req: HttpRequest,
     posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
+    let posted = posted.with_file("document");
     let (status, errors, outcome) = match import(&admin, &posted).await {
         Ok(outcome) => (StatusCode::OK, FieldErrors::new(), Some(outcome)),
         Err(error) => {

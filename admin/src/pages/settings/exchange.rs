@@ -86,6 +86,7 @@ async fn import(
     req: HttpRequest,
     posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
+    let posted = posted.with_file("document");
     let outcome = match serde_json::from_str::<Value>(posted.get("document")) {
         Ok(document) => {
             admin

@@ -343,7 +343,7 @@ fn empty() -> Fault {
 
 pub(super) fn late() -> Fault {
     Fault::timeout(
-        "The upstream took longer than this gateway allows (TIMEOUT, FIRST_BYTE_TIMEOUT).",
+        "The upstream took longer than this gateway allows (TIMEOUT, FIRST_BYTE_TIMEOUT, or the endpoint's own times).",
     )
 }
 

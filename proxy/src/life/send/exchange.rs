@@ -373,7 +373,9 @@ fn broken(error: &Error, target: &Target) -> Fault {
         return Fault::internal(error.to_string());
     }
     let fault = if matches!(kind, E::ReadTimedout | E::WriteTimedout) {
-        Fault::timeout("The upstream was silent for longer than this gateway allows (TIMEOUT).")
+        Fault::timeout(
+            "The upstream was silent for longer than this gateway allows (TIMEOUT, or the endpoint's own time).",
+        )
     } else if *kind == E::InvalidHTTPHeader {
         Fault::upstream(
             502,

@@ -136,7 +136,7 @@ impl Job {
             over: false,
             verdict: None,
             missing: None,
-            silence: gateway.timeouts.silence,
+            silence: target.upstream.silence,
             since: None,
             pause: Duration::ZERO,
             failures: 0,
@@ -238,7 +238,7 @@ impl Job {
             Ok(Ok(())) => self.failures = 0,
             Ok(Err(missed)) => self.missed(missed),
             Err(_) => self.end(Err(Fault::timeout(
-                "The upstream's job put nothing out for longer than this gateway allows (TIMEOUT); the answer is not complete.",
+                "The upstream's job put nothing out for longer than this gateway allows (TIMEOUT, or the endpoint's own time); the answer is not complete.",
             ))),
         }
     }

@@ -11,7 +11,9 @@ use super::value::{
 use super::{ConfigProblem, DeploymentMode, LogFormat, QueuePriority};
 use crate::network::Networks;
 use crate::secret::Secret;
-use crate::setting::{DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, TRUSTED_INTERNAL_CIDRS};
+use crate::setting::{
+    AUDIT_DAYS, DEPLOYMENT_MODE, HEALTH_CHECK_INTERVAL, PUBLIC_GATEWAY_URL, TRUSTED_INTERNAL_CIDRS,
+};
 use crate::vault::SecretKey;
 
 /// One setting.
@@ -268,6 +270,23 @@ pub static SETTINGS: &[Setting] = &[
         "AIMENU_PUBLIC_URL",
         None,
         "Login service, as browsers reach it; empty for the same as AIMENU_URL.",
+    ),
+    Setting {
+        stored: Some(PUBLIC_GATEWAY_URL),
+        ..setting::<HttpUrl>(
+            "PUBLIC_GATEWAY_URL",
+            None,
+            "Address under which clients reach the gateway, for the settings that the admin app \
+             gives them; empty for a guess from how the admin app is reached. A running admin \
+             app follows the stored value.",
+        )
+    },
+    stored::<Days>(
+        "AUDIT_DAYS",
+        AUDIT_DAYS,
+        "400",
+        "Days for which the audit of the admin app is kept, 0 for ever; a running admin app \
+         follows the stored value.",
     ),
     setting::<bool>(
         "ALLOW_LINK_LOCAL_ENDPOINTS",

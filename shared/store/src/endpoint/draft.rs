@@ -6,6 +6,7 @@ use serde_json::Value;
 use wire::dialect::runpod::Worker;
 use wire::provider::{BaseUrl, ProviderKind, Responses};
 
+use super::times::EndpointTimesDraft;
 use super::{health_check, unknown_responses, unknown_type, unknown_worker};
 use crate::custom_headers::CustomHeaders;
 use crate::field_errors::FieldErrors;
@@ -32,6 +33,7 @@ pub struct EndpointDraft {
     pub(crate) health_check_url: Option<Option<String>>,
     pub(crate) worker_form: Option<Worker>,
     pub(crate) responses: Option<Responses>,
+    pub(crate) times: EndpointTimesDraft,
     pub(crate) limits: LimitsDraft,
 }
 
@@ -105,6 +107,7 @@ impl EndpointDraft {
             health_check_url: health_check_url(input),
             worker_form: worker_form(input),
             responses: responses(input),
+            times: EndpointTimesDraft::read(input),
             limits: LimitsDraft::read(input),
         }
     }

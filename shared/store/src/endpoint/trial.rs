@@ -1,6 +1,7 @@
 //! The endpoint that a row would be with the values of a draft: for calling it before
 //! anything is saved.
 
+use super::times::EndpointTimesRow;
 use super::{ApiKeyChange, Endpoint, EndpointDraft, EndpointRow, StoredEndpoint};
 use crate::custom_headers;
 use crate::field_errors::FieldErrors;
@@ -51,6 +52,7 @@ impl EndpointDraft {
         set(&mut row.worker_form, worker);
         let responses = draft.responses.map(|word| word.id().to_owned());
         set(&mut row.responses, responses);
+        draft.times.apply(&mut row.times);
         let subject = tried.subject();
         match tried.judge() {
             Ok((endpoint, _)) => Ok(endpoint),
@@ -82,6 +84,7 @@ fn blank() -> StoredEndpoint {
             health_check_url: None,
             worker_form: String::new(),
             responses: String::new(),
+            times: EndpointTimesRow::default(),
             limits: LimitsRow::default(),
             locked: None,
             created_at: 0,

@@ -3,7 +3,7 @@
 use wire::dialect::runpod::Worker;
 use wire::provider::{ProviderKind, Responses};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, EndpointTimes};
 use crate::limits::Limits;
 use crate::virtual_model::{Caching, Repair, Routing, VirtualModel};
 
@@ -32,6 +32,7 @@ pub fn endpoint(url: &str) -> Endpoint {
         ca_file: None,
         tls_insecure: false,
         health_check_url: None,
+        times: EndpointTimes::default(),
         worker_form: Worker::default(),
         responses: Responses::default(),
         limits: Limits::default(),

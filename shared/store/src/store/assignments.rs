@@ -3,8 +3,6 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
-use crate::limits::LimitsDraft;
-
 /// The id that the next row of `table` gets, for what must know it before; never one that a
 /// deleted row had. The caller holds a write transaction, and sets it.
 pub(super) fn next_id(connection: &Connection, table: &'static str) -> rusqlite::Result<i64> {
@@ -44,9 +42,9 @@ impl Assignments {
         }
     }
 
-    /// Sets the limits that were given.
-    pub(super) fn set_limits(&mut self, limits: &LimitsDraft) {
-        for (column, value) in limits.columns() {
+    /// Sets each column to its value.
+    pub(super) fn set_all(&mut self, columns: impl Iterator<Item = (&'static str, Value)>) {
+        for (column, value) in columns {
             self.set(column, value);
         }
     }

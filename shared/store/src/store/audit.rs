@@ -6,12 +6,14 @@
 //! what the programs do by themselves is no change by a person.
 
 mod list;
+mod parts;
+mod retention;
 mod state;
 mod undo;
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Map, Value, json};
 
 use self::state::{State, states};
@@ -50,7 +52,7 @@ impl About {
     }
 }
 
-type Picture = BTreeMap<AuditKind, BTreeMap<i64, State>>;
+pub(super) type Picture = BTreeMap<AuditKind, BTreeMap<i64, State>>;
 
 impl Store {
     /// Runs `work` in one write transaction, only on the version that is expected, and
@@ -58,7 +60,7 @@ impl Store {
     pub(super) fn change<T>(
         &self,
         about: About,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+        work: impl FnOnce(&Connection) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
         self.write(|connection| {
             if let (Some(expected), Some(id)) = (self.expected, about.id) {
@@ -70,12 +72,17 @@ impl Store {
             let before = self.picture(connection, about)?;
             let value = work(connection)?;
             let after = self.picture(connection, about)?;
-            self.note_differences(connection, &before, &after)?;
+            self.note_differences(connection, about, &before, &after)?;
             Ok(value)
         })
     }
 
-    fn picture(&self, connection: &Connection, about: About) -> Result<Picture, Failure> {
+    /// The rows that a piece of work may change.
+    pub(super) fn picture(
+        &self,
+        connection: &Connection,
+        about: About,
+    ) -> Result<Picture, Failure> {
         let mut picture = Picture::new();
         for kind in std::iter::once(&about.kind).chain(about.also) {
             picture.insert(*kind, states(connection, self.vault(), *kind)?);
@@ -83,14 +90,20 @@ impl Store {
         Ok(picture)
     }
 
-    /// Gives the id of the last entry.
-    fn note_differences(
+    /// Notes each difference; those that came with that of the row itself are parts of its
+    /// entry. Gives the id of that one, or of the last.
+    pub(super) fn note_differences(
         &self,
         connection: &Connection,
+        about: About,
         before: &Picture,
         after: &Picture,
     ) -> Result<Option<i64>, Failure> {
-        let mut last = None;
+        if self.actor.is_none() {
+            return Ok(None);
+        }
+        let mut noted = Vec::new();
+        let mut main = None;
         let none = BTreeMap::new();
         for (kind, old) in before {
             let new = after.get(kind).unwrap_or(&none);
@@ -100,11 +113,24 @@ impl Store {
             {
                 if let Some(entry) = Entry::between(old.get(id), new.get(id)) {
                     self.note(connection, *kind, Some(*id), &entry)?;
-                    last = Some(connection.last_insert_rowid());
+                    let entry = connection.last_insert_rowid();
+                    noted.push(entry);
+                    if *kind == about.kind && Some(*id) == about.id {
+                        main = Some(entry);
+                    }
                 }
             }
         }
-        Ok(last)
+        for part in noted
+            .iter()
+            .filter(|part| main.is_some_and(|main| main != **part))
+        {
+            connection.execute(
+                "UPDATE audit SET part_of = ? WHERE id = ?",
+                params![main, part],
+            )?;
+        }
+        Ok(main.or(noted.last().copied()))
     }
 
     fn note(

@@ -8,7 +8,7 @@ use url::Url;
 use super::assignments::{Assignments, next_id};
 use super::audit::About;
 use super::secrets::seal_headers;
-use super::{Failure, Store, circuits, inbound_keys, routing};
+use super::{Failure, Store, circuits, health_checks, inbound_keys, routing};
 use crate::audit::AuditKind;
 use crate::endpoint::ApiKeyChange;
 use crate::endpoint::{Endpoint, EndpointDraft, EndpointRow, StoredEndpoint};
@@ -128,6 +128,7 @@ impl Store {
             row.update(connection, "endpoints", id)?;
             // They tell of the endpoint as it was.
             circuits::forget_endpoint(connection, id)?;
+            health_checks::forget_endpoint(connection, id)?;
             Ok(())
         })
     }
@@ -162,6 +163,7 @@ impl Store {
                 }
                 connection.execute("DELETE FROM virtual_models WHERE endpoint_id = ?", [id])?;
                 circuits::forget_endpoint(connection, id)?;
+                health_checks::forget_endpoint(connection, id)?;
                 connection.execute("DELETE FROM endpoints WHERE id = ?", [id])?;
                 Ok(models)
             },
@@ -250,6 +252,7 @@ fn assignments(
         health_check_url,
         worker_form,
         responses,
+        times,
         limits,
     } = draft;
     let mut row = Assignments::default();
@@ -282,6 +285,7 @@ fn assignments(
     row.set_given("health_check_url", health_check_url.clone());
     row.set_given("worker_form", worker_form.map(|form| form.id().to_owned()));
     row.set_given("responses", responses.map(|word| word.id().to_owned()));
-    row.set_limits(limits);
+    row.set_all(times.columns());
+    row.set_all(limits.columns());
     Ok(row)
 }

@@ -217,6 +217,6 @@ fn assignments(draft: &InboundKeyDraft) -> Assignments {
                 .map(|names| serde_json::json!(names).to_string())
         }),
     );
-    row.set_limits(limits);
+    row.set_all(limits.columns());
     row
 }

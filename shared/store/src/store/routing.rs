@@ -1,7 +1,7 @@
 //! The routing of virtual models: written with them, and freed of those that are deleted.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::Failure;
 use crate::error::StoreError;
@@ -77,8 +77,39 @@ fn require_targets(
     Ok(())
 }
 
-fn to_json(targets: &[RouteTarget]) -> String {
+pub(super) fn to_json(targets: &[RouteTarget]) -> String {
     serde_json::to_string(targets).unwrap_or_else(|_| "[]".to_owned())
+}
+
+/// Takes those out of the targets of a virtual model that are gone.
+pub(super) fn forget_missing(connection: &Connection, id: i64) -> rusqlite::Result<()> {
+    let stored: Option<String> = connection
+        .query_row(
+            "SELECT CAST(targets AS TEXT) FROM virtual_model_failover WHERE virtual_model_id = ?",
+            [id],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let Some(stored) = stored else { return Ok(()) };
+    let (targets, _) = parse_targets(&stored);
+    let mut kept = Vec::new();
+    for target in &targets {
+        let is_there: bool = connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM virtual_models WHERE id = ?)",
+            [target.virtual_model_id],
+            |row| row.get(0),
+        )?;
+        if is_there {
+            kept.push(*target);
+        }
+    }
+    if kept.len() < targets.len() {
+        connection.execute(
+            "UPDATE virtual_model_failover SET targets = ? WHERE virtual_model_id = ?",
+            params![to_json(&kept), id],
+        )?;
+    }
+    Ok(())
 }
 
 /// Deletes the routing of a virtual model that is going, takes it out of the targets of the

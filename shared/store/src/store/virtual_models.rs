@@ -279,7 +279,7 @@ fn assignments(
     row.set_given("num_ctx", *num_ctx);
     assign_repair(&mut row, repair);
     assign_caching(&mut row, caching);
-    row.set_limits(limits);
+    row.set_all(limits.columns());
     Ok(row)
 }
 

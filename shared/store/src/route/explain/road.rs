@@ -229,7 +229,7 @@ impl Road<'_> {
         let known = Known {
             local: LocalModel::default(),
             recall: &|_| None,
-            timeout: self.settings.timeout,
+            timeout: endpoint.times.whole.unwrap_or(self.settings.timeout),
         };
         let destination = Destination {
             model,

@@ -33,7 +33,7 @@ const UNSAID: [&str; 7] = [
 
 /// A row.
 #[derive(Debug)]
-pub(super) struct State {
+pub(in crate::store) struct State {
     pub(super) version: Option<i64>,
     pub(super) name: String,
     pub(super) shown: Map<String, Value>,

@@ -13,7 +13,7 @@ use crate::audit::{AuditKind, AuditRow};
 use crate::endpoint::StoredEndpoint;
 use crate::error::StoreError;
 use crate::field_errors::FieldErrors;
-use crate::store::{Failure, circuits, inbound_keys, prices};
+use crate::store::{Failure, circuits, health_checks, inbound_keys, prices};
 use crate::vault::is_sealed;
 
 impl Store {
@@ -48,6 +48,7 @@ impl Store {
                 &[AuditKind::VirtualModel, AuditKind::InboundKey],
             );
             let before = self.picture(connection, about)?;
+            let mut with_it = Vec::new();
             match undo {
                 None => self.remove(connection, done.kind, id)?,
                 Some(undo) => {
@@ -57,15 +58,20 @@ impl Store {
                         restore_settings(connection, &done)?;
                     } else {
                         self.restore(connection, done.kind, id, &tables, found)?;
+                        if found.is_none() {
+                            with_it = self.restore_parts(connection, entry, done.kind, id)?;
+                        }
                     }
                 }
             }
             let after = self.picture(connection, about)?;
-            let by = self.note_differences(connection, &before, &after)?;
-            connection.execute(
-                "UPDATE audit SET undone_by = ? WHERE id = ?",
-                params![by.unwrap_or(entry), entry],
-            )?;
+            let by = self.note_differences(connection, about, &before, &after)?;
+            for undone in with_it.into_iter().chain([entry]) {
+                connection.execute(
+                    "UPDATE audit SET undone_by = ? WHERE id = ?",
+                    params![by.unwrap_or(entry), undone],
+                )?;
+            }
             Ok(done)
         })
     }
@@ -100,7 +106,7 @@ impl Store {
         Ok(())
     }
 
-    fn restore(
+    pub(super) fn restore(
         &self,
         connection: &Connection,
         kind: AuditKind,
@@ -146,6 +152,7 @@ impl Store {
         match kind {
             AuditKind::Endpoint => {
                 circuits::forget_endpoint(connection, id)?;
+                health_checks::forget_endpoint(connection, id)?;
             }
             AuditKind::VirtualModel => prices::follow(connection, id)?,
             AuditKind::ToolPattern
