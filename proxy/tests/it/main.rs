@@ -61,4 +61,5 @@ mod store_faults;
 mod tap;
 mod tls;
 mod tool_calls;
+mod upgrades;
 mod upstream_faults;
