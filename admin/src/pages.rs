@@ -70,7 +70,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
 
 /// Whether a viewer may send something to `path`: what changes nothing of others.
 pub(crate) fn is_open_to_viewers(path: &str) -> bool {
-    const OPEN: [&str; 10] = [
+    const OPEN: [&str; 9] = [
         theme::PATH,
         login::LOG_OUT,
         users::ACCOUNT,
@@ -80,7 +80,6 @@ pub(crate) fn is_open_to_viewers(path: &str) -> bool {
         "/api/admin/explain",
         "/api/admin/tool-patterns/test",
         "/api/admin/usage/export",
-        "/api/admin/usage/reprice/preview",
     ];
     OPEN.contains(&path)
 }

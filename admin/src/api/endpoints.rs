@@ -1,8 +1,8 @@
 //! Endpoints: list, create, change, delete, test, and the models they have.
 
-use actix_web::web::{self, Data, Json, Path, Query, ServiceConfig};
+use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, rt};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 use store::{Endpoint, EndpointDraft, EndpointRow};
 use wire::provider::ProviderKind;
@@ -15,7 +15,7 @@ use crate::json_object::JsonObject;
 use crate::pages;
 use crate::probe::Report;
 use crate::probe::ollama::{self, Loaded};
-use crate::routing::resource;
+use crate::routing::{flag, resource};
 use crate::shown;
 
 pub(super) fn routes(cfg: &mut ServiceConfig) {
@@ -77,21 +77,14 @@ async fn change(
     Ok(done())
 }
 
-#[derive(Deserialize)]
-struct DeleteQuery {
-    /// Also delete the endpoint's virtual models.
-    #[serde(default)]
-    cascade: bool,
-}
-
+/// `cascade` in the query also deletes the endpoint's virtual models.
 async fn delete(
     admin: Data<Admin>,
     id: Path<i64>,
-    query: Query<DeleteQuery>,
     req: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     demand_anti_forgery(&req)?;
-    let (id, cascade) = (id.into_inner(), query.cascade);
+    let (id, cascade) = (id.into_inner(), flag(&req, "cascade")?);
     admin
         .on_store(move |store| store.delete_endpoint(id, cascade))
         .await?;
@@ -105,13 +98,6 @@ async fn test(admin: Data<Admin>, id: Path<i64>) -> Result<Json<Report>, ApiErro
     Ok(Json(admin.prober.test(&endpoint).await))
 }
 
-#[derive(Deserialize)]
-struct ModelsQuery {
-    /// Ask the backend even when its list is remembered.
-    #[serde(default)]
-    refresh: bool,
-}
-
 #[derive(Serialize)]
 struct Models {
     models: Vec<String>,
@@ -121,16 +107,17 @@ struct Models {
     loaded: Option<Vec<Loaded>>,
 }
 
+/// `refresh` in the query asks the backend even when its list is remembered.
 async fn models(
     admin: Data<Admin>,
     id: Path<i64>,
-    query: Query<ModelsQuery>,
+    req: HttpRequest,
 ) -> Result<Json<Models>, ApiError> {
-    let id = id.into_inner();
+    let (id, refresh) = (id.into_inner(), flag(&req, "refresh")?);
     let endpoint = admin.on_store(move |store| store.endpoint(id)).await?;
     let models = admin
         .prober
-        .models(&endpoint, query.refresh)
+        .models(&endpoint, refresh)
         .await
         .map_err(|failure| ApiError::Upstream(failure.status(), failure.reason))?;
     let loaded = admin.prober.loaded(&endpoint).await;

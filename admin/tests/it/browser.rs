@@ -4,6 +4,7 @@
 use reqwest::{Response, StatusCode, header};
 
 use crate::harness::App;
+use crate::people::Person;
 
 /// A form of a page, filled in as the page has it.
 pub(crate) struct PageForm {
@@ -92,6 +93,19 @@ impl PageForm {
             fields: self.fields.clone(),
         };
         used.with(button, value).send(app).await
+    }
+
+    /// Sends it as somebody who is logged in, and gives the page that answers.
+    pub(crate) async fn send_as(&self, app: &App, person: &Person) -> String {
+        let fields = self.fields.iter();
+        let fields: Vec<_> = fields
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let request = app
+            .form(&self.action, &fields)
+            .header("accept", "text/html")
+            .header("cookie", &person.cookie);
+        request.send().await.unwrap().text().await.unwrap()
     }
 
     pub(crate) async fn send(&self, app: &App) -> Sent {

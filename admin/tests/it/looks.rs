@@ -7,7 +7,10 @@ use std::path::Path;
 
 use serde_json::json;
 use sim::{Options, Sim};
-use store::{Attempt, CallKind, CallRecord, Outcome, Store};
+use store::{
+    Attempt, CallKind, CallRecord, EndpointDraft, InboundKeyDraft, Outcome, SettingsDraft, Store,
+    ToolAliasDraft, ToolPatternDraft, VirtualModelDraft,
+};
 use wire::usage::Usage;
 
 use crate::axe::Axe;
@@ -25,7 +28,7 @@ type Page = (
 );
 
 /// Every page.
-const PAGES: [Page; 34] = [
+const PAGES: [Page; 35] = [
     ("overview", "", None),
     ("endpoints", "/endpoints", None),
     (
@@ -82,6 +85,7 @@ const PAGES: [Page; 34] = [
     ("connect", "/connect?model=chat", None),
     ("audit", "/audit", None),
     ("undo", "/audit/1/undo", None),
+    ("undo-change", "/audit/8/undo", None),
     ("account", "/account", None),
     ("missing", "/models/4711", None),
 ];
@@ -134,11 +138,71 @@ async fn look(name: &str, width: u32) {
             let file = folder.join(format!("{name}-{theme}.png"));
             faults.extend(page(&chrome, &axe, &file, width).await);
         }
+        for (name, path, field) in CLASHES {
+            chrome.go(&format!("/proxy-dashboard{path}")).await;
+            meanwhile(&app, name, theme);
+            let typed = if name == "endpoint" { "/7" } else { "7" };
+            chrome.fill(field, typed).await;
+            chrome.press("Save").await;
+            chrome.see("#version", "is below").await;
+            chrome.see(&format!("[id='{field}-now']"), "Stored now").await;
+            let file = folder.join(format!("{name}-clash-{theme}.png"));
+            faults.extend(page(&chrome, &axe, &file, width).await);
+        }
+        chrome.go("/proxy-dashboard/keys/new").await;
+        chrome.fill("label", theme).await;
+        chrome.press("Make the key").await;
+        chrome.see("#key", "spk_").await;
+        let file = folder.join(format!("key-made-{theme}.png"));
+        faults.extend(page(&chrome, &axe, &file, width).await);
     }
     chrome.send("Log out").await;
     faults.extend(page(&chrome, &axe, &folder.join("login.png"), width).await);
     chrome.quit().await;
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Forms that somebody else is faster with: what they are of, where, and the field.
+const CLASHES: [(&str, &str, &str); 6] = [
+    ("endpoint", "/endpoints/2", "health_check_url"),
+    ("model", "/models/3", "description"),
+    ("pattern", "/patterns/1", "tool_name"),
+    ("alias", "/patterns/aliases/1", "fill"),
+    ("key", "/keys/2", "notes"),
+    ("settings", "/settings", "usage_days"),
+];
+
+/// What somebody else does while a form is filled in.
+fn meanwhile(app: &App, name: &str, word: &str) {
+    let store = Store::open(&app.database()).unwrap();
+    let text = format!("theirs, {word}, which is longer than a line of a phone has room for");
+    let changed = match name {
+        "endpoint" => {
+            let body = json!({ "health_check_url": format!("/{word}"), "enabled": word == "Dark" });
+            store.update_endpoint(2, &EndpointDraft::for_update(&body).unwrap())
+        }
+        "model" => {
+            let body = json!({ "description": text, "cache_enabled": word == "Light" });
+            store.update_virtual_model(3, &VirtualModelDraft::for_update(&body).unwrap())
+        }
+        "pattern" => {
+            let body = json!({ "tool_name": word, "enabled": word == "Dark" });
+            store.update_tool_pattern(1, &ToolPatternDraft::for_update(&body).unwrap())
+        }
+        "alias" => {
+            let body = json!({ "fill": text });
+            store.update_tool_alias(1, &ToolAliasDraft::for_update(&body).unwrap())
+        }
+        "key" => {
+            let body = json!({ "notes": text, "allowed_models": ["chat"] });
+            store.update_inbound_key(2, &InboundKeyDraft::for_update(&body).unwrap())
+        }
+        _ => {
+            let body = json!({ "usage_days": word.len() + 30, "display_timezone": "Asia/Kolkata" });
+            store.save_settings(&SettingsDraft::validate(&body).unwrap())
+        }
+    };
+    changed.unwrap();
 }
 
 /// What is wrong with the page that is shown.
