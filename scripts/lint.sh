@@ -29,6 +29,7 @@ step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "dependency directions" scripts/check-dependencies.sh
 step "bans, licences, sources" licences_and_sources
 step "files" scripts/check-files.sh
+step "systemd units" scripts/check-units.sh
 if command -v shellcheck >/dev/null 2>&1; then
     step "shell scripts" shellcheck --external-sources --source-path=SCRIPTDIR scripts/*.sh .ci/run
 fi

@@ -7,6 +7,7 @@
 
 mod access;
 mod admin;
+mod alive;
 mod api;
 mod clock;
 mod error;

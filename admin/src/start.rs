@@ -4,6 +4,7 @@
 //! [`store::config::process`].
 
 use std::io::{self, IsTerminal};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use store::config::process::{self, Problems, Program, Surroundings};
 use store::config::{Config, LogFormat};
@@ -12,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::access::{Access, session};
 use crate::admin::Admin;
+use crate::alive;
 use crate::new_password;
 use crate::server;
 
@@ -63,16 +65,32 @@ pub(crate) fn run() -> Result<(), Problems> {
             if let Some(token) = set_up {
                 process::say(&format!(
                     "nobody can log in yet: make the first admin, within a day, at \
-                     http://{local}/set-up?token={}",
+                     http://{}/set-up?token={}",
+                    reachable(local),
                     token.expose()
                 ));
             }
             process::say(&format!("admin listening on http://{local}"));
+            if let Some(manager) = process::service_manager() {
+                actix_web::rt::spawn(alive::tell(manager, reachable(local)));
+            }
             server.await
         })
         .map_err(|err: io::Error| vec![format!("the admin app stopped: {err}")])?;
     tracing::info!("admin stopped");
     Ok(())
+}
+
+/// An address of this machine at which `listening` is reached.
+fn reachable(listening: SocketAddr) -> SocketAddr {
+    let mut address = listening;
+    if listening.ip().is_unspecified() {
+        address.set_ip(match listening {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 /// Gives somebody a new password and ends the sessions of before.

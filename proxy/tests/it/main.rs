@@ -15,6 +15,7 @@ mod caller;
 mod captures;
 mod chaos;
 mod circuits;
+mod clock;
 mod configuration;
 mod connections;
 mod corpus;
