@@ -206,6 +206,14 @@ fn generation(fields: &Fields<'_>, facts: &mut Facts) -> Result<(), Refusal> {
                 message,
             ));
         }
+        if fields.present("stop") {
+            let message = "Unsupported parameter: 'stop' is not supported with this model.";
+            return Err(Refusal::field(
+                "stop",
+                Some("unsupported_parameter"),
+                message,
+            ));
+        }
         if fields.present("temperature") {
             let message = "Unsupported parameter: 'temperature' is not supported with this model.";
             return Err(Refusal::field("temperature", None, message));
