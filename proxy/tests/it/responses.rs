@@ -356,6 +356,67 @@ async fn tokens_are_counted_without_a_call() {
     let got = scene.post("/v1/responses/input_tokens", &unknown).await;
     assert_eq!(got.status, 404, "{got:?}");
     assert_eq!(scene.sim.requests().len(), 0);
+
+    // An endpoint with Responses of its own counts itself.
+    let scene = own(json!({"system_prompt": "Be brief.", "temperature": 0.5})).await;
+    let got = scene.post("/v1/responses/input_tokens", &body).await;
+    assert_eq!(got.header("x-estimated"), "", "{got:?}");
+    let sent = sent(&scene, "/v1/responses/input_tokens");
+    assert_eq!(sent["instructions"], "Be brief.");
+    let told = got.json()["input_tokens"].as_u64().unwrap();
+    assert!((900..1200).contains(&told), "{told}");
+    // One that cannot is estimated.
+    scene.sim.set_script("status=500".parse().unwrap());
+    let got = scene.post("/v1/responses/input_tokens", &body).await;
+    assert_eq!(
+        (got.status.as_u16(), got.header("x-estimated")),
+        (200, "true")
+    );
+}
+
+#[tokio::test]
+async fn what_led_to_an_answer_is_told_page_by_page() {
+    let scene = Scene::start().await;
+    let first = scene
+        .post(RESPONSES, &ask("say=one", &json!({})))
+        .await
+        .json();
+    let more = json!({"previous_response_id": first["id"], "input": [
+        {"id": "mine", "role": "user", "content": "and [[sim: say=two]]"},
+    ]});
+    let second = scene
+        .post(RESPONSES, &with(ask("", &json!({})), &more))
+        .await
+        .json();
+    let id = second["id"].as_str().unwrap();
+    let got = get(&scene, Method::GET, &format!("{id}/input_items?order=asc")).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    let page = got.json();
+    assert_eq!(page["object"], "list");
+    let items = page["data"].as_array().unwrap();
+    assert_eq!(items.len(), 3, "{page}");
+    assert!(items[0]["content"].as_str().unwrap().contains("say=one"));
+    assert_eq!(items[1], first["output"][0]);
+    assert_eq!(items[2]["id"], "mine");
+    assert_eq!(
+        (&page["last_id"], &page["has_more"]),
+        (&json!("mine"), &json!(false))
+    );
+    let got = get(&scene, Method::GET, &format!("{id}/input_items?limit=1")).await;
+    assert_eq!(got.json()["data"][0]["id"], "mine");
+    assert_eq!(got.json()["has_more"], true);
+    let bad = get(&scene, Method::GET, &format!("{id}/input_items?limit=0")).await;
+    assert_eq!(
+        (bad.status.as_u16(), &bad.error()["param"]),
+        (400, &json!("limit"))
+    );
+    for (method, rest) in [(Method::GET, "/input_items"), (Method::POST, "/cancel")] {
+        let got = get(&scene, method, &format!("resp_of_nobody{rest}")).await;
+        assert_eq!(got.status, 404, "{rest}: {got:?}");
+    }
+    let got = get(&scene, Method::POST, &format!("{id}/cancel")).await;
+    assert_eq!(got.status, 400, "{got:?}");
+    assert_eq!(got.error()["code"], "response_not_cancellable");
 }
 
 #[tokio::test]
