@@ -37,7 +37,7 @@ pub(crate) fn facts(
     let facts = match call {
         Call::Messages | Call::CountTokens => anthropic::facts(call, map, signer),
         Call::Chat | Call::Completions | Call::Embeddings => checked(flavor, call, map),
-        Call::Responses => responses::facts(flavor, map),
+        Call::Responses => responses::facts(flavor, map, signer),
         Call::Native(native) => ollama::facts(native, map),
     };
     let facts = facts.and_then(|facts| {

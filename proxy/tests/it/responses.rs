@@ -3,8 +3,9 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use sim::{Flavor, Options, Script};
+use sim::{Flavor, Options, RecordedRequest, Script};
 
+use crate::crowd::{Crowd, Member};
 use crate::dialects::responses::events;
 use crate::keys::{answers, facing, key};
 use crate::scene::{Answer, KEY, MODEL, Props, Scene, answer, client, with};
@@ -417,6 +418,47 @@ async fn what_led_to_an_answer_is_told_page_by_page() {
     let got = get(&scene, Method::POST, &format!("{id}/cancel")).await;
     assert_eq!(got.status, 400, "{got:?}");
     assert_eq!(got.error()["code"], "response_not_cancellable");
+}
+
+/// Encrypted reasoning of one server is refused by every other.
+#[tokio::test]
+async fn reasoning_goes_back_to_the_endpoint_that_sealed_it() {
+    for stream in [false, true] {
+        let member = Member::usual().endpoint(json!({"responses": "yes"}));
+        let members = vec![member.clone(), member];
+        let crowd = Crowd::with(members, json!({"strategy": "backup"}), &[]).await;
+        let user = json!({"role": "user", "content": "hi"});
+        let asked = |input: Value| json!({"model": MODEL, "input": input, "stream": stream, "store": false});
+        crowd.script(0, "reasoning say=one");
+        let got = crowd.post(RESPONSES, &asked(json!([user]))).await;
+        let response = if stream {
+            events(&got).last().unwrap()["response"].clone()
+        } else {
+            got.json()
+        };
+        let mut input = vec![user.clone()];
+        input.extend(response["output"].as_array().unwrap().iter().cloned());
+        input.push(user);
+        assert!(input[1]["encrypted_content"].is_string(), "{response}");
+        let next = asked(json!(input));
+        let sent = |number: usize| {
+            let request: RecordedRequest = crowd.sims[number].last_request().unwrap();
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            body["input"].clone()
+        };
+        crowd.script(0, "status=500");
+        let got = crowd.post(RESPONSES, &next).await;
+        assert_eq!(got.status, 200, "{got:?}");
+        assert!(
+            got.header("x-gateway-changed").contains("input[1]"),
+            "{got:?}"
+        );
+        assert!(!sent(1).to_string().contains("encrypted_content"));
+        crowd.script(0, "say=two");
+        let got = crowd.post(RESPONSES, &next).await;
+        assert_eq!(got.status, 200, "{got:?}");
+        assert_eq!(sent(0), json!(input), "its own goes back");
+    }
 }
 
 #[tokio::test]

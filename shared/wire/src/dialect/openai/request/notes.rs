@@ -272,6 +272,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(differed.len(), 9, "{differed:?}");
+        assert_eq!(differed.len(), 12, "{differed:?}");
     }
 }
