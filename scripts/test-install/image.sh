@@ -46,7 +46,10 @@ network=
 mount -t proc proc "$image/proc"
 leave_image() {
     # The processes in the network of this test, and no others.
-    [ -z "$network" ] || pkill -KILL --ns "$network" --nslist net || true
+    if [ -n "$network" ]; then
+        pkill -KILL --ns "$network" --nslist net || true
+        wait "$network" 2>/dev/null || true
+    fi
     umount "$image/proc" 2>/dev/null || true
     network=
 }

@@ -158,6 +158,42 @@ async fn it_starts_again_after_a_kill() {
     }
 }
 
+/// A clock that jumps, forwards and back, while it runs and between two runs.
+#[tokio::test]
+async fn it_goes_on_when_the_clock_jumps() {
+    let library = fs::read_dir("/usr/lib")
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("faketime/libfaketimeMT.so.1"))
+        .find(|path| path.exists())
+        .expect("this test needs Debian's package libfaketime");
+    let folder = TempDir::new().unwrap();
+    let clock = folder.path().join("clock");
+    let set = |to: &str| {
+        let new = clock.with_extension("new");
+        fs::write(&new, to).unwrap();
+        fs::rename(&new, &clock).unwrap();
+    };
+    set("+0");
+    let env = [
+        ("LD_PRELOAD", library.to_str().unwrap()),
+        ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    let mut app = App::start_with(&env);
+    for (number, jump) in ["+400d", "-400d", "+0"].into_iter().enumerate() {
+        set(jump);
+        let endpoint = json!({"name": format!("e{number}"), "url": "http://127.0.0.1:1"});
+        let (status, _) = app.post("/api/admin/endpoints", &endpoint).await;
+        assert!(status.is_success(), "{jump}: {status}");
+        set("-800d");
+        app = app.restart_with(&env);
+        for page in ["/", "/proxy-dashboard/usage", "/proxy-dashboard/activity"] {
+            app.page(page).await;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_manager_is_told_that_it_is_ready_and_lives() {
     let folder = TempDir::new().unwrap();
