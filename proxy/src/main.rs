@@ -17,6 +17,7 @@ mod ledger;
 mod life;
 mod listener;
 mod live;
+mod metrics;
 mod poll;
 mod report;
 mod request_id;

@@ -17,9 +17,9 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use pingora::services::listening::Service;
-use store::Spool;
 use store::config::process::{self, Problems, Program, Surroundings};
 use store::config::{Config, LogFormat};
+use store::{Redaction, Spool};
 use tokio::net::TcpSocket;
 use tracing_subscriber::EnvFilter;
 
@@ -30,6 +30,7 @@ use crate::ledger::{Ledger, Limits};
 use crate::listener::Listener;
 use crate::live::watch::Current;
 use crate::live::{self, Build, Live};
+use crate::metrics::Page;
 use crate::poll::Poller;
 use crate::report::Report;
 use crate::stop::Stop;
@@ -64,7 +65,9 @@ pub(crate) fn check() -> Result<(), Problems> {
 /// # Errors
 /// Why it could not, and which secrets no key opens.
 pub(crate) fn rotate_secret_key() -> Result<(), Problems> {
-    let (store, _config) = Surroundings::of_process().open(log_to_stderr)?;
+    let redaction = Arc::new(Redaction::default());
+    let log = |config: &Config| log_to_stderr(config, &redaction);
+    let (store, _config) = Surroundings::of_process().open(log)?;
     let done = store
         .rotate_secret_key()
         .map_err(|err| vec![err.to_string()])?;
@@ -96,9 +99,16 @@ pub(crate) fn rotate_secret_key() -> Result<(), Problems> {
 /// # Errors
 /// Why it does not start.
 pub(crate) fn run() -> Result<(), Problems> {
-    let (store, config) = Surroundings::of_process().open(log_to_stderr)?;
+    let redaction = Arc::new(Redaction::default());
+    redaction.tell_panics();
+    let log = |config: &Config| log_to_stderr(config, &redaction);
+    let (store, config) = Surroundings::of_process().open(log)?;
     let claim = Claim::new(config.api_address())?;
     let address = claim.address;
+    let metrics = config
+        .metrics_address()
+        .map(MetricsAddress::new)
+        .transpose()?;
 
     let build = Build::new(&config);
     let snapshot = store.snapshot().map_err(|err| vec![err.to_string()])?;
@@ -108,20 +118,21 @@ pub(crate) fn run() -> Result<(), Problems> {
         days: config.usage_days,
         store: config.usage_max_bytes,
     };
-    let (ledger, writer) = Ledger::start(store.clone(), AccessLog::new(config.log_format), kept)
-        .map_err(|err| {
-            vec![format!(
-                "usage records cannot be spooled in {}: {err}; make its folder writable for \
+    let log = AccessLog::new(config.log_format, Arc::clone(&redaction));
+    let (ledger, writer) = Ledger::start(store.clone(), log, kept).map_err(|err| {
+        vec![format!(
+            "usage records cannot be spooled in {}: {err}; make its folder writable for \
                  the user this program runs as",
-                Spool::folder_of(store.path()).display()
-            )]
-        })?;
+            Spool::folder_of(store.path()).display()
+        )]
+    })?;
     let spent = store
         .spent_money(live::now() / 1000)
         .map_err(|err| vec![err.to_string()])?;
     let build = build.with_spent(spent);
     let live = Live::build(snapshot, &build, None, &saved);
-    let current = Arc::new(Current::new(live));
+    let current = Current::new(live, Arc::clone(&redaction), Arc::clone(ledger.metrics()));
+    let current = Arc::new(current);
     let (following, unfollow) = sync_channel(0);
     let follower = std::thread::Builder::new().name("configuration".to_owned());
     let (shared, own_build) = (Arc::clone(&current), build.clone());
@@ -146,6 +157,8 @@ pub(crate) fn run() -> Result<(), Problems> {
     let options = ConnectorOptions::from_server_conf(conf);
     let poller = Poller::new(Arc::clone(&current), &options, &config);
     let gateway = Gateway::new(&config, conf, current, ledger, stopping, closing);
+    let gateway = Arc::new(gateway);
+    let page = Page::new(Arc::clone(&gateway), redaction);
     let mut service = Service::new("gateway".to_owned(), Listener::new(conf, gateway));
     let listener = ListenerConfig::tcp(address.to_string())
         .tcp_socket_options(claim.options())
@@ -153,7 +166,10 @@ pub(crate) fn run() -> Result<(), Problems> {
     service.add_listener(listener);
     server.add_service(service);
     server.add_service(background_service("health checks", poller));
-    announce(address)?;
+    if let Some(metrics) = metrics {
+        server.add_service(metrics.service(page));
+    }
+    announce(address, config.metrics_address())?;
     server.run(RunArgs {
         shutdown_signal: Box::new(stop),
     });
@@ -184,12 +200,14 @@ fn log_filter(config: &Config) -> Result<EnvFilter, String> {
         .map_err(|err| format!("RUST_LOG is no log filter: {err}"))
 }
 
-fn log_to_stderr(config: &Config) -> Result<(), Problems> {
+fn log_to_stderr(config: &Config, redaction: &Arc<Redaction>) -> Result<(), Problems> {
+    redaction.learn(config);
+    let redaction = Arc::clone(redaction);
     let filter = log_filter(config).map_err(|why| vec![why])?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
+        .with_writer(move || redaction.stderr());
     match config.log_format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
@@ -240,19 +258,35 @@ impl Claim {
     }
 }
 
-/// Prints the address once it can be connected to: whoever waits for the line may
-/// call at once.
-fn announce(address: SocketAddr) -> Result<(), Problems> {
-    let mut reachable = address;
-    if address.ip().is_unspecified() {
-        reachable.set_ip(match address {
-            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
+/// The address of the gateway's numbers, tried once here for the same reason.
+struct MetricsAddress(SocketAddr);
+
+impl MetricsAddress {
+    fn new(wanted: SocketAddr) -> Result<Self, Problems> {
+        let tried = TcpListener::bind(wanted);
+        tried
+            .map(|_free| Self(wanted))
+            .map_err(|err| vec![process::cannot_serve_metrics(wanted, &err)])
     }
+
+    /// What serves them, on a thread of its own.
+    fn service(&self, page: Page) -> Service<Page> {
+        let mut service = Service::new("metrics".to_owned(), page);
+        service.threads = Some(1);
+        service.add_tcp(&self.0.to_string());
+        tracing::info!("metrics at http://{}/metrics", self.0);
+        service
+    }
+}
+
+/// Prints the address once it and that of the numbers can be connected to: whoever waits for
+/// the line may call at once.
+fn announce(address: SocketAddr, metrics: Option<SocketAddr>) -> Result<(), Problems> {
     let wait = move || {
-        while TcpStream::connect(reachable).is_err() {
-            std::thread::park_timeout(Duration::from_millis(10));
+        for waited_for in metrics.into_iter().chain([address]) {
+            while TcpStream::connect(reachable(waited_for)).is_err() {
+                std::thread::park_timeout(Duration::from_millis(10));
+            }
         }
         process::say(&format!("gateway listening on http://{address}"));
     };
@@ -261,4 +295,15 @@ fn announce(address: SocketAddr) -> Result<(), Problems> {
     started
         .map(drop)
         .map_err(|err| vec![format!("a thread cannot be started: {err}")])
+}
+
+/// Where this machine reaches what listens on `address`.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
