@@ -8,6 +8,7 @@
 
 mod families;
 mod page;
+mod scraped;
 mod series;
 mod state;
 mod table;
@@ -21,6 +22,7 @@ use wire::inbound::CallerDialect;
 use wire::usage::Usage;
 
 pub(crate) use page::Page;
+pub(crate) use scraped::Scraped;
 use series::{PatternSeries, Series};
 use table::{Table, UNKNOWN};
 
