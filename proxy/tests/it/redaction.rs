@@ -63,7 +63,7 @@ fn files(folder: &Path, secrets: &[String]) {
         let name = path.display().to_string();
         if path.is_dir() {
             files(&path, secrets);
-        } else if !name.ends_with(".key") {
+        } else if path.is_file() && !name.ends_with(".key") {
             look(&name, &fs::read(&path).unwrap(), secrets);
         }
     }
