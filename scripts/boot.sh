@@ -41,6 +41,7 @@ fi
 
 boot() {
     local root=$1 i shell
+    # shellcheck disable=SC2153 # of env.sh
     unshare --mount --pid --net --ipc --uts --cgroup --fork \
         bash "$ROOT/scripts/boot.sh" begin "$root" 2>/dev/null &
     shell=$!

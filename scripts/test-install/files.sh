@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # sourced by scripts/test-install.sh
 # make install and make uninstall, into a folder.
 
 dest=$work/dest

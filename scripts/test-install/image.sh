@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # sourced by scripts/test-install.sh
 # The last stage of the Dockerfile, in a clean root: its instructions are read from the file
 # and done as an engine does them, and both programs run as its user over one volume.
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # sourced by scripts/test-install.sh
 # The Debian package, in a root that has booted.
 
 package=$(scripts/deb.sh "$work/built" "$work/deb")
