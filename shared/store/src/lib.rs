@@ -46,6 +46,7 @@ mod store;
 mod tool_alias;
 mod tool_pattern;
 mod totals;
+pub mod transfer;
 mod vault;
 mod virtual_model;
 mod zone;
