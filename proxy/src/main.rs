@@ -8,7 +8,9 @@ mod access_log;
 mod affinity;
 mod answers;
 mod closing;
+mod command;
 mod conversations;
+mod doctor;
 mod fault;
 mod flights;
 mod gateway;
@@ -30,6 +32,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use command::Task;
+
 /// Long prompts come and go: see the manifest.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -39,7 +43,11 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// Settings come from the environment, a .env file in the working folder, and the
 /// store, in this order; .env.example lists them all.
 #[derive(Parser)]
-#[command(name = "serverless-proxy", version)]
+#[command(
+    name = "serverless-proxy",
+    version,
+    args_conflicts_with_subcommands = true
+)]
 struct Arguments {
     /// Check the configuration and the store, list every problem, and exit: 0 when
     /// there is none, 1 otherwise. Changes nothing.
@@ -51,10 +59,16 @@ struct Arguments {
     /// to the new one and SECRET_KEY_PREVIOUS to the one of before.
     #[arg(long, conflicts_with = "check")]
     rotate_secret_key: bool,
+
+    #[command(subcommand)]
+    task: Option<Task>,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(task) = &arguments.task {
+        return task.run();
+    }
     let outcome = if arguments.check {
         start::check()
     } else if arguments.rotate_secret_key {

@@ -184,7 +184,7 @@ fn log_filter(config: &Config) -> Result<EnvFilter, String> {
         .map_err(|err| format!("RUST_LOG is no log filter: {err}"))
 }
 
-fn log_to_stderr(config: &Config) -> Result<(), Problems> {
+pub(crate) fn log_to_stderr(config: &Config) -> Result<(), Problems> {
     let filter = log_filter(config).map_err(|why| vec![why])?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

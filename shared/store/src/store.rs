@@ -17,6 +17,7 @@ mod check;
 mod circuits;
 pub(crate) mod clients;
 mod endpoints;
+mod facts;
 mod file;
 pub(crate) mod gateways;
 mod identity;
@@ -61,6 +62,7 @@ use crate::setting::{
 };
 use crate::snapshot::{Snapshot, StoredConfiguration};
 use crate::vault::{KeySource, Vault};
+pub use facts::Facts;
 pub use secrets::Rotation;
 
 /// How long a write waits for another writer.

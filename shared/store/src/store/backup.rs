@@ -90,8 +90,7 @@ impl Store {
             reason,
         };
         let source = self.connection()?;
-        let mut target =
-            Connection::open_with_flags(to, file::READ_WRITE).map_err(from_there)?;
+        let mut target = Connection::open_with_flags(to, file::READ_WRITE).map_err(from_there)?;
         {
             let backup = Backup::new(&source, &mut target).map_err(from_there)?;
             // All at once: what is written meanwhile cannot make it begin anew.
@@ -110,7 +109,9 @@ impl Store {
         if whole == "ok" {
             Ok(())
         } else {
-            Err(broken(format!("the copy is damaged, as the store may be: {whole}")))
+            Err(broken(format!(
+                "the copy is damaged, as the store may be: {whole}"
+            )))
         }
     }
 }

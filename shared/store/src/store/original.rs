@@ -103,7 +103,9 @@ impl Original {
         for table in PASSING {
             if table_exists(&copy, table).map_err(sqlite)? {
                 let count: i64 = copy
-                    .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+                    .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+                        row.get(0)
+                    })
                     .map_err(sqlite)?;
                 passing.push((table, count));
             }

@@ -101,7 +101,10 @@ pub(crate) fn read(
                 format!("{name:?} stands for a missing model name (default_model)"),
                 "",
             );
-            reading.incoming.settings.insert(DEFAULT_MODEL.to_owned(), json!(name));
+            reading
+                .incoming
+                .settings
+                .insert(DEFAULT_MODEL.to_owned(), json!(name));
         } else {
             reading.tell(
                 Fate::LeftOut,
@@ -155,7 +158,8 @@ impl Reading<'_> {
     fn variable(&self, name: &str) -> Option<String> {
         let own = self.variables.get(name).cloned();
         let set = own.or_else(|| (self.env)(name));
-        set.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        set.map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
     }
 
     /// The first of the variables that is set.
@@ -170,7 +174,10 @@ impl Reading<'_> {
             let Some(deployment) = Deployment::read(self, entry, place + 1) else {
                 continue;
             };
-            match groups.iter_mut().find(|group| group.name == deployment.group) {
+            match groups
+                .iter_mut()
+                .find(|group| group.name == deployment.group)
+            {
                 Some(group) => group.deployments.push(deployment),
                 None => groups.push(Group {
                     name: deployment.group.clone(),

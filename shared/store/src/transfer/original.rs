@@ -41,11 +41,26 @@ const SEEDED: [(&str, &str); 16] = [
 
 /// What to do about settings that do not come over.
 const ADVICE: [(&str, &str); 5] = [
-    ("debug_mode", "set RUST_LOG in the environment, for example to debug"),
-    ("payload_audit_enabled", "switch capture_bodies on at a virtual model while you look into its calls"),
-    ("auth_enabled", "the original never looked at it; here AUTH_ENABLED in the environment decides"),
-    ("aimenu_url", "set AIMENU_URL in the environment if people log in there"),
-    ("display_timezone", "set display_timezone in the settings, for example to Europe/Berlin"),
+    (
+        "debug_mode",
+        "set RUST_LOG in the environment, for example to debug",
+    ),
+    (
+        "payload_audit_enabled",
+        "switch capture_bodies on at a virtual model while you look into its calls",
+    ),
+    (
+        "auth_enabled",
+        "the original never looked at it; here AUTH_ENABLED in the environment decides",
+    ),
+    (
+        "aimenu_url",
+        "set AIMENU_URL in the environment if people log in there",
+    ),
+    (
+        "display_timezone",
+        "set display_timezone in the settings, for example to Europe/Berlin",
+    ),
 ];
 
 /// Fields of a virtual model's row that are none of its configuration.
@@ -108,7 +123,11 @@ fn read_endpoints(rows: Vec<StoredEndpoint>, incoming: &mut Incoming) -> HashMap
     for mut stored in rows {
         let id = stored.row.id;
         let typed = stored.row.name.trim().to_owned();
-        let plain = if typed.is_empty() { format!("endpoint {id}") } else { typed.clone() };
+        let plain = if typed.is_empty() {
+            format!("endpoint {id}")
+        } else {
+            typed.clone()
+        };
         let mut name = plain.clone();
         let mut number = 2;
         while names.values().any(|taken| *taken == name) {
@@ -131,14 +150,22 @@ fn read_endpoints(rows: Vec<StoredEndpoint>, incoming: &mut Incoming) -> HashMap
                 } else {
                     "make it by hand, and its virtual models"
                 };
-                incoming.findings.tell(Fate::LeftOut, what, faults.join("; "), todo);
+                incoming
+                    .findings
+                    .tell(Fate::LeftOut, what, faults.join("; "), todo);
                 continue;
             }
         };
         for doubt in doubts {
-            incoming.findings.tell(Fate::LeftOut, what.clone(), doubt, "set it by hand");
+            incoming
+                .findings
+                .tell(Fate::LeftOut, what.clone(), doubt, "set it by hand");
         }
-        let key = if endpoint.api_key.is_some() { "with its key, encrypted" } else { "without a key" };
+        let key = if endpoint.api_key.is_some() {
+            "with its key, encrypted"
+        } else {
+            "without a key"
+        };
         let why = format!("type {}, {key}", endpoint.provider.id());
         incoming.findings.tell(Fate::Taken, what, why, "");
         let mut row = Map::new();
@@ -147,7 +174,10 @@ fn read_endpoints(rows: Vec<StoredEndpoint>, incoming: &mut Incoming) -> HashMap
         row.insert("endpoint_type".to_owned(), json!(endpoint.provider.id()));
         row.insert("priority".to_owned(), json!(endpoint.priority));
         row.insert("enabled".to_owned(), json!(endpoint.enabled));
-        row.insert("health_check_url".to_owned(), json!(endpoint.health_check_url));
+        row.insert(
+            "health_check_url".to_owned(),
+            json!(endpoint.health_check_url),
+        );
         if let Some(key) = endpoint.api_key {
             row.insert("api_key".to_owned(), json!(key.expose()));
         }
@@ -171,8 +201,10 @@ fn read_models(
     incoming: &mut Incoming,
 ) {
     let mut free = Vec::new();
-    let ids: HashMap<i64, String> =
-        rows.iter().map(|stored| (stored.row.id, stored.row.name.clone())).collect();
+    let ids: HashMap<i64, String> = rows
+        .iter()
+        .map(|stored| (stored.row.id, stored.row.name.clone()))
+        .collect();
     for stored in rows {
         let row = stored.row.clone();
         let what = format!("virtual model {:?}", row.name);
@@ -181,18 +213,27 @@ fn read_models(
                 Some(name) => format!("its endpoint {name:?} did not come over"),
                 None => format!("its endpoint {} does not exist there", row.endpoint_id),
             };
-            incoming.findings.tell(Fate::LeftOut, what, why, "make it by hand at another endpoint");
+            incoming.findings.tell(
+                Fate::LeftOut,
+                what,
+                why,
+                "make it by hand at another endpoint",
+            );
             continue;
         };
         let doubts = match stored.judge() {
             Ok((_, doubts)) => doubts,
             Err(faults) => {
-                incoming.findings.tell(Fate::LeftOut, what, faults.join("; "), "make it by hand");
+                incoming
+                    .findings
+                    .tell(Fate::LeftOut, what, faults.join("; "), "make it by hand");
                 continue;
             }
         };
         for doubt in doubts {
-            incoming.findings.tell(Fate::LeftOut, what.clone(), doubt, "set it by hand");
+            incoming
+                .findings
+                .tell(Fate::LeftOut, what.clone(), doubt, "set it by hand");
         }
         if row.cost_per_1m_tokens_in == Some(0.0) && row.cost_per_1m_tokens_out == Some(0.0) {
             free.push(row.name.clone());
@@ -207,7 +248,10 @@ fn read_models(
             .filter(|target| target.virtual_model_id != row.id)
             .map(|target| {
                 let id = target.virtual_model_id;
-                let name = ids.get(&id).cloned().unwrap_or_else(|| format!("number {id}"));
+                let name = ids
+                    .get(&id)
+                    .cloned()
+                    .unwrap_or_else(|| format!("number {id}"));
                 json!({"virtual_model": name, "weight": target.weight})
             })
             .collect();
@@ -218,9 +262,12 @@ fn read_models(
         fields.retain(|name, value| !OWN.contains(&name.as_str()) && !value.is_null());
         fields.insert("endpoint_name".to_owned(), json!(endpoint));
         // What makes no sense in it has been told.
-        let headers = headers.and_then(|text| serde_json::from_str::<Map<String, Value>>(&text).ok());
+        let headers =
+            headers.and_then(|text| serde_json::from_str::<Map<String, Value>>(&text).ok());
         match headers {
-            Some(headers) => drop(fields.insert("custom_headers".to_owned(), Value::Object(headers))),
+            Some(headers) => {
+                drop(fields.insert("custom_headers".to_owned(), Value::Object(headers)))
+            }
             None => drop(fields.remove("custom_headers")),
         }
         if let Some(Value::Object(routing)) = fields.get_mut("routing") {
@@ -276,7 +323,8 @@ fn read_patterns(
             continue;
         }
         let is_builtin = |name: &str| {
-            here.iter().any(|row| row.pattern_name == name && row.builtin.is_some())
+            here.iter()
+                .any(|row| row.pattern_name == name && row.builtin.is_some())
         };
         let mut row = row.clone();
         if is_builtin(&there) {
@@ -313,7 +361,9 @@ fn read_key(key: OriginalKey, incoming: &mut Incoming) {
         );
         return;
     };
-    incoming.findings.tell(Fate::Taken, what, "callers go on with the same key", "");
+    incoming
+        .findings
+        .tell(Fate::Taken, what, "callers go on with the same key", "");
     let mut fields = Map::new();
     fields.insert("label".to_owned(), json!(key.label));
     fields.insert("enabled".to_owned(), json!(key.is_enabled));
@@ -332,7 +382,9 @@ fn read_key(key: OriginalKey, incoming: &mut Incoming) {
 fn read_settings(settings: &[(String, String)], incoming: &mut Incoming) {
     for (key, value) in settings {
         let value = value.trim();
-        let is_seeded = SEEDED.iter().any(|(known, seeded)| known == key && *seeded == value);
+        let is_seeded = SEEDED
+            .iter()
+            .any(|(known, seeded)| known == key && *seeded == value);
         let default = SETTINGS
             .iter()
             .find(|setting| setting.stored == Some(key.as_str()))
@@ -341,20 +393,29 @@ fn read_settings(settings: &[(String, String)], incoming: &mut Incoming) {
             continue;
         }
         let what = format!("setting {key}");
-        let advice = ADVICE.iter().find(|(known, _)| known == key).map(|(_, todo)| *todo);
+        let advice = ADVICE
+            .iter()
+            .find(|(known, _)| known == key)
+            .map(|(_, todo)| *todo);
         let is_zone_of_server = key == "display_timezone" && value == "Server Local Time";
         if is_zone_of_server {
             continue;
         }
         match advice {
             Some(todo) if key != "display_timezone" => {
-                incoming.findings.tell(Fate::LeftOut, what, "there is no such setting here", todo);
+                incoming
+                    .findings
+                    .tell(Fate::LeftOut, what, "there is no such setting here", todo);
             }
             _ if setting::is_known(key) => {
-                incoming.findings.tell(Fate::Taken, what, format!("{value:?}"), "");
+                incoming
+                    .findings
+                    .tell(Fate::Taken, what, format!("{value:?}"), "");
                 incoming.settings.insert(key.clone(), json!(value));
             }
-            _ => incoming.findings.tell(Fate::LeftOut, what, "there is no such setting here", ""),
+            _ => incoming
+                .findings
+                .tell(Fate::LeftOut, what, "there is no such setting here", ""),
         }
     }
 }
@@ -371,13 +432,20 @@ pub(super) fn take_history(
     names: &HashMap<i64, String>,
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
-    let by_name: HashMap<String, i64> =
-        store.endpoints()?.into_iter().map(|row| (row.name, row.id)).collect();
+    let by_name: HashMap<String, i64> = store
+        .endpoints()?
+        .into_iter()
+        .map(|row| (row.name, row.id))
+        .collect();
     let endpoints = names
         .iter()
         .filter_map(|(there, name)| Some((*there, (*by_name.get(name)?, name.clone()))))
         .collect();
-    let keys = store.inbound_keys()?.into_iter().map(|row| (row.label, row.id)).collect();
+    let keys = store
+        .inbound_keys()?
+        .into_iter()
+        .map(|row| (row.label, row.id))
+        .collect();
     let history = store.take_history(original, &endpoints, &keys)?;
     if history.taken > 0 {
         findings.tell(

@@ -109,16 +109,33 @@ impl Work<'_> {
             return Ok(());
         }
         let endpoints = self.store.endpoints()?.into_iter().map(|row| row.name);
-        self.clash("endpoints", endpoints.collect(), names(&incoming.endpoints, "name"));
+        self.clash(
+            "endpoints",
+            endpoints.collect(),
+            names(&incoming.endpoints, "name"),
+        );
         let models = self.store.virtual_models()?.into_iter().map(|row| row.name);
-        self.clash("virtual models", models.collect(), names(&incoming.virtual_models, "name"));
-        let patterns = self.store.tool_patterns()?.into_iter().map(|row| row.pattern_name);
+        self.clash(
+            "virtual models",
+            models.collect(),
+            names(&incoming.virtual_models, "name"),
+        );
+        let patterns = self
+            .store
+            .tool_patterns()?
+            .into_iter()
+            .map(|row| row.pattern_name);
         let coming = incoming.patterns.iter().filter_map(|row| {
-            row.get("pattern_name").and_then(Value::as_str).map(str::to_owned)
+            row.get("pattern_name")
+                .and_then(Value::as_str)
+                .map(str::to_owned)
         });
         self.clash("tool patterns", patterns.collect(), coming.collect());
         let keys = self.store.inbound_keys()?.into_iter().map(|row| row.label);
-        let coming = incoming.keys.iter().filter_map(|key| text(&key.fields, "label"));
+        let coming = incoming
+            .keys
+            .iter()
+            .filter_map(|key| text(&key.fields, "label"));
         self.clash("keys", keys.collect(), coming.collect());
         let stored = self.store.settings()?;
         let differing = incoming.settings.iter().filter(|(name, value)| {
@@ -127,16 +144,22 @@ impl Work<'_> {
         });
         let differing: Vec<_> = differing.map(|(name, _)| name.clone()).collect();
         self.clash("settings", differing.clone(), differing);
-        std::mem::take(&mut self.clashes).into_result(()).map_err(StoreError::from)
+        std::mem::take(&mut self.clashes)
+            .into_result(())
+            .map_err(StoreError::from)
     }
 
     fn clash(&mut self, kind: &str, here: Vec<String>, coming: Vec<String>) {
-        let mut both: Vec<_> = coming.into_iter().filter(|name| here.contains(name)).collect();
+        let mut both: Vec<_> = coming
+            .into_iter()
+            .filter(|name| here.contains(name))
+            .collect();
         both.sort_unstable();
         both.dedup();
         if !both.is_empty() {
             let names: Vec<_> = both.iter().map(|name| format!("{name:?}")).collect();
-            self.clashes.add(kind, format!("there already: {}", names.join(", ")));
+            self.clashes
+                .add(kind, format!("there already: {}", names.join(", ")));
         }
     }
 
@@ -178,14 +201,18 @@ impl Work<'_> {
                 (Some(id), Existing::Skip) => Done::Skipped(id),
                 (Some(id), _) => {
                     let read = EndpointDraft::for_update;
-                    let Some(draft) = self.draft(&what, row, &["name"], read) else { continue };
+                    let Some(draft) = self.draft(&what, row, &["name"], read) else {
+                        continue;
+                    };
                     self.store.update_endpoint(id, &draft)?;
                     Done::Replaced(id)
                 }
                 (None, _) => {
                     let needed = ["name", "url", "endpoint_type"];
                     let read = EndpointDraft::for_create;
-                    let Some(draft) = self.draft(&what, row, &needed, read) else { continue };
+                    let Some(draft) = self.draft(&what, row, &needed, read) else {
+                        continue;
+                    };
                     match self.store.create_endpoint(&draft) {
                         Ok(id) => Done::Created(id),
                         Err(why) => {
@@ -217,7 +244,10 @@ impl Work<'_> {
             let name = text(&row, "name").unwrap_or_default();
             let what = format!("virtual model {name:?}");
             let endpoint = row.remove("endpoint_name");
-            let endpoint = endpoint.as_ref().and_then(Value::as_str).unwrap_or_default();
+            let endpoint = endpoint
+                .as_ref()
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             let routing = row.remove("routing");
             let id = there.get(&name).copied();
             if let (Some(id), Existing::Skip) = (id, self.existing) {
@@ -226,19 +256,24 @@ impl Work<'_> {
             }
             let Some(endpoint_id) = endpoints.get(endpoint) else {
                 let why = format!("its endpoint {endpoint:?} is not here");
-                self.findings.tell(Fate::LeftOut, what, why, "make it by hand");
+                self.findings
+                    .tell(Fate::LeftOut, what, why, "make it by hand");
                 continue;
             };
             row.insert("endpoint_id".to_owned(), json!(endpoint_id));
             let needed = ["name", "endpoint_id", "actual_model"];
             let done = if let Some(id) = id {
                 let read = VirtualModelDraft::for_update;
-                let Some(draft) = self.draft(&what, &row, &needed, read) else { continue };
+                let Some(draft) = self.draft(&what, &row, &needed, read) else {
+                    continue;
+                };
                 self.store.update_virtual_model(id, &draft)?;
                 Done::Replaced(id)
             } else {
                 let read = VirtualModelDraft::for_create;
-                let Some(draft) = self.draft(&what, &row, &needed, read) else { continue };
+                let Some(draft) = self.draft(&what, &row, &needed, read) else {
+                    continue;
+                };
                 match self.store.create_virtual_model(&draft) {
                     Ok(id) => Done::Created(id),
                     Err(why) => {
@@ -299,7 +334,10 @@ impl Work<'_> {
     fn patterns(&mut self, rows: &[Value]) -> Result<(), StoreError> {
         let known = self.store.tool_patterns()?;
         for row in rows {
-            let name = row.get("pattern_name").and_then(Value::as_str).unwrap_or_default();
+            let name = row
+                .get("pattern_name")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             let what = format!("tool pattern {name:?}");
             let there = known.iter().find(|known| known.pattern_name == name);
             if let (Some(there), Existing::Skip) = (there, self.existing) {
@@ -338,11 +376,11 @@ impl Work<'_> {
                 continue;
             }
             let read = InboundKeyDraft::for_create;
-            let Some(draft) = self.draft(&what, &key.fields, &["label"], read) else { continue };
+            let Some(draft) = self.draft(&what, &key.fields, &["label"], read) else {
+                continue;
+            };
             let (prefix, digest) = match &key.proof {
-                KeyProof::Plain(key) => {
-                    (inbound_key::hint(key), inbound_key::digest(key.expose()))
-                }
+                KeyProof::Plain(key) => (inbound_key::hint(key), inbound_key::digest(key.expose())),
                 KeyProof::Digest { prefix, digest } => (prefix.clone(), digest.clone()),
             };
             match self.store.adopt_inbound_key(&draft, prefix, &digest) {
@@ -401,7 +439,8 @@ impl Work<'_> {
             let known = bad.keys().all(|field| row.contains_key(top(field)));
             if !known || bad.keys().any(|field| needed.contains(&field.as_str())) {
                 let why = format!("it cannot be used: {refused}");
-                self.findings.tell(Fate::LeftOut, what, why, "make it by hand");
+                self.findings
+                    .tell(Fate::LeftOut, what, why, "make it by hand");
                 return None;
             }
             for (field, why) in bad {
@@ -418,8 +457,12 @@ impl Work<'_> {
 
     /// Tells why a row was refused by the store; other failures end the work.
     fn leave_out(&mut self, what: &str, why: StoreError) -> Result<(), StoreError> {
-        if matches!(why, StoreError::Invalid { .. } | StoreError::Duplicate { .. }) {
-            self.findings.tell(Fate::LeftOut, what, why.to_string(), "make it by hand");
+        if matches!(
+            why,
+            StoreError::Invalid { .. } | StoreError::Duplicate { .. }
+        ) {
+            self.findings
+                .tell(Fate::LeftOut, what, why.to_string(), "make it by hand");
             return Ok(());
         }
         Err(why)
@@ -433,7 +476,9 @@ fn top(field: &str) -> &str {
 }
 
 fn text(row: &Map<String, Value>, field: &str) -> Option<String> {
-    row.get(field).and_then(Value::as_str).map(|text| text.trim().to_owned())
+    row.get(field)
+        .and_then(Value::as_str)
+        .map(|text| text.trim().to_owned())
 }
 
 fn names(rows: &[Map<String, Value>], field: &str) -> Vec<String> {

@@ -13,8 +13,14 @@ use crate::transfer::fields::{Fields, text_of};
 const PRICES: [(&str, &str); 5] = [
     ("input_cost_per_token", "cost_per_1m_tokens_in"),
     ("output_cost_per_token", "cost_per_1m_tokens_out"),
-    ("cache_read_input_token_cost", "cost_per_1m_tokens_in_cached"),
-    ("cache_creation_input_token_cost", "cost_per_1m_tokens_cache_write"),
+    (
+        "cache_read_input_token_cost",
+        "cost_per_1m_tokens_in_cached",
+    ),
+    (
+        "cache_creation_input_token_cost",
+        "cost_per_1m_tokens_cache_write",
+    ),
     (
         "cache_creation_input_token_cost_above_1hr",
         "cost_per_1m_tokens_cache_write_1h",
@@ -30,8 +36,18 @@ const LIMITS: [(&str, &str); 3] = [
 
 /// Fields of `model_info` that only describe the model or its row there.
 const DESCRIPTIONS: [&str; 12] = [
-    "id", "mode", "base_model", "version", "db_model", "created_at", "updated_at", "created_by",
-    "updated_by", "max_input_tokens", "max_output_tokens", "litellm_provider",
+    "id",
+    "mode",
+    "base_model",
+    "version",
+    "db_model",
+    "created_at",
+    "updated_at",
+    "created_by",
+    "updated_by",
+    "max_input_tokens",
+    "max_output_tokens",
+    "litellm_provider",
 ];
 
 /// An entry that can come over.
@@ -178,7 +194,10 @@ fn base_of(
         reading.tell(
             Fate::LeftOut,
             what,
-            format!("it has no api_base, and {} has no address of its own", known.name),
+            format!(
+                "it has no api_base, and {} has no address of its own",
+                known.name
+            ),
             "add it with its address",
         );
         return None;
@@ -252,7 +271,9 @@ fn defaults(
     params: &mut Fields,
     body: &mut Map<String, Value>,
 ) {
-    let max_tokens = params.count("max_tokens").or(params.count("max_completion_tokens"));
+    let max_tokens = params
+        .count("max_tokens")
+        .or(params.count("max_completion_tokens"));
     if let Some(count) = max_tokens {
         body.insert("max_tokens".to_owned(), json!(count));
     }
@@ -264,7 +285,9 @@ fn defaults(
     let mut headers = Map::new();
     for name in ["headers", "extra_headers"] {
         for (header, value) in params.object(name).into_inner() {
-            let Some(text) = text_of(&value) else { continue };
+            let Some(text) = text_of(&value) else {
+                continue;
+            };
             match reading.look_up(text) {
                 Looked::Up(text) => drop(headers.insert(header, json!(text))),
                 Looked::Unset(name) => reading.tell(
@@ -329,7 +352,13 @@ fn prices(
 }
 
 /// Names what nobody took.
-fn tell_rest(reading: &mut Reading<'_>, what: &str, params: &Fields, info: &Fields, entry: &Fields) {
+fn tell_rest(
+    reading: &mut Reading<'_>,
+    what: &str,
+    params: &Fields,
+    info: &Fields,
+    entry: &Fields,
+) {
     let of_params: Vec<String> = params
         .left()
         .into_iter()
@@ -341,7 +370,11 @@ fn tell_rest(reading: &mut Reading<'_>, what: &str, params: &Fields, info: &Fiel
         .filter(|name| !DESCRIPTIONS.contains(name) && !name.starts_with("supports_"))
         .map(|name| format!("model_info.{name}"));
     let of_entry = entry.left().into_iter().map(str::to_owned);
-    let all: Vec<String> = of_params.into_iter().chain(of_info).chain(of_entry).collect();
+    let all: Vec<String> = of_params
+        .into_iter()
+        .chain(of_info)
+        .chain(of_entry)
+        .collect();
     if all.is_empty() {
         return;
     }

@@ -43,11 +43,19 @@ impl Endpoints {
     /// Puts them among the rows.
     pub(super) fn into_rows(self, incoming: &mut Incoming) {
         for found in self.0 {
-            let key = if found.key.is_some() { "with its key" } else { "without a key" };
+            let key = if found.key.is_some() {
+                "with its key"
+            } else {
+                "without a key"
+            };
             incoming.findings.tell(
                 Fate::Taken,
                 format!("endpoint {:?}", found.name),
-                format!("type {} at {}, {key}", found.kind, without_password(&found.base)),
+                format!(
+                    "type {} at {}, {key}",
+                    found.kind,
+                    without_password(&found.base)
+                ),
                 "",
             );
             let mut row = Map::new();

@@ -89,13 +89,20 @@ impl Router {
             "latency-based-routing" => ("fastest", None),
             "usage-based-routing" | "usage-based-routing-v2" => (
                 "least_busy",
-                Some("the one that has used the fewest tokens becomes the one with the fewest calls in flight"),
+                Some(
+                    "the one that has used the fewest tokens becomes the one with the fewest calls in flight",
+                ),
             ),
             "cost-based-routing" => (
                 "backup",
-                Some("the cheapest by the file's prices is always the first, the others stand in for it in the order of their prices"),
+                Some(
+                    "the cheapest by the file's prices is always the first, the others stand in for it in the order of their prices",
+                ),
             ),
-            _ => ("weighted", Some("there is no such strategy here: they are drawn by their weights")),
+            _ => (
+                "weighted",
+                Some("there is no such strategy here: they are drawn by their weights"),
+            ),
         }
     }
 }
@@ -123,15 +130,26 @@ pub(super) fn write(incoming: &mut Incoming, groups: &[Group], router: &Router) 
         let order = order(group, router);
         let routing = routing(incoming, group, names, &order, groups, &own_names, router);
         for (place, (number, name)) in order.iter().zip(names).enumerate() {
-            let Some(deployment) = group.deployments.get(*number) else { continue };
+            let Some(deployment) = group.deployments.get(*number) else {
+                continue;
+            };
             let alone = group.deployments.len() == 1;
-            row(incoming, name, deployment, alone, (place == 0).then_some(&routing));
+            row(
+                incoming,
+                name,
+                deployment,
+                alone,
+                (place == 0).then_some(&routing),
+            );
         }
         tell_group(incoming, group, names);
     }
     for (alias, target) in &router.aliases {
         let taken = own_names.iter().flatten().any(|name| name == alias);
-        let found = groups.iter().zip(&own_names).find(|(group, _)| group.name == *target);
+        let found = groups
+            .iter()
+            .zip(&own_names)
+            .find(|(group, _)| group.name == *target);
         let what = format!("router_settings.model_group_alias {alias:?}");
         match found {
             Some((group, names)) if !taken => {
@@ -192,7 +210,9 @@ fn order(group: &Group, router: &Router) -> Vec<usize> {
     if router.strategy == "cost-based-routing" {
         let cost = |number: &usize| {
             let deployment = group.deployments.get(*number);
-            deployment.and_then(|deployment| deployment.cost).unwrap_or(f64::INFINITY)
+            deployment
+                .and_then(|deployment| deployment.cost)
+                .unwrap_or(f64::INFINITY)
         };
         order.sort_by(|one, other| cost(one).total_cmp(&cost(other)));
     }
@@ -221,7 +241,10 @@ fn routing(
     let mut behind: Vec<&String> = Vec::new();
     for fallback in fallbacks {
         let real = router.aliases.get(fallback).unwrap_or(fallback);
-        let found = groups.iter().zip(own_names).find(|(other, _)| other.name == *real);
+        let found = groups
+            .iter()
+            .zip(own_names)
+            .find(|(other, _)| other.name == *real);
         match found {
             Some((other, _)) if other.name == group.name => {}
             Some((_, theirs)) => {
@@ -258,7 +281,11 @@ fn routing(
             "",
         );
     }
-    targets.extend(behind.iter().map(|name| json!({"virtual_model": name, "weight": 0})));
+    targets.extend(
+        behind
+            .iter()
+            .map(|name| json!({"virtual_model": name, "weight": 0})),
+    );
     if targets.len() > 100 {
         targets.truncate(100);
         incoming.findings.tell(
@@ -271,7 +298,10 @@ fn routing(
     routing.insert("strategy".to_owned(), json!(strategy));
     routing.insert("targets".to_owned(), Value::Array(targets));
     if strategy == "weighted" {
-        routing.insert("weight".to_owned(), json!(weights.first().copied().unwrap_or(1)));
+        routing.insert(
+            "weight".to_owned(),
+            json!(weights.first().copied().unwrap_or(1)),
+        );
     }
     if let Some(seconds) = router.cooldown {
         routing.insert("cooldown".to_owned(), json!(seconds));
@@ -297,7 +327,10 @@ fn weights(group: &Group, order: &[usize]) -> Vec<u64> {
         if most > 0 {
             let scale = most.div_ceil(MOST);
             let share = |count: u64| (count / scale).max(1);
-            return given.into_iter().map(|count| count.map_or(0, share)).collect();
+            return given
+                .into_iter()
+                .map(|count| count.map_or(0, share))
+                .collect();
         }
     }
     vec![1; order.len()]
@@ -320,8 +353,14 @@ fn row(
         row.insert("routing".to_owned(), Value::Object(routing.clone()));
     }
     let field = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
-    let why = format!("{} at endpoint {:?}", field("actual_model"), field("endpoint_name"));
-    incoming.findings.tell(Fate::Taken, format!("virtual model {name:?}"), why, "");
+    let why = format!(
+        "{} at endpoint {:?}",
+        field("actual_model"),
+        field("endpoint_name")
+    );
+    incoming
+        .findings
+        .tell(Fate::Taken, format!("virtual model {name:?}"), why, "");
     incoming.virtual_models.push(row);
 }
 
@@ -341,7 +380,11 @@ fn tell_group(incoming: &mut Incoming, group: &Group, names: &[String]) {
         ),
         "",
     );
-    if group.deployments.iter().any(|deployment| !deployment.limits.is_empty()) {
+    if group
+        .deployments
+        .iter()
+        .any(|deployment| !deployment.limits.is_empty())
+    {
         incoming.findings.tell(
             Fate::Changed,
             format!("virtual model {first:?}"),

@@ -33,7 +33,11 @@ fn move_point(text: &str, places: i32) -> Option<String> {
         return None;
     }
     let exponent = exponent.checked_add(places)?;
-    Some(format!("{}.{}e{exponent}", if whole.is_empty() { "0" } else { whole }, or_zero(fraction)))
+    Some(format!(
+        "{}.{}e{exponent}",
+        if whole.is_empty() { "0" } else { whole },
+        or_zero(fraction)
+    ))
 }
 
 fn or_zero(fraction: &str) -> &str {
@@ -77,7 +81,15 @@ mod tests {
 
     #[test]
     fn what_is_no_price_is_none() {
-        for bad in [json!(-1), json!("free"), json!(""), json!("1e"), json!(true), json!("."), json!("0x1")] {
+        for bad in [
+            json!(-1),
+            json!("free"),
+            json!(""),
+            json!("1e"),
+            json!(true),
+            json!("."),
+            json!("0x1"),
+        ] {
             assert_eq!(per_million(&bad), None, "{bad}");
         }
     }

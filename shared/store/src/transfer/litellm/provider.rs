@@ -53,7 +53,13 @@ const KNOWN: &[Known] = &[
         &["OPENAI_BASE_URL", "OPENAI_API_BASE"],
     ),
     known("custom_openai", OpenAi, None, &["OPENAI_API_KEY"], &[]),
-    known("openai_like", OpenAi, None, &["OPENAI_LIKE_API_KEY"], &["OPENAI_LIKE_API_BASE"]),
+    known(
+        "openai_like",
+        OpenAi,
+        None,
+        &["OPENAI_LIKE_API_KEY"],
+        &["OPENAI_LIKE_API_BASE"],
+    ),
     known(
         "litellm_proxy",
         OpenAi,
@@ -68,7 +74,13 @@ const KNOWN: &[Known] = &[
         &["ANTHROPIC_API_KEY"],
         &["ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"],
     ),
-    known("ollama", Ollama, Some("http://localhost:11434"), &["OLLAMA_API_KEY"], &["OLLAMA_API_BASE"]),
+    known(
+        "ollama",
+        Ollama,
+        Some("http://localhost:11434"),
+        &["OLLAMA_API_KEY"],
+        &["OLLAMA_API_BASE"],
+    ),
     known(
         "ollama_chat",
         Ollama,
@@ -87,7 +99,12 @@ const KNOWN: &[Known] = &[
         "together_ai",
         Together,
         Some("https://api.together.xyz/v1"),
-        &["TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_TOKEN"],
+        &[
+            "TOGETHER_API_KEY",
+            "TOGETHER_AI_API_KEY",
+            "TOGETHERAI_API_KEY",
+            "TOGETHER_AI_TOKEN",
+        ],
         &["TOGETHER_AI_API_BASE"],
     ),
     known(
@@ -97,7 +114,13 @@ const KNOWN: &[Known] = &[
         &["DEEPINFRA_API_KEY"],
         &["DEEPINFRA_API_BASE"],
     ),
-    known("runpod", Runpod, None, &["RUNPOD_API_KEY"], &["RUNPOD_API_BASE"]),
+    known(
+        "runpod",
+        Runpod,
+        None,
+        &["RUNPOD_API_KEY"],
+        &["RUNPOD_API_BASE"],
+    ),
     known(
         "groq",
         OpenAi,
@@ -130,10 +153,20 @@ const KNOWN: &[Known] = &[
         "fireworks_ai",
         OpenAi,
         Some("https://api.fireworks.ai/inference/v1"),
-        &["FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY", "FIREWORKSAI_API_KEY"],
+        &[
+            "FIREWORKS_API_KEY",
+            "FIREWORKS_AI_API_KEY",
+            "FIREWORKSAI_API_KEY",
+        ],
         &["FIREWORKS_API_BASE"],
     ),
-    known("xai", OpenAi, Some("https://api.x.ai/v1"), &["XAI_API_KEY"], &["XAI_API_BASE"]),
+    known(
+        "xai",
+        OpenAi,
+        Some("https://api.x.ai/v1"),
+        &["XAI_API_KEY"],
+        &["XAI_API_BASE"],
+    ),
     known(
         "cerebras",
         OpenAi,
@@ -162,7 +195,13 @@ const KNOWN: &[Known] = &[
         &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
         &[],
     ),
-    known("lm_studio", OpenAi, None, &["LM_STUDIO_API_KEY"], &["LM_STUDIO_API_BASE"]),
+    known(
+        "lm_studio",
+        OpenAi,
+        None,
+        &["LM_STUDIO_API_KEY"],
+        &["LM_STUDIO_API_BASE"],
+    ),
     known(
         "llamafile",
         OpenAi,
@@ -170,7 +209,13 @@ const KNOWN: &[Known] = &[
         &["LLAMAFILE_API_KEY"],
         &["LLAMAFILE_API_BASE"],
     ),
-    known("xinference", OpenAi, None, &["XINFERENCE_API_KEY"], &["XINFERENCE_API_BASE"]),
+    known(
+        "xinference",
+        OpenAi,
+        None,
+        &["XINFERENCE_API_KEY"],
+        &["XINFERENCE_API_BASE"],
+    ),
 ];
 
 /// Providers with an API of their own that no type of endpoint speaks.
@@ -224,7 +269,9 @@ pub(super) enum Owner {
 /// prefix, else what the name or an address tells.
 pub(super) fn owner(model: &str, named: Option<&str>, has_base: bool) -> Owner {
     if let Some(name) = named {
-        let rest = model.strip_prefix(name).and_then(|rest| rest.strip_prefix('/'));
+        let rest = model
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix('/'));
         return of_name(name, rest.unwrap_or(model));
     }
     if let Some((prefix, rest)) = model.split_once('/') {
@@ -235,7 +282,11 @@ pub(super) fn owner(model: &str, named: Option<&str>, has_base: bool) -> Owner {
             return of_name(prefix, rest);
         }
     }
-    let name = if model.starts_with("claude") { "anthropic" } else { "openai" };
+    let name = if model.starts_with("claude") {
+        "anthropic"
+    } else {
+        "openai"
+    };
     of_name(name, model)
 }
 
@@ -262,7 +313,11 @@ mod tests {
             let Ok(base) = BaseUrl::parse(base) else {
                 panic!("{}: {base}", known.name);
             };
-            assert!(known.kind.provider().way(&base, Call::Chat).is_some(), "{}", known.name);
+            assert!(
+                known.kind.provider().way(&base, Call::Chat).is_some(),
+                "{}",
+                known.name
+            );
         }
     }
 
@@ -272,11 +327,41 @@ mod tests {
             ("openai/gpt-4o", None, false, "openai", "gpt-4o"),
             ("gpt-4o", None, false, "openai", "gpt-4o"),
             ("claude-3-haiku", None, false, "anthropic", "claude-3-haiku"),
-            ("ollama_chat/qwen3:8b", None, true, "ollama_chat", "qwen3:8b"),
-            ("together_ai/meta-llama/Llama-3", None, false, "together_ai", "meta-llama/Llama-3"),
-            ("facebook/opt-125m", None, true, "openai", "facebook/opt-125m"),
-            ("facebook/opt-125m", Some("hosted_vllm"), true, "hosted_vllm", "facebook/opt-125m"),
-            ("hosted_vllm/a/b", Some("hosted_vllm"), true, "hosted_vllm", "a/b"),
+            (
+                "ollama_chat/qwen3:8b",
+                None,
+                true,
+                "ollama_chat",
+                "qwen3:8b",
+            ),
+            (
+                "together_ai/meta-llama/Llama-3",
+                None,
+                false,
+                "together_ai",
+                "meta-llama/Llama-3",
+            ),
+            (
+                "facebook/opt-125m",
+                None,
+                true,
+                "openai",
+                "facebook/opt-125m",
+            ),
+            (
+                "facebook/opt-125m",
+                Some("hosted_vllm"),
+                true,
+                "hosted_vllm",
+                "facebook/opt-125m",
+            ),
+            (
+                "hosted_vllm/a/b",
+                Some("hosted_vllm"),
+                true,
+                "hosted_vllm",
+                "a/b",
+            ),
         ] {
             let Owner::Known(known, name) = owner(model, named, has_base) else {
                 panic!("{model}");
@@ -284,9 +369,15 @@ mod tests {
             assert_eq!((known.name, name.as_str()), (whose, expected), "{model}");
         }
         for model in ["bedrock/anthropic.claude", "azure/gpt-4o", "nobody/knows"] {
-            assert!(matches!(owner(model, None, false), Owner::Foreign(..)), "{model}");
+            assert!(
+                matches!(owner(model, None, false), Owner::Foreign(..)),
+                "{model}"
+            );
         }
         // A provider that is known and foreign stays foreign with an address.
-        assert!(matches!(owner("azure/gpt-4o", None, true), Owner::Foreign(..)));
+        assert!(matches!(
+            owner("azure/gpt-4o", None, true),
+            Owner::Foreign(..)
+        ));
     }
 }
