@@ -29,7 +29,7 @@ use wire::provider::{BaseUrl, ProviderKind};
 
 use address::Address;
 use check::Check;
-pub(crate) use listing::{Listing, listing};
+pub(crate) use listing::{Listing, Trouble, listing};
 pub(crate) use pool::{Pool, Wanted};
 pub(crate) use standing::{Limits, Pass, Standing};
 pub(crate) use state::State;

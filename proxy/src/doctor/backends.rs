@@ -13,7 +13,7 @@ use wire::provider::ProviderKind;
 
 use super::Doctor;
 use super::verdict::Section;
-use crate::upstream::{Listing, Pool, Timeouts, listing};
+use crate::upstream::{Listing, Pool, Timeouts, Trouble, listing};
 
 /// The models of each endpoint that gave a list, by its id.
 pub(super) type Lists = HashMap<i64, Vec<String>>;
@@ -85,9 +85,7 @@ async fn call(
         let asked = listing(endpoint, key, timeouts, &pool);
         let answer = tokio::time::timeout(limit, asked)
             .await
-            .unwrap_or_else(|_| {
-                Listing::Unreachable(format!("it did not answer within {} s", limit.as_secs()))
-            });
+            .unwrap_or_else(|_| Listing::Unreachable(Trouble::Slow));
         (answer, begun.elapsed())
     };
     join_all(endpoints.iter().map(one)).await
@@ -147,9 +145,37 @@ fn tell(
                 endpoint.provider.id()
             ),
         ),
-        Listing::Unreachable(why) => section.error(
-            format!("{name}: {url} cannot be reached: {}", why.trim()),
-            "start it, or correct its address; virtual models with other candidates go on",
+        Listing::Unreachable(trouble) => {
+            let (why, todo) = words(trouble);
+            section.error(format!("{name}: {url} cannot be reached: {why}"), todo);
+        }
+    }
+}
+
+/// Why, and what to do.
+fn words(trouble: Trouble) -> (String, &'static str) {
+    match trouble {
+        Trouble::Endpoint(why) => (why, "correct it at the endpoint"),
+        Trouble::Name(why) => (
+            why,
+            "see that the name in its address is right, and that this machine finds names",
+        ),
+        Trouble::Refused => (
+            "nothing listens there".to_owned(),
+            "start it, or correct its address",
+        ),
+        Trouble::Slow => (
+            "it did not answer in time".to_owned(),
+            "see that it runs and that no firewall is in between; --timeout gives it longer",
+        ),
+        Trouble::Tls(why) => (
+            format!("TLS: {why}"),
+            "give the endpoint the ca_file of its certificate's authority, or see that its \
+             address and its certificate name the same host",
+        ),
+        Trouble::Other(why) => (
+            why,
+            "see that it runs, and correct its address if not there",
         ),
     }
 }

@@ -33,7 +33,8 @@ impl Check {
     /// # Errors
     /// Why the endpoint is not healthy.
     pub(super) async fn ask(&self, pool: &Pool) -> Result<(), String> {
-        let (status, body) = self.0.ask(pool, MOST).await?;
+        let asked = self.0.ask(pool, MOST).await;
+        let (status, body) = asked.map_err(|err| err.to_string())?;
         judge(status, &body)
     }
 }

@@ -10,6 +10,17 @@ use wire::provider::UpstreamUrl;
 use super::address::Address;
 use super::{Pool, Timeouts, Wanted, peer_template};
 
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GetError {
+    /// The name of the host leads nowhere.
+    #[error("{0}")]
+    Name(std::io::Error),
+    /// No connection, or none that holds.
+    #[error("{0}")]
+    Connection(Box<pingora::Error>),
+}
+
 /// A request that is ready to be sent.
 #[derive(Debug)]
 pub(super) struct Get {
@@ -51,12 +62,13 @@ impl Get {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub(super) async fn ask(&self, pool: &Pool, most: usize) -> Result<(u16, Vec<u8>), String> {
-        let peers = self.address.peers().await.map_err(|err| err.to_string())?;
-        let mut last = Err("the host has no address".to_owned());
+    pub(super) async fn ask(&self, pool: &Pool, most: usize) -> Result<(u16, Vec<u8>), GetError> {
+        let peers = self.address.peers().await.map_err(GetError::Name)?;
+        let nowhere = std::io::Error::other("the host has no address");
+        let mut last = Err(GetError::Name(nowhere));
         for peer in peers.iter() {
             let asked = self.ask_peer(pool, peer, most).await;
-            last = asked.map_err(|err| err.to_string());
+            last = asked.map_err(GetError::Connection);
             if last.is_ok() {
                 break;
             }

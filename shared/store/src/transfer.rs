@@ -52,7 +52,7 @@ pub struct Told {
 pub struct Findings(Vec<Told>);
 
 impl Findings {
-    /// Notes something.
+    /// Notes something, once.
     pub(crate) fn tell(
         &mut self,
         fate: Fate,
@@ -60,12 +60,15 @@ impl Findings {
         why: impl Into<String>,
         todo: impl Into<String>,
     ) {
-        self.0.push(Told {
+        let told = Told {
             fate,
             what: what.into(),
             why: why.into(),
             todo: todo.into(),
-        });
+        };
+        if !self.0.contains(&told) {
+            self.0.push(told);
+        }
     }
 
     /// All of one fate.

@@ -12,7 +12,9 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
 use super::rollups::{self, Batch};
-use super::{BUSY_TIMEOUT, Failure, Store, endpoints, raw, tool_patterns, virtual_models};
+use super::{
+    BUSY_TIMEOUT, Failure, Store, endpoints, raw, retention, tool_patterns, virtual_models,
+};
 use crate::endpoint::StoredEndpoint;
 use crate::error::StoreError;
 use crate::migrations;
@@ -148,12 +150,14 @@ impl Store {
             let own = hours(connection)?;
             let mut batch = Batch::default();
             let mut history = History::default();
+            let mut last = None;
             raw::each::<Failure>(&original.copy, i64::MIN, i64::MAX, |mut call| {
                 if own.contains(&zone.hour(call.at)) {
                     history.left += 1;
                     return Ok(());
                 }
                 history.taken += 1;
+                last = last.max(Some(call.at));
                 match endpoints.get(&call.group.endpoint_id) {
                     Some((id, name)) => {
                         call.group.endpoint_id = *id;
@@ -167,9 +171,22 @@ impl Store {
                 Ok(())
             })?;
             batch.write(connection, &zone)?;
+            // Single calls of before are not here; those that are stay what they are.
+            if let Some(last) = last
+                && first_call(connection)?.is_none_or(|first| first > last)
+            {
+                retention::note_trimmed(connection, last + 1)?;
+            }
             Ok(history)
         })
     }
+}
+
+/// When the first single call began.
+fn first_call(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let query = "SELECT min(created_at) FROM (SELECT created_at FROM request_usage \
+                 UNION ALL SELECT created_at FROM embedding_usage)";
+    connection.query_row(query, [], |row| row.get(0))
 }
 
 /// The hours for which there are sums.

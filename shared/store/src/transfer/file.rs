@@ -131,12 +131,17 @@ fn read_text(from: impl io::Read) -> io::Result<String> {
     Ok(text)
 }
 
+/// YAML, in which nothing but true and false is a flag: a model may be called `n`.
+pub(super) fn from_yaml(text: &str) -> Result<Value, serde_saphyr::Error> {
+    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { strict_booleans: true })
+}
+
 /// JSON is YAML too, but its own reader is exact about numbers and tells errors better.
 fn parse(text: &str) -> Result<Value, String> {
     if text.trim_start().starts_with('{') {
         return serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"));
     }
-    serde_saphyr::from_str(text).map_err(|error| {
+    from_yaml(text).map_err(|error| {
         // The rest shows lines of the file, in which keys may be.
         let error = error.to_string();
         let first = error.lines().next().unwrap_or_default();

@@ -11,6 +11,8 @@ mod group;
 mod other;
 mod price;
 mod provider;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -195,8 +197,8 @@ impl Reading<'_> {
                 Fate::LeftOut,
                 "prices",
                 format!(
-                    "{count} of the virtual models have no price in the file: LiteLLM takes \
-                     prices from a list of its own"
+                    "the file has none for {count} of the virtual models: LiteLLM takes prices from \
+                     a list of its own"
                 ),
                 "set their prices on the page of each virtual model, which suggests list prices; \
                  until then their calls are counted without a cost",

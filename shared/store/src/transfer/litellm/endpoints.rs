@@ -25,10 +25,12 @@ impl Endpoints {
         if let Some(found) = self.0.iter().find(same) {
             return found.name.clone();
         }
+        // What several of its providers are here has one name; OpenAI's are told apart.
+        let maker = if kind == "openai" { known.name } else { kind };
         let plain = if known.base == Some(base) {
-            known.name.to_owned()
+            maker.to_owned()
         } else {
-            format!("{} {}", known.name, authority(base))
+            format!("{maker} {}", authority(base))
         };
         let name = free_name(&plain, |name| self.0.iter().any(|found| found.name == name));
         self.0.push(Found {

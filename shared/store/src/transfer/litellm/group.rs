@@ -281,11 +281,12 @@ fn routing(
             "",
         );
     }
-    targets.extend(
-        behind
-            .iter()
-            .map(|name| json!({"virtual_model": name, "weight": 0})),
-    );
+    // What weighs nothing is drawn last.
+    let weight = u8::from(strategy != "weighted");
+    let behind = behind
+        .iter()
+        .map(|name| json!({"virtual_model": name, "weight": weight}));
+    targets.extend(behind);
     if targets.len() > 100 {
         targets.truncate(100);
         incoming.findings.tell(
