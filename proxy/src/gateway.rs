@@ -8,12 +8,12 @@
 mod local;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::header::RETRY_AFTER;
 use http::{HeaderValue, Method};
 use pingora::connectors::ConnectorOptions;
 use pingora::protocols::http::ServerSession;
@@ -36,6 +36,7 @@ use crate::life::authenticate::authenticate;
 use crate::life::{self, reply};
 use crate::listener::Listener;
 use crate::live::watch::Current;
+use crate::phase::Phase;
 use crate::routes::Route;
 use crate::thoughts::Thoughts;
 use crate::upstream::{Pool, Timeouts};
@@ -55,8 +56,8 @@ pub(crate) struct Gateway {
     pub(crate) answers: Answers,
     /// Calls whose answers identical ones wait for.
     pub(crate) flights: Flights,
-    /// The program ends: no new calls.
-    stopping: Arc<AtomicBool>,
+    /// How far the end of the program has come.
+    pub(crate) phase: Phase,
     /// What is to be ended at other places before the program is.
     pub(crate) closing: Closing,
     /// The version of Ollama that its clients are told.
@@ -77,7 +78,7 @@ impl Gateway {
         server: &ServerConf,
         current: Arc<Current>,
         ledger: Ledger,
-        stopping: Arc<AtomicBool>,
+        phase: Phase,
         closing: Closing,
     ) -> Self {
         let options = ConnectorOptions::from_server_conf(server);
@@ -91,7 +92,7 @@ impl Gateway {
             conversations: Conversations::new(),
             answers: Answers::new(config),
             flights: Flights::default(),
-            stopping,
+            phase,
             closing,
             ollama_version: config.ollama_version.clone(),
             max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
@@ -121,7 +122,7 @@ impl Front {
         caller.set_pipelining_enabled(true);
         // A caller that reads nothing does not hold its upstream for ever.
         caller.set_write_timeout(Some(self.0.timeouts.silence));
-        let stopping = self.0.stopping.load(Ordering::Acquire);
+        let stopping = self.0.phase.is_draining();
         if stopping {
             caller.set_keepalive(None);
         }
@@ -220,7 +221,11 @@ impl Front {
             Ok(_) => health::report(&self.0),
             Err(_) => health::brief(&self.0),
         };
-        json(caller, 200, id, report.to_string().into()).await
+        let mut header = reply::header(spoken(caller), health::status(&self.0), id)?;
+        if self.0.phase.is_draining() {
+            header.insert_header(RETRY_AFTER, "1")?;
+        }
+        reply::send_json(caller, header, report.to_string().into()).await
     }
 
     async fn model(&self, caller: &mut ServerSession, name: &str, id: &str) -> pingora::Result<()> {

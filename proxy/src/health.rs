@@ -12,8 +12,17 @@ pub(crate) fn brief(gateway: &Gateway) -> Value {
     json!({"status": report(gateway)["status"]})
 }
 
-/// The body; the status is always 200. `ok` when everything works; `degraded` when calls are served
-/// but something needs the operator. The gateway itself is up.
+/// The status: 503 once no new call is served, 200 otherwise.
+pub(crate) fn status(gateway: &Gateway) -> u16 {
+    if gateway.phase.is_draining() {
+        503
+    } else {
+        200
+    }
+}
+
+/// The body. `ok` when everything works; `degraded` when calls are served but something needs
+/// the operator; `draining` when the gateway has been told to stop.
 pub(crate) fn report(gateway: &Gateway) -> Value {
     let live = gateway.current.live();
     let trouble = gateway.current.trouble();
@@ -33,6 +42,13 @@ pub(crate) fn report(gateway: &Gateway) -> Value {
         || spool_fails
         || store_fails
         || !live.problems.is_empty();
+    let word = if gateway.phase.is_draining() {
+        "draining"
+    } else if degraded {
+        "degraded"
+    } else {
+        "ok"
+    };
     let endpoints: Vec<Value> = live
         .snapshot
         .endpoints
@@ -56,7 +72,7 @@ pub(crate) fn report(gateway: &Gateway) -> Value {
         })
         .collect();
     json!({
-        "status": if degraded { "degraded" } else { "ok" },
+        "status": word,
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": gateway.started.elapsed().as_secs(),
         "store": {

@@ -31,7 +31,7 @@ use store::route::{Refused, ReplyForm};
 use wire::inbound::{CallerDialect, Recipient};
 
 use crate::fault::Fault;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, stopped};
 use crate::live::{Live, model_entry};
 pub(crate) use accept::small as read_small;
 use account::Account;
@@ -55,10 +55,17 @@ pub(crate) async fn run(
         arrived.uri.path(),
         user_agent.and_then(|name| name.to_str().ok()),
     );
-    let begun = if matches!(dialect, CallerDialect::OpenAiPassed(_)) {
-        Box::pin(pass::begin(gateway, caller, dialect, &mut account)).await
-    } else {
-        begin(gateway, caller, dialect, &mut account).await
+    let beginning = async {
+        if matches!(dialect, CallerDialect::OpenAiPassed(_)) {
+            Box::pin(pass::begin(gateway, caller, dialect, &mut account)).await
+        } else {
+            begin(gateway, caller, dialect, &mut account).await
+        }
+    };
+    let begun = tokio::select! {
+        biased;
+        begun = beginning => begun,
+        () = gateway.closing.told() => Err(stopped()),
     };
     match begun {
         Ok(begun) if begun.takes_long() && !caller.is_http2() => {

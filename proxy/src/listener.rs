@@ -1,10 +1,9 @@
 //! Connections into Pingora's proxy service, new ones and those that come back
 //! after a long call.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use pingora::apps::HttpServerApp;
 use pingora::apps::ServerApp;
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
@@ -18,8 +17,9 @@ use crate::gateway::{Front, Gateway};
 pub(crate) struct Listener {
     gateway: Arc<Gateway>,
     proxy: Arc<HttpProxy<Front>>,
-    /// Says when the server stops; known from the first connection on.
-    shutdown: OnceLock<ShutdownWatch>,
+    /// Says when no more connections are taken. Those that are open are served on: their
+    /// callers may be about to send a request, and are told with its answer.
+    closed: ShutdownWatch,
 }
 
 impl Listener {
@@ -27,26 +27,20 @@ impl Listener {
         let gateway = Arc::new(gateway);
         Self {
             proxy: Arc::new(pingora_proxy::http_proxy(conf, Front(Arc::clone(&gateway)))),
+            closed: gateway.phase.closed(),
             gateway,
-            shutdown: OnceLock::new(),
         }
     }
 
     /// Goes on with a caller's connection whose reply has been written.
     pub(crate) async fn resume(self: Arc<Self>, caller: ServerSession) {
-        let Some(shutdown) = self.shutdown.get() else {
-            return;
-        };
-        if *shutdown.borrow() {
-            return;
-        }
         if let Ok(Some(reusable)) = caller.finish().await {
             let (mut stream, early) = reusable.into_parts();
             // Early bytes belong to a pipelined request, which is not read ahead.
             if early.is_some() {
                 return;
             }
-            while let Some(again) = self.process_new(stream, shutdown).await {
+            while let Some(again) = self.process_new(stream, &self.closed).await {
                 stream = again;
             }
         }
@@ -60,15 +54,11 @@ impl ServerApp for Listener {
         stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        if self.shutdown.get().is_none() {
-            // Whoever is first sets both; they are the same for everyone.
-            self.gateway.listener.get_or_init(|| Arc::downgrade(self));
-            self.shutdown.get_or_init(|| shutdown.clone());
-        }
-        self.proxy.process_new(stream, shutdown).await
-    }
-
-    async fn cleanup(&self) {
-        self.proxy.http_cleanup().await;
+        // Whoever is first sets it; it is the same for everyone.
+        self.gateway.listener.get_or_init(|| Arc::downgrade(self));
+        let open = self.gateway.phase.enter();
+        let again = self.proxy.process_new(stream, shutdown).await;
+        drop(open);
+        again
     }
 }

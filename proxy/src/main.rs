@@ -7,6 +7,7 @@
 mod access_log;
 mod affinity;
 mod answers;
+mod claim;
 mod closing;
 mod command;
 mod conversations;
@@ -19,13 +20,17 @@ mod ledger;
 mod life;
 mod listener;
 mod live;
+mod phase;
 mod poll;
+mod ready;
 mod report;
 mod request_id;
 mod routes;
+mod serving;
 mod start;
 mod stop;
 mod thoughts;
+mod upgrade;
 mod upstream;
 
 use std::process::ExitCode;
@@ -60,6 +65,16 @@ struct Arguments {
     #[arg(long, conflicts_with = "check")]
     rotate_secret_key: bool,
 
+    /// Take over from the gateway that runs, without a call failing: this process listens on
+    /// its socket, and that one ends what it has begun. If this one cannot start, that one
+    /// goes on.
+    #[arg(long, conflicts_with_all = ["check", "rotate_secret_key"])]
+    upgrade: bool,
+
+    /// With --upgrade: do it in a process of its own and exit once that one serves.
+    #[arg(long, requires = "upgrade")]
+    detach: bool,
+
     #[command(subcommand)]
     task: Option<Task>,
 }
@@ -73,8 +88,10 @@ fn main() -> ExitCode {
         start::check()
     } else if arguments.rotate_secret_key {
         start::rotate_secret_key()
+    } else if arguments.detach {
+        start::launch()
     } else {
-        start::run()
+        start::run(arguments.upgrade)
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

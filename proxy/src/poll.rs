@@ -17,6 +17,7 @@ use store::config::{Config, HealthCheckInterval};
 use tokio::time::Instant;
 
 use crate::live::watch::Current;
+use crate::phase::Phase;
 use crate::upstream::{Limits, Pool, Upstream};
 
 /// How long one answer may take.
@@ -28,17 +29,24 @@ pub(crate) struct Poller {
     pool: Pool,
     interval: HealthCheckInterval,
     limits: Limits,
+    phase: Phase,
 }
 
 impl Poller {
-    /// Asks as often as the settings say.
-    pub(crate) fn new(current: Arc<Current>, options: &ConnectorOptions, config: &Config) -> Self {
+    /// Asks as often as the settings say, until another process does in this one's place.
+    pub(crate) fn new(
+        current: Arc<Current>,
+        options: &ConnectorOptions,
+        config: &Config,
+        phase: Phase,
+    ) -> Self {
         Self {
             current,
             // Of its own: it runs on threads of its own.
             pool: Pool::new(options),
             interval: config.health_check_interval,
             limits: Limits::new(config),
+            phase,
         }
     }
 
@@ -78,7 +86,8 @@ impl Poller {
 
 #[async_trait]
 impl BackgroundService for Poller {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
+    async fn start(&self, _shutdown: ShutdownWatch) {
+        let mut closed = self.phase.closed();
         let mut last: Option<Instant> = None;
         loop {
             let changed = self.current.changed();
@@ -102,7 +111,7 @@ impl BackgroundService for Poller {
                 }
             };
             tokio::select! {
-                _ = shutdown.changed() => return,
+                _ = closed.changed() => return,
                 () = changed => {}
                 () = due => {}
             }

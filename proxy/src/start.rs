@@ -4,35 +4,36 @@
 //! [`store::config::process`].
 
 use std::io::{self, IsTerminal};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
-use std::time::Duration;
 
 use pingora::connectors::ConnectorOptions;
-use pingora::listeners::{ListenerConfig, TcpSocketOptions};
+use pingora::listeners::ListenerConfig;
 use pingora::protocols::l4::stream::L4BufferSettings;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use pingora::services::listening::Service;
 use store::Spool;
-use store::config::process::{self, Problems, Program, Surroundings};
-use store::config::{Config, LogFormat};
-use tokio::net::TcpSocket;
+use store::config::process::{self, Problems, Surroundings};
+use store::config::{Config, LogFormat, ServiceManager};
 use tracing_subscriber::EnvFilter;
 
 use crate::access_log::AccessLog;
+use crate::claim::Claim;
 use crate::closing::Closing;
 use crate::gateway::Gateway;
 use crate::ledger::{Ledger, Limits};
 use crate::listener::Listener;
 use crate::live::watch::Current;
 use crate::live::{self, Build, Live};
+use crate::phase::Phase;
 use crate::poll::Poller;
+use crate::ready::Ready;
 use crate::report::Report;
+use crate::serving::{Pulse, Serving};
 use crate::stop::Stop;
+use crate::upgrade::{self, Door, Offer, Taken};
 
 /// Upstream connections kept for later calls, for each worker thread.
 const POOL: usize = 1024;
@@ -91,13 +92,35 @@ pub(crate) fn rotate_secret_key() -> Result<(), Problems> {
     Err(done.locked.into_iter().map(unreadable).collect())
 }
 
-/// Runs the gateway until a signal ends it; then every usage record is written.
+/// Has another process of this program take over from the gateway that runs.
+///
+/// # Errors
+/// Why it has not.
+pub(crate) fn launch() -> Result<(), Problems> {
+    let (_store, config) = Surroundings::of_process().open(log_to_stderr)?;
+    upgrade::launch(&config.upgrade_socket())
+}
+
+/// Runs the gateway until a signal or the next process ends it; then every usage record is
+/// written. With `upgrade` it takes over from the one that runs.
 ///
 /// # Errors
 /// Why it does not start.
-pub(crate) fn run() -> Result<(), Problems> {
+pub(crate) fn run(upgrade: bool) -> Result<(), Problems> {
     let (store, config) = Surroundings::of_process().open(log_to_stderr)?;
-    let claim = Claim::new(config.api_address())?;
+    let mut manager = process::service_manager();
+    let taken = if upgrade {
+        Some(take(&config, manager.as_mut())?)
+    } else {
+        None
+    };
+    let claim = match &taken {
+        Some(taken) => Claim::take(&config, taken)?,
+        None => Claim::bind(&config)?,
+    };
+    let manager = manager.map(Arc::new);
+    let phase = Phase::default();
+    let door = door(&config, &claim, manager.as_deref(), &phase);
     let address = claim.address;
 
     let build = Build::new(&config);
@@ -124,36 +147,49 @@ pub(crate) fn run() -> Result<(), Problems> {
     let current = Arc::new(Current::new(live));
     let (following, unfollow) = sync_channel(0);
     let follower = std::thread::Builder::new().name("configuration".to_owned());
-    let (shared, own_build) = (Arc::clone(&current), build.clone());
+    let (shared, own_build, seen) = (Arc::clone(&current), build.clone(), phase.clone());
     let report = Report::new(store.clone(), Arc::clone(&current), ledger.clone(), address);
-    let report = report
-        .start()
-        .map_err(|err| vec![format!("the thread that reports cannot be started: {err}")])?;
+    let report = report.start().map_err(no_thread)?;
     let follower = follower
-        .spawn(move || shared.follow(&store, &own_build, &unfollow))
-        .map_err(|err| {
-            vec![format!(
-                "the thread that follows the store cannot be started: {err}"
-            )]
-        })?;
+        .spawn(move || shared.follow(&store, &own_build, &seen, &unfollow))
+        .map_err(no_thread)?;
 
-    let stopping = Arc::new(AtomicBool::new(false));
     let closing = Closing::default();
-    let stop = Stop::new(ledger.clone(), Arc::clone(&stopping), closing.clone());
+    let stop = Stop::new(
+        &config,
+        ledger.clone(),
+        phase.clone(),
+        closing.clone(),
+        door.clone(),
+        manager.clone(),
+    );
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
     let conf = &server.configuration;
     let options = ConnectorOptions::from_server_conf(conf);
-    let poller = Poller::new(Arc::clone(&current), &options, &config);
-    let gateway = Gateway::new(&config, conf, current, ledger, stopping, closing);
+    let poller = Poller::new(Arc::clone(&current), &options, &config, phase.clone());
+    let gateway = Gateway::new(&config, conf, current, ledger, phase.clone(), closing);
     let mut service = Service::new("gateway".to_owned(), Listener::new(conf, gateway));
-    let listener = ListenerConfig::tcp(address.to_string())
-        .tcp_socket_options(claim.options())
-        .l4_buffer(CALLER_BUFFERS);
+    let listener = ListenerConfig::tcp(address.to_string()).l4_buffer(CALLER_BUFFERS);
     service.add_listener(listener);
-    server.add_service(service);
+    let pulse = Pulse::default();
+    server.add_service(Serving {
+        service,
+        fds: claim.into_fds(),
+        phase: phase.clone(),
+        pulse: pulse.clone(),
+        every: Ready::every(manager.as_ref()),
+    });
     server.add_service(background_service("health checks", poller));
-    announce(address)?;
+    let ready = Ready {
+        address,
+        phase,
+        pulse,
+        taken,
+        door,
+        manager,
+    };
+    ready.start().map_err(no_thread)?;
     server.run(RunArgs {
         shutdown_signal: Box::new(stop),
     });
@@ -166,6 +202,58 @@ pub(crate) fn run() -> Result<(), Problems> {
     report.finish();
     tracing::info!("gateway stopped");
     Ok(())
+}
+
+/// What the gateway that runs hands over.
+fn take(config: &Config, manager: Option<&mut ServiceManager>) -> Result<Taken, Problems> {
+    let taken = Taken::from(&config.upgrade_socket())?;
+    match manager {
+        Some(manager) => manager.watch(taken.offer.watchdog),
+        None if taken.offer.is_managed => {
+            return Err(vec![
+                "the gateway that runs is a service, and its manager would take its end for \
+                 the service's: upgrade it with systemctl reload"
+                    .to_owned(),
+            ]);
+        }
+        None => {}
+    }
+    tracing::info!(version = %taken.offer.version, "taking over from the gateway that runs");
+    Ok(taken)
+}
+
+/// Where the next process takes over; without it this one can only be restarted.
+fn door(
+    config: &Config,
+    claim: &Claim,
+    manager: Option<&ServiceManager>,
+    phase: &Phase,
+) -> Option<Arc<Door>> {
+    let path = config.upgrade_socket();
+    let offer = Offer {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        is_managed: manager.is_some(),
+        watchdog: manager.and_then(ServiceManager::watchdog),
+    };
+    let door = claim
+        .share()
+        .and_then(|socket| Door::new(path.clone(), socket, offer, phase.clone()));
+    match door {
+        Ok(door) => Some(Arc::new(door)),
+        Err(error) => {
+            tracing::warn!(
+                path = %path.display(),
+                %error,
+                "no upgrade can take over from this gateway without a gap; UPGRADE_SOCKET names another place"
+            );
+            None
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
+fn no_thread(error: io::Error) -> Problems {
+    vec![format!("a thread cannot be started: {error}")]
 }
 
 fn server_conf(config: &Config) -> ServerConf {
@@ -195,70 +283,4 @@ pub(crate) fn log_to_stderr(config: &Config) -> Result<(), Problems> {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     }
     .map_err(|err| vec![format!("logging cannot be set up: {err}")])
-}
-
-/// The address to listen on. Tried once here, because Pingora ends the program
-/// without a word when it cannot listen.
-struct Claim {
-    address: SocketAddr,
-    /// Holds the port that port 0 stands for until Pingora listens on it, and after:
-    /// otherwise another program could take it in between.
-    held: Option<TcpSocket>,
-}
-
-impl Claim {
-    fn new(wanted: SocketAddr) -> Result<Self, Problems> {
-        let taken = if wanted.port() == 0 {
-            Self::of_any_port(wanted)
-        } else {
-            let tried = TcpListener::bind(wanted).and_then(|listener| listener.local_addr());
-            tried.map(|address| Self {
-                address,
-                held: None,
-            })
-        };
-        taken.map_err(|err| vec![Program::Gateway.cannot_listen(wanted, &err)])
-    }
-
-    fn of_any_port(wanted: SocketAddr) -> io::Result<Self> {
-        let socket = match wanted {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
-        socket.set_reuseport(true)?;
-        socket.bind(wanted)?;
-        Ok(Self {
-            address: socket.local_addr()?,
-            held: Some(socket),
-        })
-    }
-
-    fn options(&self) -> TcpSocketOptions {
-        let mut options = TcpSocketOptions::default();
-        options.so_reuseport = self.held.is_some().then_some(true);
-        options
-    }
-}
-
-/// Prints the address once it can be connected to: whoever waits for the line may
-/// call at once.
-fn announce(address: SocketAddr) -> Result<(), Problems> {
-    let mut reachable = address;
-    if address.ip().is_unspecified() {
-        reachable.set_ip(match address {
-            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    let wait = move || {
-        while TcpStream::connect(reachable).is_err() {
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
-        process::say(&format!("gateway listening on http://{address}"));
-    };
-    let thread = std::thread::Builder::new().name("announce".to_owned());
-    let started = thread.spawn(wait);
-    started
-        .map(drop)
-        .map_err(|err| vec![format!("a thread cannot be started: {err}")])
 }

@@ -25,15 +25,18 @@ pub(super) fn spawn(
 ) {
     let mut caller = take(session);
     let gateway = Arc::clone(gateway);
+    let open = gateway.phase.enter();
+    // Held from now on: when no more connections are taken nobody else holds it.
+    let listener = gateway.listener.get().and_then(Weak::upgrade);
     tokio::spawn(async move {
         if end(&gateway, &mut caller, begun, account).await == Caller::Gone {
             return;
         }
-        let listener = gateway.listener.get().and_then(Weak::upgrade);
         drop(gateway);
         if let Some(listener) = listener {
             Box::pin(listener.resume(*caller)).await;
         }
+        drop(open);
     });
 }
 

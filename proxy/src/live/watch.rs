@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::{Build, Live};
+use crate::phase::Phase;
 
 /// How often the revision is looked at.
 const EVERY: Duration = Duration::from_millis(400);
@@ -69,11 +70,18 @@ impl Current {
         self.refused.load_full()
     }
 
-    /// Follows `store` until the other end of `stop` is dropped.
-    pub(crate) fn follow(&self, store: &Store, build: &Build, stop: &Receiver<()>) {
+    /// Follows `store` until the other end of `stop` is dropped. Circuits are saved until
+    /// another process has taken over, which knows better from then on.
+    pub(crate) fn follow(&self, store: &Store, build: &Build, phase: &Phase, stop: &Receiver<()>) {
         let mut saved_uses = Instant::now();
+        let save = |store| {
+            if phase.has_handed_over() {
+                return Ok(());
+            }
+            self.save(store)
+        };
         while matches!(stop.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
-            let mut done = self.look(store, build).and_then(|()| self.save(store));
+            let mut done = self.look(store, build).and_then(|()| save(store));
             if done.is_ok() && saved_uses.elapsed() >= SAVE_USES {
                 saved_uses = Instant::now();
                 done = self.save_uses(store);
@@ -92,7 +100,7 @@ impl Current {
                 }
             }
         }
-        if let Err(why) = self.save(store) {
+        if let Err(why) = save(store) {
             tracing::error!(error = %why, "the circuits that opened last are not saved; they begin closed at the next start");
         }
         if let Err(why) = self.save_uses(store) {

@@ -273,7 +273,7 @@ async fn b05_a_job_that_never_ends_has_answered_when_its_answer_is_finished() {
 
 #[tokio::test]
 async fn jobs_still_running_at_the_end_of_the_program_are_cancelled() {
-    let mut scene = scene("text", "text", &[]).await;
+    let mut scene = scene("text", "text", &[("GRACE_SECONDS", "0.2")]).await;
     let script = "say=one+two+three hang=stream hang_after=1";
     let mut streamed = begun(&scene, script, "one").await;
     let mut whole = scene.caller().await;

@@ -62,4 +62,5 @@ mod store_faults;
 mod tap;
 mod tls;
 mod tool_calls;
+mod upgrades;
 mod upstream_faults;

@@ -1,9 +1,9 @@
 //! The end of the program: calls in flight end first, and every row is written.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::caller::Caller;
-use crate::scene::{Scene, chat};
+use crate::scene::{MODEL, Scene, chat, with};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -51,6 +51,106 @@ async fn calls_in_flight_end_before() {
             assert_eq!(row.outcome.as_deref(), Some("success"), "{signal}: {row:?}");
         }
     }
+}
+
+/// How the streams of callers of each dialect end, and what a new call is told, of a gateway
+/// that has been told to stop.
+#[tokio::test]
+async fn what_is_left_is_told_in_the_dialect_of_its_caller() {
+    let body = |fields: Value| with(chat("say=one+two hang=stream", &json!({})), &fields);
+    for (path, body, status, error_event, error) in [
+        (
+            CHAT,
+            body(json!({"stream": true})),
+            503,
+            "data: {\"error\":",
+            "/error/code",
+        ),
+        (
+            "/v1/messages",
+            body(json!({"stream": true, "max_tokens": 9})),
+            529,
+            "event: error\ndata: {\"type\":\"error\",\"error\":",
+            "/error/type",
+        ),
+        ("/api/chat", body(json!({})), 503, "{\"error\":", "/error"),
+        (
+            "/v1/responses",
+            with(
+                json!({"model": MODEL, "stream": true}),
+                &json!({"input": "hi [[sim: say=one+two hang=stream]]"}),
+            ),
+            503,
+            "event: response.failed\n",
+            "/error/code",
+        ),
+    ] {
+        let mut scene = Scene::env(&[("GRACE_SECONDS", "2")]).await;
+        let mut streamed = scene.caller().await;
+        streamed.ask(path, "", &body.to_string()).await;
+        streamed.sees("one").await;
+        let mut kept = scene.caller().await;
+        assert_eq!(kept.plain("GET", "/health").await.json()["status"], "ok");
+        scene.gateway.signal("-TERM");
+        scene.gateway.logged("stopping").await;
+
+        // Both who is here already and who comes now are told to come again.
+        for mut caller in [kept, scene.caller().await] {
+            let refused = caller.post(path, &body.to_string()).await;
+            assert_eq!(refused.status, status, "{path}: {refused:?}");
+            assert_eq!(refused.header("retry-after"), Some("1"), "{path}");
+            assert_eq!(refused.header("connection"), Some("close"), "{path}");
+            assert!(
+                refused.json().pointer(error).is_some(),
+                "{path}: {refused:?}"
+            );
+        }
+        let health = scene.caller().await.plain("GET", "/health").await;
+        assert_eq!(health.status, 503, "{path}");
+        assert_eq!(health.json()["status"], "draining", "{path}");
+
+        let response = streamed.response().await;
+        assert!(response.complete, "{path}: {response:?}");
+        let text = response.text();
+        let (_, last) = text
+            .split_once(error_event)
+            .unwrap_or_else(|| panic!("{path}: {text}"));
+        assert!(
+            last.contains("being stopped or restarted"),
+            "{path}: {text}"
+        );
+        assert!(!last.contains("[DONE]"), "{path}: a false end: {text}");
+        assert_eq!(scene.gateway.ended().await, Some(0), "{path}");
+        let rows = scene.ground.rows(1).await;
+        assert_eq!(
+            rows[0].error_code.as_deref(),
+            Some("gateway_stopping"),
+            "{path}"
+        );
+        // What the caller has had of it is counted.
+        assert!(rows[0].completion_tokens > 0, "{path}: {rows:?}");
+    }
+}
+
+/// Whoever has no answer yet gets one, and whoever is still sending is heard no longer.
+#[tokio::test]
+async fn whole_calls_that_take_longer_are_told_too() {
+    let mut scene = Scene::env(&[("GRACE_SECONDS", "0.3")]).await;
+    let mut whole = scene.caller().await;
+    let body = chat("say=one hang=header", &json!({})).to_string();
+    whole.ask(CHAT, "", &body).await;
+    let mut sending = scene.caller().await;
+    let head = format!("POST {CHAT} HTTP/1.1\r\nhost: gateway\r\ncontent-length: 100\r\n\r\n{{");
+    sending.send(head.as_bytes()).await;
+    scene.sim.wait_for_requests(1).await.unwrap();
+    scene.gateway.signal("-TERM");
+    for caller in [&mut whole, &mut sending] {
+        let response = caller.response().await;
+        assert_eq!(response.status, 503, "{response:?}");
+        assert_eq!(response.json()["error"]["code"], "gateway_stopping");
+    }
+    assert_eq!(scene.gateway.ended().await, Some(0));
+    scene.ground.rows(2).await;
 }
 
 #[tokio::test]

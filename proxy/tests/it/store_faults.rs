@@ -337,6 +337,7 @@ async fn a_store_of_the_original_is_taken_over_with_a_copy_kept() {
         "proxy.db.key",
         "proxy.db.spool",
         "gateway.log",
+        "gateway-0.sock",
     ];
     let copies: Vec<_> = names
         .iter()

@@ -12,6 +12,7 @@ mod interval;
 pub mod process;
 mod reference;
 mod registry;
+mod service_manager;
 mod value;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub use interval::HealthCheckInterval;
 pub(crate) use interval::stored_interval;
 pub use reference::{env_example, reference_table};
 pub use registry::{SETTINGS, Setting};
+pub use service_manager::ServiceManager;
 use value::Parse;
 
 use crate::secret::Secret;
@@ -100,6 +102,12 @@ pub struct Config {
     pub keep_alive: Duration,
     /// The longest `Retry-After` a call waits for itself when no other candidate is left.
     pub retry_after_limit: Duration,
+    /// How long calls in flight may go on once the gateway is told to stop.
+    pub grace: Duration,
+    /// The same once another process has taken over.
+    pub upgrade_grace: Duration,
+    /// Where a running gateway hands over to the next one; see [`Self::upgrade_socket`].
+    pub upgrade_socket: Option<PathBuf>,
     /// The time between two looks at an endpoint's health.
     pub health_check_interval: HealthCheckInterval,
     /// Failures within [`Self::circuit_failure_window`] that open a circuit.
@@ -224,6 +232,15 @@ impl Config {
         SocketAddr::new(self.admin_bind, self.admin_port)
     }
 
+    /// Where a running gateway hands over to the next one. Gateways on two ports have two.
+    pub fn upgrade_socket(&self) -> PathBuf {
+        let beside = || {
+            let name = format!("gateway-{}.sock", self.api_port);
+            self.database_path.with_file_name(name)
+        };
+        self.upgrade_socket.clone().unwrap_or_else(beside)
+    }
+
     /// Takes every value before giving up, so that every problem is noted.
     fn take(sources: &mut Sources<'_>) -> Option<Self> {
         let api_port = sources.required("API_PORT");
@@ -243,6 +260,9 @@ impl Config {
         let hold = sources.required("HOLD_SECONDS");
         let keep_alive = sources.required("KEEP_ALIVE_SECONDS");
         let retry_after_limit = sources.required::<value::OrZero>("RETRY_AFTER_LIMIT");
+        let grace = sources.required::<value::OrZero>("GRACE_SECONDS");
+        let upgrade_grace = sources.required::<value::OrZero>("UPGRADE_GRACE_SECONDS");
+        let upgrade_socket = sources.optional("UPGRADE_SOCKET");
         let health_check_interval = sources.health_check_interval();
         let failure_threshold = sources.required::<value::Failures>("CIRCUIT_FAILURE_THRESHOLD");
         let circuit_failure_window = sources.required("CIRCUIT_FAILURE_WINDOW");
@@ -282,6 +302,9 @@ impl Config {
             hold: hold?,
             keep_alive: keep_alive?,
             retry_after_limit: retry_after_limit?.0,
+            grace: grace?.0,
+            upgrade_grace: upgrade_grace?.0,
+            upgrade_socket,
             health_check_interval: health_check_interval?,
             circuit_failure_threshold: failure_threshold?.0,
             circuit_failure_window: circuit_failure_window?,

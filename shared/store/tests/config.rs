@@ -52,6 +52,9 @@ fn defaults() {
         hold: Duration::from_secs(10),
         keep_alive: Duration::from_secs(10),
         retry_after_limit: Duration::from_secs(5),
+        grace: Duration::from_secs(25),
+        upgrade_grace: Duration::from_secs(1800),
+        upgrade_socket: None,
         health_check_interval: HealthCheckInterval {
             environment: None,
             default: Duration::from_secs(60),
@@ -85,6 +88,10 @@ fn defaults() {
     assert_eq!(config.admin_access(), Ok(AdminAccess::RequireLogin));
     assert_eq!(config.api_address().to_string(), "127.0.0.1:8002");
     assert_eq!(config.admin_address().to_string(), "127.0.0.1:5001");
+    assert_eq!(
+        config.upgrade_socket(),
+        Path::new("./data/gateway-8002.sock")
+    );
 }
 
 #[test]
@@ -106,6 +113,9 @@ fn every_variable_is_read() {
         ("HOLD_SECONDS", "0.5"),
         ("KEEP_ALIVE_SECONDS", "6"),
         ("RETRY_AFTER_LIMIT", "0"),
+        ("GRACE_SECONDS", "0"),
+        ("UPGRADE_GRACE_SECONDS", "11"),
+        ("UPGRADE_SOCKET", "/run/up.sock"),
         ("HEALTH_CHECK_INTERVAL", "0"),
         ("CIRCUIT_FAILURE_THRESHOLD", "8"),
         ("CIRCUIT_FAILURE_WINDOW", "9"),
@@ -155,6 +165,9 @@ fn every_variable_is_read() {
         hold: Duration::from_millis(500),
         keep_alive: Duration::from_secs(6),
         retry_after_limit: Duration::ZERO,
+        grace: Duration::ZERO,
+        upgrade_grace: Duration::from_secs(11),
+        upgrade_socket: Some("/run/up.sock".into()),
         health_check_interval: HealthCheckInterval {
             environment: Some(Duration::ZERO),
             default: Duration::from_secs(60),

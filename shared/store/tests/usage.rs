@@ -235,9 +235,28 @@ fn a_spool_is_taken_over_once_and_in_order() {
     store.take_spool("a", 100, 250, &calls[4..]).unwrap();
     store.take_spool("b", 0, 10, &[]).unwrap();
     assert_eq!(store.count_calls().unwrap(), 10);
-    store.forget_spools(&["b".to_owned()]).unwrap();
+    store.forget_spools(|| Ok(vec!["b".to_owned()])).unwrap();
     assert_eq!(store.spool_taken("a").unwrap(), 0);
     assert_eq!(store.spool_taken("b").unwrap(), 10);
+}
+
+/// Two programs over one store: while one looks which files there are, the other begins a
+/// new one and has it taken over.
+#[test]
+fn a_spool_that_begins_meanwhile_is_not_forgotten() {
+    let (_folder, store) = store_with_models();
+    store.take_spool("gone", 0, 5, &[]).unwrap();
+    let looks = || {
+        store.take_spool("new", 0, 10, &[]).unwrap();
+        Ok(vec!["old".to_owned()])
+    };
+    store.forget_spools(looks).unwrap();
+    assert_eq!(store.spool_taken("gone").unwrap(), 0);
+    assert_eq!(store.spool_taken("new").unwrap(), 10);
+    // Who cannot look forgets nothing.
+    let blind = || Err(std::io::Error::other("no folder"));
+    assert!(store.forget_spools(blind).is_err());
+    assert_eq!(store.spool_taken("new").unwrap(), 10);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use super::super::send::{Errand, Passing, Sent, hung_up, judge};
 use super::cut;
 use super::stream::{Outlet, WRITE_AT};
 use crate::fault::Fault;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, stopped};
 
 /// What an answer says of its own bytes.
 const ABOUT: [HeaderName; 4] = [
@@ -63,7 +63,7 @@ pub(in super::super) async fn pass_on(
         stream: passing.sent.is_stream(),
         usage: false,
     });
-    let outcome = pump(caller, &mut passing, gateway.timeouts.silence, account).await;
+    let outcome = pump(gateway, caller, &mut passing, account).await;
     account.saw(passing.watch.usage(), 0);
     if let Some(mut pass) = passing.pass.take() {
         match &outcome {
@@ -94,11 +94,13 @@ pub(in super::super) async fn pass_on(
 
 /// Passes on all but the last bytes, which are returned with the status.
 async fn pump(
+    gateway: &Gateway,
     caller: &mut ServerSession,
     passing: &mut Passing,
-    silence: Duration,
     account: &mut Account,
 ) -> Result<(u16, BytesMut), Fault> {
+    let silence = gateway.timeouts.silence;
+    let mut closing = pin!(gateway.closing.told());
     let mut status = 200;
     if let Some(header) = &mut passing.header {
         status = header.status.as_u16();
@@ -133,6 +135,7 @@ async fn pump(
                         biased;
                         piece = &mut read => piece,
                         () = gone(caller) => return Err(Fault::hung_up()),
+                        () = &mut closing => return Err(stopped()),
                     }
                 }
             }

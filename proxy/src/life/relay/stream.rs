@@ -22,7 +22,7 @@ use super::super::send::{
 };
 use super::{Lane, silent, stream_fault, stream_header};
 use crate::fault::Fault;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, stopped};
 
 /// Bytes gathered before they are written although more is ready.
 pub(super) const WRITE_AT: usize = 64 * 1024;
@@ -227,6 +227,7 @@ async fn pump(
     let mut out = Outlet::new(header, ready);
     let mut rest = Rest::default();
     rest.look(lane, false);
+    let mut closing = pin!(gateway.closing.told());
     loop {
         let piece = {
             let mut read = pin!(source.read());
@@ -239,6 +240,7 @@ async fn pump(
                         biased;
                         piece = &mut read => break piece,
                         () = hung_up(caller) => return Err(Fault::hung_up()),
+                        () = &mut closing => return Err(stopped()),
                         () = pingora::time::sleep(pause.min(rest.left())) => {}
                     }
                     if rest.left().is_zero() {

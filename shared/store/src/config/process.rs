@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::{Config, ConfigProblem, DotEnv, SETTINGS};
+use super::{Config, ConfigProblem, DotEnv, SETTINGS, ServiceManager};
 use crate::error::StoreError;
 use crate::problem::Problem;
 use crate::secret::MASK;
@@ -215,6 +215,11 @@ impl Surroundings<'_> {
         let file = DotEnv::read(self.dot_env).map_err(|problems| texts(&problems))?;
         Config::load(&file.under(self.env), stored).map_err(|problems| texts(&problems))
     }
+}
+
+/// The service manager that has started this process, if one has.
+pub fn service_manager() -> Option<ServiceManager> {
+    ServiceManager::of(&variable, std::process::id())
 }
 
 /// Writes the problems to standard error.

@@ -174,6 +174,23 @@ pub static SETTINGS: &[Setting] = &[
         "Longest Retry-After, in seconds, that a call waits for when no other candidate is \
          left; 0 never waits.",
     ),
+    setting::<OrZero>(
+        "GRACE_SECONDS",
+        Some("25"),
+        "Seconds that calls may still take once the gateway is told to stop; what is left then \
+         ends with an error.",
+    ),
+    setting::<OrZero>(
+        "UPGRADE_GRACE_SECONDS",
+        Some("1800"),
+        "The same in a process that an upgrade has replaced.",
+    ),
+    setting::<PathBuf>(
+        "UPGRADE_SOCKET",
+        None,
+        "Socket at which a running gateway hands over to the next one (serverless-proxy \
+         --upgrade); empty for gateway-PORT.sock beside the store.",
+    ),
     stored::<OrZero>(
         "HEALTH_CHECK_INTERVAL",
         HEALTH_CHECK_INTERVAL,

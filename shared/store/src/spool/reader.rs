@@ -148,7 +148,7 @@ impl SpoolReader {
                 let _ = self.files[at].segment.remove();
             }
         }
-        store.forget_spools(&self.names())?;
+        self.forget_gone(store)?;
         Ok(done)
     }
 
@@ -157,20 +157,19 @@ impl SpoolReader {
     /// # Errors
     /// When the store cannot be written.
     pub fn forget_gone(&self, store: &Store) -> Result<(), StoreError> {
-        store.forget_spools(&self.names())
+        store.forget_spools(|| self.names())
     }
 
     /// Every spool file that there is.
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.spool.folder).into_iter().flatten();
-        let names = entries.flatten().filter_map(|entry| {
-            let path = entry.path();
-            let name = path.file_stem().and_then(|name| name.to_str())?.to_owned();
-            path.extension()
-                .is_some_and(|ending| ending == ENDING)
-                .then_some(name)
-        });
-        names.collect()
+    fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.spool.folder)? {
+            let path = entry?.path();
+            let is_one = path.extension().is_some_and(|ending| ending == ENDING);
+            let name = path.file_stem().and_then(|name| name.to_str());
+            names.extend(name.filter(|_| is_one).map(str::to_owned));
+        }
+        Ok(names)
     }
 
     /// Whether all of a file has been taken over.

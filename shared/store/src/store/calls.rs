@@ -1,5 +1,7 @@
 //! The usage tables: one row a call, written in batches together with the roll-ups.
 
+use std::io;
+
 use rusqlite::{Connection, params_from_iter, types::Value};
 use wire::usage::Usage;
 
@@ -79,16 +81,24 @@ impl Store {
         self.read(|connection| Ok(taken(connection, spool)?))
     }
 
-    /// Forgets how far spool files have been taken over that are not among `kept`. Only of
-    /// files that are no more: one that is forgotten would be taken over again.
+    /// Forgets how far spool files have been taken over that are not among those that `kept`
+    /// finds. Only of files that are no more: one that is forgotten would be taken over again.
+    /// `kept` looks once it is known which ones the store knows: other programs make new files
+    /// at any time, and one of those is not to be missed.
     ///
     /// # Errors
-    /// When the store cannot be written.
-    pub fn forget_spools(&self, kept: &[String]) -> Result<(), StoreError> {
+    /// When the store cannot be written, or `kept` cannot tell.
+    pub fn forget_spools(
+        &self,
+        kept: impl FnOnce() -> io::Result<Vec<String>>,
+    ) -> Result<(), StoreError> {
         let known: Vec<String> = self.read(|connection| {
             let mut statement = connection.prepare_cached("SELECT name FROM ledger_spools")?;
             let names = statement.query_map([], |row| row.get(0))?;
             Ok(names.collect::<rusqlite::Result<_>>()?)
+        })?;
+        let kept = kept().map_err(|error| StoreError::Spool {
+            reason: error.to_string(),
         })?;
         let gone: Vec<_> = known.iter().filter(|name| !kept.contains(name)).collect();
         if gone.is_empty() {
