@@ -19,7 +19,8 @@ fn original(folder: &Path, url: &str) -> String {
     let schema = include_str!("../../../shared/store/tests/originals/vl.sql");
     // printf %s spk_of_before | sha256sum
     let rows = format!(
-        "{schema}
+        "
+         {schema}
          INSERT INTO endpoints (id, name, url, api_key, endpoint_type) VALUES
              (20, 'there', '{url}', '{KEY}', 'vllm');
          INSERT INTO virtual_models (id, name, endpoint_id, actual_model, max_tokens, top_p)

@@ -1,4 +1,5 @@
-//! `doctor`: what it finds, how bad it is, what it says to do.
+//! `doctor`: what it finds, how bad it is, what it says to do. The program is waited for,
+//! so what it calls has threads of its own.
 
 use std::fs;
 use std::net::TcpListener;
@@ -35,7 +36,7 @@ fn found(report: &Value, severity: &str) -> Vec<String> {
 }
 
 fn report(ground: &Ground, env: &[(&str, &str)], more: &[&str]) -> Value {
-    let arguments = [&["doctor", "--json", "--timeout", "5"], more].concat();
+    let arguments = [&["doctor", "--json"], more].concat();
     let output = run(ground.folder.path(), env, &arguments);
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)))
 }
@@ -48,7 +49,7 @@ fn has(findings: &[String], words: &[&str]) {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn all_is_well_where_it_is() {
     let scene =
         Scene::model(json!({"cost_per_1m_tokens_in": 1, "cost_per_1m_tokens_out": 1})).await;
@@ -69,7 +70,7 @@ fn before_the_first_start_it_says_what_will_be_and_makes_nothing() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_trouble_with_endpoints_and_models_has_its_words() {
     let ground = Ground::new();
     let well = provider(Flavor::OpenAi).await;
@@ -118,7 +119,7 @@ async fn every_kind_of_trouble_with_endpoints_and_models_has_its_words() {
     assert_eq!(report["errors"], 5);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_that_nobody_vouches_for_is_named() {
     let sim = provider_with(Options {
         tls: Some(Tls::default()),
@@ -175,7 +176,7 @@ fn files_ports_keys_and_settings_are_looked_at() {
 }
 
 /// As an operator runs it beside the programs.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_running_gateway_is_recognised() {
     let ground = Ground::new();
     let free = TcpListener::bind("127.0.0.1:0").unwrap();

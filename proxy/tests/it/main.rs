@@ -45,6 +45,7 @@ mod models;
 mod nowhere;
 mod ollama;
 mod ollama_callers;
+mod openapi;
 mod passed;
 mod process;
 mod program;
