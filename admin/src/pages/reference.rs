@@ -32,10 +32,8 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
             .route(web::get().to(show))
             .route(web::head().to(show)),
     )
-    .service(
-        resource("/api/openapi/gateway.json", "GET").route(web::get().to(async || raw(GATEWAY))),
-    )
-    .service(resource("/api/openapi/admin.json", "GET").route(web::get().to(async || raw(ADMIN))));
+    .service(resource("/api/openapi/gateway.json", "GET").route(web::get().to(|| raw(GATEWAY))))
+    .service(resource("/api/openapi/admin.json", "GET").route(web::get().to(|| raw(ADMIN))));
 }
 
 async fn raw(document: &'static str) -> HttpResponse {
