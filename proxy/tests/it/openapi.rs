@@ -77,16 +77,16 @@ async fn real_answers_are_as_described() {
     ];
     for (path, body) in &posts {
         let got = scene.post(path, body).await;
-        assert_eq!(got.status, 200, "{path}: {}", got.text);
+        assert_eq!(got.status, 200, "{path}: {}", got.json());
         holds(&document, "post", path, &got);
         // And how it refuses.
         let mut other = body.clone();
         other["model"] = json!("no-such-model");
         let got = scene.post(path, &other).await;
-        assert!(got.status.is_client_error(), "{path}: {}", got.text);
+        assert!(got.status.is_client_error(), "{path}: {}", got.json());
         holds(&document, "post", path, &got);
         let got = scene.post_bytes(path, "{").await;
-        assert!(got.status.is_client_error(), "{path}: {}", got.text);
+        assert!(got.status.is_client_error(), "{path}: {}", got.json());
         holds(&document, "post", path, &got);
     }
     let kept = scene

@@ -5,6 +5,7 @@
 //! through the same drafts, so that the same checks hold; secrets are only ever in the rows
 //! that they belong to, never in the report.
 
+mod clashes;
 mod fields;
 mod file;
 mod litellm;

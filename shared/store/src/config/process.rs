@@ -154,8 +154,7 @@ impl Surroundings<'_> {
     /// What a variable is in the environment, or else in the `.env` file.
     pub fn variable(&self, name: &str) -> Option<String> {
         let (file, _unreadable) = DotEnv::examine(self.dot_env);
-        let found = super::present(file.under(self.env)(name));
-        found
+        super::present(file.under(self.env)(name))
     }
 
     /// Looks over settings and store and changes nothing. `further` may find more in the

@@ -94,9 +94,9 @@ impl Store {
         {
             let backup = Backup::new(&source, &mut target).map_err(from_there)?;
             // All at once: what is written meanwhile cannot make it begin anew.
-            match backup.step(-1).map_err(from_there)? {
-                StepResult::Done => {}
-                step => return Err(broken(format!("it did not become whole ({step:?})"))),
+            let step = backup.step(-1).map_err(from_there)?;
+            if !matches!(step, StepResult::Done) {
+                return Err(broken(format!("it did not become whole ({step:?})")));
             }
         }
         // A copy is one file; the programs switch it back when they open it.

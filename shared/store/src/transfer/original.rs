@@ -88,7 +88,7 @@ pub(crate) fn read(path: &Path, target: &Store) -> Result<Incoming, StoreError> 
     let models = std::mem::take(&mut original.models);
     read_models(models, &names, &mut incoming);
     read_patterns(&original, target, &mut incoming)?;
-    for key in std::mem::take(&mut original.keys) {
+    for key in &original.keys {
         read_key(key, &mut incoming);
     }
     read_settings(&original.settings, &mut incoming);
@@ -264,11 +264,9 @@ fn read_models(
         // What makes no sense in it has been told.
         let headers =
             headers.and_then(|text| serde_json::from_str::<Map<String, Value>>(&text).ok());
-        match headers {
-            Some(headers) => {
-                drop(fields.insert("custom_headers".to_owned(), Value::Object(headers)))
-            }
-            None => drop(fields.remove("custom_headers")),
+        fields.remove("custom_headers");
+        if let Some(headers) = headers {
+            fields.insert("custom_headers".to_owned(), Value::Object(headers));
         }
         if let Some(Value::Object(routing)) = fields.get_mut("routing") {
             routing.insert("targets".to_owned(), Value::Array(once(targets)));
@@ -349,7 +347,7 @@ fn read_patterns(
     Ok(())
 }
 
-fn read_key(key: OriginalKey, incoming: &mut Incoming) {
+fn read_key(key: &OriginalKey, incoming: &mut Incoming) {
     let what = format!("key {:?}", key.label);
     let digest = from_hex(key.hash.trim()).filter(|digest| digest.len() == 32);
     let Some(digest) = digest else {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Fate, Findings, Incoming, IncomingKey, KeyProof, original};
+use super::{Fate, Findings, Incoming, IncomingKey, KeyProof, clashes, original};
 use crate::endpoint::EndpointDraft;
 use crate::error::StoreError;
 use crate::field_errors::FieldErrors;
@@ -61,14 +61,15 @@ impl Store {
         let mut findings = Findings::default();
         let mut tried = None;
         let outcome = self.all_or_nothing(|store| {
+            if existing == Existing::Refuse {
+                clashes::refuse(store, incoming)?;
+            }
             let mut work = Work {
                 store,
                 existing,
                 findings: &mut findings,
                 taken: Taken::default(),
-                clashes: FieldErrors::new(),
             };
-            work.refuse_existing(incoming)?;
             work.endpoints(&incoming.endpoints)?;
             work.models(&incoming.virtual_models)?;
             work.patterns(&incoming.patterns)?;
@@ -99,70 +100,9 @@ struct Work<'a> {
     existing: Existing,
     findings: &'a mut Findings,
     taken: Taken,
-    clashes: FieldErrors,
 }
 
 impl Work<'_> {
-    /// With [`Existing::Refuse`], every name that is there already.
-    fn refuse_existing(&mut self, incoming: &Incoming) -> Result<(), StoreError> {
-        if self.existing != Existing::Refuse {
-            return Ok(());
-        }
-        let endpoints = self.store.endpoints()?.into_iter().map(|row| row.name);
-        self.clash(
-            "endpoints",
-            endpoints.collect(),
-            names(&incoming.endpoints, "name"),
-        );
-        let models = self.store.virtual_models()?.into_iter().map(|row| row.name);
-        self.clash(
-            "virtual models",
-            models.collect(),
-            names(&incoming.virtual_models, "name"),
-        );
-        let patterns = self
-            .store
-            .tool_patterns()?
-            .into_iter()
-            .map(|row| row.pattern_name);
-        let coming = incoming.patterns.iter().filter_map(|row| {
-            row.get("pattern_name")
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        });
-        self.clash("tool patterns", patterns.collect(), coming.collect());
-        let keys = self.store.inbound_keys()?.into_iter().map(|row| row.label);
-        let coming = incoming
-            .keys
-            .iter()
-            .filter_map(|key| text(&key.fields, "label"));
-        self.clash("keys", keys.collect(), coming.collect());
-        let stored = self.store.settings()?;
-        let differing = incoming.settings.iter().filter(|(name, value)| {
-            let is = stored.get(*name);
-            is.is_some_and(|is| value.as_str().is_some_and(|coming| coming != is))
-        });
-        let differing: Vec<_> = differing.map(|(name, _)| name.clone()).collect();
-        self.clash("settings", differing.clone(), differing);
-        std::mem::take(&mut self.clashes)
-            .into_result(())
-            .map_err(StoreError::from)
-    }
-
-    fn clash(&mut self, kind: &str, here: Vec<String>, coming: Vec<String>) {
-        let mut both: Vec<_> = coming
-            .into_iter()
-            .filter(|name| here.contains(name))
-            .collect();
-        both.sort_unstable();
-        both.dedup();
-        if !both.is_empty() {
-            let names: Vec<_> = both.iter().map(|name| format!("{name:?}")).collect();
-            self.clashes
-                .add(kind, format!("there already: {}", names.join(", ")));
-        }
-    }
-
     fn count(&mut self, what: &str, done: &Done) {
         match done {
             Done::Created(_) => self.taken.created += 1,
@@ -475,14 +415,10 @@ fn top(field: &str) -> &str {
     &field[..end]
 }
 
-fn text(row: &Map<String, Value>, field: &str) -> Option<String> {
+pub(super) fn text(row: &Map<String, Value>, field: &str) -> Option<String> {
     row.get(field)
         .and_then(Value::as_str)
         .map(|text| text.trim().to_owned())
-}
-
-fn names(rows: &[Map<String, Value>], field: &str) -> Vec<String> {
-    rows.iter().filter_map(|row| text(row, field)).collect()
 }
 
 /// Without the place in a list that the reader knows nothing of.

@@ -54,9 +54,10 @@ impl Router {
         }
         let mut aliases = BTreeMap::new();
         for (alias, target) in own.object("model_group_alias").into_inner() {
-            let target = match target {
-                Value::Object(fields) => fields.get("model").and_then(text_of),
-                other => text_of(&other),
+            let target = if let Value::Object(fields) = &target {
+                fields.get("model").and_then(text_of)
+            } else {
+                text_of(&target)
             };
             if let Some(target) = target {
                 aliases.insert(alias, target);
@@ -108,9 +109,10 @@ impl Router {
 }
 
 fn names(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(items) => items.iter().filter_map(text_of).collect(),
-        other => text_of(other).into_iter().collect(),
+    if let Value::Array(items) = value {
+        items.iter().filter_map(text_of).collect()
+    } else {
+        text_of(value).into_iter().collect()
     }
 }
 
