@@ -85,7 +85,7 @@ async fn call(
         let asked = listing(endpoint, key, timeouts, &pool);
         let answer = tokio::time::timeout(limit, asked)
             .await
-            .unwrap_or_else(|_| Listing::Unreachable(Trouble::Slow));
+            .unwrap_or(Listing::Unreachable(Trouble::Slow));
         (answer, begun.elapsed())
     };
     join_all(endpoints.iter().map(one)).await

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 
 use store::config::process::Program;
 
@@ -94,7 +93,9 @@ fn holder(port: u16) -> Option<Holder> {
         };
         let has_it = open.flatten().any(|entry| {
             let target = fs::read_link(entry.path()).unwrap_or_default();
-            sockets.iter().any(|socket| target == PathBuf::from(socket))
+            sockets
+                .iter()
+                .any(|socket| target.as_os_str() == socket.as_str())
         });
         if has_it {
             let exe = fs::read_link(process.path().join("exe")).unwrap_or_default();
