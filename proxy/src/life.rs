@@ -21,6 +21,7 @@ mod relay;
 pub(crate) mod reply;
 mod resolve;
 mod send;
+mod tend;
 mod translate;
 
 use std::sync::{Arc, OnceLock};
@@ -36,9 +37,10 @@ use crate::live::{Live, model_entry};
 pub(crate) use accept::small as read_small;
 use account::Account;
 pub(crate) use admit::Told;
-pub(crate) use count::count;
+pub(crate) use count::{count, count_input};
 use recall::{Question, Recalled};
 use send::{Answer, Errand};
+pub(crate) use tend::tend;
 
 /// Takes one call down the road.
 pub(crate) async fn run(
@@ -84,24 +86,6 @@ pub(crate) async fn run(
     }
 }
 
-/// The tokens of a request of Responses, estimated, for a caller who may make it.
-///
-/// # Errors
-/// When it is no such request, or names a model that the caller may not call.
-pub(crate) async fn count_input(
-    gateway: &Gateway,
-    live: &Live,
-    who: &authenticate::Caller,
-    caller: &mut ServerSession,
-) -> Result<u64, Fault> {
-    let owner = who.key.as_ref().map(|key| key.id);
-    let kept = accept::Kept { gateway, owner };
-    let accepted = accept::accept(caller, CallerDialect::OpenAiResponses, &kept).await?;
-    let target = resolve::resolve(live, &accepted)?;
-    who.require_allowed(&target.model.name)?;
-    Ok(accepted.prompt_tokens)
-}
-
 /// What a call leaves behind of its caller's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caller {
@@ -133,7 +117,7 @@ async fn begin(
         accepted.inbound.raw().unwrap_or(&accepted.inbound.body),
     );
     who.require_allowed(&target.model.name)?;
-    let call = dialect.call();
+    let call = accepted.inbound.call;
     let form = ReplyForm::of(&target.model, &accepted.inbound);
     account.formed(form);
     let expected = admit::admit(&live, &who, &target, call, &accepted, account)?;

@@ -160,6 +160,11 @@ impl Upstream {
         Arc::clone(known)
     }
 
+    /// A standing that nobody else looks at, for what is no call of a model.
+    pub(crate) fn unseen_standing(&self) -> Arc<Standing> {
+        Arc::new(Standing::new(&self.endpoint, "", &self.state, None))
+    }
+
     /// How every model called here is doing.
     pub(crate) fn standings(&self) -> Vec<Arc<Standing>> {
         let standings = self

@@ -45,7 +45,7 @@ pub(super) use attempts::judge;
 pub(super) use exchange::{Feed, Outgoing, Sent, exchange};
 pub(super) use job::Job;
 pub(super) use passed::Passing;
-pub(super) use refusal::fault as refusal;
+pub(super) use refusal::{fault as refusal, read as refused};
 pub(super) use source::{Source, Times};
 
 /// A call as every attempt at it needs it.
@@ -102,6 +102,7 @@ impl Errand<'_> {
             dialect: self.dialect(),
             options: self.writer(),
             prompt_tokens: self.accepted.prompt_tokens,
+            stops: Vec::new(),
             elapsed: self.started.elapsed(),
             response: asked.map(|asked| Addressee {
                 id: self.accepted.response_id.clone(),

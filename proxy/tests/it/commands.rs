@@ -158,7 +158,11 @@ fn a_trial_changes_nothing_and_tells_the_same() {
     }
     let skip = [&arguments[..], &["--existing", "skip"]].concat();
     assert_eq!(report(&run(folder.path(), &[], &skip))["created"], 0);
-    let (who, _) = store.audit(&store::AuditQuery::default()).unwrap();
+    let everything = store::AuditQuery {
+        limit: 1000,
+        ..store::AuditQuery::default()
+    };
+    let (who, _) = store.audit(&everything).unwrap();
     assert!(who.iter().all(|row| row.user == "command line"), "{who:?}");
     assert!(!who.is_empty());
 }

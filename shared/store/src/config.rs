@@ -158,6 +158,8 @@ pub struct Config {
     pub ai_queue_source: String,
     /// The version of Ollama that its clients are told.
     pub ollama_version: String,
+    /// The Ollama endpoint whose models its clients manage; `None` for the preferred one.
+    pub ollama_endpoint: Option<String>,
 }
 
 /// One setting that cannot be used. `Display` is a complete sentence for an operator.
@@ -288,6 +290,7 @@ impl Config {
         let ai_queue_priority = sources.required("AI_QUEUE_PRIORITY");
         let ai_queue_source = sources.required("AI_QUEUE_SOURCE");
         let ollama_version = sources.required::<value::OllamaVersion>("OLLAMA_VERSION");
+        let ollama_endpoint = sources.optional("OLLAMA_ENDPOINT");
         Some(Self {
             api_port: api_port?,
             api_bind: api_bind?,
@@ -330,6 +333,7 @@ impl Config {
             ai_queue_priority: ai_queue_priority?,
             ai_queue_source: ai_queue_source?,
             ollama_version: ollama_version?.0,
+            ollama_endpoint,
         })
     }
 }

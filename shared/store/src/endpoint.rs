@@ -1,5 +1,6 @@
 //! An endpoint: one configured backend, with its address, key and provider type.
 
+mod betas;
 mod draft;
 mod trial;
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 use wire::dialect::runpod::Worker;
 use wire::provider::{BaseUrl, BaseUrlError, ProviderKind, Responses, UpstreamUrl};
 
+pub use betas::DeniedBetas;
 pub(crate) use draft::ApiKeyChange;
 pub use draft::EndpointDraft;
 
@@ -48,6 +50,8 @@ pub struct Endpoint {
     pub worker_form: Worker,
     /// Whether callers of Responses are sent to its own.
     pub responses: Responses,
+    /// Betas of Anthropic's that it is not told of.
+    pub denied_betas: DeniedBetas,
     /// What all calls to it together may use.
     pub limits: Limits,
     /// Unix seconds.
@@ -85,6 +89,8 @@ pub struct EndpointRow {
     pub worker_form: String,
     /// Whether callers of Responses are sent to its own, known or not.
     pub responses: String,
+    /// Betas of Anthropic's that it is not told of, as a list with commas.
+    pub denied_betas: Option<String>,
     /// What all calls to it together may use.
     #[serde(flatten)]
     pub limits: LimitsRow,
@@ -162,6 +168,7 @@ impl StoredEndpoint {
             responses: columns
                 .text("responses")
                 .unwrap_or_else(|| Responses::default().id().to_owned()),
+            denied_betas: columns.text("denied_betas"),
             limits: LimitsRow::read(&mut columns),
             created_at: columns.whole("created_at").unwrap_or(0),
             locked: None,
@@ -267,6 +274,11 @@ impl StoredEndpoint {
             doubts.push(format!("{why}; its address decides"));
             Responses::default()
         });
+        let betas = row.denied_betas.as_deref().unwrap_or_default();
+        let denied_betas = DeniedBetas::parse(betas).unwrap_or_else(|why| {
+            doubts.push(format!("denied_betas {why}; none is kept back"));
+            DeniedBetas::default()
+        });
         let health_check_url = row.health_check_url.filter(|url| {
             let fault = health_check(&row.url, url).err();
             if let Some(why) = &fault {
@@ -290,6 +302,7 @@ impl StoredEndpoint {
             health_check_url,
             worker_form,
             responses,
+            denied_betas,
             limits: row.limits.judge(),
             created_at: row.created_at,
             updated_at: row.updated_at,

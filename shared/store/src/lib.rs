@@ -62,7 +62,7 @@ pub use capture::{Capture, CaptureRow};
 pub use circuit::CircuitRow;
 pub use client::{ClientRow, client_name};
 pub use custom_headers::{CustomHeaders, is_secret_name};
-pub use endpoint::{Endpoint, EndpointDraft, EndpointRow};
+pub use endpoint::{DeniedBetas, Endpoint, EndpointDraft, EndpointRow};
 pub use error::StoreError;
 pub use field_errors::FieldErrors;
 pub use form_key::FormKey;

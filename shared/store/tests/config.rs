@@ -83,6 +83,7 @@ fn defaults() {
         ai_queue_priority: QueuePriority::Normal,
         ai_queue_source: "serverless-proxy".to_owned(),
         ollama_version: "0.13.5".to_owned(),
+        ollama_endpoint: None,
     };
     assert_eq!(config, expected);
     assert_eq!(config.admin_access(), Ok(AdminAccess::RequireLogin));
@@ -141,6 +142,7 @@ fn every_variable_is_read() {
         ("AI_QUEUE_PRIORITY", "low"),
         ("AI_QUEUE_SOURCE", "here"),
         ("OLLAMA_VERSION", "1.2.3"),
+        ("OLLAMA_ENDPOINT", "gpu box"),
     ]);
     let expected = Config {
         api_port: 1,
@@ -196,6 +198,7 @@ fn every_variable_is_read() {
         ai_queue_priority: QueuePriority::Low,
         ai_queue_source: "here".to_owned(),
         ollama_version: "1.2.3".to_owned(),
+        ollama_endpoint: Some("gpu box".to_owned()),
     };
     assert_eq!(config, expected);
 }

@@ -30,6 +30,7 @@ const FIELDS: RowFields = RowFields {
         "health_check_url",
         "worker_form",
         "responses",
+        "denied_betas",
         "limit_requests_per_minute",
         "limit_tokens_per_minute",
         "limit_parallel",

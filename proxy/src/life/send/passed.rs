@@ -120,7 +120,7 @@ async fn first(
     mut sent: Sent,
     first_byte: Duration,
 ) -> Result<Passing, Fault> {
-    let header = relay::passed_header(&sent, errand)?;
+    let header = relay::passed_header(&sent, errand.dialect(), errand.id)?;
     let kind = header.headers.get(CONTENT_TYPE);
     let mut watch = Watch::of(kind.and_then(|kind| kind.to_str().ok()).unwrap_or(""));
     let read = pingora::time::timeout(first_byte, sent.read()).await;

@@ -324,4 +324,10 @@ pub static SETTINGS: &[Setting] = &[
         "Version of Ollama that its clients are told; some take no server that is older than \
          they want.",
     ),
+    setting::<String>(
+        "OLLAMA_ENDPOINT",
+        None,
+        "Name of the Ollama endpoint whose models Ollama's clients pull, make, copy and \
+         delete; empty for the enabled one of the highest priority.",
+    ),
 ];

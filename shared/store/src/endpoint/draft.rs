@@ -6,7 +6,7 @@ use serde_json::Value;
 use wire::dialect::runpod::Worker;
 use wire::provider::{BaseUrl, ProviderKind, Responses};
 
-use super::{health_check, unknown_responses, unknown_type, unknown_worker};
+use super::{DeniedBetas, health_check, unknown_responses, unknown_type, unknown_worker};
 use crate::custom_headers::CustomHeaders;
 use crate::field_errors::FieldErrors;
 use crate::input::Input;
@@ -32,6 +32,7 @@ pub struct EndpointDraft {
     pub(crate) health_check_url: Option<Option<String>>,
     pub(crate) worker_form: Option<Worker>,
     pub(crate) responses: Option<Responses>,
+    pub(crate) denied_betas: Option<DeniedBetas>,
     pub(crate) limits: LimitsDraft,
 }
 
@@ -105,6 +106,7 @@ impl EndpointDraft {
             health_check_url: health_check_url(input),
             worker_form: worker_form(input),
             responses: responses(input),
+            denied_betas: denied_betas(input),
             limits: LimitsDraft::read(input),
         }
     }
@@ -162,6 +164,17 @@ fn responses(input: &mut Input<'_>) -> Option<Responses> {
         input.refuse("responses", unknown_responses(&word));
     }
     known
+}
+
+fn denied_betas(input: &mut Input<'_>) -> Option<DeniedBetas> {
+    let typed = input.text("denied_betas", 4096)?;
+    match DeniedBetas::parse(typed.as_deref().unwrap_or_default()) {
+        Ok(betas) => Some(betas),
+        Err(why) => {
+            input.refuse("denied_betas", why);
+            None
+        }
+    }
 }
 
 fn api_key(input: &mut Input<'_>) -> Option<ApiKeyChange> {

@@ -51,6 +51,8 @@ impl EndpointDraft {
         set(&mut row.worker_form, worker);
         let responses = draft.responses.map(|word| word.id().to_owned());
         set(&mut row.responses, responses);
+        let betas = draft.denied_betas.map(|betas| betas.to_text());
+        set(&mut row.denied_betas, betas);
         let subject = tried.subject();
         match tried.judge() {
             Ok((endpoint, _)) => Ok(endpoint),
@@ -82,6 +84,7 @@ fn blank() -> StoredEndpoint {
             health_check_url: None,
             worker_form: String::new(),
             responses: String::new(),
+            denied_betas: None,
             limits: LimitsRow::default(),
             locked: None,
             created_at: 0,

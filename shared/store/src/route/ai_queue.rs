@@ -3,7 +3,7 @@
 use wire::dialect::runpod::Worker;
 use wire::provider::{ProviderKind, Responses};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{DeniedBetas, Endpoint};
 use crate::limits::Limits;
 use crate::virtual_model::{Caching, Repair, Routing, VirtualModel};
 
@@ -34,6 +34,7 @@ pub fn endpoint(url: &str) -> Endpoint {
         health_check_url: None,
         worker_form: Worker::default(),
         responses: Responses::default(),
+        denied_betas: DeniedBetas::default(),
         limits: Limits::default(),
         created_at: 0,
         updated_at: 0,

@@ -250,6 +250,7 @@ fn assignments(
         health_check_url,
         worker_form,
         responses,
+        denied_betas,
         limits,
     } = draft;
     let mut row = Assignments::default();
@@ -282,6 +283,8 @@ fn assignments(
     row.set_given("health_check_url", health_check_url.clone());
     row.set_given("worker_form", worker_form.map(|form| form.id().to_owned()));
     row.set_given("responses", responses.map(|word| word.id().to_owned()));
+    let betas = denied_betas.as_ref().map(|betas| betas.to_text());
+    row.set_given("denied_betas", betas);
     row.set_limits(limits);
     Ok(row)
 }
