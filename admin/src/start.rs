@@ -4,10 +4,12 @@
 //! [`store::config::process`].
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::time::Duration;
 
 use store::config::process::{self, Problems, Program, Surroundings};
 use store::config::{Config, LogFormat};
-use store::{Actor, Password};
+use store::{Actor, Password, Redaction, Snapshot, Store};
 use tracing_subscriber::EnvFilter;
 
 use crate::access::{Access, session};
@@ -33,7 +35,11 @@ pub(crate) fn check() -> Result<(), Problems> {
 /// # Errors
 /// Why it does not start.
 pub(crate) fn run() -> Result<(), Problems> {
-    let (store, config) = Surroundings::of_process().open(log_to_stderr)?;
+    let redaction = Arc::new(Redaction::default());
+    redaction.tell_panics();
+    let log = |config: &Config| log_to_stderr(config, &redaction);
+    let (store, config) = Surroundings::of_process().open(log)?;
+    follow(store.clone(), redaction).map_err(|why| vec![why])?;
     let access = access(&config).map_err(|why| vec![why])?;
     // One TLS crypto library for all calls to backends; set once, before the first.
     rustls::crypto::ring::default_provider()
@@ -80,7 +86,9 @@ pub(crate) fn run() -> Result<(), Problems> {
 /// # Errors
 /// When there is no such person, the password is too easy, or the store cannot be used.
 pub(crate) fn reset_password(name: &str) -> Result<(), Problems> {
-    let (store, _config) = Surroundings::of_process().open(log_to_stderr)?;
+    let redaction = Arc::new(Redaction::default());
+    let log = |config: &Config| log_to_stderr(config, &redaction);
+    let (store, _config) = Surroundings::of_process().open(log)?;
     let one = |why: String| vec![why];
     let user = store
         .find_admin_user(name)
@@ -108,6 +116,28 @@ pub(crate) fn reset_password(name: &str) -> Result<(), Problems> {
     Ok(())
 }
 
+/// Keeps what is taken out of the log at what the store holds, to the end of the program.
+fn follow(store: Store, redaction: Arc<Redaction>) -> Result<(), String> {
+    const EVERY: Duration = Duration::from_secs(1);
+    let thread = std::thread::Builder::new().name("redaction".to_owned());
+    let work = move || {
+        let mut known: Option<Snapshot> = None;
+        loop {
+            let revision = store.revision().ok();
+            let is_new = revision != known.as_ref().map(|known| known.revision);
+            if is_new && let Ok(snapshot) = store.snapshot() {
+                redaction.follow(&snapshot, known.as_ref());
+                known = Some(snapshot);
+            }
+            std::thread::park_timeout(EVERY);
+        }
+    };
+    let started = thread.spawn(work);
+    started
+        .map(drop)
+        .map_err(|err| format!("a thread cannot be started: {err}"))
+}
+
 fn access(config: &Config) -> Result<Access, String> {
     Access::from_config(config).map_err(|problem| problem.to_string())
 }
@@ -117,12 +147,14 @@ fn log_filter(config: &Config) -> Result<EnvFilter, String> {
         .map_err(|err| format!("RUST_LOG is no log filter: {err}"))
 }
 
-fn log_to_stderr(config: &Config) -> Result<(), Problems> {
+fn log_to_stderr(config: &Config, redaction: &Arc<Redaction>) -> Result<(), Problems> {
+    redaction.learn(config);
+    let redaction = Arc::clone(redaction);
     let filter = log_filter(config).map_err(|why| vec![why])?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
+        .with_writer(move || redaction.stderr());
     match config.log_format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

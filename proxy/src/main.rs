@@ -20,6 +20,7 @@ mod ledger;
 mod life;
 mod listener;
 mod live;
+mod metrics;
 mod phase;
 mod poll;
 mod ready;

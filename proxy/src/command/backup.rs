@@ -18,7 +18,7 @@ pub(crate) struct Backup {
 impl Backup {
     pub(super) fn run(&self) -> Result<(), Problems> {
         let surroundings = Surroundings::of_process();
-        let (store, config) = surroundings.open_existing(start::log_to_stderr)?;
+        let (store, config) = surroundings.open_existing(start::log_of_task)?;
         let path = if self.path.is_dir() {
             self.path.join(name(store.path()))
         } else {

@@ -43,7 +43,7 @@ impl Export {
                 "secrets are not written to a terminal: name a file with --to".to_owned(),
             ]);
         }
-        let (store, _config) = Surroundings::of_process().open_existing(start::log_to_stderr)?;
+        let (store, _config) = Surroundings::of_process().open_existing(start::log_of_task)?;
         let secrets = if self.with_secrets {
             Secrets::Plain
         } else {

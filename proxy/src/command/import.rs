@@ -71,14 +71,14 @@ impl Import {
     fn store(&self, surroundings: &Surroundings<'_>) -> Result<(Store, Option<TempDir>), Problems> {
         let config = surroundings.config()?;
         let (store, config, folder) = if self.dry_run && !config.database_path.exists() {
-            start::log_to_stderr(&config)?;
+            start::log_of_task(&config)?;
             let folder = TempDir::new()
                 .map_err(|err| vec![format!("no temporary folder can be made: {err}")])?;
             let store = Store::open(&folder.path().join("proxy.db"))
                 .map_err(|err| vec![err.to_string()])?;
             (store, config, Some(folder))
         } else {
-            let (store, config) = surroundings.open(start::log_to_stderr)?;
+            let (store, config) = surroundings.open(start::log_of_task)?;
             (store, config, None)
         };
         let store = if config.allow_link_local_endpoints {

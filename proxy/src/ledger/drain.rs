@@ -114,6 +114,7 @@ impl Drain {
 
     fn take(&mut self, queued: Queued) {
         let Queued { entry, spooled } = queued;
+        self.counts.taken.fetch_add(1, Ordering::Relaxed);
         self.log.add(&entry);
         if self.patterns.len() < QUEUE {
             self.patterns.extend(entry.patterns);
@@ -166,6 +167,7 @@ impl Drain {
                     if self.counts.store_fails.swap(false, Ordering::Relaxed) {
                         tracing::info!("the store takes usage records again");
                     }
+                    self.counts.is_behind(false);
                     if !more {
                         return;
                     }
@@ -173,6 +175,7 @@ impl Drain {
                 Err(error) => {
                     self.retry = Some(Instant::now() + RETRY);
                     self.counts.store_fails.store(true, Ordering::Relaxed);
+                    self.counts.is_behind(true);
                     let failures = self.counts.failures.fetch_add(1, Ordering::Relaxed) + 1;
                     if failures.is_power_of_two() {
                         tracing::error!(failures, %error, "usage records cannot be written; they wait and are tried again");

@@ -46,6 +46,15 @@ impl State {
         before != now && !(before == UNKNOWN && healthy)
     }
 
+    /// What the last health check found; `None` before there was one.
+    pub(crate) fn healthy(&self) -> Option<bool> {
+        match self.health.load(Ordering::Relaxed) {
+            GOOD => Some(true),
+            BAD => Some(false),
+            _ => None,
+        }
+    }
+
     /// The state as `/health` shows it.
     pub(crate) fn report(&self) -> serde_json::Value {
         let time = |at: &AtomicI64| Some(at.load(Ordering::Relaxed)).filter(|t| *t > 0);
@@ -63,11 +72,7 @@ impl State {
             "last_success": time(&self.last_success),
             "last_failure": time(&self.last_failure),
             "last_error": self.last_error.load().as_deref(),
-            "health_check": match self.health.load(Ordering::Relaxed) {
-                GOOD => Some("ok"),
-                BAD => Some("failing"),
-                _ => None,
-            },
+            "health_check": self.healthy().map(|is| if is { "ok" } else { "failing" }),
         })
     }
 }

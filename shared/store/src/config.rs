@@ -84,6 +84,10 @@ pub struct Config {
     pub admin_port: u16,
     /// Address the admin app listens on.
     pub admin_bind: IpAddr,
+    /// Port of the gateway's numbers; `None` for no such port.
+    pub metrics_port: Option<u16>,
+    /// Address of that port.
+    pub metrics_bind: IpAddr,
     /// The store's file.
     pub database_path: PathBuf,
     /// The keys that the environment gives for the store's secrets.
@@ -234,6 +238,12 @@ impl Config {
         SocketAddr::new(self.admin_bind, self.admin_port)
     }
 
+    /// The address at which the gateway's numbers are, if there is one.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        let port = self.metrics_port?;
+        Some(SocketAddr::new(self.metrics_bind, port))
+    }
+
     /// Where a running gateway hands over to the next one. Gateways on two ports have two.
     pub fn upgrade_socket(&self) -> PathBuf {
         let beside = || {
@@ -247,9 +257,12 @@ impl Config {
     fn take(sources: &mut Sources<'_>) -> Option<Self> {
         let api_port = sources.required("API_PORT");
         let admin_port = sources.required("ADMIN_PORT");
-        sources.require_two_ports(api_port, admin_port);
+        let metrics_port = sources.required::<value::PortOrNone>("METRICS_PORT");
+        let metrics_port = metrics_port.map(|port| port.0);
+        sources.require_own_ports(api_port, admin_port, metrics_port.flatten());
         let api_bind = sources.required("API_BIND");
         let admin_bind = sources.required("ADMIN_BIND");
+        let metrics_bind = sources.required("METRICS_BIND");
         let database_path = sources.required("DATABASE_PATH");
         let key_source = KeySource {
             current: sources.optional("SECRET_KEY"),
@@ -296,6 +309,8 @@ impl Config {
             api_bind: api_bind?,
             admin_port: admin_port?,
             admin_bind: admin_bind?,
+            metrics_port: metrics_port?,
+            metrics_bind: metrics_bind?,
             database_path: database_path?,
             key_source,
             exposure: exposure?,
@@ -356,17 +371,22 @@ impl Sources<'_> {
         })
     }
 
-    /// Both programs may take a free port, but not the same one. Says nothing after a
+    /// Each may take a free port, but no two the same one. Says nothing after a
     /// problem: then one of the ports is not what the operator meant.
-    fn require_two_ports(&mut self, api: Option<u16>, admin: Option<u16>) {
-        if let Some(port) = admin.filter(|port| *port != 0 && admin == api)
-            && self.problems.is_empty()
-        {
-            let message = format!(
-                "is {port}, the port of the gateway's API too; choose another one for either"
-            );
-            self.problems
-                .push(ConfigProblem::new("ADMIN_PORT", message));
+    fn require_own_ports(&mut self, api: Option<u16>, admin: Option<u16>, metrics: Option<u16>) {
+        const API: &str = "the port of the gateway's API";
+        let pairs = [
+            ("ADMIN_PORT", admin, api, API),
+            ("METRICS_PORT", metrics, api, API),
+            ("METRICS_PORT", metrics, admin, "the port of the admin app"),
+        ];
+        for (name, port, other, whose) in pairs {
+            if let Some(port) = port.filter(|own| *own != 0 && port == other)
+                && self.problems.is_empty()
+            {
+                let message = format!("is {port}, {whose} too; choose another one for either");
+                self.problems.push(ConfigProblem::new(name, message));
+            }
         }
     }
 

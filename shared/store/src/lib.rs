@@ -37,6 +37,7 @@ mod pattern_import;
 mod pattern_trial;
 mod price_list;
 mod problem;
+mod redaction;
 mod report;
 pub mod route;
 mod secret;
@@ -83,6 +84,7 @@ pub use pattern_import::{ImportCounts, ImportMode, ImportReport, PatternImport};
 pub use pattern_trial::{PatternTrial, RefusedPattern, TrialRules};
 pub use price_list::{Fit, Suggestion, suggestions};
 pub use problem::Problem;
+pub use redaction::{Redacted, Redaction};
 pub use report::{
     By, CallCursor, CallQuery, Label, Names, Repriced, Repricing, Trimmed, UsageQuery, UsageReport,
     UsageView,

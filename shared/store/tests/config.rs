@@ -37,6 +37,8 @@ fn defaults() {
         api_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
         admin_port: 5001,
         admin_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        metrics_port: Some(8003),
+        metrics_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
         database_path: "./data/proxy.db".into(),
         key_source: KeySource::default(),
         exposure: Exposure {
@@ -102,6 +104,8 @@ fn every_variable_is_read() {
         ("API_BIND", "0.0.0.0"),
         ("ADMIN_PORT", "2"),
         ("ADMIN_BIND", "[::1]"),
+        ("METRICS_PORT", "3"),
+        ("METRICS_BIND", "10.0.0.9"),
         ("DATABASE_PATH", "/data/proxy.db"),
         ("SECRET_KEY", KEY),
         ("SECRET_KEY_PREVIOUS", FORMER),
@@ -149,6 +153,8 @@ fn every_variable_is_read() {
         api_bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         admin_port: 2,
         admin_bind: "::1".parse().unwrap(),
+        metrics_port: Some(3),
+        metrics_bind: "10.0.0.9".parse().unwrap(),
         database_path: "/data/proxy.db".into(),
         key_source: KeySource {
             current: SecretKey::parse(KEY),
@@ -210,6 +216,8 @@ fn bad_values_are_refused_with_name_value_and_what_is_accepted() {
         ("API_PORT", "-1", "a port from 0 to 65535"),
         ("ADMIN_PORT", "5001x", "a port from 0 to 65535"),
         ("FLASK_PORT", "none", "a port from 0 to 65535"),
+        ("METRICS_PORT", "none", "a port from 1 to 65535, or 0"),
+        ("METRICS_BIND", "everywhere", "an IP address"),
         ("API_BIND", "example.com", "an IP address"),
         ("ADMIN_BIND", "127.0.0.1:5001", "an IP address"),
         ("DATABASE_PATH", "/data/", "the path of a file"),
@@ -270,6 +278,15 @@ fn the_two_programs_need_two_ports() {
         "{problems:?}"
     );
     load(&[("API_PORT", "0"), ("ADMIN_PORT", "0")]);
+    for (taken, whose) in [
+        ("8002", "the gateway's API too"),
+        ("5001", "the admin app too"),
+    ] {
+        let problems = Config::load(&env(&[("METRICS_PORT", taken)]), None).unwrap_err();
+        assert_eq!(problems[0].name, "METRICS_PORT");
+        assert!(problems[0].to_string().contains(whose), "{problems:?}");
+    }
+    assert_eq!(load(&[("METRICS_PORT", "0")]).metrics_address(), None);
 }
 
 #[test]

@@ -53,24 +53,33 @@ pub struct Surroundings<'a> {
 impl Program {
     /// Why the program cannot listen on `address` and what to do.
     pub fn cannot_listen(self, address: SocketAddr, err: &io::Error) -> String {
-        let (port, bind) = match self {
-            Self::Gateway => ("API_PORT", "API_BIND"),
-            Self::Admin => ("ADMIN_PORT", "ADMIN_BIND"),
-        };
-        // One comparison for each kind: the list of kinds is long and grows.
-        let kind = err.kind();
-        if kind == io::ErrorKind::AddrInUse {
-            format!(
-                "{address} is already in use: end the program that has it, or set {port} to \
-                 another port"
-            )
-        } else if kind == io::ErrorKind::PermissionDenied {
-            format!("{address} may not be taken by this user: set {port} to a port above 1023")
-        } else if kind == io::ErrorKind::AddrNotAvailable {
-            format!("{bind}={} is no address of this machine", address.ip())
-        } else {
-            format!("{address} cannot be listened on: {err}")
+        match self {
+            Self::Gateway => not_listening(("API_PORT", "API_BIND"), address, err),
+            Self::Admin => not_listening(("ADMIN_PORT", "ADMIN_BIND"), address, err),
         }
+    }
+}
+
+/// Why the gateway's numbers cannot be served on `address` and what to do.
+pub fn cannot_serve_metrics(address: SocketAddr, err: &io::Error) -> String {
+    not_listening(("METRICS_PORT", "METRICS_BIND"), address, err)
+}
+
+/// What both kinds of refusal say; the first of the two variables is the port's.
+fn not_listening((port, bind): (&str, &str), address: SocketAddr, err: &io::Error) -> String {
+    // One comparison for each kind: the list of kinds is long and grows.
+    let kind = err.kind();
+    if kind == io::ErrorKind::AddrInUse {
+        format!(
+            "{address} is already in use: end the program that has it, or set {port} to \
+                 another port"
+        )
+    } else if kind == io::ErrorKind::PermissionDenied {
+        format!("{address} may not be taken by this user: set {port} to a port above 1023")
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        format!("{bind}={} is no address of this machine", address.ip())
+    } else {
+        format!("{address} cannot be listened on: {err}")
     }
 }
 

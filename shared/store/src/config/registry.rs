@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::value::{
-    Days, Failures, HttpUrl, Megabytes, OllamaVersion, OrZero, Parse, Storage, Threads,
+    Days, Failures, HttpUrl, Megabytes, OllamaVersion, OrZero, Parse, PortOrNone, Storage, Threads,
 };
 use super::{ConfigProblem, DeploymentMode, LogFormat, QueuePriority};
 use crate::network::Networks;
@@ -98,6 +98,17 @@ pub static SETTINGS: &[Setting] = &[
         "ADMIN_BIND",
         Some("127.0.0.1"),
         "Address the admin app listens on.",
+    ),
+    setting::<PortOrNone>(
+        "METRICS_PORT",
+        Some("8003"),
+        "Port at which the gateway's numbers are, for Prometheus, under /metrics; 0 for none.",
+    ),
+    setting::<IpAddr>(
+        "METRICS_BIND",
+        Some("127.0.0.1"),
+        "Address of that port. No key is asked for there, and the names of virtual models and \
+         endpoints are told.",
     ),
     setting::<PathBuf>(
         "DATABASE_PATH",
