@@ -64,12 +64,13 @@ for type in openai anthropic ollama vllm; do
 done
 
 # What a backend answers goes on to the caller: a simulated one that is asked for nonsense
-# refuses with 4xx, which is no failure.
+# refuses with 4xx, which is no failure. What it keeps between runs goes with the folder.
 fuzz() {
     say "schemathesis: the $1 at $2"
-    "$venv/bin/schemathesis" run "docs/openapi/$1.json" --url "$2" \
-        --checks not_a_server_error --max-examples "$examples" --phases examples,fuzzing \
-        --workers 2 --request-timeout 20 --seed 4711 "${@:3}" ||
+    (cd "$folder" && "$venv/bin/schemathesis" run "$ROOT/docs/openapi/$1.json" --url "$2" \
+        --checks not_a_server_error --max-examples "$examples" \
+        --phases examples,coverage,fuzzing --workers 2 --request-timeout 20 --seed 4711 \
+        "${@:3}") ||
         fail "The $1 answered with 5xx, or schemathesis could not run; what it says is above."
 }
 
