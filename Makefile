@@ -2,14 +2,15 @@
 # Build output goes to $CARGO_TARGET_DIR, by default outside the clone
 # (scripts/env.sh).
 
-.PHONY: help run demo test test-real test-assistants test-upgrade test-install lint audit fuzz \
-	bench build install uninstall deb image
+.PHONY: help run demo test test-real test-openapi test-assistants test-upgrade test-install lint \
+	audit fuzz bench build install uninstall deb image
 
 help:
 	@echo 'make run        build both programs and start them over ./data/proxy.db'
 	@echo 'make demo       the same over simulated providers, no account needed'
 	@echo 'make test       every test, with the real clients'
 	@echo 'make test-real  the gateway over a genuine llama.cpp server, built here once'
+	@echo 'make test-openapi  made-up requests from the OpenAPI documents: no 5xx'
 	@echo 'make test-assistants  coding assistants over the gateway, installed here once'
 	@echo 'make test-upgrade  ten upgrades under 200 streams and 500 requests a second'
 	@echo 'make test-install  package, services and image in clean roots (needs root)'
@@ -34,6 +35,9 @@ test:
 
 test-real:
 	@scripts/test-real.sh
+
+test-openapi:
+	@scripts/test-openapi.sh
 
 test-assistants:
 	@scripts/test-assistants.sh

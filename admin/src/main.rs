@@ -11,7 +11,6 @@ mod alive;
 mod api;
 mod clock;
 mod error;
-mod exchange;
 mod gateway;
 mod health;
 mod json_object;
