@@ -2,13 +2,14 @@
 # Build output goes to $CARGO_TARGET_DIR, by default outside the clone
 # (scripts/env.sh).
 
-.PHONY: help run demo test test-real test-assistants lint audit fuzz bench build image
+.PHONY: help run demo test test-real test-openapi test-assistants lint audit fuzz bench build image
 
 help:
 	@echo 'make run        build both programs and start them over ./data/proxy.db'
 	@echo 'make demo       the same over simulated providers, no account needed'
 	@echo 'make test       every test, with the real clients'
 	@echo 'make test-real  the gateway over a genuine llama.cpp server, built here once'
+	@echo 'make test-openapi  made-up requests from the OpenAPI documents: no 5xx'
 	@echo 'make test-assistants  coding assistants over the gateway, installed here once'
 	@echo 'make lint       format, clippy, dependency directions, licences'
 	@echo 'make audit      known vulnerabilities of the dependencies (needs the network)'
@@ -28,6 +29,9 @@ test:
 
 test-real:
 	@scripts/test-real.sh
+
+test-openapi:
+	@scripts/test-openapi.sh
 
 test-assistants:
 	@scripts/test-assistants.sh

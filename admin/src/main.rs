@@ -10,7 +10,6 @@ mod admin;
 mod api;
 mod clock;
 mod error;
-mod exchange;
 mod gateway;
 mod health;
 mod json_object;

@@ -24,6 +24,7 @@ pub(crate) mod notice;
 mod overview;
 pub(crate) mod own_path;
 mod patterns;
+mod reference;
 pub(crate) mod row_form;
 pub(crate) mod section;
 mod settings;
@@ -65,6 +66,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     usage::routes(cfg);
     activity::routes(cfg);
     connect::routes(cfg);
+    reference::routes(cfg);
 }
 
 /// Whether a viewer may send something to `path`: what changes nothing of others.

@@ -5,9 +5,26 @@ use actix_web::{HttpResponse, Resource};
 
 use crate::error::ApiError;
 
+#[cfg(test)]
+thread_local! {
+    static MADE: std::cell::RefCell<Vec<(String, &'static str)>> = const {
+        std::cell::RefCell::new(Vec::new())
+    };
+}
+
+/// The paths and methods of every resource that `work` makes.
+#[cfg(test)]
+pub(crate) fn resources(work: impl FnOnce()) -> Vec<(String, &'static str)> {
+    MADE.take();
+    work();
+    MADE.take()
+}
+
 /// A path that answers 405 in JSON to every method but those routed; `allow` names
 /// them as the `Allow` header does.
 pub(crate) fn resource(path: &str, allow: &'static str) -> Resource {
+    #[cfg(test)]
+    MADE.with_borrow_mut(|made| made.push((path.to_owned(), allow)));
     web::resource(path).default_service(web::to(move || async move {
         Err::<HttpResponse, ApiError>(ApiError::Method(allow))
     }))

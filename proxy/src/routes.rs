@@ -1,5 +1,7 @@
 //! Paths of the public API.
 
+#[cfg(test)]
+mod described;
 mod lifecycle;
 
 use http::Method;

@@ -293,6 +293,14 @@ fn log_filter(config: &Config) -> Result<EnvFilter, String> {
         .map_err(|err| format!("RUST_LOG is no log filter: {err}"))
 }
 
+/// Logging for a task of the command line, which ends soon.
+///
+/// # Errors
+/// When the filter is none.
+pub(crate) fn log_of_task(config: &Config) -> Result<(), Problems> {
+    log_to_stderr(config, &Arc::new(Redaction::default()))
+}
+
 fn log_to_stderr(config: &Config, redaction: &Arc<Redaction>) -> Result<(), Problems> {
     redaction.learn(config);
     let redaction = Arc::clone(redaction);

@@ -9,6 +9,8 @@ mod address;
 mod certificates;
 mod check;
 mod corked;
+mod get;
+mod listing;
 mod pool;
 mod standing;
 mod state;
@@ -27,6 +29,7 @@ use wire::provider::{BaseUrl, ProviderKind};
 
 use address::Address;
 use check::Check;
+pub(crate) use listing::{Listing, Trouble, listing};
 pub(crate) use pool::{Pool, Wanted};
 pub(crate) use standing::{Limits, Pass, Standing};
 pub(crate) use state::State;

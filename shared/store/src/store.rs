@@ -17,11 +17,13 @@ mod check;
 mod circuits;
 pub(crate) mod clients;
 mod endpoints;
+mod facts;
 mod file;
 pub(crate) mod gateways;
 mod identity;
 mod inbound_keys;
 mod names;
+pub(crate) mod original;
 mod pattern_counts;
 mod pattern_import;
 mod pattern_trial;
@@ -37,6 +39,7 @@ mod secrets;
 mod settings;
 mod spending;
 pub(crate) mod sums;
+mod together;
 mod tool_aliases;
 mod tool_patterns;
 mod usage_views;
@@ -48,9 +51,10 @@ use std::time::Duration;
 
 use r2d2::{NopErrorHandler, Pool, PooledConnection};
 use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 use self::identity::Identity;
+use self::together::Held;
 use crate::audit::Actor;
 use crate::error::StoreError;
 use crate::setting::{
@@ -58,6 +62,7 @@ use crate::setting::{
 };
 use crate::snapshot::{Snapshot, StoredConfiguration};
 use crate::vault::{KeySource, Vault};
+pub use facts::Facts;
 pub use secrets::Rotation;
 
 /// How long a write waits for another writer.
@@ -76,6 +81,8 @@ pub struct Store {
     expected: Option<i64>,
     /// Whether endpoints may have link-local addresses.
     allows_link_local: bool,
+    /// The transaction that everything is done in, if it is a part of something larger.
+    held: Option<Held>,
 }
 
 struct Inner {
@@ -90,6 +97,16 @@ struct Inner {
 enum Failure {
     Sqlite(rusqlite::Error),
     Store(StoreError),
+}
+
+impl Failure {
+    /// As the store tells it.
+    fn at(self, path: &Path) -> StoreError {
+        match self {
+            Self::Sqlite(error) => StoreError::from_sqlite(path, error),
+            Self::Store(error) => error,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -150,6 +167,7 @@ impl Store {
             actor: None,
             expected: None,
             allows_link_local: true,
+            held: None,
         })
     }
 
@@ -230,7 +248,7 @@ impl Store {
     /// Runs `work` in one write transaction; nothing of it stays when it fails.
     fn write<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+        work: impl FnOnce(&Connection) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
         self.transact(TransactionBehavior::Immediate, work)
     }
@@ -238,18 +256,18 @@ impl Store {
     fn transact<T>(
         &self,
         behavior: TransactionBehavior,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+        work: impl FnOnce(&Connection) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
         let sqlite = |error| StoreError::from_sqlite(&self.inner.path, error);
         self.in_place()?;
+        if let Some(held) = &self.held {
+            return held.part(&self.inner.path, work);
+        }
         let mut connection = self.connection()?;
         let transaction = connection
             .transaction_with_behavior(behavior)
             .map_err(sqlite)?;
-        let value = work(&transaction).map_err(|failure| match failure {
-            Failure::Sqlite(error) => sqlite(error),
-            Failure::Store(error) => error,
-        })?;
+        let value = work(&transaction).map_err(|failure| failure.at(&self.inner.path))?;
         // Waiting for another writer may have taken a while.
         self.in_place()?;
         transaction.commit().map_err(sqlite)?;

@@ -11,7 +11,7 @@ mod undo;
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Map, Value, json};
 
 use self::state::{State, states};
@@ -58,7 +58,7 @@ impl Store {
     pub(super) fn change<T>(
         &self,
         about: About,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+        work: impl FnOnce(&Connection) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
         self.write(|connection| {
             if let (Some(expected), Some(id)) = (self.expected, about.id) {

@@ -3,12 +3,13 @@
 //! The store takes no new address with a password or a query; files of the original
 //! may have them.
 
-use store::MASK;
 use url::Url;
+
+use crate::secret::MASK;
 
 /// `typed` as it is, unless it has a user, a password, a query or a fragment: they
 /// are masked.
-pub(crate) fn mask(typed: &str) -> String {
+pub fn masked_url(typed: &str) -> String {
     let Ok(mut url) = Url::parse(typed) else {
         return typed.to_owned();
     };
@@ -35,7 +36,7 @@ pub(crate) fn mask(typed: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::mask;
+    use super::masked_url;
 
     #[test]
     fn secrets_are_masked_and_the_rest_stays_as_typed() {
@@ -47,7 +48,7 @@ mod tests {
             ("https://h/v1?api-key=k", "https://h/v1?***"),
             ("https://h/v1#k", "https://h/v1#***"),
         ] {
-            assert_eq!(mask(typed), shown);
+            assert_eq!(masked_url(typed), shown);
         }
     }
 }
