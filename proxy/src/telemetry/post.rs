@@ -1,5 +1,6 @@
 //! Requests to the collector, on a thread of their own: the exporters wait for them without
-//! a runtime.
+//! a runtime. They go over Pingora's client, as all that the gateway sends, each over a
+//! connection of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,8 +8,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, header};
 use opentelemetry_http::{HttpClient, HttpError};
+use pingora::connectors::http::Connector;
+use pingora::http::RequestHeader;
+use pingora::protocols::ALPN;
+use pingora::upstreams::peer::HttpPeer;
 use tokio::runtime::{Builder, Runtime};
 
 use super::Sent;
@@ -16,34 +21,35 @@ use super::Sent;
 /// Longest time of one request.
 const TIME: Duration = Duration::from_secs(5);
 
+/// Most bytes of an answer that are read: a collector has little to say.
+const MOST: usize = 64 * 1024;
+
 /// Sends requests and counts those that come to nothing.
-#[derive(Debug)]
 pub(super) struct Post {
-    client: reqwest::Client,
+    connector: Arc<Connector>,
     runtime: Runtime,
     sent: Arc<Sent>,
+}
+
+impl std::fmt::Debug for Post {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Post").finish_non_exhaustive()
+    }
 }
 
 impl Post {
     /// Starts its thread.
     ///
     /// # Errors
-    /// When it cannot be started, or there is no TLS.
+    /// When it cannot be started.
     pub(super) fn start(sent: Arc<Sent>) -> Result<Self, HttpError> {
-        // Who was first has installed the same one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .timeout(TIME)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("serverless-proxy/", env!("CARGO_PKG_VERSION")))
-            .build()?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("telemetry")
             .enable_all()
             .build()?;
         Ok(Self {
-            client,
+            connector: Arc::new(Connector::new(None)),
             runtime,
             sent,
         })
@@ -60,17 +66,11 @@ impl Post {
 #[async_trait]
 impl HttpClient for Post {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let client = self.client.clone();
-        let work = self.runtime.spawn(async move {
-            let answer = client.execute(request.try_into()?).await?;
-            let mut response = Response::new(Bytes::new());
-            *response.status_mut() = answer.status();
-            *response.headers_mut() = answer.headers().clone();
-            // What a collector says in its body of what it has taken is not looked at.
-            Ok::<_, reqwest::Error>(response)
-        });
-        let done = match work.await {
-            Ok(done) => done.map_err(HttpError::from),
+        let connector = Arc::clone(&self.connector);
+        let work = async move { tokio::time::timeout(TIME, send(&connector, request)).await };
+        let done = match self.runtime.spawn(work).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) => Err(format!("it takes longer than {TIME:?}").into()),
             Err(error) => Err(error.into()),
         };
         match &done {
@@ -80,4 +80,50 @@ impl HttpClient for Post {
         }
         done
     }
+}
+
+async fn send(
+    connector: &Connector,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, HttpError> {
+    let (parts, body) = request.into_parts();
+    let host = parts.uri.host().unwrap_or_default();
+    let tls = parts.uri.scheme_str() == Some("https");
+    let port = parts.uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let address = tokio::net::lookup_host((bare, port)).await?.next();
+    let address = address.ok_or_else(|| format!("{host} has no address"))?;
+    let mut peer = HttpPeer::new(address, tls, bare.to_owned());
+    peer.options.alpn = ALPN::H1;
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut header = RequestHeader::build(parts.method, path.as_bytes(), None)?;
+    let authority = parts.uri.authority().map_or(host, |whole| whole.as_str());
+    header.insert_header(header::HOST, authority)?;
+    header.insert_header(header::CONTENT_LENGTH, body.len())?;
+    // One a second at most: a kept one that turns out closed would lose what it was for.
+    header.insert_header(header::CONNECTION, "close")?;
+    let agent = concat!("serverless-proxy/", env!("CARGO_PKG_VERSION"));
+    header.insert_header(header::USER_AGENT, agent)?;
+    for (name, value) in &parts.headers {
+        header.insert_header(name.clone(), value.clone())?;
+    }
+    let (mut session, _) = connector.get_http_session(&peer).await?;
+    session.write_request_header(Box::new(header)).await?;
+    session.write_request_body(body, true).await?;
+    session.finish_request_body().await?;
+    session.read_response_header().await?;
+    let mut response = Response::new(Bytes::new());
+    if let Some(told) = session.response_header() {
+        *response.status_mut() = told.status;
+        *response.headers_mut() = told.headers.clone();
+    }
+    let mut read = 0;
+    while let Some(piece) = session.read_response_body().await? {
+        read += piece.len();
+        if read > MOST {
+            break;
+        }
+    }
+    // What it says of what it has taken is not looked at.
+    Ok(response)
 }
