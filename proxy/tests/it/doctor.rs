@@ -38,7 +38,7 @@ fn found(report: &Value, severity: &str) -> Vec<String> {
 fn report(ground: &Ground, env: &[(&str, &str)], more: &[&str]) -> Value {
     let arguments = [&["doctor", "--json"], more].concat();
     let output = run(ground.folder.path(), env, &arguments);
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)))
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| unreachable!("{}", text(&output)))
 }
 
 fn has(findings: &[String], words: &[&str]) {

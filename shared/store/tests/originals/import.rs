@@ -23,7 +23,7 @@ fn read(sql: &str, store: &Store) -> Incoming {
     let Arrived::Foreign(Kind::Original, incoming) =
         transfer::read(&path, store, &|_| None).unwrap()
     else {
-        panic!("it is the original's");
+        unreachable!("it is the original's");
     };
     assert_eq!(fs::read(&path).unwrap(), before, "it is only read");
     let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
@@ -258,7 +258,7 @@ fn other_files_are_refused_with_a_reason() {
         (&folder.path().join("gone"), "cannot be read"),
     ] {
         let Err(why) = transfer::read(path, &store, &|_| None) else {
-            panic!("{} is taken", path.display());
+            unreachable!("{} is taken", path.display());
         };
         let why = why.to_string();
         assert!(why.contains(says), "{why}");
