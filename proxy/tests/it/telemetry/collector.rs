@@ -146,7 +146,10 @@ pub(super) fn attributes(list: &[KeyValue]) -> Attributes {
         any_value::Value::BoolValue(is) => is.to_string(),
         any_value::Value::IntValue(number) => number.to_string(),
         any_value::Value::DoubleValue(number) => number.to_string(),
-        other => panic!("{other:?}"),
+        other @ (any_value::Value::ArrayValue(_)
+        | any_value::Value::KvlistValue(_)
+        | any_value::Value::BytesValue(_)
+        | any_value::Value::StringValueStrindex(_)) => panic!("{other:?}"),
     };
     list.iter()
         .map(|pair| (pair.key.clone(), text(pair.value.as_ref().unwrap())))
