@@ -40,7 +40,7 @@ pub(super) async fn known(errand: &Errand<'_>, target: &Arc<Target>) -> LocalMod
     };
     let memory = &target.standing.local;
     if !is_local {
-        return memory.known();
+        return memory.told();
     }
     let is_due = |now| memory.show_due(now, SHOW) || memory.ps_due(now, PS);
     if is_due(Instant::now()) {

@@ -1,6 +1,7 @@
 //! What a server has told of one of its models: an Ollama server when asked, any other when it
 //! refuses what it has no room for.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ const ROOM: Duration = Duration::from_secs(600);
 pub(crate) struct LocalMemory {
     memory: Mutex<Memory>,
     asking: tokio::sync::Mutex<()>,
+    /// A refusal has told of room; until then nobody has to look.
+    has_room: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +44,15 @@ impl LocalMemory {
         model
     }
 
+    /// What refusals have told, without a lock where none has.
+    pub(crate) fn told(&self) -> LocalModel {
+        if self.has_room.load(Ordering::Relaxed) {
+            self.known()
+        } else {
+            LocalModel::default()
+        }
+    }
+
     /// A refusal has told how much room there is. What it does not speak of stays.
     pub(crate) fn learn_room(&self, now: Instant, told: Room) {
         let mut memory = self.memory();
@@ -51,6 +63,7 @@ impl LocalMemory {
             prompt: None,
         };
         memory.room = Some((now, room));
+        self.has_room.store(true, Ordering::Relaxed);
     }
 
     /// Waits for the turn to ask the server: one call asks, the others wait for what it
