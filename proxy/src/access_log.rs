@@ -13,6 +13,8 @@ use store::{Attempt, CacheUse, CallRecord, Capture, InboundKey, PatternCount, Re
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::telemetry::Traced;
+
 /// A finished call and what only the log says about it.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -29,6 +31,8 @@ pub(crate) struct Entry {
     /// What it said and was answered, for the store alone.
     pub(crate) capture: Option<Box<Capture>>,
     pub(crate) ended: SystemTime,
+    /// Its place in a trace, for who makes spans of it.
+    pub(crate) traced: Option<Box<Traced>>,
 }
 
 /// Who made a call, as far as it is known.
@@ -266,6 +270,7 @@ mod tests {
             patterns: Vec::new(),
             capture: None,
             ended: SystemTime::UNIX_EPOCH,
+            traced: None,
         }
     }
 

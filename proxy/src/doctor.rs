@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use store::config::process::{Examined, Program, Surroundings};
+use store::config::process::{Examined, Surroundings};
 
 use self::verdict::{Report, Section};
 
@@ -56,12 +56,15 @@ impl Doctor {
         let Some(config) = &found.config else {
             return report;
         };
-        report.add(files::store(config, found));
+        report.add(files::store(config, found, now));
         report.add(files::spool(config, now));
         report.add(machine::look(config, &found.snapshot, now));
         let mut ports = Section::new("Ports");
-        ports::look(Program::Gateway, config.api_address(), &mut ports);
-        ports::look(Program::Admin, config.admin_address(), &mut ports);
+        ports::look(&ports::GATEWAY, config.api_address(), &mut ports);
+        if let Some(address) = config.metrics_address() {
+            ports::look(&ports::METRICS, address, &mut ports);
+        }
+        ports::look(&ports::ADMIN, config.admin_address(), &mut ports);
         report.add(ports);
         report.add(keys::look(config, &found.snapshot, now));
         let (endpoints, lists) = backends::look(config, &found.snapshot, self);

@@ -16,11 +16,13 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use http::HeaderMap;
 use store::{CallRecord, Capture, LateTimes, Redaction, Spool, SpoolError, Store};
 
 use crate::access_log::{AccessLog, Entry};
 use crate::live;
 use crate::metrics::Metrics;
+use crate::telemetry::{Telemetry, Trace, Tracing};
 use drain::{Drain, Keep};
 
 /// Entries that may wait in the queue, and records that may wait in memory. At a kilobyte
@@ -38,6 +40,8 @@ pub(crate) struct Ledger {
     counts: Arc<Counts>,
     metrics: Arc<Metrics>,
     redaction: Arc<Redaction>,
+    /// `None` where no traces are made.
+    tracing: Option<Tracing>,
 }
 
 /// An entry in the queue.
@@ -165,15 +169,17 @@ impl Ledger {
         store: Store,
         log: AccessLog,
         limits: Limits,
+        telemetry: Option<Telemetry>,
     ) -> std::io::Result<(Self, Writer)> {
         let (spool, reader) = Spool::open(&Spool::folder_of(store.path()), limits.spool)?;
         let (queue, entries) = sync_channel(QUEUE);
         let (stop, stopped) = sync_channel(1);
         let counts = Arc::new(Counts::default());
         let redaction = Arc::clone(log.redaction());
+        let tracing = telemetry.as_ref().map(Telemetry::tracing);
         let own = Arc::clone(&counts);
         let keep = Keep::new(limits);
-        let mut drain = Drain::new(store, log, reader, own, keep);
+        let mut drain = Drain::new(store, log, reader, own, keep, telemetry);
         drain.take_over();
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
@@ -184,8 +190,19 @@ impl Ledger {
             counts,
             metrics: Arc::default(),
             redaction,
+            tracing,
         };
         Ok((ledger, Writer { stop, thread }))
+    }
+
+    /// The trace of a call that came with these headers, where traces are made.
+    pub(crate) fn trace(&self, headers: &HeaderMap) -> Option<Arc<Trace>> {
+        self.tracing.as_ref().map(|tracing| tracing.begin(headers))
+    }
+
+    /// Who makes traces, where somebody does.
+    pub(crate) fn tracing(&self) -> Option<&Tracing> {
+        self.tracing.as_ref()
     }
 
     /// A call begins; [`Self::push`] ends it.

@@ -57,6 +57,9 @@ pub(crate) async fn run(
         arrived.uri.path(),
         user_agent.and_then(|name| name.to_str().ok()),
     );
+    if let Some(trace) = gateway.ledger.trace(&arrived.headers) {
+        account.traces(trace);
+    }
     let beginning = async {
         if matches!(dialect, CallerDialect::OpenAiPassed(_)) {
             Box::pin(pass::begin(gateway, caller, dialect, &mut account)).await
@@ -135,6 +138,7 @@ async fn begin(
         expected,
         zone: &live.snapshot.zone,
         told: account.told.clone(),
+        trace: account.trace(),
         repairs: &live.repairs,
         tools: OnceLock::new(),
     };

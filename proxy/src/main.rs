@@ -30,6 +30,7 @@ mod routes;
 mod serving;
 mod start;
 mod stop;
+mod telemetry;
 mod thoughts;
 mod upgrade;
 mod upstream;

@@ -34,6 +34,7 @@ use crate::ready::Ready;
 use crate::report::Report;
 use crate::serving::{Pulse, Serving};
 use crate::stop::Stop;
+use crate::telemetry::Telemetry;
 use crate::upgrade::{self, Door, Offer, Taken};
 
 /// Upstream connections kept for later calls, for each worker thread.
@@ -141,7 +142,9 @@ pub(crate) fn run(upgrade: bool) -> Result<(), Problems> {
         store: config.usage_max_bytes,
     };
     let log = AccessLog::new(config.log_format, Arc::clone(&redaction));
-    let (ledger, writer) = Ledger::start(store.clone(), log, kept).map_err(|err| {
+    let sending = config.telemetry.as_ref().map(Telemetry::start);
+    let (telemetry, exports) = sending.transpose().map_err(|why| vec![why])?.unzip();
+    let (ledger, writer) = Ledger::start(store.clone(), log, kept, telemetry).map_err(|err| {
         vec![format!(
             "usage records cannot be spooled in {}: {err}; make its folder writable for \
                  the user this program runs as",
@@ -214,6 +217,9 @@ pub(crate) fn run(upgrade: bool) -> Result<(), Problems> {
         tracing::error!("the thread that follows the store had ended before its time");
     }
     writer.finish();
+    if let Some(exports) = exports {
+        exports.finish();
+    }
     report.finish();
     tracing::info!("gateway stopped");
     Ok(())

@@ -14,11 +14,14 @@ use super::verdict::Section;
 /// Below this much room, in MiB, writes may soon fail; below a tenth of it they will.
 const ROOM: u64 = 1024;
 
+/// Seconds.
+const DAY: i64 = 24 * 3600;
+
 /// What others may not do with a file that holds secrets.
 const WIDER: u32 = 0o077;
 
 /// The store.
-pub(super) fn store(config: &Config, found: &Examined) -> Section {
+pub(super) fn store(config: &Config, found: &Examined, now: i64) -> Section {
     let mut section = Section::new("Store");
     let path = &config.database_path;
     for Problem { subject, message } in &found.store {
@@ -32,7 +35,7 @@ pub(super) fn store(config: &Config, found: &Examined) -> Section {
         );
     }
     if path.exists() {
-        facts(path, found.store.is_empty(), &mut section);
+        facts(config, found.store.is_empty(), now, &mut section);
         private(path, &mut section);
         key(config, &mut section);
     } else if found.store.is_empty() {
@@ -45,7 +48,8 @@ pub(super) fn store(config: &Config, found: &Examined) -> Section {
     section
 }
 
-fn facts(path: &Path, is_whole: bool, section: &mut Section) {
+fn facts(config: &Config, is_whole: bool, now: i64, section: &mut Section) {
+    let path = &config.database_path;
     let Ok(facts) = Store::facts(path) else {
         return;
     };
@@ -57,6 +61,25 @@ fn facts(path: &Path, is_whole: bool, section: &mut Section) {
             mebibytes(size),
             facts.calls
         ));
+    }
+    let days = facts
+        .first_call
+        .map_or(0, |first| now.saturating_sub(first) / DAY);
+    let kept = i64::from(config.usage_days.unwrap_or(0));
+    if kept > 0 && days > kept.saturating_add(2) {
+        section.note(
+            format!("its oldest call is {days} days old, and USAGE_DAYS is {kept}"),
+            "a running gateway takes such calls away little by little; see that one runs",
+        );
+    }
+    if size > config.usage_max_bytes {
+        section.note(
+            format!(
+                "it is larger than USAGE_MAX_MB ({})",
+                mebibytes(config.usage_max_bytes)
+            ),
+            "a running gateway takes the oldest calls away little by little; see that one runs",
+        );
     }
     if facts.schema < facts.newest_schema {
         section.note(

@@ -8,9 +8,49 @@ use store::config::process::Program;
 
 use super::verdict::Section;
 
-/// Looks at the address of a program.
-pub(super) fn look(program: Program, address: SocketAddr, section: &mut Section) {
-    let name = program_name(program);
+/// What listens somewhere.
+pub(super) struct Listener {
+    /// What a person calls it.
+    name: &'static str,
+    /// The program that it belongs to.
+    binary: &'static str,
+    /// The setting of its port.
+    variable: &'static str,
+    /// Whose words tell why an address cannot be taken.
+    program: Program,
+}
+
+/// The gateway's API.
+pub(super) const GATEWAY: Listener = Listener {
+    name: "the gateway",
+    binary: "serverless-proxy",
+    variable: "API_PORT",
+    program: Program::Gateway,
+};
+
+/// The gateway's numbers.
+pub(super) const METRICS: Listener = Listener {
+    name: "the gateway's /metrics",
+    variable: "METRICS_PORT",
+    ..GATEWAY
+};
+
+/// The admin app.
+pub(super) const ADMIN: Listener = Listener {
+    name: "the admin app",
+    binary: "serverless-proxy-admin",
+    variable: "ADMIN_PORT",
+    program: Program::Admin,
+};
+
+/// Looks at the address of a listener.
+pub(super) fn look(listener: &Listener, address: SocketAddr, section: &mut Section) {
+    let Listener {
+        name,
+        binary,
+        variable,
+        program,
+    } = listener;
     if address.port() == 0 {
         section.note(format!("{name} takes any free port"), "");
         return;
@@ -26,47 +66,17 @@ pub(super) fn look(program: Program, address: SocketAddr, section: &mut Section)
         return;
     }
     match holder(address.port()) {
-        Some(Holder {
-            pid,
-            program: found,
-        }) if found == binary(program) => {
+        Some(Holder { pid, program }) if program == *binary => {
             section.ok(format!("{name} is running at {address} (process {pid})"));
         }
-        Some(Holder {
-            pid,
-            program: found,
-        }) => section.error(
-            format!("{address} is taken by {found} (process {pid}), so {name} cannot start"),
-            format!("end it, or set {} to another port", variable(program)),
+        Some(Holder { pid, program }) => section.error(
+            format!("{address} is taken by {program} (process {pid}), so {name} cannot start"),
+            format!("end it, or set {variable} to another port"),
         ),
         None => section.note(
             format!("{address} is taken; by whom, this user may not see"),
-            format!(
-                "if it is not {name}, end that program, or set {} to another port",
-                variable(program)
-            ),
+            format!("if it is not {name}, end that program, or set {variable} to another port"),
         ),
-    }
-}
-
-fn program_name(program: Program) -> &'static str {
-    match program {
-        Program::Gateway => "the gateway",
-        Program::Admin => "the admin app",
-    }
-}
-
-fn binary(program: Program) -> &'static str {
-    match program {
-        Program::Gateway => "serverless-proxy",
-        Program::Admin => "serverless-proxy-admin",
-    }
-}
-
-fn variable(program: Program) -> &'static str {
-    match program {
-        Program::Gateway => "API_PORT",
-        Program::Admin => "ADMIN_PORT",
     }
 }
 

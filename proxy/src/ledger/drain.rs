@@ -11,6 +11,7 @@ use store::{CallRecord, Capture, Drained, PatternCount, SpoolReader, Store, Stor
 
 use super::{Counts, Limits, QUEUE, Queued};
 use crate::access_log::AccessLog;
+use crate::telemetry::Telemetry;
 
 /// Records from memory that are written in one transaction.
 const BATCH: usize = 1024;
@@ -74,6 +75,7 @@ pub(super) struct Drain {
     /// Bodies that are not in the store yet.
     captures: Vec<Capture>,
     keep: Keep,
+    telemetry: Option<Telemetry>,
     adopted: Option<Instant>,
     retry: Option<Instant>,
 }
@@ -85,6 +87,7 @@ impl Drain {
         reader: SpoolReader,
         counts: Arc<Counts>,
         keep: Keep,
+        telemetry: Option<Telemetry>,
     ) -> Self {
         Self {
             store,
@@ -95,6 +98,7 @@ impl Drain {
             patterns: Vec::new(),
             captures: Vec::new(),
             keep,
+            telemetry,
             adopted: None,
             retry: None,
         }
@@ -135,6 +139,9 @@ impl Drain {
         let Queued { entry, spooled } = queued;
         self.counts.taken.fetch_add(1, Ordering::Relaxed);
         self.log.add(&entry);
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.take(&entry);
+        }
         if self.patterns.len() < QUEUE {
             self.patterns.extend(entry.patterns);
         }

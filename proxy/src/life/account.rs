@@ -5,6 +5,7 @@
 mod dues;
 mod known;
 mod tokens;
+mod traces;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -25,6 +26,7 @@ use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::live::Target;
 use crate::metrics::Closed;
+use crate::telemetry::Traced;
 use dues::Dues;
 
 /// The error code of a call that was dropped half way.
@@ -63,6 +65,8 @@ pub(super) struct Account {
     streaming: Option<Instant>,
     /// What limits keep for the call.
     pub(super) dues: Dues,
+    /// Its place in a trace, where traces are made.
+    traced: Option<Box<Traced>>,
     /// What the caller is told of its limits.
     pub(super) told: Told,
     dialect: CallerDialect,
@@ -103,6 +107,7 @@ impl Account {
             waited: None,
             streaming: None,
             dues: Dues::default(),
+            traced: None,
             told: Told::default(),
             dialect,
             last_words: None,
@@ -161,6 +166,7 @@ impl Account {
     /// A candidate is asked. The row's endpoint is the last one that was.
     pub(super) fn attempt(&mut self, target: &Target, held: [Option<Hold>; 2]) {
         self.reached_upstream = true;
+        self.trace_attempt(target);
         if let Some(record) = &mut self.record {
             self.dues.attempt(target.prices, held);
             record.endpoint_id = Some(target.upstream.endpoint.id).filter(|id| *id != NO_ROW);
@@ -182,6 +188,7 @@ impl Account {
 
     /// The last attempt came to nothing before anything was sent.
     pub(super) fn not_asked(&mut self) {
+        self.untrace_attempt();
         if let Some(record) = &mut self.record {
             record.attempts.pop();
             self.dues.not_asked();
@@ -221,6 +228,7 @@ impl Account {
     /// What became of the last attempt.
     pub(super) fn attempted(&mut self, took: Duration, fault: Option<&Fault>) {
         self.waited = Some(self.waited.unwrap_or_default().saturating_add(took));
+        self.traced_attempt(took);
         let record = self.record.as_mut();
         if let Some(attempt) = record.and_then(|record| record.attempts.last_mut()) {
             attempt.ms = whole_millis(took);
@@ -346,6 +354,7 @@ impl Account {
             waited: self.waited,
             streaming: self.streaming,
             dues: std::mem::take(&mut self.dues),
+            traced: self.traced.take(),
             told: self.told.clone(),
             dialect: self.dialect,
             last_words: None,
@@ -383,6 +392,7 @@ impl Account {
         self.spooled = Some(self.ledger.spool_record(&record));
         self.count(&record, took, waited);
         self.cost = self.dues.cost(&record.attempts);
+        self.trace_ends(took);
         self.record = Some(record);
     }
 
@@ -426,6 +436,7 @@ impl Account {
             patterns: std::mem::take(&mut self.patterns),
             capture: self.capture.take(),
             ended: SystemTime::now(),
+            traced: self.traced.take(),
         };
         self.ledger.push(entry, self.spooled.unwrap_or(false));
     }

@@ -40,6 +40,7 @@ use super::{relay, reply};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::live::{Repairs, Road, Target};
+use crate::telemetry::Trace;
 pub(super) use attempt::{AFTER_FINISH, Answer, LAST_BYTES, Streaming, Whole, read_whole};
 pub(super) use attempts::judge;
 pub(super) use exchange::{Feed, Outgoing, Sent, exchange};
@@ -69,6 +70,8 @@ pub(super) struct Errand<'e> {
     pub(super) zone: &'e Zone,
     /// What its caller is told of limits.
     pub(super) told: Told,
+    /// Its trace, which the endpoint is told, where there is one.
+    pub(super) trace: Option<Arc<Trace>>,
     /// What its answer is normalised with.
     pub(super) repairs: &'e Repairs,
     /// The tools that it offers, read when the first candidate is asked.

@@ -149,6 +149,7 @@ fn own_headers(
         Ok((HeaderName::from_static(name), value))
     });
     let mut headers = checked.collect::<Result<Vec<_>, Fault>>()?;
+    headers.extend(errand.trace.iter().flat_map(|trace| trace.headers()));
     let is_same = outbound.answer == AnswerForm::Edited;
     if is_same && accepted.inbound.dialect == CallerDialect::AnthropicMessages {
         let denied = &target.upstream.endpoint.denied_betas;

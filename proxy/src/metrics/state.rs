@@ -23,6 +23,7 @@ pub(super) fn of(gateway: &Gateway) -> Vec<MetricFamily> {
     endpoints(gateway, &mut families);
     ledger(gateway, &mut families);
     cache(gateway, &mut families);
+    telemetry(gateway, &mut families);
     let mut all: Vec<_> = families.into_iter().filter_map(Family::done).collect();
     all.extend(ProcessCollector::for_self().collect());
     all
@@ -218,4 +219,25 @@ fn cache(gateway: &Gateway, families: &mut Vec<Family>) {
         "Calls that wait for the answer to an identical one.",
         number(gateway.flights.waiting() as u64),
     );
+}
+
+fn telemetry(gateway: &Gateway, families: &mut Vec<Family>) {
+    let Some(tracing) = gateway.ledger.tracing() else {
+        return;
+    };
+    let sent = tracing.sent();
+    let read = |count: &AtomicU64| number(count.load(Ordering::Relaxed));
+    let mut spans = Family::counter(
+        "otel_spans_total",
+        "Spans for the collector, by what became of them.",
+    );
+    for (result, count) in [("sent", &sent.spans), ("dropped", &sent.dropped)] {
+        spans.add(&[("result", result)], read(count));
+    }
+    families.push(spans);
+    let failures = Family::counter(
+        "otel_request_failures_total",
+        "Requests to the collector that came to nothing.",
+    );
+    families.push(failures.of(read(&sent.failures)));
 }

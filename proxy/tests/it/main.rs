@@ -66,6 +66,7 @@ mod secrets;
 mod stop;
 mod store_faults;
 mod tap;
+mod telemetry;
 mod tls;
 mod tool_calls;
 mod upgrades;

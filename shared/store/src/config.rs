@@ -13,6 +13,7 @@ pub mod process;
 mod reference;
 mod registry;
 mod service_manager;
+mod telemetry;
 mod value;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub(crate) use interval::stored_interval;
 pub use reference::{env_example, reference_table};
 pub use registry::{SETTINGS, Setting};
 pub use service_manager::ServiceManager;
+pub use telemetry::{Sampler, Telemetry};
 use value::Parse;
 
 use crate::secret::Secret;
@@ -140,6 +142,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Which log lines are written, in `tracing`'s filter syntax (`RUST_LOG`).
     pub log_filter: String,
+    /// Where traces and metrics are sent; `None` for nowhere.
+    pub telemetry: Option<Telemetry>,
     /// Whether admin calls need a login.
     pub auth_enabled: bool,
     /// Whether an admin app without a login may listen beyond this machine.
@@ -292,6 +296,7 @@ impl Config {
         let threads = sources.optional::<value::Threads>("THREADS");
         let log_format = sources.required("LOG_FORMAT");
         let log_filter = sources.required("RUST_LOG");
+        let telemetry = sources.telemetry();
         let auth_enabled = sources.required("AUTH_ENABLED");
         let admin_allow_open = sources.required("ADMIN_ALLOW_OPEN");
         let aimenu_url = sources.optional::<value::HttpUrl>("AIMENU_URL");
@@ -337,6 +342,7 @@ impl Config {
             threads: threads.map_or_else(value::cores, |threads| threads.0),
             log_format: log_format?,
             log_filter: log_filter?,
+            telemetry: telemetry?,
             auth_enabled: auth_enabled?,
             admin_allow_open: admin_allow_open?,
             aimenu_url: aimenu_url.map(|url| url.0),

@@ -114,14 +114,21 @@ impl Config {
         let queue = self.ai_queue_api_key.as_ref().map(Secret::expose);
         let mut secrets: Vec<String> = queue.into_iter().map(str::to_owned).collect();
         secrets.extend(self.key_source.texts());
+        for (_, value) in self.telemetry.iter().flat_map(|sent| &sent.headers) {
+            take_value(value.expose(), &mut secrets);
+        }
         secrets
     }
 }
 
 fn take_headers(headers: &CustomHeaders, secrets: &mut Vec<String>) {
     for (_, value) in headers.iter().filter(|(name, _)| is_secret_name(name)) {
-        secrets.push(value.clone());
-        // Behind its scheme.
-        secrets.extend(value.split_whitespace().next_back().map(str::to_owned));
+        take_value(value, secrets);
     }
+}
+
+/// A header's value, and what is behind its scheme.
+fn take_value(value: &str, secrets: &mut Vec<String>) {
+    secrets.push(value.to_owned());
+    secrets.extend(value.split_whitespace().next_back().map(str::to_owned));
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use store::config::{
     AdminAccess, Config, DeploymentMode, DotEnv, Exposure, HealthCheckInterval, LogFormat,
-    QueuePriority,
+    QueuePriority, Sampler, Telemetry,
 };
 use store::{KeySource, Networks, Secret, SecretKey, Snapshot};
 
@@ -74,6 +74,7 @@ fn defaults() {
         threads: cores,
         log_format: LogFormat::Text,
         log_filter: "info".to_owned(),
+        telemetry: None,
         auth_enabled: true,
         admin_allow_open: false,
         aimenu_url: None,
@@ -135,6 +136,18 @@ fn every_variable_is_read() {
         ("THREADS", "7"),
         ("LOG_FORMAT", "JSON"),
         ("RUST_LOG", "warn,store=debug"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "X-Tenant=a%20b%2C+, authorization=Bearer%20c",
+        ),
+        ("OTEL_SERVICE_NAME", "the gateway"),
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
+        ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "5000"),
         ("AUTH_ENABLED", "False"),
         ("ADMIN_ALLOW_OPEN", "yes"),
         ("AIMENU_URL", "https://login.example.com/"),
@@ -193,6 +206,21 @@ fn every_variable_is_read() {
         threads: 7,
         log_format: LogFormat::Json,
         log_filter: "warn,store=debug".to_owned(),
+        telemetry: Some(Telemetry {
+            endpoint: "http://collector:4318".to_owned(),
+            headers: vec![
+                ("x-tenant".to_owned(), Secret::new("a b,+")),
+                ("authorization".to_owned(), Secret::new("Bearer c")),
+            ],
+            service: "the gateway".to_owned(),
+            sampler: Sampler {
+                follows_parent: true,
+                ratio: 0.25,
+            },
+            traces: true,
+            metrics: false,
+            interval: Duration::from_secs(5),
+        }),
         auth_enabled: false,
         admin_allow_open: true,
         aimenu_url: Some("https://login.example.com".to_owned()),
@@ -221,6 +249,15 @@ fn bad_values_are_refused_with_name_value_and_what_is_accepted() {
         ("API_BIND", "example.com", "an IP address"),
         ("ADMIN_BIND", "127.0.0.1:5001", "an IP address"),
         ("DATABASE_PATH", "/data/", "the path of a file"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "http/protobuf"),
+        (
+            "OTEL_TRACES_SAMPLER",
+            "jaeger_remote",
+            "parentbased_always_on",
+        ),
+        ("OTEL_TRACES_SAMPLER_ARG", "2", "a number from 0 to 1"),
+        ("OTEL_METRICS_EXPORTER", "prometheus", "otlp or none"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "1", "milliseconds"),
         ("TIMEOUT", "0", "from 0.1 to 86400"),
         ("TIMEOUT", "5m", "from 0.1 to 86400"),
         ("TIMEOUT", "NaN", "from 0.1 to 86400"),

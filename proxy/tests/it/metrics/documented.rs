@@ -39,7 +39,10 @@ async fn the_table_the_dashboard_and_the_alerts_name_what_there_is() {
                 ..Options::default()
             },
             model: json!({"cache_enabled": true}),
-            env: &[("HEALTH_CHECK_INTERVAL", "0.2")],
+            env: &[
+                ("HEALTH_CHECK_INTERVAL", "0.2"),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"),
+            ],
             ..Props::default()
         },
     )
