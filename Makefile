@@ -2,19 +2,26 @@
 # Build output goes to $CARGO_TARGET_DIR, by default outside the clone
 # (scripts/env.sh).
 
-.PHONY: help run demo test test-real test-assistants lint audit fuzz bench build image
+.PHONY: help run demo test test-real test-openapi test-assistants test-upgrade test-install lint \
+	audit fuzz bench build install uninstall deb image
 
 help:
 	@echo 'make run        build both programs and start them over ./data/proxy.db'
 	@echo 'make demo       the same over simulated providers, no account needed'
 	@echo 'make test       every test, with the real clients'
 	@echo 'make test-real  the gateway over a genuine llama.cpp server, built here once'
+	@echo 'make test-openapi  made-up requests from the OpenAPI documents: no 5xx'
 	@echo 'make test-assistants  coding assistants over the gateway, installed here once'
+	@echo 'make test-upgrade  ten upgrades under 200 streams and 500 requests a second'
+	@echo 'make test-install  package, services and image in clean roots (needs root)'
 	@echo 'make lint       format, clippy, dependency directions, licences'
 	@echo 'make audit      known vulnerabilities of the dependencies (needs the network)'
 	@echo 'make fuzz       laws of the wire formats on made-up bytes (TIME=30)'
 	@echo 'make bench      the table of docs/benchmarks.md, measured on this machine'
 	@echo 'make build      release build of both programs'
+	@echo 'make install    what make build has built, with its services (PREFIX, DESTDIR)'
+	@echo 'make uninstall  without them; settings and store stay'
+	@echo 'make deb        a Debian package'
 	@echo 'make image      container image (needs docker)'
 
 run:
@@ -29,8 +36,17 @@ test:
 test-real:
 	@scripts/test-real.sh
 
+test-openapi:
+	@scripts/test-openapi.sh
+
 test-assistants:
 	@scripts/test-assistants.sh
+
+test-upgrade:
+	@scripts/test-upgrade.sh
+
+test-install:
+	@scripts/test-install.sh
 
 lint:
 	@scripts/lint.sh
@@ -46,6 +62,15 @@ bench:
 
 build:
 	@scripts/build.sh
+
+install:
+	@scripts/install.sh install
+
+uninstall:
+	@scripts/install.sh uninstall
+
+deb:
+	@scripts/deb.sh
 
 image:
 	docker build --tag serverless-proxy .

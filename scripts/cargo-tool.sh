@@ -10,6 +10,7 @@ source "$(dirname "$0")/env.sh"
 
 case ${1:?name of the tool} in
 cargo-nextest) version=0.9.143 extra=(--no-default-features --features default-no-update) ;;
+cargo-deb) version=3.8.0 extra=() ;;
 cargo-deny) version=0.20.2 extra=() ;;
 *) fail "cargo-tool.sh: no version is set for '$1'" ;;
 esac

@@ -29,8 +29,10 @@ step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "dependency directions" scripts/check-dependencies.sh
 step "bans, licences, sources" licences_and_sources
 step "files" scripts/check-files.sh
+step "systemd units" scripts/check-units.sh
 if command -v shellcheck >/dev/null 2>&1; then
-    step "shell scripts" shellcheck --external-sources --source-path=SCRIPTDIR scripts/*.sh .ci/run
+    step "shell scripts" shellcheck --external-sources --source-path=SCRIPTDIR \
+        scripts/*.sh scripts/test-install/*.sh conf/deb/p* .ci/run
 fi
 
 if [ ${#failed[@]} -gt 0 ]; then

@@ -75,6 +75,7 @@ has_python() { has python3; }
 has_sqlite3() { has sqlite3; }
 has_chromium() { has chromium; }
 has_chromedriver() { has chromedriver; }
+has_faketime() { compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null; }
 has_kill() { type -P kill >/dev/null; }
 
 install() {
@@ -122,6 +123,7 @@ test)
     need sqlite3 "sqlite3 (tests lock and damage stores with it)" has_sqlite3
     need chromium "chromium (a browser walks the admin app)" has_chromium
     need chromium-driver "chromedriver (it drives that browser)" has_chromedriver
+    need libfaketime "libfaketime (the clock of a program jumps in a test)" has_faketime
     need procps "kill as a program (tests send signals with it)" has_kill
     ;;
 *)

@@ -8,7 +8,7 @@ source "$(dirname "$0")/env.sh"
 
 folder=${1:?folder of the new root}
 shift
-packages=(systemd systemd-sysv dbus ca-certificates curl "$@")
+packages=(systemd systemd-sysv dbus procps ca-certificates curl "$@")
 
 [ "$(id -u)" -eq 0 ] || fail "Only root can make a Debian root."
 command -v debootstrap >/dev/null 2>&1 ||
@@ -40,3 +40,5 @@ if [ ! -f "$image" ]; then
 fi
 mkdir -p "$folder"
 tar -C "$folder" -xf "$image"
+# As mktemp has made it nobody but root would come in.
+chmod 0755 "$folder"

@@ -14,6 +14,7 @@ status=0
 cargo build --workspace --bins --locked
 cargo nextest run --workspace --locked --no-fail-fast --color never 2>&1 | tee "$log" || status=$?
 cargo test --doc --workspace --locked 2>&1 | tee -a "$log" || status=$?
+scripts/test-assistants.sh quick 2>&1 | tee -a "$log" || status=$?
 
 # One line a runner: nextest's summary, and a `test result` for each crate with
 # doc tests. A test that timed out or could not be started has failed.

@@ -161,6 +161,7 @@ impl From<StoreError> for ApiError {
             | StoreError::Spool { .. }
             | StoreError::SpoolMoved { .. }
             | StoreError::KeyFile { .. }
+            | StoreError::Backup { .. }
             | StoreError::NoRandomness
             | StoreError::Sqlite { .. } => Self::Store(err),
         }
@@ -241,6 +242,7 @@ fn store_status(err: &StoreError) -> StatusCode {
         | StoreError::Open { .. }
         | StoreError::Moved { .. }
         | StoreError::KeyFile { .. }
+        | StoreError::Backup { .. }
         | StoreError::NoRandomness
         | StoreError::ReadOnly { .. } => StatusCode::SERVICE_UNAVAILABLE,
         StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,

@@ -7,10 +7,10 @@
 
 mod access;
 mod admin;
+mod alive;
 mod api;
 mod clock;
 mod error;
-mod exchange;
 mod gateway;
 mod health;
 mod json_object;

@@ -24,6 +24,7 @@ pub(crate) mod notice;
 mod overview;
 pub(crate) mod own_path;
 mod patterns;
+mod reference;
 mod row_actions;
 pub(crate) mod row_form;
 pub(crate) mod section;
@@ -66,6 +67,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     usage::routes(cfg);
     activity::routes(cfg);
     connect::routes(cfg);
+    reference::routes(cfg);
 }
 
 /// Whether a viewer may send something to `path`: what changes nothing of others.

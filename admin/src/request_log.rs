@@ -33,6 +33,10 @@ pub(crate) async fn log(
         Some(err) => {
             tracing::info!(%method, path, status = status_code, ms, error = %err, "request refused");
         }
+        // Asked again and again by those who watch.
+        None if path == "/health" => {
+            tracing::debug!(%method, path, status = status_code, ms, "request");
+        }
         None => tracing::info!(%method, path, status = status_code, ms, "request"),
     }
     outcome

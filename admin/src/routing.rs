@@ -7,11 +7,26 @@ use url::form_urlencoded;
 
 use crate::error::ApiError;
 
+#[cfg(test)]
+thread_local! {
+    static MADE: std::cell::RefCell<Vec<(String, &'static str)>> = const {
+        std::cell::RefCell::new(Vec::new())
+    };
+}
+
+/// The paths and methods of every resource that `work` makes.
+#[cfg(test)]
+pub(crate) fn resources(work: impl FnOnce()) -> Vec<(String, &'static str)> {
+    MADE.take();
+    work();
+    MADE.take()
+}
+
 /// A path that answers 405 in JSON to every method but those routed; `allow` names
 /// them as the `Allow` header does.
 pub(crate) fn resource(path: &str, allow: &'static str) -> Resource {
     #[cfg(test)]
-    tests::note(path, allow);
+    MADE.with_borrow_mut(|made| made.push((path.to_owned(), allow)));
     web::resource(path).default_service(web::to(move || async move {
         Err::<HttpResponse, ApiError>(ApiError::Method(allow))
     }))
@@ -53,39 +68,31 @@ pub(crate) async fn unknown_path(req: HttpRequest) -> Result<HttpResponse, ApiEr
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-    use std::cell::RefCell;
     use std::collections::BTreeSet;
 
     use actix_web::App;
     use serde_json::Value;
 
+    use super::resources;
     use crate::{api, health, pages};
-
-    thread_local! {
-        static NOTED: RefCell<Vec<(String, &'static str)>> = const { RefCell::new(Vec::new()) };
-    }
-
-    /// Remembers what was routed.
-    pub(super) fn note(path: &str, allow: &'static str) {
-        NOTED.with_borrow_mut(|noted| noted.push((path.to_owned(), allow)));
-    }
 
     /// Every path of the program with each of its methods.
     fn routed() -> BTreeSet<String> {
-        NOTED.take();
-        drop(
-            App::new()
-                .configure(health::routes)
-                .configure(api::routes)
-                .configure(pages::routes),
-        );
+        let made = resources(|| {
+            drop(
+                App::new()
+                    .configure(health::routes)
+                    .configure(api::routes)
+                    .configure(pages::routes),
+            );
+        });
         let each = |(path, allow): (String, &'static str)| {
             let methods = allow.split(", ");
             methods
                 .map(|method| format!("{method} {path}"))
                 .collect::<Vec<_>>()
         };
-        NOTED.take().into_iter().flat_map(each).collect()
+        made.into_iter().flat_map(each).collect()
     }
 
     fn is_of_a_page(route: &str) -> bool {

@@ -7,11 +7,10 @@
 
 mod cut;
 mod masked_headers;
-pub(crate) mod masked_url;
 mod numbers;
 mod when;
 
-use store::{EndpointRow, Store, StoreError, VirtualModelRow};
+use store::{EndpointRow, Store, StoreError, VirtualModelRow, masked_url};
 
 pub(crate) use cut::{cut, visible};
 pub(crate) use masked_headers::unmask;
@@ -34,8 +33,8 @@ pub(crate) fn endpoint(store: &Store, id: i64) -> Result<EndpointRow, StoreError
 
 fn mask_endpoint(row: &mut EndpointRow) {
     row.custom_headers = row.custom_headers.take().map(masked_headers::mask);
-    row.url = masked_url::mask(&row.url);
-    row.health_check_url = row.health_check_url.as_deref().map(masked_url::mask);
+    row.url = masked_url(&row.url);
+    row.health_check_url = row.health_check_url.as_deref().map(masked_url);
 }
 
 /// All virtual models, by name.
@@ -54,5 +53,5 @@ pub(crate) fn virtual_model(store: &Store, id: i64) -> Result<VirtualModelRow, S
 
 fn mask_model(row: &mut VirtualModelRow) {
     row.custom_headers = row.custom_headers.take().map(masked_headers::mask);
-    row.endpoint_url = row.endpoint_url.as_deref().map(masked_url::mask);
+    row.endpoint_url = row.endpoint_url.as_deref().map(masked_url);
 }

@@ -4,14 +4,18 @@
 //! [`store::config::process`].
 
 use std::io::{self, IsTerminal};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
 
 use store::config::process::{self, Problems, Program, Surroundings};
 use store::config::{Config, LogFormat};
-use store::{Actor, Password};
+use store::{Actor, Password, Redaction, Snapshot, Store};
 use tracing_subscriber::EnvFilter;
 
 use crate::access::{Access, session};
 use crate::admin::Admin;
+use crate::alive;
 use crate::new_password;
 use crate::{server, upkeep};
 
@@ -33,7 +37,11 @@ pub(crate) fn check() -> Result<(), Problems> {
 /// # Errors
 /// Why it does not start.
 pub(crate) fn run() -> Result<(), Problems> {
-    let (store, config) = Surroundings::of_process().open(log_to_stderr)?;
+    let redaction = Arc::new(Redaction::default());
+    redaction.tell_panics();
+    let log = |config: &Config| log_to_stderr(config, &redaction);
+    let (store, config) = Surroundings::of_process().open(log)?;
+    follow(store.clone(), redaction).map_err(|why| vec![why])?;
     let access = access(&config).map_err(|why| vec![why])?;
     // One TLS crypto library for all calls to backends; set once, before the first.
     rustls::crypto::ring::default_provider()
@@ -65,11 +73,15 @@ pub(crate) fn run() -> Result<(), Problems> {
             if let Some(token) = set_up {
                 process::say(&format!(
                     "nobody can log in yet: make the first admin, within a day, at \
-                     http://{local}/set-up?token={}",
+                     http://{}/set-up?token={}",
+                    reachable(local),
                     token.expose()
                 ));
             }
             process::say(&format!("admin listening on http://{local}"));
+            if let Some(manager) = process::service_manager() {
+                actix_web::rt::spawn(alive::tell(manager, reachable(local)));
+            }
             server.await
         })
         .map_err(|err: io::Error| vec![format!("the admin app stopped: {err}")])?;
@@ -77,12 +89,26 @@ pub(crate) fn run() -> Result<(), Problems> {
     Ok(())
 }
 
+/// An address of this machine at which `listening` is reached.
+fn reachable(listening: SocketAddr) -> SocketAddr {
+    let mut address = listening;
+    if listening.ip().is_unspecified() {
+        address.set_ip(match listening {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
 /// Gives somebody a new password and ends the sessions of before.
 ///
 /// # Errors
 /// When there is no such person, the password is too easy, or the store cannot be used.
 pub(crate) fn reset_password(name: &str) -> Result<(), Problems> {
-    let (store, _config) = Surroundings::of_process().open(log_to_stderr)?;
+    let redaction = Arc::new(Redaction::default());
+    let log = |config: &Config| log_to_stderr(config, &redaction);
+    let (store, _config) = Surroundings::of_process().open(log)?;
     let one = |why: String| vec![why];
     let user = store
         .find_admin_user(name)
@@ -110,6 +136,28 @@ pub(crate) fn reset_password(name: &str) -> Result<(), Problems> {
     Ok(())
 }
 
+/// Keeps what is taken out of the log at what the store holds, to the end of the program.
+fn follow(store: Store, redaction: Arc<Redaction>) -> Result<(), String> {
+    const EVERY: Duration = Duration::from_secs(1);
+    let thread = std::thread::Builder::new().name("redaction".to_owned());
+    let work = move || {
+        let mut known: Option<Snapshot> = None;
+        loop {
+            let revision = store.revision().ok();
+            let is_new = revision != known.as_ref().map(|known| known.revision);
+            if is_new && let Ok(snapshot) = store.snapshot() {
+                redaction.follow(&snapshot, known.as_ref());
+                known = Some(snapshot);
+            }
+            std::thread::park_timeout(EVERY);
+        }
+    };
+    let started = thread.spawn(work);
+    started
+        .map(drop)
+        .map_err(|err| format!("a thread cannot be started: {err}"))
+}
+
 fn access(config: &Config) -> Result<Access, String> {
     Access::from_config(config).map_err(|problem| problem.to_string())
 }
@@ -119,12 +167,14 @@ fn log_filter(config: &Config) -> Result<EnvFilter, String> {
         .map_err(|err| format!("RUST_LOG is no log filter: {err}"))
 }
 
-fn log_to_stderr(config: &Config) -> Result<(), Problems> {
+fn log_to_stderr(config: &Config, redaction: &Arc<Redaction>) -> Result<(), Problems> {
+    redaction.learn(config);
+    let redaction = Arc::clone(redaction);
     let filter = log_filter(config).map_err(|why| vec![why])?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
+        .with_writer(move || redaction.stderr());
     match config.log_format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

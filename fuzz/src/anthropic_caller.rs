@@ -54,6 +54,9 @@ fn check_edited(data: &[u8]) {
         default_max_tokens: draw.one_of(&[None, Some(9)]),
         auto_cache: draw.once_in(2),
         recall: &recall,
+        is_foreign: &|proof| proof.len() % 2 == 1,
+        samples: draw.once_in(2),
+        most: draw.one_of(&[None, Some(7)]),
     };
     let body = Bytes::copy_from_slice(data);
     let (edited, notes) = edit_request(&body, &target);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use serde_json::Value;
 use wire::dialect::openai::{
-    CallForm, ChatTarget, Defaults, Request, StreamOptions, Target, beginning, conversation,
+    CallForm, ChatTarget, Defaults, Request, Stops, StreamOptions, Target, beginning, conversation,
     read_chat, read_completion, user, write_chat,
 };
 use wire::dialect::runpod::{JobRoute, Policy, Worker, job};
@@ -72,6 +72,9 @@ pub fn check_edited(data: &[u8]) {
             reasoning: draw.once_in(2),
             calls: CallForm::Any,
             float_embeddings_only: draw.once_in(2),
+            only_named: draw.once_in(2),
+            stops: draw.one_of(&[Stops::All, Stops::Four, Stops::None]),
+            most: draw.one_of(&[None, Some(7)]),
         };
         let out = request.upstream_body(&body, &target).to_bytes();
         must_be_object("an edited request", &out);

@@ -51,6 +51,7 @@ fn check_edited(data: &[u8]) {
         model: &Bytes::from_static(b"\"up/stream\""),
         stream: draw.one_of(&[None, Some(true), Some(false)]),
         defaults: &defaults,
+        is_foreign: &|proof| proof.len() % 2 == 1,
     };
     let body = Bytes::copy_from_slice(data);
     let (edited, notes) = request.edited(&body, &target);

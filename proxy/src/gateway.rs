@@ -6,6 +6,7 @@
 //! returned.
 
 mod local;
+mod responses;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
@@ -13,8 +14,8 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::HeaderValue;
 use http::header::RETRY_AFTER;
-use http::{HeaderValue, Method};
 use pingora::connectors::ConnectorOptions;
 use pingora::protocols::http::ServerSession;
 use pingora::server::configuration::ServerConf;
@@ -22,7 +23,6 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 use pingora_proxy::{ProxyHttp, Session};
 use store::config::Config;
-use store::route;
 
 use crate::affinity::Affinity;
 use crate::answers::Answers;
@@ -37,7 +37,7 @@ use crate::life::{self, reply};
 use crate::listener::Listener;
 use crate::live::watch::Current;
 use crate::phase::Phase;
-use crate::routes::Route;
+use crate::routes::{Route, dialect_of};
 use crate::thoughts::Thoughts;
 use crate::upstream::{Pool, Timeouts};
 use crate::{health, request_id};
@@ -62,6 +62,8 @@ pub(crate) struct Gateway {
     pub(crate) closing: Closing,
     /// The version of Ollama that its clients are told.
     pub(crate) ollama_version: String,
+    /// The Ollama endpoint whose models its clients manage, where the operator names one.
+    pub(crate) ollama_endpoint: Option<String>,
     /// Longest request body in bytes.
     pub(crate) max_body: usize,
     /// Where what is too long for memory lies for the length of a call: the store's own
@@ -95,6 +97,7 @@ impl Gateway {
             phase,
             closing,
             ollama_version: config.ollama_version.clone(),
+            ollama_endpoint: config.ollama_endpoint.clone(),
             max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
             folder: config
                 .database_path
@@ -131,10 +134,14 @@ impl Front {
                 reply::refuse(caller, dialect, &stopped(), &id, 0, &Told::default()).await
             }
             Route::Call(dialect) => return life::run(&self.0, session, dialect, id).await,
+            Route::Lifecycle(_) if stopping => refuse(caller, &stopped(), &id).await,
+            Route::Lifecycle(lifecycle) => {
+                return Box::pin(life::tend(&self.0, session, &lifecycle, &id)).await;
+            }
             Route::CountTokens => Box::pin(life::count(&self.0, caller, &id)).await,
             Route::ModelList => self.models(caller, &id).await,
             Route::Model(name) => self.model(caller, &name, &id).await,
-            Route::Response(name) => self.response(caller, &name, &id).await,
+            Route::Kept(kept) => self.kept(caller, &kept, &id).await,
             Route::CountInput => self.count(caller, &id).await,
             Route::Ollama(asked) => self.local(caller, asked, &id).await,
             Route::Health => self.health(caller, &id).await,
@@ -157,59 +164,6 @@ impl Front {
             Ok(who) => {
                 let list = live.model_list(spoken(caller), who.key.as_deref());
                 json(caller, 200, id, list).await
-            }
-            Err(fault) => refuse(caller, &fault, id).await,
-        }
-    }
-
-    /// An answer that is kept, told or forgotten.
-    async fn response(
-        &self,
-        caller: &mut ServerSession,
-        name: &str,
-        id: &str,
-    ) -> pingora::Result<()> {
-        let owner = match authenticate(&self.0.current.live(), caller) {
-            Ok(who) => who.key.as_ref().map(|key| key.id),
-            Err(fault) => return refuse(caller, &fault, id).await,
-        };
-        let conversations = &self.0.conversations;
-        let found = if caller.req_header().method == Method::DELETE {
-            conversations.forget(owner, name).then(|| {
-                let told = serde_json::json!({ "id": name, "object": "response", "deleted": true });
-                told.to_string().into()
-            })
-        } else {
-            let turn = conversations.turn(owner, name);
-            turn.map(|turn| turn.response.clone())
-        };
-        if let Some(body) = found {
-            return json(caller, 200, id, body).await;
-        }
-        let fault = Fault::refused(
-            404,
-            "response_not_found",
-            "No answer of this id is kept here. It may be too old, of another key, or made with \"store\": false.",
-        );
-        refuse(caller, &fault, id).await
-    }
-
-    /// The tokens of a request of Responses, estimated.
-    async fn count(&self, caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
-        let live = self.0.current.live();
-        let tokens = match authenticate(&live, caller) {
-            Ok(who) => life::count_input(&self.0, &live, &who, caller).await,
-            Err(fault) => Err(fault),
-        };
-        match tokens {
-            Ok(tokens) => {
-                let told = serde_json::json!({
-                    "object": "response.input_tokens",
-                    "input_tokens": tokens,
-                });
-                let mut header = reply::header(CallerDialect::OpenAiResponses, 200, id)?;
-                header.insert_header("x-estimated", "true")?;
-                reply::send_json(caller, header, told.to_string().into()).await
             }
             Err(fault) => refuse(caller, &fault, id).await,
         }
@@ -252,7 +206,7 @@ async fn json(
 /// What a caller speaks who makes no call of a model. Of the paths only Ollama's tell:
 /// Anthropic's clients all say the version of their API.
 fn spoken(caller: &ServerSession) -> CallerDialect {
-    let by_path = route::dialect_at(caller.req_header().uri.path());
+    let by_path = dialect_of(caller.req_header().uri.path());
     match (by_path, caller.get_header("anthropic-version")) {
         (Some(dialect @ CallerDialect::Ollama(_)), _) => dialect,
         (_, Some(_)) => CallerDialect::AnthropicMessages,
@@ -276,7 +230,7 @@ pub(crate) fn stopped() -> Fault {
 async fn unknown(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
     let header = caller.req_header();
     let message = format!(
-        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, responses, messages, embeddings, images, audio, moderations, rerank and models. Ollama's own is under /api: chat, generate, embed, embeddings, tags, show, ps and version.",
+        "Nothing answers to {} {}. The API is under /v1: chat/completions, completions, responses, messages, embeddings, images, audio, moderations, rerank and models. Ollama's own is under /api: chat, generate, embed, embeddings, tags, show, ps, version, pull, push, create, copy, delete and blobs.",
         header.method,
         header.uri.path()
     );

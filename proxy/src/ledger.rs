@@ -9,14 +9,20 @@
 
 mod drain;
 
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use store::{CallRecord, Capture, LateTimes, Spool, SpoolError, Store};
+use http::HeaderMap;
+use store::{CallRecord, Capture, LateTimes, Redaction, Spool, SpoolError, Store};
 
 use crate::access_log::{AccessLog, Entry};
+use crate::live;
+use crate::metrics::Metrics;
+use crate::telemetry::{Telemetry, Trace, Tracing};
 use drain::{Drain, Keep};
 
 /// Entries that may wait in the queue, and records that may wait in memory. At a kilobyte
@@ -32,6 +38,10 @@ pub(crate) struct Ledger {
     spool: Arc<Spool>,
     queue: SyncSender<Queued>,
     counts: Arc<Counts>,
+    metrics: Arc<Metrics>,
+    redaction: Arc<Redaction>,
+    /// `None` where no traces are made.
+    tracing: Option<Tracing>,
 }
 
 /// An entry in the queue.
@@ -60,6 +70,12 @@ pub(crate) struct Counts {
     pub(crate) recovered: AtomicU64,
     /// In the store or the spool, but with no line in the access log.
     pub(crate) unlogged: AtomicU64,
+    /// Entries that went into the queue, and that were taken out of it.
+    entered: AtomicU64,
+    taken: AtomicU64,
+    /// Since when records wait that the store should have, in unix milliseconds; 0 while
+    /// none is held up.
+    behind: AtomicI64,
     /// Bytes of captured bodies that wait.
     captured: AtomicU64,
     /// How often the store did not take records at once.
@@ -86,6 +102,36 @@ impl Counts {
     fn release(&self, capture: Option<&Capture>) {
         let size = capture.map_or(0, Capture::size);
         self.captured.fetch_sub(size, Ordering::Relaxed);
+    }
+
+    /// Entries in the queue.
+    pub(crate) fn waiting(&self) -> u64 {
+        let taken = self.taken.load(Ordering::Relaxed);
+        self.entered.load(Ordering::Relaxed).saturating_sub(taken)
+    }
+
+    /// Records that are not in the store yet.
+    pub(crate) fn unwritten(&self) -> u64 {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let done = read(&self.written) + read(&self.refused);
+        (read(&self.queued) + read(&self.recovered)).saturating_sub(done)
+    }
+
+    /// For how long the oldest record has been held up.
+    pub(crate) fn behind(&self) -> Duration {
+        match self.behind.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => Duration::from_millis(u64::try_from(live::now() - since).unwrap_or(0)),
+        }
+    }
+
+    /// Whether the store has all that it should have by now.
+    fn is_behind(&self, is: bool) {
+        if !is {
+            self.behind.store(0, Ordering::Relaxed);
+        } else if self.behind.load(Ordering::Relaxed) == 0 {
+            self.behind.store(live::now(), Ordering::Relaxed);
+        }
     }
 
     /// Calls that have begun and not ended.
@@ -123,14 +169,17 @@ impl Ledger {
         store: Store,
         log: AccessLog,
         limits: Limits,
+        telemetry: Option<Telemetry>,
     ) -> std::io::Result<(Self, Writer)> {
         let (spool, reader) = Spool::open(&Spool::folder_of(store.path()), limits.spool)?;
         let (queue, entries) = sync_channel(QUEUE);
         let (stop, stopped) = sync_channel(1);
         let counts = Arc::new(Counts::default());
+        let redaction = Arc::clone(log.redaction());
+        let tracing = telemetry.as_ref().map(Telemetry::tracing);
         let own = Arc::clone(&counts);
         let keep = Keep::new(limits);
-        let mut drain = Drain::new(store, log, reader, own, keep);
+        let mut drain = Drain::new(store, log, reader, own, keep, telemetry);
         drain.take_over();
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
@@ -139,13 +188,43 @@ impl Ledger {
             spool,
             queue,
             counts,
+            metrics: Arc::default(),
+            redaction,
+            tracing,
         };
         Ok((ledger, Writer { stop, thread }))
+    }
+
+    /// The trace of a call that came with these headers, where traces are made.
+    pub(crate) fn trace(&self, headers: &HeaderMap) -> Option<Arc<Trace>> {
+        self.tracing.as_ref().map(|tracing| tracing.begin(headers))
+    }
+
+    /// Who makes traces, where somebody does.
+    pub(crate) fn tracing(&self) -> Option<&Tracing> {
+        self.tracing.as_ref()
     }
 
     /// A call begins; [`Self::push`] ends it.
     pub(crate) fn begin(&self) {
         self.counts.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes secrets out of what others have put into a record: a caller that names a model
+    /// by its key, an upstream that makes one its error's code.
+    pub(crate) fn redact(&self, record: &mut CallRecord) {
+        let hide = |text: &mut String| {
+            if let Cow::Owned(hidden) = self.redaction.text(text) {
+                *text = hidden;
+            }
+        };
+        if record.virtual_model_id.is_none() {
+            hide(&mut record.virtual_model);
+        }
+        let codes = record.attempts.iter_mut();
+        let codes = codes.filter_map(|attempt| attempt.code.as_mut());
+        let others = record.client.iter_mut().chain(&mut record.error_code);
+        others.chain(codes).for_each(hide);
     }
 
     /// Makes sure of a record; whether that has succeeded. Where it has not, the record
@@ -190,7 +269,10 @@ impl Ledger {
             counts.release(unsent.entry.capture.as_deref());
         }
         match sent {
-            Ok(()) => drop(counts.queued.fetch_add(1, Ordering::Relaxed)),
+            Ok(()) => {
+                counts.entered.fetch_add(1, Ordering::Relaxed);
+                counts.queued.fetch_add(1, Ordering::Relaxed);
+            }
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) if spooled => {
                 counts.queued.fetch_add(1, Ordering::Relaxed);
                 let unlogged = counts.unlogged.fetch_add(1, Ordering::Relaxed) + 1;
@@ -220,6 +302,11 @@ impl Ledger {
     /// The counters, for `/health`.
     pub(crate) fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// The numbers that closed records are counted in.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// The spool, for `/health`.

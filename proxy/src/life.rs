@@ -21,6 +21,7 @@ mod relay;
 pub(crate) mod reply;
 mod resolve;
 mod send;
+mod tend;
 mod translate;
 
 use std::sync::{Arc, OnceLock};
@@ -36,9 +37,10 @@ use crate::live::{Live, model_entry};
 pub(crate) use accept::small as read_small;
 use account::Account;
 pub(crate) use admit::Told;
-pub(crate) use count::count;
+pub(crate) use count::{count, count_input};
 use recall::{Question, Recalled};
 use send::{Answer, Errand};
+pub(crate) use tend::tend;
 
 /// Takes one call down the road.
 pub(crate) async fn run(
@@ -55,6 +57,9 @@ pub(crate) async fn run(
         arrived.uri.path(),
         user_agent.and_then(|name| name.to_str().ok()),
     );
+    if let Some(trace) = gateway.ledger.trace(&arrived.headers) {
+        account.traces(trace);
+    }
     let beginning = async {
         if matches!(dialect, CallerDialect::OpenAiPassed(_)) {
             Box::pin(pass::begin(gateway, caller, dialect, &mut account)).await
@@ -82,24 +87,6 @@ pub(crate) async fn run(
             }
         }
     }
-}
-
-/// The tokens of a request of Responses, estimated, for a caller who may make it.
-///
-/// # Errors
-/// When it is no such request, or names a model that the caller may not call.
-pub(crate) async fn count_input(
-    gateway: &Gateway,
-    live: &Live,
-    who: &authenticate::Caller,
-    caller: &mut ServerSession,
-) -> Result<u64, Fault> {
-    let owner = who.key.as_ref().map(|key| key.id);
-    let kept = accept::Kept { gateway, owner };
-    let accepted = accept::accept(caller, CallerDialect::OpenAiResponses, &kept).await?;
-    let target = resolve::resolve(live, &accepted)?;
-    who.require_allowed(&target.model.name)?;
-    Ok(accepted.prompt_tokens)
 }
 
 /// What a call leaves behind of its caller's connection.
@@ -133,7 +120,7 @@ async fn begin(
         accepted.inbound.raw().unwrap_or(&accepted.inbound.body),
     );
     who.require_allowed(&target.model.name)?;
-    let call = dialect.call();
+    let call = accepted.inbound.call;
     let form = ReplyForm::of(&target.model, &accepted.inbound);
     account.formed(form);
     let expected = admit::admit(&live, &who, &target, call, &accepted, account)?;
@@ -151,6 +138,7 @@ async fn begin(
         expected,
         zone: &live.snapshot.zone,
         told: account.told.clone(),
+        trace: account.trace(),
         repairs: &live.repairs,
         tools: OnceLock::new(),
     };

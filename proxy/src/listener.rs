@@ -23,8 +23,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    pub(crate) fn new(conf: &Arc<ServerConf>, gateway: Gateway) -> Self {
-        let gateway = Arc::new(gateway);
+    pub(crate) fn new(conf: &Arc<ServerConf>, gateway: Arc<Gateway>) -> Self {
         Self {
             proxy: Arc::new(pingora_proxy::http_proxy(conf, Front(Arc::clone(&gateway)))),
             closed: gateway.phase.closed(),

@@ -15,18 +15,20 @@ mod repairs;
 mod target;
 pub(crate) mod watch;
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use store::config::{Config, Exposure};
-use store::route::{self, NoRoute, QueueIdentity};
+use store::route::{self, NoRoute, QueueIdentity, ai_queue};
 use store::{
     CircuitRow, Endpoint, InboundKey, Period, Problem, Snapshot, SpentMoney, VirtualModel, Zone,
 };
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use wire::inbound::CallerDialect;
+use wire::provider::ProviderKind;
 
 use crate::upstream::{Limits, Timeouts, Upstream};
 pub(crate) use door::Door;
@@ -48,6 +50,8 @@ pub(crate) struct Live {
     targets: HashMap<i64, Arc<Target>>,
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     queue: Option<Queue>,
+    /// Enabled Ollama endpoints as places of models, the preferred one first.
+    ollamas: Vec<Arc<Target>>,
     /// What kept answers are of.
     editions: Editions,
     /// What answers are normalised with.
@@ -146,6 +150,7 @@ impl Live {
                 Err(why) => leave_out(format!("virtual model {} {:?}", model.id, model.name), why),
             }
         }
+        let ollamas = ollamas(&upstreams, build);
         let known = before.and_then(|live| live.queue.as_ref());
         let queue = match Queue::new(build, known) {
             Some(Ok(queue)) => Some(queue),
@@ -167,6 +172,7 @@ impl Live {
             repairs: Arc::new(repairs),
             meters,
             queue,
+            ollamas,
             editions,
             snapshot,
             targets,
@@ -251,6 +257,11 @@ impl Live {
         self.queue.as_ref().map(Queue::upstream)
     }
 
+    /// Enabled Ollama endpoints as places of models, the preferred one first.
+    pub(crate) fn ollamas(&self) -> impl Iterator<Item = &Arc<Target>> {
+        self.ollamas.iter()
+    }
+
     /// A number that is another one whenever the virtual model with this id, or anything
     /// that its answers depend on, has changed.
     pub(crate) fn edition(&self, id: i64) -> Option<u64> {
@@ -261,6 +272,22 @@ impl Live {
     pub(crate) fn by_id(&self, id: i64) -> Option<&Arc<Target>> {
         self.targets.get(&id)
     }
+}
+
+/// The enabled ones of `upstreams` that are Ollama's, by priority, as targets without a
+/// virtual model.
+fn ollamas(upstreams: &[Arc<Upstream>], build: &Build) -> Vec<Arc<Target>> {
+    let is_one = |upstream: &&Arc<Upstream>| {
+        let endpoint = &upstream.endpoint;
+        endpoint.enabled && endpoint.provider == ProviderKind::Ollama
+    };
+    let mut all: Vec<_> = upstreams.iter().filter(is_one).collect();
+    all.sort_by_key(|upstream| (Reverse(upstream.endpoint.priority), upstream.endpoint.id));
+    let none = Arc::new(ai_queue::passed_on(""));
+    let target = |upstream: &Arc<Upstream>| {
+        Target::with_standing(&none, upstream, build, upstream.unseen_standing()).ok()
+    };
+    all.into_iter().filter_map(target).map(Arc::new).collect()
 }
 
 /// The body of `GET /v1/models` for a caller of `dialect`, with the virtual models that are

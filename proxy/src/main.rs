@@ -9,7 +9,9 @@ mod affinity;
 mod answers;
 mod claim;
 mod closing;
+mod command;
 mod conversations;
+mod doctor;
 mod fault;
 mod flights;
 mod gateway;
@@ -18,6 +20,7 @@ mod ledger;
 mod life;
 mod listener;
 mod live;
+mod metrics;
 mod phase;
 mod poll;
 mod ready;
@@ -27,6 +30,7 @@ mod routes;
 mod serving;
 mod start;
 mod stop;
+mod telemetry;
 mod thoughts;
 mod upgrade;
 mod upstream;
@@ -34,6 +38,8 @@ mod upstream;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+use command::Task;
 
 /// Long prompts come and go: see the manifest.
 #[global_allocator]
@@ -44,7 +50,11 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// Settings come from the environment, a .env file in the working folder, and the
 /// store, in this order; .env.example lists them all.
 #[derive(Parser)]
-#[command(name = "serverless-proxy", version)]
+#[command(
+    name = "serverless-proxy",
+    version,
+    args_conflicts_with_subcommands = true
+)]
 struct Arguments {
     /// Check the configuration and the store, list every problem, and exit: 0 when
     /// there is none, 1 otherwise. Changes nothing.
@@ -66,10 +76,16 @@ struct Arguments {
     /// With --upgrade: do it in a process of its own and exit once that one serves.
     #[arg(long, requires = "upgrade")]
     detach: bool,
+
+    #[command(subcommand)]
+    task: Option<Task>,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(task) = &arguments.task {
+        return task.run();
+    }
     let outcome = if arguments.check {
         start::check()
     } else if arguments.rotate_secret_key {

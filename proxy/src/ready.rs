@@ -66,7 +66,7 @@ impl Ready {
                 ),
             }
         }
-        if let Some(Err(error)) = self.door.as_deref().map(Door::open) {
+        if let Some(Err(error)) = self.door.take().as_deref().map(Door::open) {
             tracing::warn!(%error, "the next upgrade cannot take over from this gateway");
         }
         process::say(&format!("gateway listening on http://{address}"));

@@ -1,8 +1,15 @@
 //! Paths of the public API.
 
+#[cfg(test)]
+mod described;
+mod lifecycle;
+
 use http::Method;
 use store::route;
+use wire::dialect::ollama::OllamaCall;
 use wire::inbound::CallerDialect;
+
+pub(crate) use lifecycle::Lifecycle;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +22,14 @@ pub(crate) enum Route {
     ModelList,
     /// One virtual model; the name as it stands in the path, decoded.
     Model(String),
-    /// An answer that is kept, by its id: told with GET, forgotten with DELETE.
-    Response(String),
+    /// An answer to a caller of Responses that is kept.
+    Kept(Kept),
     /// How many tokens a request of Responses has.
     CountInput,
     /// What a server of Ollama's tells of itself and its models.
     Ollama(Local),
+    /// What an operator does with the models of an Ollama server.
+    Lifecycle(Lifecycle),
     /// State of the gateway.
     Health,
     /// Clients probe the base URL with HEAD.
@@ -31,6 +40,33 @@ pub(crate) enum Route {
     WrongMethod(&'static str),
     /// Nothing is here.
     Unknown,
+}
+
+/// What is asked of an answer that is kept, by its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It is told with GET, forgotten with DELETE.
+    Response(String),
+    /// The items that led to it.
+    Input(String),
+    /// It is to be given up.
+    Cancel(String),
+}
+
+impl Kept {
+    /// What `method` asks of the answer at `place`, its id and what stands behind it; or the
+    /// methods that are taken there.
+    fn at(place: &str, method: &Method) -> Result<Self, Option<&'static str>> {
+        let (id, rest) = place.split_once('/').unwrap_or((place, ""));
+        let (found, methods) = match rest {
+            "" => (Self::Response(decode(id)), "GET, DELETE"),
+            "input_items" => (Self::Input(decode(id)), "GET"),
+            "cancel" => (Self::Cancel(decode(id)), "POST"),
+            _ => return Err(None),
+        };
+        let is_taken = methods.split(", ").any(|one| one == method.as_str());
+        is_taken.then_some(found).ok_or(Some(methods))
+    }
 }
 
 /// What Ollama's clients ask that is no call of a model.
@@ -89,6 +125,12 @@ impl Route {
                 Self::WrongMethod(methods)
             };
         }
+        if let Some((lifecycle, methods)) = Lifecycle::at(trimmed, method) {
+            return match lifecycle {
+                Some(lifecycle) => Self::Lifecycle(lifecycle),
+                None => Self::WrongMethod(methods),
+            };
+        }
         if let Some(dialect) = route::dialect_at(trimmed) {
             return if method == Method::POST {
                 Self::Call(dialect)
@@ -104,13 +146,10 @@ impl Route {
             Some("/models") if reads => Self::ModelList,
             Some("/models") => Self::WrongMethod("GET, HEAD"),
             Some(name) if name.starts_with("/responses/") => {
-                let id = name.trim_start_matches("/responses/");
-                if id.contains('/') {
-                    Self::Unknown
-                } else if method == Method::GET || method == Method::DELETE {
-                    Self::Response(decode(id))
-                } else {
-                    Self::WrongMethod("GET, DELETE")
+                match Kept::at(name.trim_start_matches("/responses/"), method) {
+                    Ok(kept) => Self::Kept(kept),
+                    Err(Some(methods)) => Self::WrongMethod(methods),
+                    Err(None) => Self::Unknown,
                 }
             }
             Some(name) => match name.strip_prefix("/models/") {
@@ -123,8 +162,20 @@ impl Route {
     }
 }
 
+/// The dialect of the clients that ask at `path`, as far as it tells.
+pub(crate) fn dialect_of(path: &str) -> Option<CallerDialect> {
+    let trimmed = path.strip_suffix('/').filter(|rest| !rest.is_empty());
+    let trimmed = trimmed.unwrap_or(path);
+    let is_ollamas = trimmed.starts_with("/api/")
+        && (Local::at(trimmed).is_some() || Lifecycle::at(trimmed, &Method::POST).is_some());
+    if is_ollamas {
+        return Some(CallerDialect::Ollama(OllamaCall::Chat));
+    }
+    route::dialect_at(path)
+}
+
 /// Percent decoding: model names may contain slashes and colons.
-fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -149,8 +200,6 @@ fn decode(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use wire::dialect::ollama::OllamaCall;
-
     use super::*;
 
     #[test]
@@ -182,6 +231,14 @@ mod tests {
             ("GET", "/api/show", &Route::WrongMethod("POST")),
             ("POST", "/api/tags", &Route::WrongMethod("GET, HEAD")),
             ("GET", "/v1/tags", &Route::Unknown),
+            ("POST", "/api/pull", &Route::Lifecycle(Lifecycle::Pull)),
+            (
+                "DELETE",
+                "/api/delete/",
+                &Route::Lifecycle(Lifecycle::Delete),
+            ),
+            ("POST", "/api/delete", &Route::WrongMethod("DELETE")),
+            ("POST", "/v1/pull", &Route::Unknown),
             ("POST", "/v1/messages", &messages),
             ("POST", "/messages", &messages),
             ("POST", "/v1/responses", &responses),
@@ -189,19 +246,34 @@ mod tests {
             (
                 "GET",
                 "/v1/responses/resp_1",
-                &Route::Response("resp_1".to_owned()),
+                &Route::Kept(Kept::Response("resp_1".to_owned())),
             ),
             (
                 "DELETE",
                 "/responses/resp_1/",
-                &Route::Response("resp_1".to_owned()),
+                &Route::Kept(Kept::Response("resp_1".to_owned())),
             ),
             (
                 "POST",
                 "/v1/responses/resp_1",
                 &Route::WrongMethod("GET, DELETE"),
             ),
-            ("POST", "/v1/responses/resp_1/cancel", &Route::Unknown),
+            (
+                "POST",
+                "/v1/responses/resp_1/cancel",
+                &Route::Kept(Kept::Cancel("resp_1".to_owned())),
+            ),
+            (
+                "GET",
+                "/v1/responses/resp_1/input_items",
+                &Route::Kept(Kept::Input("resp_1".to_owned())),
+            ),
+            (
+                "GET",
+                "/v1/responses/resp_1/cancel",
+                &Route::WrongMethod("POST"),
+            ),
+            ("GET", "/v1/responses/resp_1/else", &Route::Unknown),
             ("POST", "/v1/responses/input_tokens", &Route::CountInput),
             (
                 "GET",

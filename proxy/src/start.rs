@@ -14,9 +14,9 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use pingora::services::listening::Service;
-use store::Spool;
 use store::config::process::{self, Problems, Surroundings};
 use store::config::{Config, LogFormat, ServiceManager};
+use store::{Redaction, Spool};
 use tracing_subscriber::EnvFilter;
 
 use crate::access_log::AccessLog;
@@ -27,12 +27,14 @@ use crate::ledger::{Ledger, Limits};
 use crate::listener::Listener;
 use crate::live::watch::Current;
 use crate::live::{self, Build, Live};
+use crate::metrics::{Page, Scraped};
 use crate::phase::Phase;
 use crate::poll::Poller;
 use crate::ready::Ready;
 use crate::report::Report;
 use crate::serving::{Pulse, Serving};
 use crate::stop::Stop;
+use crate::telemetry::Telemetry;
 use crate::upgrade::{self, Door, Offer, Taken};
 
 /// Upstream connections kept for later calls, for each worker thread.
@@ -65,7 +67,9 @@ pub(crate) fn check() -> Result<(), Problems> {
 /// # Errors
 /// Why it could not, and which secrets no key opens.
 pub(crate) fn rotate_secret_key() -> Result<(), Problems> {
-    let (store, _config) = Surroundings::of_process().open(log_to_stderr)?;
+    let redaction = Arc::new(Redaction::default());
+    let log = |config: &Config| log_to_stderr(config, &redaction);
+    let (store, _config) = Surroundings::of_process().open(log)?;
     let done = store
         .rotate_secret_key()
         .map_err(|err| vec![err.to_string()])?;
@@ -97,7 +101,9 @@ pub(crate) fn rotate_secret_key() -> Result<(), Problems> {
 /// # Errors
 /// Why it has not.
 pub(crate) fn launch() -> Result<(), Problems> {
-    let (_store, config) = Surroundings::of_process().open(log_to_stderr)?;
+    let redaction = Arc::new(Redaction::default());
+    let log = |config: &Config| log_to_stderr(config, &redaction);
+    let (_store, config) = Surroundings::of_process().open(log)?;
     upgrade::launch(&config.upgrade_socket())
 }
 
@@ -107,7 +113,10 @@ pub(crate) fn launch() -> Result<(), Problems> {
 /// # Errors
 /// Why it does not start.
 pub(crate) fn run(upgrade: bool) -> Result<(), Problems> {
-    let (store, config) = Surroundings::of_process().open(log_to_stderr)?;
+    let redaction = Arc::new(Redaction::default());
+    redaction.tell_panics();
+    let log = |config: &Config| log_to_stderr(config, &redaction);
+    let (store, config) = Surroundings::of_process().open(log)?;
     let mut manager = process::service_manager();
     let taken = if upgrade {
         Some(take(&config, manager.as_mut())?)
@@ -120,6 +129,7 @@ pub(crate) fn run(upgrade: bool) -> Result<(), Problems> {
     };
     let manager = manager.map(Arc::new);
     let phase = Phase::default();
+    let scraped = Scraped::claim(&config, taken.is_some(), &phase)?;
     let door = door(&config, &claim, manager.as_deref(), &phase);
     let address = claim.address;
 
@@ -131,20 +141,23 @@ pub(crate) fn run(upgrade: bool) -> Result<(), Problems> {
         days: config.usage_days,
         store: config.usage_max_bytes,
     };
-    let (ledger, writer) = Ledger::start(store.clone(), AccessLog::new(config.log_format), kept)
-        .map_err(|err| {
-            vec![format!(
-                "usage records cannot be spooled in {}: {err}; make its folder writable for \
+    let log = AccessLog::new(config.log_format, Arc::clone(&redaction));
+    let sending = config.telemetry.as_ref().map(Telemetry::start);
+    let (telemetry, exports) = sending.transpose().map_err(|why| vec![why])?.unzip();
+    let (ledger, writer) = Ledger::start(store.clone(), log, kept, telemetry).map_err(|err| {
+        vec![format!(
+            "usage records cannot be spooled in {}: {err}; make its folder writable for \
                  the user this program runs as",
-                Spool::folder_of(store.path()).display()
-            )]
-        })?;
+            Spool::folder_of(store.path()).display()
+        )]
+    })?;
     let spent = store
         .spent_money(live::now() / 1000)
         .map_err(|err| vec![err.to_string()])?;
     let build = build.with_spent(spent);
     let live = Live::build(snapshot, &build, None, &saved);
-    let current = Arc::new(Current::new(live));
+    let current = Current::new(live, Arc::clone(&redaction), Arc::clone(ledger.metrics()));
+    let current = Arc::new(current);
     let (following, unfollow) = sync_channel(0);
     let follower = std::thread::Builder::new().name("configuration".to_owned());
     let (shared, own_build, seen) = (Arc::clone(&current), build.clone(), phase.clone());
@@ -169,6 +182,8 @@ pub(crate) fn run(upgrade: bool) -> Result<(), Problems> {
     let options = ConnectorOptions::from_server_conf(conf);
     let poller = Poller::new(Arc::clone(&current), &options, &config, phase.clone());
     let gateway = Gateway::new(&config, conf, current, ledger, phase.clone(), closing);
+    let gateway = Arc::new(gateway);
+    let page = Page::new(Arc::clone(&gateway), redaction);
     let mut service = Service::new("gateway".to_owned(), Listener::new(conf, gateway));
     let listener = ListenerConfig::tcp(address.to_string()).l4_buffer(CALLER_BUFFERS);
     service.add_listener(listener);
@@ -181,6 +196,9 @@ pub(crate) fn run(upgrade: bool) -> Result<(), Problems> {
         every: Ready::every(manager.as_ref()),
     });
     server.add_service(background_service("health checks", poller));
+    if let Some(scraped) = scraped {
+        server.add_service(scraped.telling(page));
+    }
     let ready = Ready {
         address,
         phase,
@@ -199,6 +217,9 @@ pub(crate) fn run(upgrade: bool) -> Result<(), Problems> {
         tracing::error!("the thread that follows the store had ended before its time");
     }
     writer.finish();
+    if let Some(exports) = exports {
+        exports.finish();
+    }
     report.finish();
     tracing::info!("gateway stopped");
     Ok(())
@@ -272,12 +293,22 @@ fn log_filter(config: &Config) -> Result<EnvFilter, String> {
         .map_err(|err| format!("RUST_LOG is no log filter: {err}"))
 }
 
-fn log_to_stderr(config: &Config) -> Result<(), Problems> {
+/// Logging for a task of the command line, which ends soon.
+///
+/// # Errors
+/// When the filter is none.
+pub(crate) fn log_of_task(config: &Config) -> Result<(), Problems> {
+    log_to_stderr(config, &Arc::new(Redaction::default()))
+}
+
+fn log_to_stderr(config: &Config, redaction: &Arc<Redaction>) -> Result<(), Problems> {
+    redaction.learn(config);
+    let redaction = Arc::clone(redaction);
     let filter = log_filter(config).map_err(|why| vec![why])?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
+        .with_writer(move || redaction.stderr());
     match config.log_format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

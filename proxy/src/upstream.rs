@@ -9,6 +9,8 @@ mod address;
 mod certificates;
 mod check;
 mod corked;
+mod get;
+mod listing;
 mod pool;
 mod standing;
 mod state;
@@ -27,6 +29,7 @@ use wire::provider::{BaseUrl, ProviderKind};
 
 use address::Address;
 use check::Check;
+pub(crate) use listing::{Listing, Trouble, listing};
 pub(crate) use pool::{Pool, Wanted};
 pub(crate) use standing::{Limits, Pass, Standing};
 pub(crate) use state::State;
@@ -162,6 +165,11 @@ impl Upstream {
             Arc::new(Standing::new(&self.endpoint, model, &self.state, row))
         });
         Arc::clone(known)
+    }
+
+    /// A standing that nobody else looks at, for what is no call of a model.
+    pub(crate) fn unseen_standing(&self) -> Arc<Standing> {
+        Arc::new(Standing::new(&self.endpoint, "", &self.state, None))
     }
 
     /// How every model called here is doing.

@@ -56,6 +56,19 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// A status without a body.
+    pub(crate) fn empty(status: u16) -> Reply {
+        Reply {
+            status,
+            content_type: "text/plain",
+            headers: Vec::new(),
+            length: Some(0),
+            steps: Arc::from(Vec::new()),
+        }
+    }
+}
+
 /// One event of a stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {

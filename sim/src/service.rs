@@ -50,6 +50,8 @@ pub(crate) struct Service {
     pub(crate) gate: watch::Sender<bool>,
     key: Option<String>,
     models: Mutex<Vec<String>>,
+    /// Digests of the files that a simulated Ollama was sent.
+    blobs: Mutex<Vec<String>>,
     /// What a simulated Ollama has in memory.
     pub(crate) loaded: Loaded,
     /// Jobs of a simulated RunPod.
@@ -77,6 +79,7 @@ impl Service {
             gate: watch::Sender::new(false),
             key,
             models: Mutex::new(models),
+            blobs: Mutex::default(),
             loaded: Loaded::default(),
             jobs: Jobs::default(),
             validate,
@@ -211,6 +214,12 @@ impl Service {
             | Route::Running
             | Route::Show
             | Route::Pull
+            | Route::Push
+            | Route::Create
+            | Route::Copy
+            | Route::Delete
+            | Route::Blob(..)
+            | Route::CountInput
             | Route::Version
             | Route::Media(_)
             | Route::Job(..)
@@ -268,6 +277,12 @@ impl Service {
             Route::Version => reply::document(&json!({"version": ollama::VERSION})),
             Route::Show => self.show(body)?,
             Route::Pull => self.pull(body)?,
+            Route::CountInput => self.count_input(body)?,
+            Route::Push => self.push(body)?,
+            Route::Create => self.create(body)?,
+            Route::Copy => self.copy(body)?,
+            Route::Delete => self.delete(body)?,
+            Route::Blob(digest, is_sent) => self.blob(digest, *is_sent, body)?,
             Route::Health => reply::document(&json!({"status": true})),
             Route::Model(id) if validate::known(flavor, &models, id) => {
                 reply::document(&models::item(flavor, id))
@@ -284,6 +299,28 @@ impl Service {
             | Route::Media(_)
             | Route::Job(..) => reply::document(&models::list(flavor, &models, query)),
         })
+    }
+
+    /// The tokens of what would be asked. How it is to be answered is nothing to count.
+    fn count_input(&self, body: &[u8]) -> Result<Reply, Refusal> {
+        let answering = [
+            "stream",
+            "store",
+            "temperature",
+            "top_p",
+            "max_output_tokens",
+        ];
+        let said: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        if let Some(name) = answering.into_iter().find(|name| said.get(name).is_some()) {
+            let message = format!("Unknown parameter: '{name}'.");
+            return Err(Refusal::field(name, Some("unknown_parameter"), message));
+        }
+        let models = self.models();
+        let facts = validate::facts(self.flavor, Call::Responses, &models, self.signer, body)?;
+        let tokens = facts.prompt_tokens;
+        Ok(reply::document(
+            &json!({"object": "response.input_tokens", "input_tokens": tokens}),
+        ))
     }
 
     /// A refusal; what a worker of a platform refuses is the platform's failure.

@@ -37,7 +37,7 @@ pub(crate) fn facts(
     let facts = match call {
         Call::Messages | Call::CountTokens => anthropic::facts(call, map, signer),
         Call::Chat | Call::Completions | Call::Embeddings => checked(flavor, call, map),
-        Call::Responses => responses::facts(flavor, map),
+        Call::Responses => responses::facts(flavor, map, signer),
         Call::Native(native) => ollama::facts(native, map),
     };
     let facts = facts.and_then(|facts| {
@@ -202,6 +202,14 @@ fn generation(fields: &Fields<'_>, facts: &mut Facts) -> Result<(), Refusal> {
                            Use 'max_completion_tokens' instead.";
             return Err(Refusal::field(
                 "max_tokens",
+                Some("unsupported_parameter"),
+                message,
+            ));
+        }
+        if fields.present("stop") {
+            let message = "Unsupported parameter: 'stop' is not supported with this model.";
+            return Err(Refusal::field(
+                "stop",
                 Some("unsupported_parameter"),
                 message,
             ));

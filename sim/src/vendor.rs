@@ -53,6 +53,8 @@ pub(crate) enum Route {
     Messages,
     Responses,
     CountTokens,
+    /// The tokens of a request of Responses.
+    CountInput,
     Models,
     Model(String),
     /// Ollama's own calls.
@@ -64,6 +66,13 @@ pub(crate) enum Route {
     /// What Ollama knows of one model.
     Show,
     Pull,
+    /// The other things that are done with Ollama's models.
+    Push,
+    Create,
+    Copy,
+    Delete,
+    /// A file of a model, by its digest: asked for, or sent.
+    Blob(String, bool),
     Version,
     /// Pictures, sound, moderations and rankings.
     Media(Media),
@@ -134,6 +143,7 @@ impl Flavor {
             Flavor::Together => self.openai_route("/v1", path),
             Flavor::OpenAi => match path {
                 "/v1/responses" => Some(Route::Responses),
+                "/v1/responses/input_tokens" => Some(Route::CountInput),
                 _ => self.openai_route("/v1", path),
             },
             Flavor::Vllm => match path {
@@ -165,11 +175,21 @@ impl Flavor {
                 "/api/ps" => Some(Route::Running),
                 "/api/show" => Some(Route::Show),
                 "/api/pull" => Some(Route::Pull),
+                "/api/push" => Some(Route::Push),
+                "/api/create" => Some(Route::Create),
+                "/api/copy" => Some(Route::Copy),
+                "/api/delete" => Some(Route::Delete),
                 "/api/chat" => Some(Route::Native(Native::Chat)),
                 "/api/generate" => Some(Route::Native(Native::Generate)),
                 "/api/embed" => Some(Route::Native(Native::Embed)),
                 "/api/embeddings" => Some(Route::Native(Native::Embeddings)),
-                _ => self.openai_route("/v1", path),
+                _ => match path.strip_prefix("/api/blobs/") {
+                    Some(digest) => {
+                        let is_sent = *method != Method::HEAD;
+                        Some(Route::Blob(digest.to_owned(), is_sent))
+                    }
+                    None => self.openai_route("/v1", path),
+                },
             },
             Flavor::Runpod => runpod::route(path),
             Flavor::Anthropic => match path {
@@ -188,9 +208,14 @@ impl Flavor {
             | Route::Messages
             | Route::Responses
             | Route::CountTokens
+            | Route::CountInput
             | Route::Native(_)
             | Route::Show
             | Route::Pull
+            | Route::Push
+            | Route::Create
+            | Route::Copy
+            | Route::Blob(_, true)
             | Route::Media(_)
             | Route::Job(_, JobCall::Run | JobCall::RunSync | JobCall::Cancel(_)) => Method::POST,
             Route::Models
@@ -200,6 +225,8 @@ impl Flavor {
             | Route::Version
             | Route::Job(_, JobCall::Status(_) | JobCall::Stream(_) | JobCall::Health)
             | Route::Health => Method::GET,
+            Route::Delete => Method::DELETE,
+            Route::Blob(_, false) => Method::HEAD,
         };
         if *method == wanted {
             Ok(route)

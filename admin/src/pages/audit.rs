@@ -16,7 +16,6 @@ use super::{page, see_other};
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::routing::resource;
-use crate::shown::masked_url;
 
 const ROOT: &str = "/proxy-dashboard/audit";
 
@@ -102,7 +101,7 @@ impl Line {
 fn text(name: &str, value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
-        Value::String(text) if name.ends_with("url") => masked_url::mask(text),
+        Value::String(text) if name.ends_with("url") => store::masked_url(text),
         Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }

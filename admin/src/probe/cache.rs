@@ -69,7 +69,7 @@ fn fingerprint(endpoint: &Endpoint) -> u64 {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use store::{Endpoint, Secret};
+    use store::{DeniedBetas, Endpoint, Secret};
     use wire::dialect::runpod::Worker;
     use wire::provider::{ProviderKind, Responses};
 
@@ -91,6 +91,7 @@ mod tests {
             times: store::EndpointTimes::default(),
             worker_form: Worker::default(),
             responses: Responses::default(),
+            denied_betas: DeniedBetas::default(),
             limits: store::Limits::default(),
             created_at: 1,
             updated_at: 1,

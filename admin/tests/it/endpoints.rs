@@ -64,7 +64,7 @@ async fn a_created_endpoint_is_listed_with_every_column_and_a_masked_key() {
                 "limit_cost_per_month": 50.0,
                 "locked": null,
                 "created_at": null,
-                "updated_at": null, "version": 1, "responses": "auto",
+                "updated_at": null, "version": 1, "responses": "auto", "denied_betas": null,
             })
         );
     }

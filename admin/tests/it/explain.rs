@@ -153,7 +153,7 @@ async fn the_gateways_own_refusals_are_told() {
             Value::Null,
         ),
         (
-            json!({ "body": { "model": "vm-anthropic", "n": 2, "messages": [{ "role": "user", "content": "x" }] } }),
+            json!({ "body": { "model": "vm-anthropic", "n": 9, "messages": [{ "role": "user", "content": "x" }] } }),
             400,
             "unsupported_value",
             json!("n"),

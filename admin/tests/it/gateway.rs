@@ -26,6 +26,7 @@ impl Gateway {
             .env_clear()
             .env("DATABASE_PATH", folder.join("data").join("proxy.db"))
             .env("API_PORT", "0")
+            .env("METRICS_PORT", "0")
             .env("THREADS", "1")
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())

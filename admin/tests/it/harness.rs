@@ -91,11 +91,15 @@ impl App {
     }
 
     /// Ends it, and starts another one over the same store.
-    pub(crate) fn restart_with(mut self, env: &[(&str, &str)]) -> Self {
+    pub(crate) fn restart_with(self, env: &[(&str, &str)]) -> Self {
+        Self::start_in(self.into_folder(), env)
+    }
+
+    /// Ends it, and leaves its folder.
+    pub(crate) fn into_folder(mut self) -> TempDir {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let folder = std::mem::replace(&mut self.folder, TempDir::new().unwrap());
-        Self::start_in(folder, env)
+        std::mem::replace(&mut self.folder, TempDir::new().unwrap())
     }
 
     /// The folder with the store in it.

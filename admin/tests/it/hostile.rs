@@ -34,10 +34,13 @@ async fn furnish(app: &App, ada: &Person, sim: &Sim) {
         let text = response.text().await.unwrap();
         assert_eq!(status, 200, "{path}: {text}");
     };
-    post("/endpoints", json!({
-        "name": NASTY, "url": sim.base_url(), "api_key": "sk-nasty-4711", "ca_file": NASTY,
-        "health_check_url": "/up", "custom_headers": { "x-team": "\"><script>" },
-    }))
+    post(
+        "/endpoints",
+        json!({
+            "name": NASTY, "url": sim.base_url(), "api_key": "sk-nasty-4711", "ca_file": NASTY,
+            "health_check_url": "/up", "custom_headers": { "x-team": "\"><script>" },
+        }),
+    )
     .await;
     for name in [NASTY.to_owned(), format!("{NASTY} 2")] {
         let model = json!({
@@ -58,14 +61,20 @@ async fn furnish(app: &App, ada: &Person, sim: &Sim) {
     nasty.update_virtual_model(2, &draft).unwrap();
     let draft = EndpointDraft::for_update(&json!({ "priority": 3 })).unwrap();
     nasty.update_endpoint(1, &draft).unwrap();
-    post("/tool-patterns", json!({
-        "pattern_name": NASTY, "pattern_type": "calls", "regex_pattern": "<script>alert",
-        "tool_name": NASTY,
-    }))
+    post(
+        "/tool-patterns",
+        json!({
+            "pattern_name": NASTY, "pattern_type": "calls", "regex_pattern": "<script>alert",
+            "tool_name": NASTY,
+        }),
+    )
     .await;
-    post("/api/admin/tool-aliases", json!({
-        "tool_name": NASTY, "parameter": NASTY, "aliases": [NASTY], "fill": NASTY,
-    }))
+    post(
+        "/api/admin/tool-aliases",
+        json!({
+            "tool_name": NASTY, "parameter": NASTY, "aliases": [NASTY], "fill": NASTY,
+        }),
+    )
     .await;
     let key = json!({ "label": NASTY, "notes": nastier(), "allowed_models": [NASTY] });
     post("/api/admin/inbound-keys", key).await;
@@ -150,7 +159,10 @@ fn told(store: &Store) {
 fn harmless(page: &str, html: &str) {
     assert!(!html.contains("<img"), "{page}: {html}");
     assert!(html.matches("<script").count() <= 1, "{page}: {html}");
-    assert!(!html.contains("{{") || !html.contains("49"), "{page}: {html}");
+    assert!(
+        !html.contains("{{") || !html.contains("49"),
+        "{page}: {html}"
+    );
     let hidden = |c: char| c.is_control() && c != '\n' && c != '\t';
     let text = seen(html);
     let found = text.find(|c| hidden(c) || ('\u{202a}'..='\u{202e}').contains(&c));
@@ -185,7 +197,9 @@ async fn every_page_is_harmless() {
     let (app, ada) = app_with_admin().await;
     furnish(&app, &ada, &sim).await;
     let activity = ada.page(&app, "/proxy-dashboard/activity").await;
-    let (_, link) = activity.split_once("href=\"/proxy-dashboard/activity/").unwrap();
+    let (_, link) = activity
+        .split_once("href=\"/proxy-dashboard/activity/")
+        .unwrap();
     let link = link.split_once('"').unwrap().0.replace("&#38;", "&");
     let patterns = ada.request(&app, Method::GET, "/tool-patterns");
     let patterns: Vec<serde_json::Value> = patterns.send().await.unwrap().json().await.unwrap();
@@ -234,7 +248,12 @@ async fn every_answer_to_a_form_is_harmless() {
         ("/patterns/new", "/patterns/new", "regex_pattern", "test"),
         ("/patterns/test", "/patterns/test", "bench_text", ""),
         ("/patterns/import", "/patterns/import", "document", ""),
-        ("/patterns/aliases/new", "/patterns/aliases/new", "parameter", ""),
+        (
+            "/patterns/aliases/new",
+            "/patterns/aliases/new",
+            "parameter",
+            "",
+        ),
         ("/keys/new", "/keys/new", "expires_at", ""),
         ("/keys/new", "/keys/new", "label", ""),
         ("/settings", "/settings", "display_timezone", ""),

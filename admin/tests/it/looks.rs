@@ -145,7 +145,9 @@ async fn look(name: &str, width: u32) {
             chrome.fill(field, typed).await;
             chrome.press("Save").await;
             chrome.see("#version", "is below").await;
-            chrome.see(&format!("[id='{field}-now']"), "Stored now").await;
+            chrome
+                .see(&format!("[id='{field}-now']"), "Stored now")
+                .await;
             let file = folder.join(format!("{name}-clash-{theme}.png"));
             faults.extend(page(&chrome, &axe, &file, width).await);
         }

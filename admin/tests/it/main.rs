@@ -32,6 +32,7 @@ mod looks;
 mod model_pages;
 mod model_trials;
 mod ollama;
+mod openapi;
 mod operation_pages;
 mod overview_page;
 mod pages;

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -128,6 +130,92 @@ fn a_taken_port_is_a_clear_refusal() {
     let said = text(&output);
     for word in [port.as_str(), "ADMIN_PORT", "in use"] {
         assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+/// Killed in the middle of its work, with connections open, it starts again at once on its
+/// port, and what was saved is there.
+#[tokio::test]
+async fn it_starts_again_after_a_kill() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let env = [("ADMIN_PORT", &*port)];
+    let mut app = App::start_with(&env);
+    for number in 0..3 {
+        let endpoint = json!({"name": format!("e{number}"), "url": "http://127.0.0.1:1"});
+        let (status, _) = app.post("/api/admin/endpoints", &endpoint).await;
+        assert!(status.is_success(), "{status}");
+        // Its connection is still open when it is killed.
+        app = app.restart_with(&env);
+        let (_, all) = app.get("/api/admin/endpoints").await;
+        let count = all
+            .as_array()
+            .or_else(|| all["endpoints"].as_array())
+            .unwrap()
+            .len();
+        assert_eq!(count, number + 1);
+    }
+}
+
+/// A clock that jumps, forwards and back, while it runs and between two runs.
+#[tokio::test]
+async fn it_goes_on_when_the_clock_jumps() {
+    let library = fs::read_dir("/usr/lib")
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("faketime/libfaketimeMT.so.1"))
+        .find(|path| path.exists())
+        .expect("this test needs Debian's package libfaketime");
+    let folder = TempDir::new().unwrap();
+    let clock = folder.path().join("clock");
+    let set = |to: &str| {
+        let new = clock.with_extension("new");
+        fs::write(&new, to).unwrap();
+        fs::rename(&new, &clock).unwrap();
+    };
+    set("+0");
+    let env = [
+        ("LD_PRELOAD", library.to_str().unwrap()),
+        ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    let mut app = App::start_with(&env);
+    for (number, jump) in ["+400d", "-400d", "+0"].into_iter().enumerate() {
+        set(jump);
+        let endpoint = json!({"name": format!("e{number}"), "url": "http://127.0.0.1:1"});
+        let (status, _) = app.post("/api/admin/endpoints", &endpoint).await;
+        assert!(status.is_success(), "{jump}: {status}");
+        set("-800d");
+        app = app.restart_with(&env);
+        for page in ["/", "/proxy-dashboard/usage", "/proxy-dashboard/activity"] {
+            app.page(page).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_manager_is_told_that_it_is_ready_and_lives() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let told = || {
+        let mut got = [0; 256];
+        let length = manager.recv(&mut got).expect("nothing is told");
+        String::from_utf8(got[..length].to_vec()).unwrap()
+    };
+    let app = App::start_with(&[
+        ("NOTIFY_SOCKET", path.to_str().unwrap()),
+        ("WATCHDOG_USEC", "600000"),
+    ]);
+    let ready = told();
+    assert!(ready.starts_with("READY=1\n"), "{ready}");
+    assert!(ready.contains(&app.base), "{ready}");
+    for _ in 0..3 {
+        assert_eq!(told(), "WATCHDOG=1");
     }
 }
 

@@ -11,6 +11,7 @@ use store::{CallRecord, Capture, Drained, PatternCount, SpoolReader, Store, Stor
 
 use super::{Counts, Limits, QUEUE, Queued};
 use crate::access_log::AccessLog;
+use crate::telemetry::Telemetry;
 
 /// Records from memory that are written in one transaction.
 const BATCH: usize = 1024;
@@ -25,11 +26,19 @@ const TRIM: Duration = Duration::from_secs(60);
 /// The same while there are more of them.
 const TRIM_ON: Duration = Duration::from_millis(200);
 
+/// How far the clock may run ahead of the time that has passed, between two looks.
+const AHEAD: Duration = Duration::from_secs(3600);
+/// How long a clock that was put forward is doubted: calls of a day that has not come would
+/// be found too old, and cannot be brought back.
+const DOUBT: Duration = Duration::from_secs(86_400);
+
 /// What is kept of single calls.
 #[derive(Debug)]
 pub(super) struct Keep {
     limits: Limits,
     next: Instant,
+    /// When the clock was looked at, and what it said.
+    seen: (Instant, SystemTime),
 }
 
 impl Keep {
@@ -37,7 +46,18 @@ impl Keep {
         Self {
             limits,
             next: Instant::now(),
+            seen: (Instant::now(), SystemTime::now()),
         }
+    }
+
+    /// Whether the clock has been put forward since this was asked last.
+    fn doubts(&mut self) -> bool {
+        let now = (Instant::now(), SystemTime::now());
+        let (at, told) = std::mem::replace(&mut self.seen, now);
+        let passed = now.0.saturating_duration_since(at);
+        now.1
+            .duration_since(told)
+            .is_ok_and(|told| told > passed + AHEAD)
     }
 }
 
@@ -55,6 +75,7 @@ pub(super) struct Drain {
     /// Bodies that are not in the store yet.
     captures: Vec<Capture>,
     keep: Keep,
+    telemetry: Option<Telemetry>,
     adopted: Option<Instant>,
     retry: Option<Instant>,
 }
@@ -66,6 +87,7 @@ impl Drain {
         reader: SpoolReader,
         counts: Arc<Counts>,
         keep: Keep,
+        telemetry: Option<Telemetry>,
     ) -> Self {
         Self {
             store,
@@ -76,6 +98,7 @@ impl Drain {
             patterns: Vec::new(),
             captures: Vec::new(),
             keep,
+            telemetry,
             adopted: None,
             retry: None,
         }
@@ -114,7 +137,11 @@ impl Drain {
 
     fn take(&mut self, queued: Queued) {
         let Queued { entry, spooled } = queued;
+        self.counts.taken.fetch_add(1, Ordering::Relaxed);
         self.log.add(&entry);
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.take(&entry);
+        }
         if self.patterns.len() < QUEUE {
             self.patterns.extend(entry.patterns);
         }
@@ -166,6 +193,7 @@ impl Drain {
                     if self.counts.store_fails.swap(false, Ordering::Relaxed) {
                         tracing::info!("the store takes usage records again");
                     }
+                    self.counts.is_behind(false);
                     if !more {
                         return;
                     }
@@ -173,6 +201,7 @@ impl Drain {
                 Err(error) => {
                     self.retry = Some(Instant::now() + RETRY);
                     self.counts.store_fails.store(true, Ordering::Relaxed);
+                    self.counts.is_behind(true);
                     let failures = self.counts.failures.fetch_add(1, Ordering::Relaxed) + 1;
                     if failures.is_power_of_two() {
                         tracing::error!(failures, %error, "usage records cannot be written; they wait and are tried again");
@@ -268,6 +297,13 @@ impl Drain {
         if Instant::now() < self.keep.next {
             return;
         }
+        if self.keep.doubts() {
+            tracing::warn!(
+                "the clock has been put forward; no usage row is taken for too old within a day"
+            );
+            self.keep.next = Instant::now() + DOUBT;
+            return;
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
         let limits = &self.keep.limits;
@@ -318,5 +354,29 @@ impl Drain {
     fn lose(&self, records: u64, error: &dyn std::fmt::Display) {
         self.counts.lost.fetch_add(records, Ordering::Relaxed);
         tracing::error!(records, %error, "usage records lost: the store does not take them");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_put_forward_is_doubted_once() {
+        let mut keep = Keep::new(Limits {
+            spool: 0,
+            days: Some(90),
+            store: 0,
+        });
+        let day = Duration::from_secs(86_400);
+        assert!(!keep.doubts());
+        keep.seen.1 -= day;
+        assert!(
+            keep.doubts(),
+            "it is a day ahead of the time that has passed"
+        );
+        assert!(!keep.doubts(), "and has not moved since");
+        keep.seen.1 += day;
+        assert!(!keep.doubts(), "put back, nothing looks older than it is");
     }
 }

@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use pingora::protocols::http::ServerSession;
 use ring::rand::{SecureRandom, SystemRandom};
+use store::DeniedBetas;
 use store::route::{self, Refused};
 use wire::dialect::responses::Earlier;
 use wire::inbound::{CallerDialect, Inbound};
@@ -41,29 +42,55 @@ pub(super) struct Said {
     pub(super) caching: Wish,
 }
 
-/// Names of what is not yet in the version of Anthropic's API.
-const BETA: &str = "anthropic-beta";
+/// The first version of Anthropic's API without sampling parameters.
+const WITHOUT_SAMPLING: &[u8] = b"2026-10-21";
+
+/// The header with names of what is not yet in the version of Anthropic's API.
+pub(super) const BETA: &str = "anthropic-beta";
 
 impl Said {
+    /// Whether a caller of Anthropic's speaks a version of its API that has `temperature` and
+    /// its kind. Versions are dates, so their order is that of their letters.
+    pub(super) fn has_sampling(&self) -> bool {
+        let version = self.version.as_ref();
+        version.is_none_or(|version| version.as_bytes() < WITHOUT_SAMPLING)
+    }
+
     /// What an upstream that speaks Anthropic's dialect is told by a caller that does:
-    /// in which version the body is, and what of it is to be taken beyond that. `own` is
-    /// what the operator has it told always.
-    pub(super) fn to_anthropic(&self, own: Option<&str>) -> Vec<(&'static str, HeaderValue)> {
+    /// in which version the body is, and what of it is to be taken beyond that, less what
+    /// the upstream is not to be told of. `own` is what the operator has it told always.
+    /// Says also whether something was kept back.
+    pub(super) fn to_anthropic(
+        &self,
+        own: Option<&str>,
+        denied: &DeniedBetas,
+    ) -> (Vec<(&'static str, HeaderValue)>, bool) {
         let mut headers = Vec::new();
         headers.extend(
             self.version
                 .clone()
                 .map(|version| ("anthropic-version", version)),
         );
-        if self.betas.is_empty() {
-            return headers;
-        }
         let said = self.betas.iter().map(HeaderValue::as_bytes);
+        let mut said: Vec<&[u8]> = said.collect();
+        let mut is_kept_back = false;
+        if !denied.is_empty() {
+            let each = said
+                .iter()
+                .flat_map(|list| list.split(|byte| *byte == b','));
+            let each: Vec<&[u8]> = each.map(<[u8]>::trim_ascii).collect();
+            let is_told = |name: &&[u8]| !name.is_empty() && !denied.has(name);
+            said = each.iter().copied().filter(is_told).collect();
+            is_kept_back = each.iter().any(|name| denied.has(name));
+        }
+        if said.is_empty() {
+            return (headers, is_kept_back);
+        }
         let all: Vec<&[u8]> = own.map(str::as_bytes).into_iter().chain(said).collect();
         // What was a header value in each is one in a list.
         let all = HeaderValue::from_bytes(&all.join(&b","[..]));
         headers.extend(all.ok().map(|all| (BETA, all)));
-        headers
+        (headers, is_kept_back)
     }
 }
 
@@ -215,8 +242,16 @@ pub(super) async fn greet(
 /// As [`accept`].
 pub(crate) async fn small(caller: &mut ServerSession) -> Result<Bytes, Fault> {
     const MOST: usize = 1024 * 1024;
-    let (_, announced) = greet(caller, MOST).await?;
-    read(caller, announced, MOST).await
+    whole(caller, MOST).await
+}
+
+/// A body that is no call of a model, of at most `limit` bytes.
+///
+/// # Errors
+/// As [`accept`].
+pub(super) async fn whole(caller: &mut ServerSession, limit: usize) -> Result<Bytes, Fault> {
+    let (_, announced) = greet(caller, limit).await?;
+    read(caller, announced, limit).await
 }
 
 async fn read(

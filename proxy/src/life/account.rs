@@ -4,8 +4,10 @@
 
 mod dues;
 mod known;
+mod tokens;
+mod traces;
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use store::route::ai_queue::NO_ROW;
@@ -15,7 +17,7 @@ use store::{
 };
 use wire::inbound::CallerDialect;
 use wire::normaliser::Normaliser;
-use wire::usage::{Usage, estimate_tokens};
+use wire::usage::Usage;
 
 use super::admit::Told;
 use super::send::Times;
@@ -23,6 +25,8 @@ use crate::access_log::{CallerMark, Entry};
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::live::Target;
+use crate::metrics::Closed;
+use crate::telemetry::Traced;
 use dues::Dues;
 
 /// The error code of a call that was dropped half way.
@@ -38,8 +42,6 @@ pub(super) struct Account {
     answer_bytes: u64,
     usage: Option<Usage>,
     reached_upstream: bool,
-    /// Milliseconds, once the call has ended for its caller.
-    latency_ms: Option<u64>,
     private: Option<String>,
     /// Who makes the call, once that is known.
     caller: CallerMark,
@@ -49,18 +51,22 @@ pub(super) struct Account {
     capture: Option<Box<Capture>>,
     /// `None` once it has been handed over.
     record: Option<CallRecord>,
+    /// What the call cost, once it is complete.
+    cost: Option<i64>,
     /// Whether the record is in the spool; `None` until it is complete.
     spooled: Option<bool>,
     /// How many candidates have been asked.
     attempts: usize,
     /// The attempt that the answer is from.
     answering: Option<usize>,
-    /// Milliseconds in which candidates were waited for until their answers began.
-    upstream_ms: Option<u64>,
+    /// The time in which candidates were waited for until their answers began.
+    waited: Option<Duration>,
     /// Since when the answer streams.
     streaming: Option<Instant>,
     /// What limits keep for the call.
     pub(super) dues: Dues,
+    /// Its place in a trace, where traces are made.
+    traced: Option<Box<Traced>>,
     /// What the caller is told of its limits.
     pub(super) told: Told,
     dialect: CallerDialect,
@@ -84,7 +90,6 @@ impl Account {
             answer_bytes: 0,
             usage: None,
             reached_upstream: false,
-            latency_ms: None,
             private: None,
             caller: CallerMark::default(),
             patterns: Vec::new(),
@@ -95,12 +100,14 @@ impl Account {
                 error_code: Some(DROPPED.to_owned()),
                 ..CallRecord::begun(kind, id.clone(), started_at)
             }),
+            cost: None,
             spooled: None,
             attempts: 0,
             answering: None,
-            upstream_ms: None,
+            waited: None,
             streaming: None,
             dues: Dues::default(),
+            traced: None,
             told: Told::default(),
             dialect,
             last_words: None,
@@ -159,6 +166,7 @@ impl Account {
     /// A candidate is asked. The row's endpoint is the last one that was.
     pub(super) fn attempt(&mut self, target: &Target, held: [Option<Hold>; 2]) {
         self.reached_upstream = true;
+        self.trace_attempt(target);
         if let Some(record) = &mut self.record {
             self.dues.attempt(target.prices, held);
             record.endpoint_id = Some(target.upstream.endpoint.id).filter(|id| *id != NO_ROW);
@@ -180,6 +188,7 @@ impl Account {
 
     /// The last attempt came to nothing before anything was sent.
     pub(super) fn not_asked(&mut self) {
+        self.untrace_attempt();
         if let Some(record) = &mut self.record {
             record.attempts.pop();
             self.dues.not_asked();
@@ -211,19 +220,22 @@ impl Account {
 
     /// The answer streams from now on.
     pub(super) fn streams(&mut self) {
-        self.streaming = Some(Instant::now());
+        if self.streaming.replace(Instant::now()).is_none() {
+            self.ledger.metrics().stream_begins();
+        }
     }
 
     /// What became of the last attempt.
-    pub(super) fn attempted(&mut self, millis: u64, fault: Option<&Fault>) {
-        self.upstream_ms = Some(self.upstream_ms.unwrap_or(0).saturating_add(millis));
+    pub(super) fn attempted(&mut self, took: Duration, fault: Option<&Fault>) {
+        self.waited = Some(self.waited.unwrap_or_default().saturating_add(took));
+        self.traced_attempt(took);
         let record = self.record.as_mut();
         if let Some(attempt) = record.and_then(|record| record.attempts.last_mut()) {
-            attempt.ms = millis;
+            attempt.ms = whole_millis(took);
             attempt.status = fault.map_or(200, |fault| fault.status);
             attempt.code = fault.and_then(|fault| fault.body.code.as_deref().map(code));
-            if fault.is_some() {
-                self.dues.ended(attempt.usage);
+            if let Some(fault) = fault {
+                self.dues.ended(attempt.usage, fault.outcome);
             }
         }
     }
@@ -235,7 +247,7 @@ impl Account {
 
     /// The first token of the answer has arrived.
     pub(super) fn first_token(&mut self) {
-        let waited = millis(self.started);
+        let waited = whole_millis(self.started.elapsed());
         if let Some(record) = &mut self.record {
             record.ttft_ms.get_or_insert(waited);
         }
@@ -330,18 +342,19 @@ impl Account {
             answer_bytes: self.answer_bytes,
             usage: self.usage,
             reached_upstream: self.reached_upstream,
-            latency_ms: self.latency_ms,
             private: self.private.take(),
             caller: std::mem::take(&mut self.caller),
             patterns: std::mem::take(&mut self.patterns),
             capture: self.capture.take(),
             record: self.record.take(),
+            cost: self.cost,
             spooled: self.spooled,
             attempts: self.attempts,
             answering: self.answering,
-            upstream_ms: self.upstream_ms,
+            waited: self.waited,
             streaming: self.streaming,
             dues: std::mem::take(&mut self.dues),
+            traced: self.traced.take(),
             told: self.told.clone(),
             dialect: self.dialect,
             last_words: None,
@@ -365,18 +378,37 @@ impl Account {
         let Some(mut record) = self.record.take() else {
             return;
         };
-        record.latency_ms = *self.latency_ms.get_or_insert_with(|| millis(self.started));
-        record.upstream_ms = self
-            .waited_for()
-            .map(|waited| waited.min(record.latency_ms));
+        let took = self.started.elapsed();
+        let waited = self.waited_for().map(|waited| waited.min(took));
+        record.latency_ms = whole_millis(took);
+        record.upstream_ms = waited.map(whole_millis);
         self.count_tokens(&mut record);
         self.dues.settle(&record.attempts);
         // An attempt without a verdict was dropped half way.
         if let Some(attempt) = record.attempts.last_mut().filter(|last| last.status == 0) {
             attempt.code.get_or_insert_with(|| DROPPED.to_owned());
         }
+        self.ledger.redact(&mut record);
         self.spooled = Some(self.ledger.spool_record(&record));
+        self.count(&record, took, waited);
+        self.cost = self.dues.cost(&record.attempts);
+        self.trace_ends(took);
         self.record = Some(record);
+    }
+
+    /// Counts the call, once, in the gateway's numbers.
+    fn count(&self, record: &CallRecord, took: Duration, waited: Option<Duration>) {
+        let metrics = self.ledger.metrics();
+        let closed = Closed {
+            record,
+            dialect: self.dialect,
+            took,
+            waited,
+        };
+        metrics.count(&closed, self.dues.tried(&record.attempts, record.outcome));
+        if self.streaming.is_some() {
+            metrics.stream_ends();
+        }
     }
 
     /// Closes the record if it is not closed yet.
@@ -384,10 +416,10 @@ impl Account {
         self.hand_over();
     }
 
-    /// Milliseconds in which an endpoint was waited for.
-    fn waited_for(&self) -> Option<u64> {
-        let waited = self.upstream_ms?;
-        Some(waited.saturating_add(self.streaming.map_or(0, millis)))
+    /// The time in which an endpoint was waited for.
+    fn waited_for(&self) -> Option<Duration> {
+        let streamed = self.streaming.map(|since| since.elapsed());
+        Some(self.waited?.saturating_add(streamed.unwrap_or_default()))
     }
 
     fn hand_over(&mut self) {
@@ -395,63 +427,18 @@ impl Account {
         let Some(record) = self.record.take() else {
             return;
         };
+        self.ledger.metrics().count_patterns(&self.patterns);
         let entry = Entry {
             record,
             reason: self.private.take(),
             caller: std::mem::take(&mut self.caller),
+            cost: self.cost,
             patterns: std::mem::take(&mut self.patterns),
             capture: self.capture.take(),
             ended: SystemTime::now(),
+            traced: self.traced.take(),
         };
         self.ledger.push(entry, self.spooled.unwrap_or(false));
-    }
-
-    /// Declared usage, or an estimate where tokens were spent that nobody counted.
-    fn count_tokens(&self, record: &mut CallRecord) {
-        let answered = record.outcome == Outcome::Success || self.answer_bytes > 0;
-        let usage = match self.usage {
-            // What a provider declares before the end does not count what it has sent.
-            Some(usage)
-                if record.outcome != Outcome::Success
-                    && usage.completion_tokens < estimate_tokens(self.answer_bytes) =>
-            {
-                record.estimated = true;
-                let completion_tokens = estimate_tokens(self.answer_bytes);
-                Usage {
-                    completion_tokens,
-                    total_tokens: usage.prompt_tokens + completion_tokens,
-                    // Of what it had counted, not of what it has sent.
-                    cost: None,
-                    ..usage
-                }
-            }
-            Some(usage) => usage,
-            None if answered && self.reached_upstream && record.kind.is_estimated() => {
-                record.estimated = true;
-                let prompt_tokens = self.prompt_tokens;
-                let completion_tokens = estimate_tokens(self.answer_bytes);
-                Usage {
-                    prompt_tokens,
-                    completion_tokens,
-                    total_tokens: prompt_tokens + completion_tokens,
-                    ..Usage::default()
-                }
-            }
-            None => return sum_up(record),
-        };
-        match self.answering.and_then(|at| record.attempts.get_mut(at)) {
-            Some(attempt) => attempt.usage = Some(usage),
-            None => record.usage = usage,
-        }
-        sum_up(record);
-    }
-}
-
-/// What all attempts together have spent.
-fn sum_up(record: &mut CallRecord) {
-    let spent = record.attempts.iter().filter_map(|attempt| attempt.usage);
-    if let Some(sum) = spent.reduce(Usage::plus) {
-        record.usage = sum;
     }
 }
 
@@ -465,6 +452,6 @@ fn code(text: &str) -> String {
     short(text).to_owned()
 }
 
-fn millis(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+fn whole_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -58,7 +58,8 @@ struct Rest {
 
 /// What brings the rest from the caller, and looks at it on the way.
 pub(super) struct Ferry {
-    form: Form,
+    /// What is looked at: a form, or nothing.
+    form: Option<Form>,
     pieces: mpsc::Sender<Bytes>,
     /// Bytes that have come, of those allowed.
     come: u64,
@@ -128,7 +129,7 @@ impl Cargo {
                 length: announced.map(|length| length as u64),
             };
             let ferry = Ferry {
-                form,
+                form: Some(form),
                 pieces: sender,
                 come,
                 limit,
@@ -238,6 +239,16 @@ fn unread(error: io::Error) -> Box<Error> {
 }
 
 impl Ferry {
+    /// Brings a body of any length that is not looked at.
+    pub(super) fn plain(pieces: mpsc::Sender<Bytes>) -> Self {
+        Self {
+            form: None,
+            pieces,
+            come: 0,
+            limit: usize::MAX,
+        }
+    }
+
     /// Brings the rest of the form as fast as it is taken. Nobody waits for the end of it
     /// when it fails: the call is over.
     ///
@@ -246,13 +257,18 @@ impl Ferry {
     async fn bring(mut self, caller: &mut ServerSession, silence: Duration) -> Result<(), Fault> {
         while let Ok(room) = self.pieces.reserve().await {
             let Some(piece) = next(caller, silence).await? else {
-                return Ok(self.form.finish()?);
+                return match &self.form {
+                    Some(form) => Ok(form.finish()?),
+                    None => Ok(()),
+                };
             };
             self.come += piece.len() as u64;
             if self.come > self.limit as u64 {
                 return Err(Refused::too_long(self.limit).into());
             }
-            self.form.push(&piece)?;
+            if let Some(form) = &mut self.form {
+                form.push(&piece)?;
+            }
             room.send(piece);
         }
         Ok(())

@@ -63,6 +63,7 @@ pub(super) async fn begin(
         expected,
         zone: &live.snapshot.zone,
         told: account.told.clone(),
+        trace: account.trace(),
         repairs: &live.repairs,
         tools: OnceLock::new(),
     };

@@ -7,7 +7,7 @@ mod timed;
 mod whole;
 
 pub(super) use lane::Lane;
-pub(super) use passed::{pass_on as passed, response_header as passed_header};
+pub(super) use passed::{pass_on as passed, plainly, response_header as passed_header};
 pub(super) use stream::{Ended, relay as stream};
 pub(super) use timed::Timed;
 pub(super) use whole::{complete, relay as whole};
@@ -32,8 +32,13 @@ pub(super) fn response_header(
     sent: &Sent,
     errand: &Errand<'_>,
 ) -> Result<Box<ResponseHeader>, Fault> {
+    header_for(sent, errand.dialect(), errand.id)
+}
+
+/// The same for a caller of `dialect` whose request is `id`.
+fn header_for(sent: &Sent, dialect: CallerDialect, id: &str) -> Result<Box<ResponseHeader>, Fault> {
     let build = || {
-        let mut header = reply::header(errand.dialect(), sent.status(), errand.id)?;
+        let mut header = reply::header(dialect, sent.status(), id)?;
         for (name, value) in sent.header().iter().flat_map(|h| h.headers.iter()) {
             let limits = ["x-ratelimit-", "anthropic-ratelimit-"];
             let shown = PASSED.contains(&name.as_str())

@@ -40,12 +40,13 @@ use super::{relay, reply};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::live::{Repairs, Road, Target};
+use crate::telemetry::Trace;
 pub(super) use attempt::{AFTER_FINISH, Answer, LAST_BYTES, Streaming, Whole, read_whole};
 pub(super) use attempts::judge;
 pub(super) use exchange::{Feed, Outgoing, Sent, exchange};
 pub(super) use job::Job;
 pub(super) use passed::Passing;
-pub(super) use refusal::fault as refusal;
+pub(super) use refusal::{fault as refusal, read as refused};
 pub(super) use source::{Source, Times};
 
 /// A call as every attempt at it needs it.
@@ -69,6 +70,8 @@ pub(super) struct Errand<'e> {
     pub(super) zone: &'e Zone,
     /// What its caller is told of limits.
     pub(super) told: Told,
+    /// Its trace, which the endpoint is told, where there is one.
+    pub(super) trace: Option<Arc<Trace>>,
     /// What its answer is normalised with.
     pub(super) repairs: &'e Repairs,
     /// The tools that it offers, read when the first candidate is asked.
@@ -102,6 +105,7 @@ impl Errand<'_> {
             dialect: self.dialect(),
             options: self.writer(),
             prompt_tokens: self.accepted.prompt_tokens,
+            stops: Vec::new(),
             elapsed: self.started.elapsed(),
             response: asked.map(|asked| Addressee {
                 id: self.accepted.response_id.clone(),

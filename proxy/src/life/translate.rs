@@ -11,12 +11,13 @@ use store::route::{self, Known, Said};
 use wire::dialect::anthropic;
 use wire::dialect::openai::{NativeCalls, StreamEditor};
 use wire::edit::Segments;
-use wire::hub::Origin;
+use wire::hub::{Note, Origin};
 use wire::inbound::{CallerDialect, Recipient};
 use wire::normaliser::{Manner, Shown};
 use wire::outbound::{AnswerForm, Completed, Dialect, Failed, LocalModel, Outbound};
 use wire::provider::{Call, Format};
 
+use super::accept::BETA;
 use super::relay::{self, Lane, Timed};
 use super::send::{Errand, Outgoing};
 use crate::fault::Fault;
@@ -94,13 +95,16 @@ pub(super) fn translate(
     let destination = target.destination(road);
     let origin = destination.origin();
     let thread = thread(errand, origin, road.way.format);
-    let own = target.upstream.endpoint.times.whole;
+    let own_time = target.upstream.endpoint.times.whole;
     let known = Known {
         local,
         recall: &|id| thoughts.recall(thread?, id),
-        timeout: own.unwrap_or(errand.gateway.timeouts.silence),
+        is_foreign: &|proof| thoughts.is_foreign(target.maker(), proof),
+        samples: errand.accepted.said.has_sampling(),
+        timeout: own_time.unwrap_or(errand.gateway.timeouts.silence),
     };
-    let outbound = destination.outbound(inbound, errand.form, &known)?;
+    let mut outbound = destination.outbound(inbound, errand.form, &known)?;
+    let own = own_headers(errand, target, &mut outbound)?;
     let id = HeaderValue::from_str(errand.id)
         .map_err(|err| Fault::internal(format!("the request id is no header value: {err}")))?;
     for note in &outbound.notes {
@@ -110,7 +114,7 @@ pub(super) fn translate(
         target: Arc::clone(target),
         call: errand.call(),
         id,
-        own: own_headers(errand, target, &outbound)?,
+        own,
         format: road.way.format,
         origin,
         thread,
@@ -124,14 +128,15 @@ fn thread(errand: &Errand<'_>, origin: Origin, format: Format) -> Option<Thread>
     (format == Format::Anthropic).then(of)
 }
 
-/// The headers of this call that replace what stands for all calls.
+/// The headers of this call that replace what stands for all calls. What of them is kept
+/// back is noted in `outbound`.
 ///
 /// # Errors
 /// When the caller's are refused.
 fn own_headers(
     errand: &Errand<'_>,
     target: &Target,
-    outbound: &Outbound,
+    outbound: &mut Outbound,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Fault> {
     let accepted = errand.accepted;
     let said = Said {
@@ -145,9 +150,15 @@ fn own_headers(
         Ok((HeaderName::from_static(name), value))
     });
     let mut headers = checked.collect::<Result<Vec<_>, Fault>>()?;
+    headers.extend(errand.trace.iter().flat_map(|trace| trace.headers()));
     let is_same = outbound.answer == AnswerForm::Edited;
     if is_same && accepted.inbound.dialect == CallerDialect::AnthropicMessages {
-        let said = accepted.said.to_anthropic(target.betas());
+        let denied = &target.upstream.endpoint.denied_betas;
+        let (said, is_kept_back) = accepted.said.to_anthropic(target.betas(), denied);
+        if is_kept_back {
+            let why = "the endpoint is not told of every beta";
+            outbound.notes.push(Note::adapted(BETA, why));
+        }
         headers.extend(
             said.into_iter()
                 .map(|(name, value)| (HeaderName::from_static(name), value)),
@@ -274,6 +285,7 @@ impl Order {
     fn recipient(&self, errand: &Errand<'_>) -> Recipient {
         let mut recipient = errand.recipient();
         recipient.options.origin = Some(self.origin);
+        recipient.stops.clone_from(&self.outbound.stops);
         recipient
     }
 

@@ -49,6 +49,9 @@ pub(crate) fn show(model: &VirtualModel, known: LocalModel) -> Value {
     if known.thinks == Some(true) {
         capabilities.push("thinking");
     }
+    if known.sees == Some(true) {
+        capabilities.push("vision");
+    }
     let context = match (model.num_ctx, known.longest) {
         (Some(ceiling), Some(longest)) => Some(ceiling.min(longest)),
         (one, other) => one.or(other),

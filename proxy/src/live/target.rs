@@ -9,6 +9,7 @@ use store::route::{self, Destination, Reached};
 use store::{CircuitRow, Prices, Snapshot, VirtualModel, Zone};
 use wire::dialect::openai::Defaults;
 use wire::edit::json_string;
+use wire::hub::Origin;
 use wire::provider::{Call, UpstreamUrl, Way};
 use wire::redact::scrub;
 
@@ -179,6 +180,13 @@ impl Target {
             actual: &self.actual,
             defaults: &self.defaults,
         }
+    }
+
+    /// Whose proofs of thinking are good there: those of the same model at the same address,
+    /// whatever the key.
+    pub(crate) fn maker(&self) -> Origin {
+        let url = &self.upstream.endpoint.url;
+        Origin::of(0, url, &self.model.actual_model)
     }
 
     /// What a request to another address of the endpoint begins with.

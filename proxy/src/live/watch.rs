@@ -9,11 +9,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use store::Store;
+use store::{Redaction, Store};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::{Build, Live};
+use crate::metrics::Metrics;
 use crate::phase::Phase;
 
 /// How often the revision is looked at.
@@ -29,6 +30,10 @@ pub(crate) struct Current {
     trouble: ArcSwapOption<String>,
     refused: ArcSwapOption<Refused>,
     changed: Notify,
+    /// Told the secrets of each configuration.
+    redaction: Arc<Redaction>,
+    /// Told the names of each configuration.
+    metrics: Arc<Metrics>,
 }
 
 /// A revision that is not used.
@@ -40,13 +45,16 @@ pub(crate) struct Refused {
 }
 
 impl Current {
-    pub(crate) fn new(live: Live) -> Self {
+    pub(crate) fn new(live: Live, redaction: Arc<Redaction>, metrics: Arc<Metrics>) -> Self {
+        redaction.follow(&live.snapshot, None);
         report(&live);
         Self {
             live: ArcSwap::from_pointee(live),
             trouble: ArcSwapOption::empty(),
             refused: ArcSwapOption::empty(),
             changed: Notify::new(),
+            redaction,
+            metrics,
         }
     }
 
@@ -116,6 +124,7 @@ impl Current {
             return Ok(());
         }
         let snapshot = store.snapshot().map_err(|err| err.to_string())?;
+        self.redaction.follow(&snapshot, Some(&before.snapshot));
         let saved = store.circuits().map_err(|err| err.to_string())?;
         let live = Live::build(snapshot, build, Some(&before), &saved);
         before.close_forgotten(&saved);
@@ -141,6 +150,7 @@ impl Current {
             "new configuration in use"
         );
         report(&live);
+        self.metrics.follow(&live.snapshot);
         self.live.store(Arc::new(live));
         self.changed.notify_waiters();
         Ok(())

@@ -1,25 +1,17 @@
 //! The health check of an endpoint: one GET without a key.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-use pingora::http::RequestHeader;
-use pingora::upstreams::peer::HttpPeer;
 use serde_json::Value;
 use wire::provider::UpstreamUrl;
 
-use super::address::Address;
-use super::{Pool, Timeouts, Wanted, peer_template};
+use super::get::Get;
+use super::{Pool, Timeouts};
 
 /// Most bytes of an answer that are looked at.
 const MOST: usize = 64 * 1024;
 
 /// Where and how an endpoint's health is looked up.
 #[derive(Debug)]
-pub(super) struct Check {
-    address: Address,
-    header: RequestHeader,
-}
+pub(super) struct Check(Get);
 
 impl Check {
     /// At `url`, over TLS as `endpoint` has it.
@@ -31,18 +23,9 @@ impl Check {
         url: &UpstreamUrl,
         timeouts: Timeouts,
     ) -> Result<Self, String> {
-        let template = peer_template(endpoint, url.base(), timeouts)?;
-        let build = || {
-            let mut header = RequestHeader::build_no_case("GET", url.path().as_bytes(), Some(4))?;
-            header.insert_header("host", url.authority())?;
-            header.insert_header("accept", "application/json")?;
-            header.insert_header("accept-encoding", "identity")?;
-            Ok::<_, Box<pingora::Error>>(header)
-        };
-        Ok(Self {
-            address: Address::new(url.base().host(), url.base().port(), template),
-            header: build().map_err(|err| format!("its health check URL cannot be sent: {err}"))?,
-        })
+        let get = Get::new(endpoint, url, timeouts, &[]);
+        get.map(Self)
+            .map_err(|why| format!("its health check URL {why}"))
     }
 
     /// Asks once, over a connection of its own.
@@ -50,43 +33,9 @@ impl Check {
     /// # Errors
     /// Why the endpoint is not healthy.
     pub(super) async fn ask(&self, pool: &Pool) -> Result<(), String> {
-        let peers = self.address.peers().await.map_err(|err| err.to_string())?;
-        let mut last = Err("the host has no address".to_owned());
-        for peer in peers.iter() {
-            last = self
-                .ask_peer(pool, peer)
-                .await
-                .map_err(|err| err.to_string());
-            if last.is_ok() {
-                break;
-            }
-        }
-        let (status, body) = last?;
+        let asked = self.0.ask(pool, MOST).await;
+        let (status, body) = asked.map_err(|err| err.to_string())?;
         judge(status, &body)
-    }
-
-    async fn ask_peer(&self, pool: &Pool, peer: &Arc<HttpPeer>) -> pingora::Result<(u16, Vec<u8>)> {
-        let (mut session, _) = pool.get(peer, Wanted::Fresh, Bytes::new()).await?;
-        session.set_read_timeout(peer.options.read_timeout);
-        session
-            .write_request_header(Box::new(self.header.clone()))
-            .await?;
-        session.finish_request_body().await?;
-        let status = loop {
-            session.read_response_header().await?;
-            let header = session.response_header();
-            let status = header.map_or(0, |header| header.status.as_u16());
-            if !(100..200).contains(&status) {
-                break status;
-            }
-        };
-        let mut body = Vec::new();
-        while body.len() < MOST
-            && let Some(piece) = session.read_response_body().await?
-        {
-            body.extend_from_slice(&piece);
-        }
-        Ok((status, body))
     }
 }
 

@@ -124,6 +124,20 @@ impl Standing {
         }
     }
 
+    /// Calls in flight.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// The state of the circuit, in a word.
+    pub(crate) fn state(&self) -> &'static str {
+        match self.circuit.state(now()) {
+            CircuitState::Closed => "closed",
+            CircuitState::Open { .. } => "open",
+            CircuitState::HalfOpen => "half_open",
+        }
+    }
+
     /// The circuit for `/health`; `None` while it is closed.
     pub(crate) fn report(&self) -> Option<serde_json::Value> {
         let (state, until) = match self.circuit.state(now()) {

@@ -69,6 +69,12 @@ impl State {
         self.check.load_full()
     }
 
+    /// Whether the last health check found it well; `None` before there was one.
+    pub(crate) fn healthy(&self) -> Option<bool> {
+        let check = self.check.load();
+        check.as_ref().map(|check| check.fault.is_none())
+    }
+
     /// The state as `/health` shows it.
     pub(crate) fn report(&self) -> serde_json::Value {
         let time = |at: &AtomicI64| Some(at.load(Ordering::Relaxed)).filter(|t| *t > 0);
@@ -86,10 +92,7 @@ impl State {
             "last_success": time(&self.last_success),
             "last_failure": time(&self.last_failure),
             "last_error": self.last_error.load().as_deref(),
-            "health_check": self.check.load().as_ref().map(|check| match check.fault {
-                None => "ok",
-                Some(_) => "failing",
-            }),
+            "health_check": self.healthy().map(|is| if is { "ok" } else { "failing" }),
         })
     }
 }

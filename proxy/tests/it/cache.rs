@@ -390,3 +390,62 @@ async fn the_official_python_client_gets_streams_and_answers_from_memory() {
     assert!(output.status.success(), "{said}");
     assert!(said.contains("4 passed"), "{said}");
 }
+
+/// Answers in the other dialects: the second is the first one, whole and as a stream.
+#[tokio::test]
+async fn callers_of_other_dialects_get_what_is_kept_in_theirs() {
+    let scene = cached().await;
+    let said = "hi [[sim: say=hello]]";
+    let user = json!([{"role": "user", "content": said}]);
+    for (path, body, place) in [
+        (
+            "/v1/messages",
+            json!({"model": MODEL, "max_tokens": 9, "messages": user}),
+            "/content/0/text",
+        ),
+        (
+            "/v1/responses",
+            json!({"model": MODEL, "input": said, "store": false}),
+            "/output/0/content/0/text",
+        ),
+        (
+            "/api/chat",
+            json!({"model": MODEL, "stream": false, "messages": user}),
+            "/message/content",
+        ),
+    ] {
+        let before = calls(&scene);
+        let first = scene.post(path, &body).await;
+        assert_eq!(first.header("x-cache"), "MISS", "{path}: {first:?}");
+        let text = |got: &Answer| got.json().pointer(place).unwrap().clone();
+        assert_eq!(text(&first), "hello", "{path}: {first:?}");
+        let second = scene.post(path, &body).await;
+        assert_eq!(second.header("x-cache"), "HIT", "{path}: {second:?}");
+        assert_eq!(text(&second), "hello", "{path}: {second:?}");
+        let streamed = scene
+            .post(path, &with(body, &json!({"stream": true})))
+            .await;
+        assert_eq!(streamed.header("x-cache"), "HIT", "{path}: {streamed:?}");
+        let heard = match path {
+            "/v1/messages" => {
+                crate::dialects::messages::fold(&streamed).0["content"][0]["text"].clone()
+            }
+            "/v1/responses" => {
+                let events = crate::dialects::responses::events(&streamed);
+                events.last().unwrap()["response"]
+                    .pointer("/output/0/content/0/text")
+                    .unwrap()
+                    .clone()
+            }
+            _ => {
+                let lines = crate::dialects::ollama::lines(&streamed);
+                let texts = lines
+                    .iter()
+                    .filter_map(|line| line["message"]["content"].as_str());
+                json!(texts.collect::<String>())
+            }
+        };
+        assert_eq!(heard, "hello", "{path}: {streamed:?}");
+        assert_eq!(calls(&scene), before + 1, "{path}");
+    }
+}

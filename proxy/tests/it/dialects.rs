@@ -5,8 +5,9 @@
 //! A dialect, a backend or a case that has no row does not compile.
 
 mod chat;
+mod completions;
 mod heard;
-mod messages;
+pub(crate) mod messages;
 pub(crate) mod ollama;
 pub(crate) mod responses;
 mod same;
@@ -25,6 +26,7 @@ const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Spoken {
     Chat,
+    Completions,
     Messages,
     Responses,
     OllamaChat,
@@ -63,8 +65,9 @@ struct Question {
 }
 
 impl Spoken {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Chat,
+        Self::Completions,
         Self::Messages,
         Self::Responses,
         Self::OllamaChat,
@@ -74,6 +77,7 @@ impl Spoken {
     fn path(self) -> &'static str {
         match self {
             Self::Chat => "/v1/chat/completions",
+            Self::Completions => "/v1/completions",
             Self::Messages => "/v1/messages",
             Self::Responses => "/v1/responses",
             Self::OllamaChat => "/api/chat",
@@ -84,6 +88,7 @@ impl Spoken {
     fn body(self, question: &Question) -> Value {
         match self {
             Self::Chat => chat::body(question),
+            Self::Completions => completions::body(question),
             Self::Messages => messages::body(question),
             Self::Responses => responses::body(question),
             Self::OllamaChat => ollama::body(question, ollama::Form::Chat),
@@ -95,6 +100,7 @@ impl Spoken {
     fn hear(self, got: &Answer, stream: bool) -> Heard {
         match self {
             Self::Chat => chat::hear(got, stream),
+            Self::Completions => completions::hear(got, stream),
             Self::Messages => messages::hear(got, stream),
             Self::Responses => responses::hear(got, stream),
             Self::OllamaChat => ollama::hear(got, stream, ollama::Form::Chat),
@@ -106,6 +112,7 @@ impl Spoken {
     fn hear_broken(self, got: &Answer) -> Broken {
         match self {
             Self::Chat => chat::hear_broken(got),
+            Self::Completions => completions::hear_broken(got),
             Self::Messages => messages::hear_broken(got),
             Self::Responses => responses::hear_broken(got),
             Self::OllamaChat => ollama::hear_broken(got, ollama::Form::Chat),
@@ -116,7 +123,9 @@ impl Spoken {
     /// The type of an error that is the whole answer.
     fn error(self, got: &Answer) -> String {
         match self {
-            Self::Chat | Self::Responses => got.error()["type"].as_str().unwrap().to_owned(),
+            Self::Chat | Self::Completions | Self::Responses => {
+                got.error()["type"].as_str().unwrap().to_owned()
+            }
             Self::Messages => messages::error(got),
             Self::OllamaChat | Self::OllamaGenerate => ollama::error(got),
         }
@@ -125,17 +134,30 @@ impl Spoken {
     /// The type of an error that says that there are too many calls.
     fn too_many(self) -> &'static str {
         match self {
-            Self::Chat | Self::Messages | Self::Responses => "rate_limit_error",
+            Self::Chat | Self::Completions | Self::Messages | Self::Responses => "rate_limit_error",
             // The status alone tells.
             Self::OllamaChat | Self::OllamaGenerate => "error",
         }
     }
 
-    /// Whether it has tools.
-    fn calls(self) -> bool {
-        match self {
-            Self::Chat | Self::Messages | Self::Responses | Self::OllamaChat => true,
-            Self::OllamaGenerate => false,
+    /// The field that would ask for the case and that the dialect lacks; `None` where it can
+    /// be asked for.
+    fn lacks(self, case: Case) -> Option<&'static str> {
+        match (self, case) {
+            (Self::OllamaGenerate | Self::Completions, Case::Tools | Case::ParallelTools) => {
+                Some("tools")
+            }
+            (Self::Completions, Case::Image) => Some("images"),
+            (Self::Completions, Case::Reasoning) => Some("reasoning_effort"),
+            (
+                Self::Chat
+                | Self::Completions
+                | Self::Messages
+                | Self::Responses
+                | Self::OllamaChat
+                | Self::OllamaGenerate,
+                _,
+            ) => None,
         }
     }
 }
@@ -250,6 +272,33 @@ async fn cell(scene: &Scene, spoken: Spoken, backend: Backend, case: Case, strea
     }
 }
 
+/// A cell that cannot be: what asks for it is a field that the dialect does not have. A server
+/// of the same dialect says what it makes of it; for any other it is left out, and named.
+async fn impossible(scene: &Scene, spoken: Spoken, backend: Backend, field: &str, stream: bool) {
+    let at = format!("{spoken:?} on {backend:?} with {field}, stream: {stream}");
+    let mut body = spoken.body(&Case::Text.question(backend, stream));
+    body[field] = json!([]);
+    let got = scene.post(spoken.path(), &body).await;
+    let is_same = spoken == Spoken::Completions;
+    match backend {
+        Backend::OpenAi if is_same => {
+            assert_eq!(got.status, 400, "{at}: {got:?}");
+            assert_eq!(got.error()["code"], "unknown_parameter", "{at}");
+        }
+        Backend::Runpod if is_same => {
+            assert_eq!(spoken.hear(&got, stream).text, "a blue dot", "{at}");
+        }
+        Backend::OpenAi | Backend::Anthropic | Backend::Ollama | Backend::Runpod => {
+            assert_eq!(spoken.hear(&got, stream).text, "a blue dot", "{at}");
+            let changed = got.header("x-gateway-changed");
+            assert!(
+                changed.split(", ").any(|one| one == field),
+                "{at}: {changed}"
+            );
+        }
+    }
+}
+
 /// The picture has arrived as it was sent.
 fn sees(scene: &Scene, backend: Backend, at: &str) {
     let sent = scene.sim.requests();
@@ -272,11 +321,11 @@ async fn every(backend: Backend) {
     let mut cells = 0;
     for spoken in Spoken::ALL {
         for case in Case::ALL {
-            if !spoken.calls() && matches!(case, Case::Tools | Case::ParallelTools) {
-                continue;
-            }
             for stream in [false, true] {
-                cell(&scene, spoken, backend, case, stream).await;
+                match spoken.lacks(case) {
+                    Some(field) => impossible(&scene, spoken, backend, field, stream).await,
+                    None => cell(&scene, spoken, backend, case, stream).await,
+                }
                 cells += 1;
             }
         }

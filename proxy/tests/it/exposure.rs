@@ -11,7 +11,7 @@ use crate::process::{LOOK, PATIENCE, Process};
 use crate::scene::{Scene, answer, client};
 
 /// A client that calls from `address`.
-fn client_at(address: &str) -> Client {
+pub(crate) fn client_at(address: &str) -> Client {
     Client::builder()
         .no_proxy()
         .local_address(address.parse::<IpAddr>().unwrap())

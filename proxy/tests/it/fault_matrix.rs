@@ -7,7 +7,7 @@
 //! header of the endpoint.
 
 mod check;
-mod faults;
+pub(crate) mod faults;
 mod places;
 
 use std::sync::Arc;

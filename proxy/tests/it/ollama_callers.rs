@@ -8,7 +8,7 @@ use sim::Flavor;
 use crate::dialects::ollama::lines;
 use crate::keys::{answers, facing, key};
 use crate::process::Process;
-use crate::scene::{Answer, Ground, MODEL, Scene, answer, client, provider};
+use crate::scene::{Answer, Ground, MODEL, Scene, answer, client, provider, with};
 
 fn asked(script: &str) -> Value {
     let said = format!("hi [[sim: {script}]]");
@@ -126,9 +126,19 @@ async fn failures_have_their_status_and_words() {
         assert_eq!(got.status, 400, "{path}: {got:?}");
         assert!(got.json()["error"].as_str().unwrap().contains("model"));
     }
-    let got = get(&scene, "/api/chat").await;
-    assert_eq!(got.status, 405, "{got:?}");
-    assert!(got.json()["error"].is_string(), "{got:?}");
+    for (method, path) in [
+        (Method::GET, "/api/chat"),
+        (Method::POST, "/api/tags"),
+        (Method::GET, "/api/show"),
+        (Method::GET, "/api/pull"),
+        (Method::POST, "/api/delete"),
+        (Method::PUT, "/api/blobs/sha256:0"),
+    ] {
+        let got = answer(scene.request(method, path)).await;
+        assert_eq!(got.status, 405, "{path}: {got:?}");
+        assert!(got.json()["error"].is_string(), "{path}: {got:?}");
+        assert!(!got.header("allow").is_empty(), "{path}: {got:?}");
+    }
 }
 
 /// Results of tools may say nothing of which call they belong to.
@@ -155,6 +165,58 @@ async fn results_without_ids_belong_to_the_calls_in_their_order() {
     }
     assert_ne!(calls[0]["id"], calls[1]["id"], "{sent}");
     assert_eq!(messages[3]["content"], "25", "{sent}");
+}
+
+/// A text as it stands, or with a gap in it, is gone on with, whatever the backend.
+#[tokio::test]
+async fn a_text_that_is_raw_or_has_a_gap_is_completed() {
+    for (flavor, path, has_gaps) in [
+        (Flavor::Ollama, "/api/generate", true),
+        (Flavor::OpenAi, "/v1/completions", true),
+        (Flavor::Anthropic, "/v1/messages", false),
+    ] {
+        let scene = Scene::of(flavor).await;
+        for stream in [false, true] {
+            for more in [json!({"raw": true}), json!({"suffix": "the end"})] {
+                let base = json!({
+                    "model": MODEL, "prompt": "once [[sim: say=a+blue+dot]]", "stream": stream,
+                    "options": {"num_predict": 20},
+                });
+                let at = format!("{flavor:?} {more}, stream: {stream}");
+                let got = scene.post("/api/generate", &with(base, &more)).await;
+                if !has_gaps && more.get("suffix").is_some() {
+                    assert_eq!(got.status, 400, "{at}: {got:?}");
+                    assert!(got.json()["error"].as_str().unwrap().contains("suffix"));
+                    continue;
+                }
+                assert_eq!(got.status, 200, "{at}: {got:?}");
+                let lines = if stream {
+                    lines(&got)
+                } else {
+                    vec![got.json()]
+                };
+                assert_eq!(lines.len() > 1, stream, "{at}: {got:?}");
+                let texts = lines.iter().filter_map(|line| line["response"].as_str());
+                assert_eq!(texts.collect::<String>(), "a blue dot", "{at}: {got:?}");
+                let last = lines.last().unwrap();
+                assert_eq!(last["done"], true, "{at}: {got:?}");
+                assert_eq!(last["model"], MODEL, "{at}: {got:?}");
+                assert!(last["eval_count"].as_u64() > Some(0), "{at}: {got:?}");
+                let sent = scene.sim.last_request().unwrap();
+                assert_eq!(sent.path, path, "{at}");
+                let sent: Value = serde_json::from_slice(&sent.body).unwrap();
+                if has_gaps {
+                    assert_eq!(sent["suffix"], more["suffix"], "{at}: {sent}");
+                }
+                if flavor == Flavor::Ollama {
+                    assert_eq!(sent["raw"], more["raw"], "{at}: {sent}");
+                }
+            }
+        }
+        for row in scene.ground.rows(4).await {
+            assert!(row.outcome.is_some(), "{row:?}");
+        }
+    }
 }
 
 /// Ahead of the first line there may be space, which is none of its own.
@@ -224,6 +286,20 @@ async fn a_context_that_is_known_is_shown() {
         shown["model_info"]["gateway.context_length"], 5000,
         "{shown}"
     );
+}
+
+/// What an Ollama server has told of its model with the first call is shown.
+#[tokio::test]
+async fn what_the_server_tells_of_its_model_is_shown() {
+    let scene = Scene::of(Flavor::Ollama).await;
+    let got = scene.post("/api/chat", &asked("say=yes")).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    let shown = scene
+        .post("/api/show", &json!({"model": MODEL}))
+        .await
+        .json();
+    let able = json!(["completion", "tools", "thinking", "vision"]);
+    assert_eq!(shown["capabilities"], able, "{shown}");
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ pub(crate) fn command(program: &Path, folder: &Path, env: &[(&str, &str)]) -> Co
         .env("DATABASE_PATH", folder.join("proxy.db"))
         .env("API_PORT", "0")
         .env("ADMIN_PORT", "0")
+        .env("METRICS_PORT", "0")
         .env("AUTH_ENABLED", "false")
         .env("THREADS", "2")
         .env("RUST_LOG", "info")

@@ -176,3 +176,34 @@ async fn it_listens_where_it_is_told_and_nowhere_else() {
     let elsewhere = format!("127.0.0.1:{}", gateway.address().port());
     assert!(tokio::net::TcpStream::connect(elsewhere).await.is_err());
 }
+
+/// Killed in the middle of its work, with connections open, it starts again at once on its
+/// port; what it has left behind of its door does not stand in the way of an upgrade.
+#[tokio::test]
+async fn it_starts_again_after_a_kill() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let env = [("API_PORT", &*port)];
+    let mut scene = Scene::env(&env).await;
+    for calls in 1..4 {
+        let mut open = scene.caller().await;
+        let body = crate::scene::chat("hang=stream", &json!({"stream": true})).to_string();
+        open.ask("/v1/chat/completions", "", &body).await;
+        assert_eq!(scene.chat("say=ok", json!({})).await.status, 200);
+        scene.gateway.signal("-KILL");
+        assert_eq!(scene.gateway.ended().await, None);
+        scene.gateway = Process::gateway(scene.ground.folder.path(), &env).await;
+        assert!(open.closed().await);
+        // The call that was answered is in the store, once.
+        let rows = scene.ground.rows(calls).await;
+        assert!(
+            rows.iter()
+                .all(|row| row.outcome.as_deref() == Some("success"))
+        );
+    }
+    let door = format!("gateway-{port}.sock");
+    assert!(scene.ground.folder.path().join(&door).exists());
+    assert_eq!(scene.gateway.stop().await, Some(0));
+    assert!(!scene.ground.folder.path().join(&door).exists());
+}

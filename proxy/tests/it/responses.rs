@@ -3,8 +3,9 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use sim::{Flavor, Options, Script};
+use sim::{Flavor, Options, RecordedRequest, Script};
 
+use crate::crowd::{Crowd, Member};
 use crate::dialects::responses::events;
 use crate::keys::{answers, facing, key};
 use crate::scene::{Answer, KEY, MODEL, Props, Scene, answer, client, with};
@@ -356,6 +357,108 @@ async fn tokens_are_counted_without_a_call() {
     let got = scene.post("/v1/responses/input_tokens", &unknown).await;
     assert_eq!(got.status, 404, "{got:?}");
     assert_eq!(scene.sim.requests().len(), 0);
+
+    // An endpoint with Responses of its own counts itself.
+    let scene = own(json!({"system_prompt": "Be brief.", "temperature": 0.5})).await;
+    let got = scene.post("/v1/responses/input_tokens", &body).await;
+    assert_eq!(got.header("x-estimated"), "", "{got:?}");
+    let sent = sent(&scene, "/v1/responses/input_tokens");
+    assert_eq!(sent["instructions"], "Be brief.");
+    let told = got.json()["input_tokens"].as_u64().unwrap();
+    assert!((900..1200).contains(&told), "{told}");
+    // One that cannot is estimated.
+    scene.sim.set_script("status=500".parse().unwrap());
+    let got = scene.post("/v1/responses/input_tokens", &body).await;
+    assert_eq!(
+        (got.status.as_u16(), got.header("x-estimated")),
+        (200, "true")
+    );
+}
+
+#[tokio::test]
+async fn what_led_to_an_answer_is_told_page_by_page() {
+    let scene = Scene::start().await;
+    let first = scene
+        .post(RESPONSES, &ask("say=one", &json!({})))
+        .await
+        .json();
+    let more = json!({"previous_response_id": first["id"], "input": [
+        {"id": "mine", "role": "user", "content": "and [[sim: say=two]]"},
+    ]});
+    let second = scene
+        .post(RESPONSES, &with(ask("", &json!({})), &more))
+        .await
+        .json();
+    let id = second["id"].as_str().unwrap();
+    let got = get(&scene, Method::GET, &format!("{id}/input_items?order=asc")).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    let page = got.json();
+    assert_eq!(page["object"], "list");
+    let items = page["data"].as_array().unwrap();
+    assert_eq!(items.len(), 3, "{page}");
+    assert!(items[0]["content"].as_str().unwrap().contains("say=one"));
+    assert_eq!(items[1], first["output"][0]);
+    assert_eq!(items[2]["id"], "mine");
+    assert_eq!(
+        (&page["last_id"], &page["has_more"]),
+        (&json!("mine"), &json!(false))
+    );
+    let got = get(&scene, Method::GET, &format!("{id}/input_items?limit=1")).await;
+    assert_eq!(got.json()["data"][0]["id"], "mine");
+    assert_eq!(got.json()["has_more"], true);
+    let bad = get(&scene, Method::GET, &format!("{id}/input_items?limit=0")).await;
+    assert_eq!(
+        (bad.status.as_u16(), &bad.error()["param"]),
+        (400, &json!("limit"))
+    );
+    for (method, rest) in [(Method::GET, "/input_items"), (Method::POST, "/cancel")] {
+        let got = get(&scene, method, &format!("resp_of_nobody{rest}")).await;
+        assert_eq!(got.status, 404, "{rest}: {got:?}");
+    }
+    let got = get(&scene, Method::POST, &format!("{id}/cancel")).await;
+    assert_eq!(got.status, 400, "{got:?}");
+    assert_eq!(got.error()["code"], "response_not_cancellable");
+}
+
+/// Encrypted reasoning of one server is refused by every other.
+#[tokio::test]
+async fn reasoning_goes_back_to_the_endpoint_that_sealed_it() {
+    for stream in [false, true] {
+        let member = Member::usual().endpoint(json!({"responses": "yes"}));
+        let members = vec![member.clone(), member];
+        let crowd = Crowd::with(members, json!({"strategy": "backup"}), &[]).await;
+        let user = json!({"role": "user", "content": "hi"});
+        let asked = |input: Value| json!({"model": MODEL, "input": input, "stream": stream, "store": false});
+        crowd.script(0, "reasoning say=one");
+        let got = crowd.post(RESPONSES, &asked(json!([user]))).await;
+        let response = if stream {
+            events(&got).last().unwrap()["response"].clone()
+        } else {
+            got.json()
+        };
+        let mut input = vec![user.clone()];
+        input.extend(response["output"].as_array().unwrap().iter().cloned());
+        input.push(user);
+        assert!(input[1]["encrypted_content"].is_string(), "{response}");
+        let next = asked(json!(input));
+        let sent = |number: usize| {
+            let request: RecordedRequest = crowd.sims[number].last_request().unwrap();
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            body["input"].clone()
+        };
+        crowd.script(0, "status=500");
+        let got = crowd.post(RESPONSES, &next).await;
+        assert_eq!(got.status, 200, "{got:?}");
+        assert!(
+            got.header("x-gateway-changed").contains("input[1]"),
+            "{got:?}"
+        );
+        assert!(!sent(1).to_string().contains("encrypted_content"));
+        crowd.script(0, "say=two");
+        let got = crowd.post(RESPONSES, &next).await;
+        assert_eq!(got.status, 200, "{got:?}");
+        assert_eq!(sent(0), json!(input), "its own goes back");
+    }
 }
 
 #[tokio::test]

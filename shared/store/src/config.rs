@@ -14,6 +14,7 @@ pub mod process;
 mod reference;
 mod registry;
 mod service_manager;
+mod telemetry;
 mod value;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ pub(crate) use interval::stored_interval;
 pub use reference::{env_example, reference_table};
 pub use registry::{SETTINGS, Setting};
 pub use service_manager::ServiceManager;
+pub use telemetry::{Sampler, Telemetry};
 use value::Parse;
 
 use crate::secret::Secret;
@@ -86,6 +88,10 @@ pub struct Config {
     pub admin_port: u16,
     /// Address the admin app listens on.
     pub admin_bind: IpAddr,
+    /// Port of the gateway's numbers; `None` for no such port.
+    pub metrics_port: Option<u16>,
+    /// Address of that port.
+    pub metrics_bind: IpAddr,
     /// The store's file.
     pub database_path: PathBuf,
     /// The keys that the environment gives for the store's secrets.
@@ -138,6 +144,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Which log lines are written, in `tracing`'s filter syntax (`RUST_LOG`).
     pub log_filter: String,
+    /// Where traces and metrics are sent; `None` for nowhere.
+    pub telemetry: Option<Telemetry>,
     /// Whether admin calls need a login.
     pub auth_enabled: bool,
     /// Whether an admin app without a login may listen beyond this machine.
@@ -164,6 +172,8 @@ pub struct Config {
     pub ai_queue_source: String,
     /// The version of Ollama that its clients are told.
     pub ollama_version: String,
+    /// The Ollama endpoint whose models its clients manage; `None` for the preferred one.
+    pub ollama_endpoint: Option<String>,
 }
 
 /// One setting that cannot be used. `Display` is a complete sentence for an operator.
@@ -238,6 +248,12 @@ impl Config {
         SocketAddr::new(self.admin_bind, self.admin_port)
     }
 
+    /// The address at which the gateway's numbers are, if there is one.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        let port = self.metrics_port?;
+        Some(SocketAddr::new(self.metrics_bind, port))
+    }
+
     /// Where a running gateway hands over to the next one. Gateways on two ports have two.
     pub fn upgrade_socket(&self) -> PathBuf {
         let beside = || {
@@ -251,9 +267,12 @@ impl Config {
     fn take(sources: &mut Sources<'_>) -> Option<Self> {
         let api_port = sources.required("API_PORT");
         let admin_port = sources.required("ADMIN_PORT");
-        sources.require_two_ports(api_port, admin_port);
+        let metrics_port = sources.required::<value::PortOrNone>("METRICS_PORT");
+        let metrics_port = metrics_port.map(|port| port.0);
+        sources.require_own_ports(api_port, admin_port, metrics_port.flatten());
         let api_bind = sources.required("API_BIND");
         let admin_bind = sources.required("ADMIN_BIND");
+        let metrics_bind = sources.required("METRICS_BIND");
         let database_path = sources.required("DATABASE_PATH");
         let key_source = KeySource {
             current: sources.optional("SECRET_KEY"),
@@ -283,6 +302,7 @@ impl Config {
         let threads = sources.optional::<value::Threads>("THREADS");
         let log_format = sources.required("LOG_FORMAT");
         let log_filter = sources.required("RUST_LOG");
+        let telemetry = sources.telemetry();
         let auth_enabled = sources.required("AUTH_ENABLED");
         let admin_allow_open = sources.required("ADMIN_ALLOW_OPEN");
         let aimenu_url = sources.optional::<value::HttpUrl>("AIMENU_URL");
@@ -296,11 +316,14 @@ impl Config {
         let ai_queue_priority = sources.required("AI_QUEUE_PRIORITY");
         let ai_queue_source = sources.required("AI_QUEUE_SOURCE");
         let ollama_version = sources.required::<value::OllamaVersion>("OLLAMA_VERSION");
+        let ollama_endpoint = sources.optional("OLLAMA_ENDPOINT");
         Some(Self {
             api_port: api_port?,
             api_bind: api_bind?,
             admin_port: admin_port?,
             admin_bind: admin_bind?,
+            metrics_port: metrics_port?,
+            metrics_bind: metrics_bind?,
             database_path: database_path?,
             key_source,
             exposure: exposure?,
@@ -327,6 +350,7 @@ impl Config {
             threads: threads.map_or_else(value::cores, |threads| threads.0),
             log_format: log_format?,
             log_filter: log_filter?,
+            telemetry: telemetry?,
             auth_enabled: auth_enabled?,
             admin_allow_open: admin_allow_open?,
             aimenu_url: aimenu_url.map(|url| url.0),
@@ -340,6 +364,7 @@ impl Config {
             ai_queue_priority: ai_queue_priority?,
             ai_queue_source: ai_queue_source?,
             ollama_version: ollama_version?.0,
+            ollama_endpoint,
         })
     }
 }
@@ -374,17 +399,22 @@ impl Sources<'_> {
         })
     }
 
-    /// Both programs may take a free port, but not the same one. Says nothing after a
+    /// Each may take a free port, but no two the same one. Says nothing after a
     /// problem: then one of the ports is not what the operator meant.
-    fn require_two_ports(&mut self, api: Option<u16>, admin: Option<u16>) {
-        if let Some(port) = admin.filter(|port| *port != 0 && admin == api)
-            && self.problems.is_empty()
-        {
-            let message = format!(
-                "is {port}, the port of the gateway's API too; choose another one for either"
-            );
-            self.problems
-                .push(ConfigProblem::new("ADMIN_PORT", message));
+    fn require_own_ports(&mut self, api: Option<u16>, admin: Option<u16>, metrics: Option<u16>) {
+        const API: &str = "the port of the gateway's API";
+        let pairs = [
+            ("ADMIN_PORT", admin, api, API),
+            ("METRICS_PORT", metrics, api, API),
+            ("METRICS_PORT", metrics, admin, "the port of the admin app"),
+        ];
+        for (name, port, other, whose) in pairs {
+            if let Some(port) = port.filter(|own| *own != 0 && port == other)
+                && self.problems.is_empty()
+            {
+                let message = format!("is {port}, {whose} too; choose another one for either");
+                self.problems.push(ConfigProblem::new(name, message));
+            }
         }
     }
 

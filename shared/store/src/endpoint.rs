@@ -1,5 +1,6 @@
 //! An endpoint: one configured backend, with its address, key and provider type.
 
+mod betas;
 mod draft;
 mod times;
 mod trial;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use wire::dialect::runpod::Worker;
 use wire::provider::{BaseUrl, BaseUrlError, ProviderKind, Responses, UpstreamUrl};
 
+pub use betas::DeniedBetas;
 pub(crate) use draft::ApiKeyChange;
 pub use draft::EndpointDraft;
 pub use times::{EndpointTimes, EndpointTimesRow};
@@ -52,6 +54,8 @@ pub struct Endpoint {
     pub responses: Responses,
     /// How long its calls may take.
     pub times: EndpointTimes,
+    /// Betas of Anthropic's that it is not told of.
+    pub denied_betas: DeniedBetas,
     /// What all calls to it together may use.
     pub limits: Limits,
     /// Unix seconds.
@@ -92,6 +96,8 @@ pub struct EndpointRow {
     /// How long its calls may take.
     #[serde(flatten)]
     pub times: EndpointTimesRow,
+    /// Betas of Anthropic's that it is not told of, as a list with commas.
+    pub denied_betas: Option<String>,
     /// What all calls to it together may use.
     #[serde(flatten)]
     pub limits: LimitsRow,
@@ -170,6 +176,7 @@ impl StoredEndpoint {
                 .text("responses")
                 .unwrap_or_else(|| Responses::default().id().to_owned()),
             times: EndpointTimesRow::read(&mut columns),
+            denied_betas: columns.text("denied_betas"),
             limits: LimitsRow::read(&mut columns),
             created_at: columns.whole("created_at").unwrap_or(0),
             locked: None,
@@ -275,6 +282,11 @@ impl StoredEndpoint {
             doubts.push(format!("{why}; its address decides"));
             Responses::default()
         });
+        let betas = row.denied_betas.as_deref().unwrap_or_default();
+        let denied_betas = DeniedBetas::parse(betas).unwrap_or_else(|why| {
+            doubts.push(format!("denied_betas {why}; none is kept back"));
+            DeniedBetas::default()
+        });
         let health_check_url = row.health_check_url.filter(|url| {
             let fault = health_check(&row.url, url).err();
             if let Some(why) = &fault {
@@ -300,6 +312,7 @@ impl StoredEndpoint {
             worker_form,
             responses,
             times,
+            denied_betas,
             limits: row.limits.judge(),
             created_at: row.created_at,
             updated_at: row.updated_at,

@@ -114,6 +114,14 @@ pub enum StoreError {
         /// What is wrong with it and what to do.
         reason: String,
     },
+    /// A copy of the store cannot be made.
+    #[error("no backup is made at {}: {reason}", path.display())]
+    Backup {
+        /// Where the copy was to be.
+        path: PathBuf,
+        /// What is in the way.
+        reason: String,
+    },
     /// The system gives no random numbers.
     #[error(
         "the system has no random numbers to encrypt a secret with: nothing was stored; see \

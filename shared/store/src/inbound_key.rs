@@ -173,6 +173,12 @@ pub(crate) fn shown(key: &Secret) -> String {
     key.expose().chars().take(SHOWN).collect()
 }
 
+/// What of a key that was not made here is kept to tell it by: never more than a third of it.
+pub(crate) fn hint(key: &Secret) -> String {
+    let third = key.expose().chars().count() / 3;
+    key.expose().chars().take(SHOWN.min(third)).collect()
+}
+
 /// All rows as read, and what they are hashed with.
 #[derive(Default)]
 pub(crate) struct StoredInboundKeys {

@@ -14,6 +14,7 @@ mod circuit;
 mod client;
 mod columns;
 pub mod config;
+pub mod configuration;
 mod custom_headers;
 mod endpoint;
 mod error;
@@ -26,6 +27,7 @@ mod inbound_key;
 mod input;
 mod limits;
 mod link_local;
+mod masked_url;
 mod meter;
 mod migrations;
 mod money;
@@ -36,6 +38,7 @@ mod pattern_import;
 mod pattern_trial;
 mod price_list;
 mod problem;
+mod redaction;
 mod report;
 pub mod route;
 mod secret;
@@ -47,6 +50,7 @@ mod store;
 mod tool_alias;
 mod tool_pattern;
 mod totals;
+pub mod transfer;
 mod vault;
 mod virtual_model;
 mod zone;
@@ -60,7 +64,9 @@ pub use capture::{Capture, CaptureRow};
 pub use circuit::CircuitRow;
 pub use client::{ClientRow, client_name};
 pub use custom_headers::{CustomHeaders, is_secret_name};
-pub use endpoint::{Endpoint, EndpointDraft, EndpointRow, EndpointTimes, EndpointTimesRow};
+pub use endpoint::{
+    DeniedBetas, Endpoint, EndpointDraft, EndpointRow, EndpointTimes, EndpointTimesRow,
+};
 pub use error::StoreError;
 pub use field_errors::FieldErrors;
 pub use form_key::FormKey;
@@ -72,6 +78,7 @@ pub use inbound_key::{
 };
 pub use limits::{Limit, Limits, LimitsRow};
 pub use link_local::{is_link_local, names_link_local};
+pub use masked_url::masked_url;
 pub use meter::{Before, Hold, Level, Levels, Meter, Over, Period, Spent};
 pub use money::{Cost, NANOS, Price, Prices, dollars};
 pub use network::{Networks, caller_address};
@@ -81,6 +88,7 @@ pub use pattern_import::{ImportCounts, ImportMode, ImportReport, PatternImport};
 pub use pattern_trial::{PatternTrial, RefusedPattern, TrialRules};
 pub use price_list::{Fit, Suggestion, suggestions};
 pub use problem::Problem;
+pub use redaction::{Redacted, Redaction};
 pub use report::{
     By, CallCursor, CallQuery, Label, Names, Repriced, Repricing, Trimmed, UsageQuery, UsageReport,
     UsageView,
@@ -94,7 +102,7 @@ pub use snapshot::Snapshot;
 pub use spent_money::SpentMoney;
 pub use spool::{Drained, Spool, SpoolError, SpoolReader, Spooled};
 pub use store::prices::DatedPrices;
-pub use store::{BUSY_TIMEOUT, Rotation, Store};
+pub use store::{BUSY_TIMEOUT, Facts, Rotation, Store};
 pub use tool_alias::{ToolAlias, ToolAliasDraft, ToolAliasRow};
 pub use tool_pattern::{ToolPattern, ToolPatternDraft, ToolPatternRow};
 pub use totals::{Sum, Totals};

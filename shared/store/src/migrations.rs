@@ -158,12 +158,14 @@ fn steps() -> Migrations<'static> {
         .comment("where calls come from, sums for pages, clients, gateways"),
         M::up("ALTER TABLE endpoints ADD COLUMN responses TEXT;")
             .comment("endpoints' own Responses"),
+        M::up("ALTER TABLE endpoints ADD COLUMN denied_betas TEXT;")
+            .comment("betas of Anthropic's that an endpoint is not told"),
         M::up(operation::TABLES).comment("endpoints' own times, health checks, parts of changes"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 14;
+pub(crate) const NEWEST: i64 = 15;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -17,12 +17,14 @@ mod check;
 mod circuits;
 pub(crate) mod clients;
 mod endpoints;
+mod facts;
 mod file;
 pub(crate) mod gateways;
 mod health_checks;
 mod identity;
 mod inbound_keys;
 mod names;
+pub(crate) mod original;
 mod pattern_counts;
 mod pattern_import;
 mod pattern_trial;
@@ -38,14 +40,14 @@ mod secrets;
 mod settings;
 mod spending;
 pub(crate) mod sums;
+mod together;
 mod tool_aliases;
 mod tool_patterns;
 mod usage_views;
 mod virtual_models;
-mod whole;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use r2d2::{NopErrorHandler, Pool, PooledConnection};
@@ -53,7 +55,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, TransactionBehavior};
 
 use self::identity::Identity;
-use self::whole::Held;
+use self::together::Held;
 use crate::audit::Actor;
 use crate::error::StoreError;
 use crate::setting::{
@@ -61,6 +63,7 @@ use crate::setting::{
 };
 use crate::snapshot::{Snapshot, StoredConfiguration};
 use crate::vault::{KeySource, Vault};
+pub use facts::Facts;
 pub use secrets::Rotation;
 
 /// How long a write waits for another writer.
@@ -79,8 +82,8 @@ pub struct Store {
     expected: Option<i64>,
     /// Whether endpoints may have link-local addresses.
     allows_link_local: bool,
-    /// The transaction that everything belongs to, if there is one.
-    within: Option<Arc<Mutex<Held>>>,
+    /// The transaction that everything is done in, if it is a part of something larger.
+    held: Option<Held>,
 }
 
 struct Inner {
@@ -95,6 +98,16 @@ struct Inner {
 enum Failure {
     Sqlite(rusqlite::Error),
     Store(StoreError),
+}
+
+impl Failure {
+    /// As the store tells it.
+    fn at(self, path: &Path) -> StoreError {
+        match self {
+            Self::Sqlite(error) => StoreError::from_sqlite(path, error),
+            Self::Store(error) => error,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -155,7 +168,7 @@ impl Store {
             actor: None,
             expected: None,
             allows_link_local: true,
-            within: None,
+            held: None,
         })
     }
 
@@ -228,7 +241,9 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
-        self.transact(TransactionBehavior::Deferred, work)
+        self.transact(TransactionBehavior::Deferred, |transaction| {
+            work(transaction)
+        })
     }
 
     /// Runs `work` in one write transaction; nothing of it stays when it fails.
@@ -244,27 +259,20 @@ impl Store {
         behavior: TransactionBehavior,
         work: impl FnOnce(&Connection) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
-        if let Some(held) = &self.within {
-            return self.take_part(held, work);
-        }
         let sqlite = |error| StoreError::from_sqlite(&self.inner.path, error);
         self.in_place()?;
+        if let Some(held) = &self.held {
+            return held.part(&self.inner.path, work);
+        }
         let mut connection = self.connection()?;
         let transaction = connection
             .transaction_with_behavior(behavior)
             .map_err(sqlite)?;
-        let value = work(&transaction).map_err(|failure| self.reason(failure))?;
+        let value = work(&transaction).map_err(|failure| failure.at(&self.inner.path))?;
         // Waiting for another writer may have taken a while.
         self.in_place()?;
         transaction.commit().map_err(sqlite)?;
         Ok(value)
-    }
-
-    fn reason(&self, failure: Failure) -> StoreError {
-        match failure {
-            Failure::Sqlite(error) => StoreError::from_sqlite(&self.inner.path, error),
-            Failure::Store(error) => error,
-        }
     }
 
     fn connection(&self) -> Result<PooledConnection<SqliteConnectionManager>, StoreError> {

@@ -33,6 +33,15 @@ pub struct KeySource {
     pub previous: Option<SecretKey>,
 }
 
+impl KeySource {
+    /// The keys as they may have been written down, for who sees to it that they are not
+    /// shown.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
+        let keys = self.current.iter().chain(&self.previous);
+        keys.flat_map(SecretKey::spellings)
+    }
+}
+
 /// The keys at one moment, the one in use first.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {

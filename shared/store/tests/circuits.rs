@@ -132,6 +132,7 @@ fn a_bad_health_check_or_worker_form_is_refused_when_written_and_harmless_when_f
         ("health_check_url", "/up?key=1"),
         ("worker_form", "sglang"),
         ("responses", "maybe"),
+        ("denied_betas", "one two"),
     ] {
         let errors = EndpointDraft::for_update(&json!({ field: value })).unwrap_err();
         assert!(errors.get(field).is_some(), "{value}: {errors}");
@@ -140,7 +141,7 @@ fn a_bad_health_check_or_worker_form_is_refused_when_written_and_harmless_when_f
         .unwrap()
         .execute_batch(
             "UPDATE endpoints SET health_check_url = 'up?', worker_form = 'x', \
-             responses = 'x' WHERE id = 1",
+             responses = 'x', denied_betas = 'a b' WHERE id = 1",
         )
         .unwrap();
     let snapshot = store.snapshot().unwrap();
@@ -149,7 +150,8 @@ fn a_bad_health_check_or_worker_form_is_refused_when_written_and_harmless_when_f
     assert_eq!(endpoint.worker_form, Worker::Auto);
     assert_eq!(endpoint.responses, Responses::Auto);
     let problems: Vec<_> = snapshot.problems.iter().map(ToString::to_string).collect();
-    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert_eq!(problems.len(), 4, "{problems:?}");
+    assert!(endpoint.denied_betas.is_empty());
     assert!(
         problems
             .iter()

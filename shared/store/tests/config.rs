@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use store::config::{
     AdminAccess, AuditDays, Config, DeploymentMode, DotEnv, Exposure, HealthCheckInterval,
-    LogFormat, QueuePriority,
+    LogFormat, QueuePriority, Sampler, Telemetry,
 };
 use store::{KeySource, Networks, Secret, SecretKey, Snapshot};
 
@@ -37,6 +37,8 @@ fn defaults() {
         api_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
         admin_port: 5001,
         admin_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        metrics_port: Some(8003),
+        metrics_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
         database_path: "./data/proxy.db".into(),
         key_source: KeySource::default(),
         exposure: Exposure {
@@ -72,6 +74,7 @@ fn defaults() {
         threads: cores,
         log_format: LogFormat::Text,
         log_filter: "info".to_owned(),
+        telemetry: None,
         auth_enabled: true,
         admin_allow_open: false,
         aimenu_url: None,
@@ -88,6 +91,7 @@ fn defaults() {
         ai_queue_priority: QueuePriority::Normal,
         ai_queue_source: "serverless-proxy".to_owned(),
         ollama_version: "0.13.5".to_owned(),
+        ollama_endpoint: None,
     };
     assert_eq!(config, expected);
     assert_eq!(config.admin_access(), Ok(AdminAccess::RequireLogin));
@@ -106,6 +110,8 @@ fn every_variable_is_read() {
         ("API_BIND", "0.0.0.0"),
         ("ADMIN_PORT", "2"),
         ("ADMIN_BIND", "[::1]"),
+        ("METRICS_PORT", "3"),
+        ("METRICS_BIND", "10.0.0.9"),
         ("DATABASE_PATH", "/data/proxy.db"),
         ("SECRET_KEY", KEY),
         ("SECRET_KEY_PREVIOUS", FORMER),
@@ -135,6 +141,18 @@ fn every_variable_is_read() {
         ("THREADS", "7"),
         ("LOG_FORMAT", "JSON"),
         ("RUST_LOG", "warn,store=debug"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "X-Tenant=a%20b%2C+, authorization=Bearer%20c",
+        ),
+        ("OTEL_SERVICE_NAME", "the gateway"),
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
+        ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "5000"),
         ("AUTH_ENABLED", "False"),
         ("ADMIN_ALLOW_OPEN", "yes"),
         ("AIMENU_URL", "https://login.example.com/"),
@@ -148,12 +166,15 @@ fn every_variable_is_read() {
         ("AI_QUEUE_PRIORITY", "low"),
         ("AI_QUEUE_SOURCE", "here"),
         ("OLLAMA_VERSION", "1.2.3"),
+        ("OLLAMA_ENDPOINT", "gpu box"),
     ]);
     let expected = Config {
         api_port: 1,
         api_bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         admin_port: 2,
         admin_bind: "::1".parse().unwrap(),
+        metrics_port: Some(3),
+        metrics_bind: "10.0.0.9".parse().unwrap(),
         database_path: "/data/proxy.db".into(),
         key_source: KeySource {
             current: SecretKey::parse(KEY),
@@ -192,6 +213,21 @@ fn every_variable_is_read() {
         threads: 7,
         log_format: LogFormat::Json,
         log_filter: "warn,store=debug".to_owned(),
+        telemetry: Some(Telemetry {
+            endpoint: "http://collector:4318".to_owned(),
+            headers: vec![
+                ("x-tenant".to_owned(), Secret::new("a b,+")),
+                ("authorization".to_owned(), Secret::new("Bearer c")),
+            ],
+            service: "the gateway".to_owned(),
+            sampler: Sampler {
+                follows_parent: true,
+                ratio: 0.25,
+            },
+            traces: true,
+            metrics: false,
+            interval: Duration::from_secs(5),
+        }),
         auth_enabled: false,
         admin_allow_open: true,
         aimenu_url: Some("https://login.example.com".to_owned()),
@@ -208,6 +244,7 @@ fn every_variable_is_read() {
         ai_queue_priority: QueuePriority::Low,
         ai_queue_source: "here".to_owned(),
         ollama_version: "1.2.3".to_owned(),
+        ollama_endpoint: Some("gpu box".to_owned()),
     };
     assert_eq!(config, expected);
 }
@@ -219,9 +256,20 @@ fn bad_values_are_refused_with_name_value_and_what_is_accepted() {
         ("API_PORT", "-1", "a port from 0 to 65535"),
         ("ADMIN_PORT", "5001x", "a port from 0 to 65535"),
         ("FLASK_PORT", "none", "a port from 0 to 65535"),
+        ("METRICS_PORT", "none", "a port from 1 to 65535, or 0"),
+        ("METRICS_BIND", "everywhere", "an IP address"),
         ("API_BIND", "example.com", "an IP address"),
         ("ADMIN_BIND", "127.0.0.1:5001", "an IP address"),
         ("DATABASE_PATH", "/data/", "the path of a file"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "http/protobuf"),
+        (
+            "OTEL_TRACES_SAMPLER",
+            "jaeger_remote",
+            "parentbased_always_on",
+        ),
+        ("OTEL_TRACES_SAMPLER_ARG", "2", "a number from 0 to 1"),
+        ("OTEL_METRICS_EXPORTER", "prometheus", "otlp or none"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "1", "milliseconds"),
         ("TIMEOUT", "0", "from 0.1 to 86400"),
         ("TIMEOUT", "5m", "from 0.1 to 86400"),
         ("TIMEOUT", "NaN", "from 0.1 to 86400"),
@@ -279,6 +327,15 @@ fn the_two_programs_need_two_ports() {
         "{problems:?}"
     );
     load(&[("API_PORT", "0"), ("ADMIN_PORT", "0")]);
+    for (taken, whose) in [
+        ("8002", "the gateway's API too"),
+        ("5001", "the admin app too"),
+    ] {
+        let problems = Config::load(&env(&[("METRICS_PORT", taken)]), None).unwrap_err();
+        assert_eq!(problems[0].name, "METRICS_PORT");
+        assert!(problems[0].to_string().contains(whose), "{problems:?}");
+    }
+    assert_eq!(load(&[("METRICS_PORT", "0")]).metrics_address(), None);
 }
 
 #[test]

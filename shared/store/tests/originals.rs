@@ -12,6 +12,9 @@ use tempfile::TempDir;
 use wire::dialect::runpod::Worker;
 use wire::normaliser::BUILTINS;
 
+#[path = "originals/import.rs"]
+mod import;
+
 const VA: &str = include_str!("originals/va.sql");
 const VS: &str = include_str!("originals/vs.sql");
 const VL: &str = include_str!("originals/vl.sql");

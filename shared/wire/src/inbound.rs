@@ -33,11 +33,12 @@ pub struct Inbound {
     pub request: Request,
     /// What a caller of another dialect has sent.
     pub own: Option<Box<Own>>,
-    /// What else there is of a request that asks for no words.
+    /// What else there is of a request that is no chat.
     pub wordless: Option<Box<Wordless>>,
 }
 
-/// A request in a dialect that is not OpenAI's and is no chat: for vectors, or for nothing.
+/// A request in a dialect that is not OpenAI's and is no chat: for vectors, for a text to go on
+/// with, or for nothing.
 #[derive(Debug)]
 pub struct Wordless {
     /// The body as it came.
@@ -125,7 +126,8 @@ impl Inbound {
                     loading,
                     left_out: read.left_out,
                 };
-                return Self::wordless(called, &read.model, form, wordless);
+                let call = Call::Embeddings;
+                return Self::wordless(called, call, &read.model, form, wordless);
             }
         };
         match read.wants {
@@ -133,13 +135,23 @@ impl Inbound {
                 let dialect = CallerDialect::Ollama(called);
                 Self::of_chat(dialect, body, Some(&read.model), *chat)
             }
+            Wanted::Complete { form, left_out } => {
+                let wordless = Wordless {
+                    body,
+                    loading: None,
+                    left_out,
+                };
+                let call = Call::Completions;
+                Self::wordless(called, call, &read.model, Some(form), wordless)
+            }
             Wanted::Nothing(loading) => {
                 let wordless = Wordless {
                     body,
                     loading: Some(loading),
                     left_out: Vec::new(),
                 };
-                Self::wordless(called, &read.model, None, wordless)
+                let call = CallerDialect::Ollama(called).call();
+                Self::wordless(called, call, &read.model, None, wordless)
             }
         }
     }
@@ -147,6 +159,7 @@ impl Inbound {
     /// A request with `form`, its body as OpenAI has it, or one for nothing.
     fn wordless(
         called: OllamaCall,
+        call: Call,
         model: &str,
         form: Option<Bytes>,
         wordless: Wordless,
@@ -154,7 +167,7 @@ impl Inbound {
         let dialect = CallerDialect::Ollama(called);
         let (body, request) = match form {
             Some(form) => {
-                let request = Request::read(Call::Embeddings, &form)?;
+                let request = Request::read(call, &form)?;
                 (form, request)
             }
             None => {
@@ -165,7 +178,7 @@ impl Inbound {
         };
         Ok(Self {
             dialect,
-            call: dialect.call(),
+            call,
             body,
             request,
             own: None,

@@ -9,6 +9,8 @@ mod edited;
 mod job;
 mod local;
 mod openai_form;
+mod room;
+mod several;
 
 use bytes::Bytes;
 
@@ -19,11 +21,14 @@ use crate::dialect::responses;
 use crate::dialect::runpod::{Policy, Worker};
 use crate::edit::Segments;
 use crate::hub::{Chat, Note, Origin, Refusal, Thinking, ToolNames, Written};
+use crate::inbound::CallerDialect;
 pub use crate::inbound::Inbound;
 use crate::provider::{Call, Format, Provider, Way};
 pub use answer::{AnswerForm, Completed, Dialect, Failed};
 pub use edited::edit_notes;
 use edited::edited;
+pub(crate) use room::CUT;
+pub use room::Room;
 
 /// Where a request goes, and what holds there.
 #[derive(Clone, Copy)]
@@ -51,6 +56,10 @@ pub struct Candidate<'c> {
     pub origin: Origin,
     /// Anthropic: the signed thinking that led to the tool call of this id.
     pub recall: &'c dyn Fn(&str) -> Option<Vec<Thinking>>,
+    /// Anthropic: whether a proof is known to be of another upstream or model.
+    pub is_foreign: &'c dyn Fn(&str) -> bool,
+    /// Anthropic: the version of its API that a caller of it speaks has sampling parameters.
+    pub samples: bool,
     /// Ollama: how long the model stays loaded.
     pub keep_alive: Option<&'c str>,
     /// Ollama: what is known of the model.
@@ -61,7 +70,7 @@ pub struct Candidate<'c> {
     pub policy: Option<Policy>,
 }
 
-/// What is known of a model on an Ollama server.
+/// What is known of a model at its endpoint; most of it on Ollama's servers alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LocalModel {
     /// Its longest context.
@@ -74,6 +83,12 @@ pub struct LocalModel {
     pub thinks: Option<bool>,
     /// Whether it knows tools.
     pub takes_tools: Option<bool>,
+    /// Whether it sees pictures.
+    pub sees: Option<bool>,
+    /// Its longest answer in tokens, where the server has refused a longer one.
+    pub longest_answer: Option<u64>,
+    /// The tokens of this call's prompt, where the server has counted them.
+    pub counted: Option<u64>,
 }
 
 /// A request as it goes out.
@@ -89,6 +104,8 @@ pub struct Outbound {
     pub answer: AnswerForm,
     /// What the upstream gets otherwise than the caller sent it.
     pub notes: Vec<Note>,
+    /// Texts that end the answer, of which the upstream is not told.
+    pub stops: Vec<String>,
     /// The tools' names where the upstream has other ones.
     pub names: ToolNames,
     /// What an Ollama server is asked for, for each of the bodies; nothing for others.
@@ -185,6 +202,9 @@ fn sent(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid
 fn written(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
     let Some(own) = &inbound.own else {
         let mut out = of_openai(inbound, candidate)?;
+        if out.answer == AnswerForm::Edited && is_ollamas_completion(inbound) {
+            out.answer = AnswerForm::Completion(Dialect::OpenAi, vec![None]);
+        }
         let left_out = inbound.wordless.iter().flat_map(|rest| &rest.left_out);
         let why = "the endpoint's own settings hold";
         out.notes
@@ -209,6 +229,12 @@ fn written(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Uns
     Ok(out)
 }
 
+/// Whether a caller of Ollama's wants a text gone on with: it has a dialect of its own for the
+/// answer.
+fn is_ollamas_completion(inbound: &Inbound) -> bool {
+    matches!(inbound.dialect, CallerDialect::Ollama(_)) && inbound.call == Call::Completions
+}
+
 /// The caller's own bytes for an upstream of its own dialect, which is not OpenAI's chat.
 ///
 /// # Errors
@@ -220,6 +246,7 @@ fn same(inbound: &Inbound, body: &Bytes, candidate: &Candidate<'_>) -> Result<Ou
             model: candidate.model_json,
             stream: streams.then_some(upstream_streams),
             defaults: candidate.defaults,
+            is_foreign: candidate.is_foreign,
         };
         let request = responses::Request::read(body).map_err(Unsaid::Bad)?;
         let (edited, notes) = request.edited(body, &target);
@@ -236,6 +263,9 @@ fn same(inbound: &Inbound, body: &Bytes, candidate: &Candidate<'_>) -> Result<Ou
         default_max_tokens: Some(DEFAULT_MAX_TOKENS),
         auto_cache: candidate.auto_cache,
         recall: candidate.recall,
+        is_foreign: candidate.is_foreign,
+        samples: candidate.samples,
+        most: room::most(inbound, candidate),
     };
     let (edited, notes) = anthropic::edit_request(body, &target);
     Ok(Outbound {
@@ -254,10 +284,19 @@ fn of_openai(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, U
             inbound.request.renamed(&inbound.body, candidate.model_json),
             AnswerForm::Edited,
         )),
-        (Format::OpenAi, _) => Ok(Outbound::plain(
-            edited(inbound, candidate),
-            AnswerForm::Edited,
-        )),
+        (Format::OpenAi, _) => {
+            let stops = edited::own_stops(inbound, candidate);
+            let form = if stops.is_empty() {
+                AnswerForm::Edited
+            } else {
+                AnswerForm::Chat(Dialect::OpenAi)
+            };
+            Ok(Outbound {
+                notes: edited::cuts(inbound, candidate),
+                stops,
+                ..Outbound::plain(edited(inbound, candidate), form)
+            })
+        }
         (Format::RunpodJob, _) => job::write(inbound, candidate),
         (Format::OllamaEmbed, _) => local::embed(inbound, candidate),
         (Format::OllamaGenerate, _) => local::generate(inbound, candidate),
@@ -266,14 +305,26 @@ fn of_openai(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, U
         }
         (Format::Anthropic, Call::Completions) => completion::write(inbound, candidate),
         (Format::Anthropic, _) => {
-            let chat = chat(inbound, candidate)?;
+            let mut chat = chat(inbound, candidate)?;
+            let cut = room::cut(&mut chat, inbound, candidate);
+            let each = several::one_each(&mut chat)?;
             let written = to_anthropic(&chat, candidate)?;
             let form = AnswerForm::Chat(Dialect::Anthropic);
-            Ok(Outbound::written(written, form, &chat))
+            let mut out = Outbound::written(written, form, &chat);
+            out.notes.extend(cut);
+            if chat.stop.iter().any(|text| text.trim().is_empty()) {
+                // Of white space alone the vendor takes none.
+                out.stops = chat.stop;
+            }
+            several::repeat(&mut out, each);
+            Ok(out)
         }
         (Format::OllamaChat, _) => {
-            let chat = chat(inbound, candidate)?;
-            local::chat(&chat, candidate)
+            let mut chat = chat(inbound, candidate)?;
+            let each = several::one_each(&mut chat)?;
+            let mut out = local::chat(&chat, candidate)?;
+            several::repeat(&mut out, each);
+            Ok(out)
         }
     }
 }
@@ -284,6 +335,12 @@ impl Outbound {
     pub fn context(&self) -> Option<Context> {
         let contexts = self.contexts.iter().copied();
         contexts.max_by_key(|context| context.prompt_tokens)
+    }
+
+    /// Whether the caller's limit is cut to the room that the model has.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.notes.iter().any(|note| note.why == CUT)
     }
 
     /// The first prompt that the server has cut, by what it has `counted` of each, and
@@ -302,6 +359,7 @@ impl Outbound {
             streams: false,
             answer,
             notes: Vec::new(),
+            stops: Vec::new(),
             names: ToolNames::default(),
             contexts: Vec::new(),
         }

@@ -20,6 +20,7 @@ pub use base_url::{BaseUrl, BaseUrlError, UpstreamUrl};
 pub use model_list::ModelListError;
 pub use passed::Passed;
 pub use responses::Responses;
+pub(crate) use responses::is_openais;
 
 /// The type of an endpoint, as kept in the store's `endpoint_type` column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,5 +1,16 @@
-//! Taking secrets and addresses out of an upstream's words before a caller reads
-//! them.
+//! Taking secrets out of texts: out of whatever is written to a log ([`Redactor`]), and,
+//! with addresses, out of an upstream's words before a caller reads them ([`scrub`]).
+//!
+//! Two things are taken for secrets: what the configuration says is one, and what looks like
+//! one ([`shapes`]).
+
+mod redactor;
+mod shapes;
+
+pub use redactor::Redactor;
+
+/// What stands in the place of a secret.
+const MASK: &str = "***";
 
 /// `text` without any of `secrets`, without anything that looks like a provider
 /// key, and without addresses of servers.
@@ -7,10 +18,11 @@
 pub fn scrub(text: &str, secrets: &[&str]) -> String {
     let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
-        text = text.replace(secret, "***");
+        text = text.replace(secret, MASK);
     }
+    let text = shapes::hide(&text);
     let mut out = String::with_capacity(text.len());
-    let mut rest = text.as_str();
+    let mut rest = &*text;
     while !rest.is_empty() {
         let end = rest
             .find(|c: char| {
@@ -38,7 +50,7 @@ fn scrub_word(word: &str) -> &str {
     let bare = word.trim_start_matches(['[', '{', '=', ':']);
     let is_key = KEY_MARKS.iter().any(|mark| bare.starts_with(mark)) && bare.len() > 6;
     if is_key {
-        "***"
+        MASK
     } else if word.contains("://") {
         "[address]"
     } else {
@@ -68,6 +80,7 @@ mod tests {
             ),
             ("Grüße  mit\nUmbruch", "Grüße  mit\nUmbruch"),
             ("a risk-free sk- text", "a risk-free sk- text"),
+            ("x-api-key: abc is wrong", "x-api-key: *** is wrong"),
         ] {
             assert_eq!(scrub(text, &["my-own-secret", ""]), expected);
         }

@@ -7,6 +7,8 @@
 
 mod answer_tool;
 mod kept;
+mod proofs;
+mod stops;
 
 use bytes::{Bytes, BytesMut};
 
@@ -18,6 +20,8 @@ use crate::normaliser::{Manner, Native, Normaliser, Reveal};
 use crate::usage::Usage;
 pub(crate) use answer_tool::AnswerTool;
 pub(crate) use kept::Kept;
+pub(crate) use proofs::Proofs;
+pub(crate) use stops::Stops;
 
 /// The upstream's side of a stream.
 #[derive(Debug)]
@@ -113,7 +117,10 @@ struct Caller {
     answer_bytes: u64,
     says_why: bool,
     answer_tool: Option<AnswerTool>,
+    stops: Option<Stops>,
     kept: Option<Kept>,
+    /// Of an answer in a dialect that does not say whose they are.
+    proofs: Option<Proofs>,
     native: Option<Native>,
     normaliser: Option<Box<Normaliser>>,
     reveal: Reveal,
@@ -168,15 +175,18 @@ impl Translation {
             StreamFrom::Anthropic(_) => Some(Kept::default()),
             StreamFrom::OpenAi(_) | StreamFrom::Ollama(_) | StreamFrom::Job(_) => None,
         };
+        let proofs = matches!(to, StreamTo::Messages(_)).then(Proofs::default);
         Self {
             from,
             caller: Caller {
                 to,
+                proofs,
                 answer_tool: AnswerTool::of(&names),
                 names,
                 usage: None,
                 answer_bytes: 0,
                 says_why: false,
+                stops: None,
                 kept,
                 native: None,
                 normaliser: None,
@@ -196,6 +206,14 @@ impl Translation {
         self.caller.comment = manner.comment;
         self.caller.native = manner.native();
         self.caller.normaliser = Some(Box::new(Normaliser::new(manner)));
+        self
+    }
+
+    /// The same with its text ended before the first of `texts`, of which the upstream was not
+    /// told.
+    #[must_use]
+    pub fn ending_before(mut self, texts: &[String]) -> Self {
+        self.caller.stops = Stops::of(texts);
         self
     }
 
@@ -324,11 +342,28 @@ impl Translation {
         let kept = self.caller.kept.as_mut();
         kept.map(Kept::take).unwrap_or_default()
     }
+
+    /// The proofs that its caller was given without whose they are.
+    #[must_use]
+    pub fn take_proofs(&mut self) -> Vec<String> {
+        let proofs = self.caller.proofs.as_mut();
+        proofs.map(Proofs::take).unwrap_or_default()
+    }
 }
 
 impl Caller {
     /// Takes an event as the upstream's reader tells it.
     fn take(&mut self, event: Event<'_>, out: &mut BytesMut) {
+        match self.stops.take() {
+            Some(mut stops) => {
+                stops.event(event, &mut |event| self.answer(event, out));
+                self.stops = Some(stops);
+            }
+            None => self.answer(event, out),
+        }
+    }
+
+    fn answer(&mut self, event: Event<'_>, out: &mut BytesMut) {
         match self.answer_tool.take() {
             Some(mut tool) => {
                 tool.event(event, &mut |event| self.mend(event, out));
@@ -405,6 +440,9 @@ impl Caller {
             write(event);
         } else {
             self.reveal.event(event.clone(), &mut |event| write(&event));
+        }
+        if let Some(proofs) = &mut self.proofs {
+            proofs.add(event);
         }
         if let Some(kept) = &mut self.kept {
             let to = &self.to;

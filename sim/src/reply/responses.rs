@@ -101,7 +101,7 @@ fn items(facts: &Facts, answer: &Answer) -> Vec<Item> {
             done: json!({
                 "id": id, "type": "reasoning",
                 "summary": [{ "type": "summary_text", "text": text }],
-                "encrypted_content": format!("{SEALED}{}", facts.turn),
+                "encrypted_content": format!("{SEALED}{}", facts.signer.sign(&text)),
             }),
             pieces: Pieces::Reasoning(answer.reasoning.clone()),
             id,

@@ -5,14 +5,18 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::{Choice, Facts, Fields, Tool, plain_model, tokens};
-use crate::signature::SEALED;
+use crate::signature::{SEALED, Signer};
 use crate::vendor::Flavor;
 use crate::vendor::refusal::Refusal;
 
 /// Least that an answer may be limited to.
 const LEAST_OUTPUT: i64 = 16;
 
-pub(super) fn facts(flavor: Flavor, map: &Map<String, Value>) -> Result<Facts, Refusal> {
+pub(super) fn facts(
+    flavor: Flavor,
+    map: &Map<String, Value>,
+    signer: u64,
+) -> Result<Facts, Refusal> {
     let fields = Fields { flavor, map };
     if flavor == Flavor::OpenAi {
         fields.only_known(super::Call::Responses)?;
@@ -22,6 +26,7 @@ pub(super) fn facts(flavor: Flavor, map: &Map<String, Value>) -> Result<Facts, R
         model: plain_model(&model),
         n: 1,
         inputs: 1,
+        signer: Signer::of(signer, &plain_model(&model)),
         ..Facts::default()
     };
     facts.stream = fields.boolean("stream")?.unwrap_or(false);
@@ -114,7 +119,7 @@ impl Items {
                 return Ok(());
             }
             "reasoning" => {
-                reasoning(index, item)?;
+                reasoning(index, item, facts.signer)?;
                 "rs"
             }
             "additional_tools" => {
@@ -207,11 +212,13 @@ fn output(index: usize, item: &Value) -> Result<usize, Refusal> {
     }
 }
 
-/// Reasoning is taken back only with the vendor's own proof, if with any.
-fn reasoning(index: usize, item: &Value) -> Result<(), Refusal> {
+/// Reasoning is taken back only with the server's own proof, if with any.
+fn reasoning(index: usize, item: &Value, signer: Signer) -> Result<(), Refusal> {
     let sealed = item.get("encrypted_content").and_then(Value::as_str);
+    let words = item.pointer("/summary/0/text").and_then(Value::as_str);
+    let own = format!("{SEALED}{}", signer.sign(words.unwrap_or_default()));
     match sealed {
-        Some(text) if !text.starts_with(SEALED) => {
+        Some(text) if text != own => {
             let field = format!("input[{index}].encrypted_content");
             let message = "The encrypted content could not be verified.";
             Err(Refusal::field(

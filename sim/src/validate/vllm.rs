@@ -1,6 +1,7 @@
 //! What vLLM refuses where the rest of the family looks away.
 //!
-//! A model with `no-tools` in its name is served without a parser for tool calls.
+//! A model with `no-tools` in its name is served without a parser for tool calls, one with
+//! `strict` with a chat template that takes the system's message at the beginning alone.
 
 use serde_json::Value;
 
@@ -30,6 +31,11 @@ pub(super) fn check(fields: &Fields<'_>, facts: &Facts) -> Result<(), Refusal> {
         let words = "\"auto\" tool choice requires --enable-auto-tool-choice and \
                      --tool-call-parser to be set";
         return refuse("tool_choice", words);
+    }
+    let messages = fields.map.get("messages").and_then(Value::as_array);
+    let is_late = |message: &Value| message.get("role") == Some(&Value::from("system"));
+    if facts.model.contains("strict") && messages.into_iter().flatten().skip(1).any(is_late) {
+        return refuse("messages", "System message must be at the beginning.");
     }
     let limit = fields
         .integer("max_completion_tokens", 1)?

@@ -131,6 +131,24 @@ pub(crate) fn pull(model: &str) -> Vec<Value> {
     ]
 }
 
+/// The lines of `/api/push`.
+pub(crate) fn push() -> Vec<Value> {
+    vec![
+        json!({"status": "retrieving manifest"}),
+        json!({"status": "pushing sim", "digest": "sha256:sim", "total": 1000}),
+        json!({"status": "success"}),
+    ]
+}
+
+/// The lines of `/api/create`.
+pub(crate) fn create() -> Vec<Value> {
+    vec![
+        json!({"status": "parsing GGUF"}),
+        json!({"status": "writing manifest"}),
+        json!({"status": "success"}),
+    ]
+}
+
 fn details() -> Value {
     json!({
         "parent_model": "", "format": "gguf", "family": "llama", "families": ["llama"],

@@ -364,3 +364,24 @@ async fn models_are_shown_and_pulled() {
     let tags = Caller::connect(&sim).await.get("/api/tags").await;
     assert!(tags.body.contains("\"phi4\"") && !tags.body.contains("\"missing\""));
 }
+
+#[tokio::test]
+async fn models_are_made_copied_and_pushed() {
+    let sim = start(Flavor::Ollama).await;
+    let blob = format!("sha256:{}", "a".repeat(64));
+    let made = json!({"model": "made", "files": {"m.gguf": blob}});
+    let early = post(&sim, "/api/create", &made).await;
+    assert_eq!(early.status, 400, "{early:?}");
+    let sent = post(&sim, &format!("/api/blobs/{blob}"), &json!("weights")).await;
+    assert_eq!(sent.status, 201, "{sent:?}");
+    let created = post(&sim, "/api/create", &made).await;
+    assert!(created.body.ends_with("{\"status\":\"success\"}\n"));
+    let copied = json!({"source": "made", "destination": "other"});
+    assert_eq!(post(&sim, "/api/copy", &copied).await.status, 200);
+    let unknown = json!({"source": "nobody", "destination": "other"});
+    assert_eq!(post(&sim, "/api/copy", &unknown).await.status, 404);
+    let pushed = post(&sim, "/api/push", &json!({"model": "other"})).await;
+    assert!(pushed.body.contains("pushing"), "{pushed:?}");
+    let nobody = post(&sim, "/api/push", &json!({"model": "nobody"})).await;
+    assert_eq!(nobody.status, 404, "{nobody:?}");
+}

@@ -33,6 +33,7 @@ const FIELDS: RowFields = RowFields {
         "timeout_seconds",
         "connect_timeout_seconds",
         "first_byte_timeout_seconds",
+        "denied_betas",
         "limit_requests_per_minute",
         "limit_tokens_per_minute",
         "limit_parallel",

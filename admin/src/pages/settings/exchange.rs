@@ -10,11 +10,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use futures_util::stream;
 use serde_json::Value;
+use store::configuration::{self, Imported, Secrets};
+use store::transfer::Existing;
 use store::{FieldErrors, Store};
 
 use crate::admin::Admin;
 use crate::error::ApiError;
-use crate::exchange::{self, Imported};
 use crate::json_object::JsonValue;
 use crate::pages::form::{Form, Posted};
 use crate::pages::section::Section;
@@ -59,7 +60,9 @@ async fn show(req: HttpRequest) -> Result<HttpResponse, ApiError> {
 }
 
 async fn export(admin: Data<Admin>) -> Result<HttpResponse, ApiError> {
-    let document = admin.on_store(exchange::export).await?;
+    let document = admin
+        .on_store(|store| configuration::export(store, Secrets::Masked))
+        .await?;
     let text = serde_json::to_string_pretty(&document)
         .map_err(|err| ApiError::Internal(format!("the export cannot be written: {err}")))?;
     Ok(attachment("serverless-proxy.json", "application/json").body(text))
@@ -76,7 +79,7 @@ fn attachment(name: &str, kind: &'static str) -> actix_web::HttpResponseBuilder 
 
 async fn import_json(admin: Data<Admin>, body: JsonValue) -> Result<HttpResponse, ApiError> {
     let imported = admin
-        .on_store(move |store| exchange::import(store, &body.0))
+        .on_store(move |store| configuration::import(store, &body.0, Existing::Replace, false))
         .await?;
     Ok(HttpResponse::Ok().json(imported))
 }
@@ -90,7 +93,9 @@ async fn import(
     let outcome = match serde_json::from_str::<Value>(posted.get("document")) {
         Ok(document) => {
             admin
-                .on_store(move |store| exchange::import(store, &document))
+                .on_store(move |store| {
+                    configuration::import(store, &document, Existing::Replace, false)
+                })
                 .await
         }
         Err(err) => Err(FieldErrors::one("document", format!("is not JSON: {err}")).into()),

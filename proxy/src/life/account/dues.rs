@@ -1,8 +1,10 @@
 //! What limits keep for a call until it ends: settled exactly once, however it ends.
 
 use store::route::spent;
-use store::{Attempt, Hold, Prices, Spent};
+use store::{Attempt, Cost, Hold, Outcome, Prices, Spent};
 use wire::usage::Usage;
+
+use crate::metrics::Tried;
 
 /// At most two limits' owners each have a part.
 type Holds = [Option<Hold>; 2];
@@ -23,6 +25,8 @@ struct Due {
     prices: Prices,
     /// The endpoint's and, where it took over, its virtual model's.
     holds: Holds,
+    /// How it ended, where that is not how the call did.
+    outcome: Option<Outcome>,
 }
 
 impl Due {
@@ -46,7 +50,11 @@ impl Dues {
     /// An attempt was let through.
     pub(super) fn attempt(&mut self, prices: Prices, holds: Holds) {
         self.attempts.reserve_exact(1);
-        self.attempts.push(Due { prices, holds });
+        self.attempts.push(Due {
+            prices,
+            holds,
+            outcome: None,
+        });
     }
 
     /// The last attempt was none.
@@ -57,12 +65,39 @@ impl Dues {
         }
     }
 
-    /// The last attempt is over and has spent `usage`.
-    pub(super) fn ended(&mut self, usage: Option<Usage>) {
+    /// The last attempt came to nothing and has spent `usage`.
+    pub(super) fn ended(&mut self, usage: Option<Usage>, outcome: Outcome) {
         if let Some(due) = self.attempts.last_mut() {
+            due.outcome = Some(outcome);
             let spent = due.spent(usage);
             settle(&mut due.holds, spent);
         }
+    }
+
+    /// What became of each of the `attempts` of a call with that outcome.
+    pub(super) fn tried<'d>(
+        &'d self,
+        attempts: &'d [Attempt],
+        outcome: Outcome,
+    ) -> impl Iterator<Item = Tried<'d>> {
+        let both = self.attempts.iter().zip(attempts);
+        both.map(move |(due, attempt)| Tried {
+            endpoint: &attempt.endpoint,
+            outcome: due.outcome.unwrap_or(outcome),
+            usage: attempt.usage,
+            cost: attempt.usage.map(|usage| Cost::of(&usage, &due.prices)),
+        })
+    }
+
+    /// What all `attempts` cost in nano-dollars, as far as prices are known; `None` when no
+    /// tokens are known of.
+    pub(super) fn cost(&self, attempts: &[Attempt]) -> Option<i64> {
+        let both = self.attempts.iter().zip(attempts);
+        let costs = both.filter_map(|(due, attempt)| {
+            let usage = attempt.usage?;
+            Some(Cost::of(&usage, &due.prices).known())
+        });
+        costs.reduce(i64::saturating_add)
     }
 
     /// The call is over.

@@ -132,6 +132,16 @@ impl Lane {
         }
     }
 
+    /// The proofs that its caller was given without whose they are.
+    pub(in super::super) fn take_proofs(&mut self) -> Vec<String> {
+        match self {
+            Self::Edited(_) => Vec::new(),
+            Self::Responses(watcher) => watcher.take_proofs(),
+            Self::Messages(editor) => editor.take_proofs(),
+            Self::Translated(timed) => timed.translation.take_proofs(),
+        }
+    }
+
     /// What was made of the answer's text, where something was looked for.
     pub(in super::super) fn normaliser(&self) -> Option<&Normaliser> {
         match self {

@@ -14,10 +14,11 @@ use pingora::http::ResponseHeader;
 use pingora::protocols::http::{HttpTask, ServerSession};
 use pingora::{Error, ErrorType};
 use store::route::ReplyForm;
+use wire::inbound::CallerDialect;
 
 use super::super::account::Account;
 use super::super::reply;
-use super::super::send::{Errand, Passing, Sent, hung_up, judge};
+use super::super::send::{Passing, Sent, hung_up, judge};
 use super::cut;
 use super::stream::{Outlet, WRITE_AT};
 use crate::fault::Fault;
@@ -34,9 +35,10 @@ const ABOUT: [HeaderName; 4] = [
 /// The caller's header of an answer whose bytes are not changed.
 pub(in super::super) fn response_header(
     sent: &Sent,
-    errand: &Errand<'_>,
+    dialect: CallerDialect,
+    id: &str,
 ) -> Result<Box<ResponseHeader>, Fault> {
-    let mut header = super::response_header(sent, errand)?;
+    let mut header = super::header_for(sent, dialect, id)?;
     for name in ABOUT {
         let value = sent.header().and_then(|theirs| theirs.headers.get(&name));
         if let Some(value) = value.cloned() {
@@ -63,7 +65,17 @@ pub(in super::super) async fn pass_on(
         stream: passing.sent.is_stream(),
         usage: false,
     });
-    let outcome = pump(gateway, caller, &mut passing, account).await;
+    let told = complete(caller, &mut passing).and_then(|()| match &mut passing.header {
+        Some(header) => {
+            reply::tell_attempts(header, account.attempts())?;
+            account.told.write(header)
+        }
+        None => Ok(()),
+    });
+    let outcome = match told {
+        Ok(()) => pump(gateway, caller, &mut passing).await,
+        Err(err) => Err(Fault::internal(err.to_string())),
+    };
     account.saw(passing.watch.usage(), 0);
     if let Some(mut pass) = passing.pass.take() {
         match &outcome {
@@ -73,12 +85,34 @@ pub(in super::super) async fn pass_on(
     }
     let (status, mut last) = outcome?;
     account.succeeded(status);
-    account.seal();
-    let gone = |_| Fault::hung_up();
     // With the last bytes goes the row: whoever has the answer finds it.
-    Outlet::new(&mut passing.header, &mut last)
-        .write(caller)
-        .await?;
+    account.seal();
+    end(gateway, caller, passing, &mut last).await
+}
+
+/// Passes the answer of what is no call of a model on to its end.
+///
+/// # Errors
+/// As [`pass_on`].
+pub(in super::super) async fn plainly(
+    gateway: &Gateway,
+    caller: &mut ServerSession,
+    mut passing: Box<Passing>,
+) -> Result<(), Fault> {
+    complete(caller, &mut passing).map_err(|err| Fault::internal(err.to_string()))?;
+    let (_, mut last) = pump(gateway, caller, &mut passing).await?;
+    end(gateway, caller, passing, &mut last).await
+}
+
+/// Writes the last bytes, and gives the connection back.
+async fn end(
+    gateway: &Gateway,
+    caller: &mut ServerSession,
+    mut passing: Box<Passing>,
+    last: &mut BytesMut,
+) -> Result<(), Fault> {
+    let gone = |_| Fault::hung_up();
+    Outlet::new(&mut passing.header, last).write(caller).await?;
     if let Some(header) = passing.header.take() {
         caller.write_response_header(header).await.map_err(gone)?;
     }
@@ -97,16 +131,11 @@ async fn pump(
     gateway: &Gateway,
     caller: &mut ServerSession,
     passing: &mut Passing,
-    account: &mut Account,
 ) -> Result<(u16, BytesMut), Fault> {
     let silence = gateway.timeouts.silence;
     let mut closing = pin!(gateway.closing.told());
-    let mut status = 200;
-    if let Some(header) = &mut passing.header {
-        status = header.status.as_u16();
-        complete(caller, header, passing.sent.is_stream(), account)
-            .map_err(|err| Fault::internal(err.to_string()))?;
-    }
+    let status = passing.header.as_ref();
+    let status = status.map_or(200, |header| header.status.as_u16());
     let announced = passing.header.as_ref().and_then(|header| {
         let length = header.headers.get(CONTENT_LENGTH)?;
         length.to_str().ok()?.parse::<u64>().ok()
@@ -176,13 +205,12 @@ async fn flush(caller: &mut ServerSession, silence: Duration) -> Result<(), Faul
     }
 }
 
-/// What the caller's connection and limits add to the header.
-fn complete(
-    caller: &ServerSession,
-    header: &mut ResponseHeader,
-    is_stream: bool,
-    account: &Account,
-) -> pingora::Result<()> {
+/// What the caller's connection adds to the header.
+fn complete(caller: &ServerSession, passing: &mut Passing) -> pingora::Result<()> {
+    let is_stream = passing.sent.is_stream();
+    let Some(header) = &mut passing.header else {
+        return Ok(());
+    };
     let is_http1 = !caller.is_http2() && caller.req_header().version == Version::HTTP_11;
     if is_http1 && !header.headers.contains_key(CONTENT_LENGTH) {
         header.insert_header("transfer-encoding", "chunked")?;
@@ -192,8 +220,7 @@ fn complete(
         // Keeps reverse proxies from collecting the stream.
         header.insert_header("x-accel-buffering", HeaderValue::from_static("no"))?;
     }
-    reply::tell_attempts(header, account.attempts())?;
-    account.told.write(header)
+    Ok(())
 }
 
 /// Completes when the caller is gone. One whose body nobody wants may still be sending it.

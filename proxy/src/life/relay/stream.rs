@@ -122,6 +122,7 @@ async fn pass_on(
             {
                 keeping.keep(gateway, response);
             }
+            remember(gateway, streaming, account);
             account.succeeded(status);
             if streaming.source.is_over() {
                 account.normalised(streaming.lane.normaliser());
@@ -136,7 +137,6 @@ async fn pass_on(
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Err(Fault::hung_up()),
             }
-            remember(gateway, streaming, account);
             Ok(())
         }
         End::Fault(fault) => {
@@ -158,6 +158,10 @@ fn remember(gateway: &Gateway, streaming: &mut Streaming, account: &Account) {
         for (call, thinking) in streaming.lane.take_thinking() {
             gateway.thoughts.keep(thread, call, thinking);
         }
+    }
+    let proofs = streaming.lane.take_proofs();
+    if !proofs.is_empty() {
+        gateway.thoughts.signed(target.maker(), proofs);
     }
     if let Some(context) = streaming.context {
         let counted = streaming

@@ -52,6 +52,9 @@ fn put_together(
                 errand.gateway.thoughts.keep(thread, call, thinking);
             }
         }
+        if !done.proofs.is_empty() {
+            errand.gateway.thoughts.signed(target.maker(), done.proofs);
+        }
         if let Some((context, counted)) = order.outbound().cut(&done.prompts) {
             local::warn_after(Some(&mut header), target, errand.id, context, counted);
         }

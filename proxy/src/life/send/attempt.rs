@@ -143,23 +143,46 @@ pub(super) async fn attempt(
     let began = Instant::now();
     let known = pin!(local::known(errand, target));
     let known = within(first_byte, known).await?;
-    let first_byte = first_byte.saturating_sub(began.elapsed());
+    let left = first_byte.saturating_sub(began.elapsed());
     let order = translate::translate(errand, target, known)?;
+    let refused = match Box::pin(put(errand, target, &order, left)).await {
+        Err(fault) => fault,
+        answer => return answer,
+    };
+    // An answer that the model has no room for is asked for again, shorter.
+    let Some(known) = local::learn_room(target, &refused) else {
+        return Err(refused);
+    };
+    let order = translate::translate(errand, target, known)?;
+    if !order.outbound().is_cut() {
+        return Err(refused);
+    }
+    let left = first_byte.saturating_sub(began.elapsed());
+    Box::pin(put(errand, target, &order, left)).await
+}
+
+/// Puts one order to `target`.
+async fn put(
+    errand: &Errand<'_>,
+    target: &Arc<Target>,
+    order: &Order,
+    first_byte: Duration,
+) -> Result<Answer, Fault> {
     if order.is_job() {
-        return Box::pin(as_job(errand, target, &order, first_byte)).await;
+        return Box::pin(as_job(errand, target, order, first_byte)).await;
     }
     let [body] = &order.outbound().bodies[..] else {
-        return Box::pin(several(errand, target, &order, first_byte)).await;
+        return Box::pin(several(errand, target, order, first_byte)).await;
     };
-    let asked = pin!(ask(errand, target, &order, body));
+    let asked = pin!(ask(errand, target, order, body));
     let sent = within(first_byte, asked).await??;
     if errand.form.stream && sent.is_stream() {
         let header = relay::response_header(&sent, errand)?;
         let source = Source::Http(sent);
-        begin(errand, target, &order, header, source, Some(first_byte)).await
+        begin(errand, target, order, header, source, Some(first_byte)).await
     } else {
         let (header, reply) = take(errand, target, sent, first_byte).await?;
-        relay::complete(errand, target, &order, header, vec![reply]).map(Answer::Whole)
+        relay::complete(errand, target, order, header, vec![reply]).map(Answer::Whole)
     }
 }
 

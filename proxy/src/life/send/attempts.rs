@@ -222,23 +222,24 @@ impl Tries<'_> {
         let most = if flows { UPLOAD } else { left };
         let outcome = pingora::time::timeout(most, asked.as_mut()).await;
         let outcome = outcome.unwrap_or_else(|_| Err(late()));
-        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took = began.elapsed();
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match outcome {
             Ok(answer) if answer.is_empty() && others => {
                 account.spent(answer.usage());
-                account.attempted(millis, Some(&empty()));
+                account.attempted(took, Some(&empty()));
                 pass.failed("upstream_empty_answer", None, &target.limits);
                 let endpoint = Arc::clone(target);
                 self.empty.get_or_insert((answer.with_pass(None), endpoint));
                 Ok(None)
             }
             Ok(answer) if answer.is_empty() => {
-                account.attempted(millis, None);
+                account.attempted(took, None);
                 pass.failed("upstream_empty_answer", None, &target.limits);
                 Ok(Some(answer.with_pass(None)))
             }
             Ok(answer) => {
-                account.attempted(millis, None);
+                account.attempted(took, None);
                 if let Some(conversation) = self.conversation {
                     let affinity = &self.errand.gateway.affinity;
                     affinity.remember(conversation, target.model.id);
@@ -251,7 +252,7 @@ impl Tries<'_> {
                 {
                     account.not_asked();
                 } else {
-                    account.attempted(millis, Some(&fault));
+                    account.attempted(took, Some(&fault));
                 }
                 judge(&mut pass, &fault, &target.limits);
                 if !fault.next {

@@ -109,6 +109,12 @@ pub(in super::super) trait Outgoing {
     fn repeats(&self) -> bool {
         true
     }
+
+    /// Whether it takes as long as the caller waits: then the upstream may be silent, and
+    /// the connection is a new one, because no idle one shows beforehand that it is closed.
+    fn is_long(&self) -> bool {
+        false
+    }
 }
 
 /// A body that comes piece by piece.
@@ -175,6 +181,9 @@ struct Broken {
 }
 
 async fn over(pool: &Pool, peer: &Arc<HttpPeer>, request: &impl Outgoing) -> Result<Sent, Broken> {
+    if request.is_long() {
+        return once(pool, peer, request, Wanted::Fresh).await;
+    }
     let began = Instant::now();
     match once(pool, peer, request, Wanted::Any).await {
         // The upstream had closed the idle connection: no byte of an answer came,
@@ -202,7 +211,8 @@ async fn once(
     let (mut header, lines) = request.header(peer.is_tls()).map_err(unsent)?;
     let (session, reused) = pool.get(peer, wanted, lines).await.map_err(unsent)?;
     let mut session = Box::new(session);
-    session.set_read_timeout(peer.options.read_timeout);
+    let silence = peer.options.read_timeout.filter(|_| !request.is_long());
+    session.set_read_timeout(silence);
     session.set_write_timeout(peer.options.write_timeout);
     if matches!(*session, HttpSession::H2(_)) {
         // HTTP/2 has no such thing: a body of unknown length ends where its stream does.

@@ -12,12 +12,13 @@ use http::HeaderValue;
 use pingora::http::{RequestHeader, ResponseHeader};
 use wire::dialect::ollama::{read_ps, read_show, same_model};
 use wire::edit::Segments;
-use wire::outbound::{Context, LocalModel};
+use wire::outbound::{Context, LocalModel, Room};
 use wire::provider::{Format, UpstreamUrl};
 
 use super::Errand;
 use super::attempt::read_whole;
 use super::exchange::{Outgoing, exchange};
+use crate::fault::Fault;
 use crate::live::{Head, Target};
 
 /// How long the answer about a model holds.
@@ -27,7 +28,8 @@ const PS: Duration = Duration::from_secs(5);
 /// How long the questions may take.
 const ASK: Duration = Duration::from_secs(5);
 
-/// What is known of the candidate's model; nothing for other providers.
+/// What is known of the candidate's model; of other servers than Ollama's only what their
+/// refusals have told.
 pub(super) async fn known(errand: &Errand<'_>, target: &Arc<Target>) -> LocalModel {
     let format = errand.road(target).map(|road| road.way.format);
     let is_local = match format {
@@ -36,10 +38,10 @@ pub(super) async fn known(errand: &Errand<'_>, target: &Arc<Target>) -> LocalMod
             false
         }
     };
-    if !is_local {
-        return LocalModel::default();
-    }
     let memory = &target.standing.local;
+    if !is_local {
+        return memory.told();
+    }
     let is_due = |now| memory.show_due(now, SHOW) || memory.ps_due(now, PS);
     if is_due(Instant::now()) {
         let _turn = memory.turn().await;
@@ -61,6 +63,24 @@ pub(super) async fn known(errand: &Errand<'_>, target: &Arc<Target>) -> LocalMod
         }
     }
     memory.known()
+}
+
+/// What is known once a server has refused an answer, or a prompt with its answer, as too
+/// long; `None` for other refusals, and where no shorter answer would do.
+pub(super) fn learn_room(target: &Target, refused: &Fault) -> Option<LocalModel> {
+    if !refused.answered || !(400..500).contains(&refused.status) {
+        return None;
+    }
+    let room = Room::read(&refused.body.message);
+    if !room.has_some() {
+        return None;
+    }
+    let memory = &target.standing.local;
+    memory.learn_room(Instant::now(), room);
+    Some(LocalModel {
+        counted: room.prompt,
+        ..memory.known()
+    })
 }
 
 /// The model answers with `context`: it is loaded so.

@@ -120,7 +120,7 @@ async fn first(
     mut sent: Sent,
     first_byte: Duration,
 ) -> Result<Passing, Fault> {
-    let header = relay::passed_header(&sent, errand)?;
+    let header = relay::passed_header(&sent, errand.dialect(), errand.id)?;
     let kind = header.headers.get(CONTENT_TYPE);
     let mut watch = Watch::of(kind.and_then(|kind| kind.to_str().ok()).unwrap_or(""));
     let read = pingora::time::timeout(first_byte, sent.read()).await;
@@ -156,6 +156,9 @@ impl Outgoing for Freight<'_> {
         let id = id.map_err(|_| wrong("the request id is no header value"))?;
         let (mut header, lines) = road.head.for_body(true, 0, &id)?;
         header.insert_header(CONTENT_TYPE, self.cargo.content_type())?;
+        for (name, value) in self.errand.trace.iter().flat_map(|trace| trace.headers()) {
+            header.insert_header(name, value)?;
+        }
         match self.cargo.load(&self.target.model.actual_model).length() {
             Some(length) => header.insert_header(CONTENT_LENGTH, length)?,
             None => header.insert_header(TRANSFER_ENCODING, "chunked")?,

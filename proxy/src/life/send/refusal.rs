@@ -15,7 +15,7 @@ const LOGGED: usize = 2000;
 
 /// Makes a fault of a response that is no success. The caller's own faults keep
 /// the upstream's status and words; the upstream's faults are told in ours.
-pub(super) async fn read(pool: &Pool, mut sent: Sent, target: &Target) -> Fault {
+pub(in super::super) async fn read(pool: &Pool, mut sent: Sent, target: &Target) -> Fault {
     let status = sent.status();
     let text = |name: &str| {
         let value = sent.header()?.headers.get(name)?;

@@ -5,6 +5,9 @@
 //! for another cooldown. An upstream that asks to be left alone for some time opens it
 //! for that time at once. A success forgets the failures before it: a busy endpoint
 //! that fails now and then is not shut out.
+//!
+//! Times are the clock's, because circuits outlive the program, and a clock may be put back:
+//! what would have ended long ago by then is not waited for a second time.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -59,6 +62,9 @@ fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// How far a clock may be put back, in milliseconds, and what was to end is still waited for.
+const BACK: i64 = 60_000;
+
 /// How a call came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
@@ -74,11 +80,15 @@ pub(super) struct Circuit {
     /// 0 while closed.
     until: AtomicI64,
     opened_at: AtomicI64,
+    /// When `until` was said.
+    since: AtomicI64,
     /// Until when the upstream has asked to be left alone; not saved.
     asked: AtomicI64,
     probing: AtomicBool,
     /// A failure without a success since counts until then.
     failing_until: AtomicI64,
+    /// When it was.
+    failed_at: AtomicI64,
     /// Whether `record` has anything to forget; read on every success.
     troubled: AtomicBool,
     record: Mutex<Record>,
@@ -112,9 +122,11 @@ impl Circuit {
         Self {
             until: AtomicI64::new(saved.map_or(0, |row| row.open_until.saturating_mul(1000))),
             opened_at: AtomicI64::new(saved.map_or(0, |row| row.opened_at.saturating_mul(1000))),
+            since: AtomicI64::new(saved.map_or(0, |row| row.opened_at.saturating_mul(1000))),
             asked: AtomicI64::new(0),
             probing: AtomicBool::new(false),
             failing_until: AtomicI64::new(0),
+            failed_at: AtomicI64::new(0),
             troubled: AtomicBool::new(saved.is_some()),
             record: Mutex::new(record),
         }
@@ -123,7 +135,9 @@ impl Circuit {
     pub(super) fn state(&self, now: i64) -> State {
         match self.until.load(Ordering::Acquire) {
             0 => State::Closed,
-            until if now >= until && !self.probing.load(Ordering::Acquire) => State::HalfOpen,
+            until if self.is_over(until, now) && !self.probing.load(Ordering::Acquire) => {
+                State::HalfOpen
+            }
             until => State::Open {
                 opened_at: self.opened_at.load(Ordering::Relaxed),
                 until: until.max(now),
@@ -131,14 +145,23 @@ impl Circuit {
         }
     }
 
+    fn is_over(&self, until: i64, now: i64) -> bool {
+        now >= until || self.was_put_back(now)
+    }
+
+    /// Whether the clock shows less than it did when the circuit was opened.
+    fn was_put_back(&self, now: i64) -> bool {
+        is_before(now, &self.since)
+    }
+
     /// Whether the upstream has asked to be left alone at this time.
     pub(super) fn is_to_be_left(&self, now: i64) -> bool {
-        now < self.asked.load(Ordering::Relaxed)
+        now < self.asked.load(Ordering::Relaxed) && !self.was_put_back(now)
     }
 
     /// Whether it has failed within the window and not succeeded since.
     pub(super) fn is_failing(&self, now: i64) -> bool {
-        now < self.failing_until.load(Ordering::Relaxed)
+        now < self.failing_until.load(Ordering::Relaxed) && !is_before(now, &self.failed_at)
     }
 
     /// Lets a call through, or not.
@@ -147,7 +170,7 @@ impl Circuit {
         if until == 0 {
             return Some(Entry::Plain);
         }
-        if (now >= until || whatever) && !self.probing.swap(true, Ordering::AcqRel) {
+        if (self.is_over(until, now) || whatever) && !self.probing.swap(true, Ordering::AcqRel) {
             return Some(Entry::Probe);
         }
         whatever.then_some(Entry::Plain)
@@ -195,7 +218,9 @@ impl Circuit {
         self.troubled.store(true, Ordering::Release);
         let counts = now.saturating_add(limits.window);
         self.failing_until.store(counts, Ordering::Relaxed);
+        self.failed_at.store(now, Ordering::Relaxed);
         record.last_error = Some(why.to_owned());
+        record.failures.retain(|at| *at <= now.saturating_add(BACK));
         record.failures.push_back(now);
         while record.failures.len() > MOST
             || record
@@ -209,7 +234,10 @@ impl Circuit {
             self.asked
                 .store(now.saturating_add(time), Ordering::Relaxed);
         }
-        let until = self.until.load(Ordering::Acquire);
+        let until = match self.until.load(Ordering::Acquire) {
+            until if until != 0 && self.was_put_back(now) => now,
+            until => until,
+        };
         let many = record.failures.len() >= limits.threshold.max(1) as usize;
         let cooldown = if many || was_probe {
             limits.cooldown
@@ -221,6 +249,7 @@ impl Circuit {
         if opens <= until || open_for <= 0 {
             return None;
         }
+        self.since.store(now, Ordering::Relaxed);
         self.until.store(opens, Ordering::Release);
         if until == 0 || was_probe {
             self.opened_at.store(now, Ordering::Relaxed);
@@ -279,6 +308,11 @@ impl Circuit {
     fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the clock shows less than it did at `then`.
+fn is_before(now: i64, then: &AtomicI64) -> bool {
+    now < then.load(Ordering::Relaxed).saturating_sub(BACK)
 }
 
 #[cfg(test)]
@@ -389,6 +423,37 @@ mod tests {
         assert_eq!(anew, Some(12_500));
         let row = circuit.to_save(1, "m");
         assert_eq!(row.as_ref().map(times), Some((12, 13)));
+    }
+
+    /// A machine whose clock was a year ahead when the endpoint failed.
+    #[test]
+    fn a_clock_that_is_put_back_locks_no_endpoint_out() {
+        const YEAR: i64 = 365 * 86_400_000;
+        let circuit = Circuit::new(None);
+        for now in YEAR..YEAR + 2 {
+            fail(&circuit, now);
+        }
+        let hold = Some(5000);
+        let opened = circuit.failed(Entry::Plain, YEAR + 2, "rate_limit", hold, &LIMITS);
+        assert_eq!(opened, Some(YEAR + 5002));
+        let row = circuit.to_save(1, "m");
+        // A little is waited for.
+        assert_eq!(circuit.enter(YEAR - BACK / 2, false), None);
+        for circuit in [&circuit, &Circuit::new(row.as_ref())] {
+            assert_eq!(circuit.state(1), State::HalfOpen);
+            assert!(!circuit.is_to_be_left(1) && !circuit.is_failing(1));
+            assert_eq!(circuit.enter(1, false), Some(Entry::Probe));
+            let again = circuit.failed(Entry::Probe, 10, "upstream_failed", None, &LIMITS);
+            assert_eq!(again, Some(510), "from the clock as it is now");
+            assert_eq!(circuit.enter(20, false), None);
+            assert_eq!(circuit.enter(510, false), Some(Entry::Probe));
+            assert!(circuit.succeeded(Entry::Probe));
+        }
+        // And what failed in the year that never was counts no more.
+        let circuit = Circuit::new(None);
+        for now in [YEAR, YEAR + 1, 600] {
+            assert_eq!(fail(&circuit, now), None);
+        }
     }
 
     #[test]

@@ -61,6 +61,14 @@ test('models', gatewayOnly, async () => {
   assert.ok(shown.capabilities.includes('tools'));
 });
 
+test('models are managed at the server', gatewayOnly, async () => {
+  const parts = await collect(await local.pull({ model: 'node-pulled', stream: true }));
+  assert.equal(parts.at(-1).status, 'success');
+  await local.copy({ source: 'node-pulled', destination: 'node-copy' });
+  await local.delete({ model: 'node-pulled' });
+  await assert.rejects(local.delete({ model: 'node-pulled' }), { status_code: 404 });
+});
+
 test('an error', gatewayOnly, async () => {
   const asked = local.chat({ model: 'no-such-model', messages: user('hi') });
   await assert.rejects(asked, { name: 'ResponseError', status_code: 404 });

@@ -1,4 +1,4 @@
-"""Ollama's own client: text, streams, tools, vectors, models, errors."""
+"""Ollama's own client: text, streams, tools, vectors, models and their management, errors."""
 
 import ollama
 import pytest
@@ -121,3 +121,23 @@ def test_a_stream_that_breaks_is_an_error(local, chat_model):
             said.append(part.message.content)
             assert not part.done
     assert said
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_models_are_managed_at_the_server(local, streams, tmp_path):
+    def done(answer):
+        return list(answer)[-1].status if streams else answer.status
+
+    name = f"pulled-{streams}".lower()
+    assert done(local.pull(name, stream=streams)) == "success"
+    assert local.copy(name, f"{name}-copy").status == "success"
+    assert done(local.push(f"{name}-copy", stream=streams)) == "success"
+    assert local.delete(name).status == "success"
+    with pytest.raises(ollama.ResponseError) as caught:
+        local.delete(name)
+    assert caught.value.status_code == 404
+    weights = tmp_path / "weights.gguf"
+    weights.write_bytes(b"weights" * 100_000)
+    digest = local.create_blob(weights)
+    made = local.create(model=f"{name}-made", files={"weights.gguf": digest}, stream=streams)
+    assert done(made) == "success"

@@ -6,7 +6,8 @@ use sim::Flavor;
 
 use super::{CHAT, message, next, question, sent_to, thoughts};
 use crate::crowd::{Crowd, Member};
-use crate::scene::{Answer, with};
+use crate::dialects::messages::fold;
+use crate::scene::{Answer, MODEL, with};
 
 async fn crowd(members: usize) -> Crowd {
     let members = vec![Member::of(Flavor::Anthropic); members];
@@ -90,4 +91,55 @@ async fn b16_another_model_gets_no_thought_that_it_has_not_signed() {
         .post(CHAT, &next(&question, &without(&said, "id")))
         .await;
     assert_eq!(goes_on(&crowd, 0, &got), 0);
+}
+
+/// A question of a caller of Messages, which a thinking model answers with a call.
+fn in_messages(thinking: &str, stream: bool) -> Value {
+    let thinking = match thinking {
+        "enabled" => json!({"type": "enabled", "budget_tokens": 1024}),
+        other => json!({"type": other}),
+    };
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+    json!({
+        "model": MODEL, "max_tokens": 4000, "stream": stream, "thinking": thinking,
+        "messages": [{"role": "user", "content": "What is the weather in Paris?"}],
+        "tools": [{"name": "get_weather", "input_schema": schema}],
+    })
+}
+
+/// A caller of Messages sends proofs back without whose they are: the gateway remembers it.
+#[tokio::test]
+async fn a_caller_of_messages_goes_on_at_another_endpoint_without_foreign_thoughts() {
+    const PATH: &str = "/v1/messages";
+    for stream in [false, true] {
+        let crowd = crowd(2).await;
+        crowd.script(0, "redacted");
+        let question = in_messages("enabled", stream);
+        let got = crowd.post(PATH, &question).await;
+        assert_eq!(got.status, 200, "{got:?}");
+        let message = if stream { fold(&got).0 } else { got.json() };
+        let content = message["content"].as_array().unwrap();
+        let call = content.iter().find(|block| block["type"] == "tool_use");
+        let result = json!({
+            "type": "tool_result", "tool_use_id": call.unwrap()["id"], "content": "21 degrees",
+        });
+        let next = with(
+            question.clone(),
+            &json!({"messages": [
+                question["messages"][0],
+                {"role": "assistant", "content": content},
+                {"role": "user", "content": [result]},
+            ]}),
+        );
+        crowd.script(0, "status=500");
+        crowd.script(1, "say=yes");
+        let got = crowd.post(PATH, &next).await;
+        assert_eq!(goes_on(&crowd, 1, &got), 0);
+        let changed = got.header("x-gateway-changed");
+        assert!(changed.contains("messages[1]"), "{got:?}");
+        crowd.script(0, "say=yes");
+        let got = crowd.post(PATH, &next).await;
+        assert_eq!(goes_on(&crowd, 0, &got), 2, "its own");
+        assert_eq!(sent_to(&crowd.sims[0])["messages"], next["messages"]);
+    }
 }

@@ -90,7 +90,7 @@ pub(super) fn hear_broken(got: &Answer) -> Broken {
 /// The message that a stream amounts to, and the error that ends it, checked to keep the
 /// order of the format: one start, blocks one after the other numbered from 0, one delta of
 /// the message with its usage whole, one stop.
-pub(super) fn fold(got: &Answer) -> (Value, Option<String>) {
+pub(crate) fn fold(got: &Answer) -> (Value, Option<String>) {
     let mut message = Value::Null;
     let mut open: Option<usize> = None;
     let mut input = String::new();

@@ -1,9 +1,9 @@
 //! The faults, and what each comes to.
 
 /// What goes wrong.
-pub(super) struct Fault {
-    pub(super) name: &'static str,
-    pub(super) how: How,
+pub(crate) struct Fault {
+    pub(crate) name: &'static str,
+    pub(crate) how: How,
     /// What a streamed call comes to.
     stream: Meant,
     /// What a call without a stream comes to.
@@ -12,13 +12,13 @@ pub(super) struct Fault {
 
 impl Fault {
     /// What it comes to in that form.
-    pub(super) fn meant(&self, stream: bool) -> Meant {
+    pub(crate) fn meant(&self, stream: bool) -> Meant {
         if stream { self.stream } else { self.whole }
     }
 }
 
 /// How it is brought about.
-pub(super) enum How {
+pub(crate) enum How {
     /// The simulator plays this.
     Script(&'static str),
     /// The endpoint leads elsewhere.
@@ -27,7 +27,7 @@ pub(super) enum How {
     Key,
 }
 
-pub(super) enum Place {
+pub(crate) enum Place {
     NoListener,
     NoHost,
     NoTls,
@@ -37,7 +37,7 @@ pub(super) enum Place {
 
 /// What a fault comes to.
 #[derive(Clone, Copy)]
-pub(super) enum Meant {
+pub(crate) enum Meant {
     /// The next candidate is asked. Without one the caller gets this status, and this
     /// code where the words are the gateway's own.
     Next(u16, Option<&'static str>),
@@ -52,8 +52,8 @@ pub(super) enum Meant {
     Never,
 }
 
-pub(super) use How::{At, Key, Script};
-pub(super) use Meant::{Broken, Empty, Never, Next, Told};
+pub(crate) use How::{At, Key, Script};
+pub(crate) use Meant::{Broken, Empty, Never, Next, Told};
 
 const fn fault(name: &'static str, how: How, stream: Meant, whole: Meant) -> Fault {
     Fault {
@@ -74,7 +74,7 @@ const LATE: Meant = Next(504, Some("upstream_timeout"));
 const LOST: Meant = Next(502, Some("upstream_connection_lost"));
 const CUT: Meant = Next(502, Some("upstream_stream_cut"));
 
-pub(super) static FAULTS: [Fault; 29] = [
+pub(crate) static FAULTS: [Fault; 29] = [
     both("connection refused", At(Place::NoListener), UNREACHABLE),
     both("no such host", At(Place::NoHost), UNREACHABLE),
     both("no TLS", At(Place::NoTls), TLS),
@@ -169,7 +169,7 @@ pub(super) static FAULTS: [Fault; 29] = [
 ];
 
 /// What jobs have of their own: the answer is in an envelope, and may end without it.
-pub(super) static OF_JOBS: [Fault; 12] = [
+pub(crate) static OF_JOBS: [Fault; 12] = [
     fault(
         "silence in the middle",
         Script("chunks=20 hang=stream hang_after=8"),

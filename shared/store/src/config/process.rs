@@ -11,6 +11,7 @@ use std::path::Path;
 
 use super::{Config, ConfigProblem, DotEnv, SETTINGS, ServiceManager};
 use crate::error::StoreError;
+use crate::problem::Problem;
 use crate::secret::MASK;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -27,6 +28,20 @@ pub enum Program {
     Admin,
 }
 
+/// What a look at settings and store found, without changing anything.
+pub struct Examined {
+    /// Every bad setting, a sentence each.
+    pub settings: Problems,
+    /// Everything wrong with the store; a folder that is missing, when there is none yet.
+    pub store: Vec<Problem>,
+    /// The settings, defaults in place of bad ones; `None` when not even that is possible.
+    pub config: Option<Config>,
+    /// The store's rows; none when it cannot be read.
+    pub snapshot: Snapshot,
+    /// Variables of the `.env` file that no setting has.
+    pub unknown: Vec<String>,
+}
+
 /// Where settings come from.
 pub struct Surroundings<'a> {
     /// The environment.
@@ -38,24 +53,33 @@ pub struct Surroundings<'a> {
 impl Program {
     /// Why the program cannot listen on `address` and what to do.
     pub fn cannot_listen(self, address: SocketAddr, err: &io::Error) -> String {
-        let (port, bind) = match self {
-            Self::Gateway => ("API_PORT", "API_BIND"),
-            Self::Admin => ("ADMIN_PORT", "ADMIN_BIND"),
-        };
-        // One comparison for each kind: the list of kinds is long and grows.
-        let kind = err.kind();
-        if kind == io::ErrorKind::AddrInUse {
-            format!(
-                "{address} is already in use: end the program that has it, or set {port} to \
-                 another port"
-            )
-        } else if kind == io::ErrorKind::PermissionDenied {
-            format!("{address} may not be taken by this user: set {port} to a port above 1023")
-        } else if kind == io::ErrorKind::AddrNotAvailable {
-            format!("{bind}={} is no address of this machine", address.ip())
-        } else {
-            format!("{address} cannot be listened on: {err}")
+        match self {
+            Self::Gateway => not_listening(("API_PORT", "API_BIND"), address, err),
+            Self::Admin => not_listening(("ADMIN_PORT", "ADMIN_BIND"), address, err),
         }
+    }
+}
+
+/// Why the gateway's numbers cannot be served on `address` and what to do.
+pub fn cannot_serve_metrics(address: SocketAddr, err: &io::Error) -> String {
+    not_listening(("METRICS_PORT", "METRICS_BIND"), address, err)
+}
+
+/// What both kinds of refusal say; the first of the two variables is the port's.
+fn not_listening((port, bind): (&str, &str), address: SocketAddr, err: &io::Error) -> String {
+    // One comparison for each kind: the list of kinds is long and grows.
+    let kind = err.kind();
+    if kind == io::ErrorKind::AddrInUse {
+        format!(
+            "{address} is already in use: end the program that has it, or set {port} to \
+                 another port"
+        )
+    } else if kind == io::ErrorKind::PermissionDenied {
+        format!("{address} may not be taken by this user: set {port} to a port above 1023")
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        format!("{bind}={} is no address of this machine", address.ip())
+    } else {
+        format!("{address} cannot be listened on: {err}")
     }
 }
 
@@ -109,6 +133,39 @@ impl Surroundings<'_> {
         set
     }
 
+    /// The settings without the stored ones: where the store is, for one thing.
+    ///
+    /// # Errors
+    /// Every bad setting.
+    pub fn config(&self) -> Result<Config, Problems> {
+        self.load(None)
+    }
+
+    /// [`Self::open`] for a store that is there already.
+    ///
+    /// # Errors
+    /// Also when there is none.
+    pub fn open_existing(
+        &self,
+        log: impl FnOnce(&Config) -> Result<(), Problems>,
+    ) -> Result<(Store, Config), Problems> {
+        let path = self.config()?.database_path;
+        if !path.exists() {
+            return Err(vec![format!(
+                "there is no store at {}: set DATABASE_PATH to where it is, or run this where \
+                 the programs run",
+                path.display()
+            )]);
+        }
+        self.open(log)
+    }
+
+    /// What a variable is in the environment, or else in the `.env` file.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let (file, _unreadable) = DotEnv::examine(self.dot_env);
+        super::present(file.under(self.env)(name))
+    }
+
     /// Looks over settings and store and changes nothing. `further` may find more in the
     /// configuration, where defaults stand for bad settings, and in the store's rows, of
     /// which there are none when it cannot be read.
@@ -119,23 +176,11 @@ impl Surroundings<'_> {
         &self,
         further: impl FnOnce(&Config, Snapshot) -> Problems,
     ) -> Result<(), Problems> {
-        let (file, unreadable) = DotEnv::examine(self.dot_env);
-        let env = file.under(self.env);
-        let (config, bad) = Config::examine(&env, None);
-        let mut problems = texts(&unreadable);
-        problems.extend(texts(&bad));
-        // Without its path there is no store to look at, and without its key none to read.
-        let store_is_named = !bad
-            .iter()
-            .any(|problem| ["DATABASE_PATH", "SECRET_KEY"].contains(&problem.name.as_str()));
-        if let Some(first) = config.filter(|_| store_is_named) {
-            let found = Store::look_over(&first.database_path, &first.key_source);
-            problems.extend(found.problems.iter().map(ToString::to_string));
-            let (config, bad) = Config::examine(&env, Some(&found.settings));
-            problems.extend(texts(&bad));
-            if let Some(config) = config {
-                problems.extend(further(&config, found.snapshot));
-            }
+        let found = self.examine();
+        let mut problems = found.settings;
+        problems.extend(found.store.iter().map(ToString::to_string));
+        if let Some(config) = &found.config {
+            problems.extend(further(config, found.snapshot));
         }
         let problems = each_once(problems);
         if problems.is_empty() {
@@ -143,6 +188,35 @@ impl Surroundings<'_> {
         } else {
             Err(problems)
         }
+    }
+
+    /// Looks over settings and store and changes nothing.
+    pub fn examine(&self) -> Examined {
+        let (file, unreadable) = DotEnv::examine(self.dot_env);
+        let env = file.under(self.env);
+        let (config, bad) = Config::examine(&env, None);
+        let mut examined = Examined {
+            settings: texts(&unreadable),
+            store: Vec::new(),
+            config: None,
+            snapshot: Snapshot::default(),
+            unknown: file.unknown().into_iter().map(str::to_owned).collect(),
+        };
+        examined.settings.extend(texts(&bad));
+        // Without its path there is no store to look at, and without its key none to read.
+        let store_is_named = !bad
+            .iter()
+            .any(|problem| ["DATABASE_PATH", "SECRET_KEY"].contains(&problem.name.as_str()));
+        if let Some(first) = config.filter(|_| store_is_named) {
+            let found = Store::look_over(&first.database_path, &first.key_source);
+            examined.store = found.problems;
+            let (config, bad) = Config::examine(&env, Some(&found.settings));
+            examined.settings.extend(texts(&bad));
+            examined.settings = each_once(std::mem::take(&mut examined.settings));
+            examined.config = config;
+            examined.snapshot = found.snapshot;
+        }
+        examined
     }
 
     fn load(&self, stored: Option<&BTreeMap<String, String>>) -> Result<Config, Problems> {

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::telemetry::{Exporter, HeaderList, Millis, Protocol, Ratio, SamplerName};
 use super::value::{
-    Days, Failures, HttpUrl, Megabytes, OllamaVersion, OrZero, Parse, Storage, Threads,
+    Days, Failures, HttpUrl, Megabytes, OllamaVersion, OrZero, Parse, PortOrNone, Storage, Threads,
 };
 use super::{ConfigProblem, DeploymentMode, LogFormat, QueuePriority};
 use crate::network::Networks;
@@ -100,6 +101,17 @@ pub static SETTINGS: &[Setting] = &[
         "ADMIN_BIND",
         Some("127.0.0.1"),
         "Address the admin app listens on.",
+    ),
+    setting::<PortOrNone>(
+        "METRICS_PORT",
+        Some("8003"),
+        "Port at which the gateway's numbers are, for Prometheus, under /metrics; 0 for none.",
+    ),
+    setting::<IpAddr>(
+        "METRICS_BIND",
+        Some("127.0.0.1"),
+        "Address of that port. No key is asked for there, and the names of virtual models and \
+         endpoints are told.",
     ),
     setting::<PathBuf>(
         "DATABASE_PATH",
@@ -263,6 +275,56 @@ pub static SETTINGS: &[Setting] = &[
         Some("info"),
         "Which log lines are written: error, warn, info, debug, trace, or by module.",
     ),
+    setting::<HttpUrl>(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        None,
+        "Base URL of an OpenTelemetry collector for traces and metrics of the gateway, such as \
+         http://localhost:4318; empty for none.",
+    ),
+    setting::<Protocol>(
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        Some("http/protobuf"),
+        "How it is spoken to; there is one way.",
+    ),
+    Setting {
+        secret: true,
+        ..setting::<HeaderList>(
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            None,
+            "Headers of each request to it: name=value,other=value, values percent-encoded.",
+        )
+    },
+    setting::<String>(
+        "OTEL_SERVICE_NAME",
+        Some("serverless-proxy"),
+        "What the gateway calls itself there.",
+    ),
+    setting::<Exporter>(
+        "OTEL_TRACES_EXPORTER",
+        Some("otlp"),
+        "Whether traces are sent: otlp, or none.",
+    ),
+    setting::<SamplerName>(
+        "OTEL_TRACES_SAMPLER",
+        Some("parentbased_always_on"),
+        "Which calls become traces: always_on, always_off or traceidratio; with parentbased_ \
+         before it the caller's own decision is followed where there is one.",
+    ),
+    setting::<Ratio>(
+        "OTEL_TRACES_SAMPLER_ARG",
+        Some("1"),
+        "The part of calls for traceidratio, from 0 to 1.",
+    ),
+    setting::<Exporter>(
+        "OTEL_METRICS_EXPORTER",
+        Some("otlp"),
+        "Whether metrics are sent: otlp, or none.",
+    ),
+    setting::<Millis>(
+        "OTEL_METRIC_EXPORT_INTERVAL",
+        Some("60000"),
+        "Milliseconds between two times that metrics are sent.",
+    ),
     setting::<bool>(
         "AUTH_ENABLED",
         Some("true"),
@@ -342,5 +404,11 @@ pub static SETTINGS: &[Setting] = &[
         Some("0.13.5"),
         "Version of Ollama that its clients are told; some take no server that is older than \
          they want.",
+    ),
+    setting::<String>(
+        "OLLAMA_ENDPOINT",
+        None,
+        "Name of the Ollama endpoint whose models Ollama's clients pull, make, copy and \
+         delete; empty for the enabled one of the highest priority.",
     ),
 ];

@@ -43,6 +43,9 @@ impl Storage {
 /// A number of days; `None`, written 0, for ever.
 pub(super) struct Days(pub(super) Option<u32>);
 
+/// A port of its own, or 0 for none.
+pub(super) struct PortOrNone(pub(super) Option<u16>);
+
 /// A time that may be zero.
 pub(super) struct OrZero(pub(super) Duration);
 
@@ -68,6 +71,15 @@ impl Parse for u16 {
 
     fn parse(text: &str) -> Option<Self> {
         text.parse().ok()
+    }
+}
+
+impl Parse for PortOrNone {
+    const ACCEPTED: &'static str = "a port from 1 to 65535, or 0 for none";
+
+    fn parse(text: &str) -> Option<Self> {
+        let port = text.parse().ok()?;
+        Some(Self(Some(port).filter(|port| *port != 0)))
     }
 }
 

@@ -7,7 +7,7 @@ use wire::dialect::runpod::Worker;
 use wire::provider::{BaseUrl, ProviderKind, Responses};
 
 use super::times::EndpointTimesDraft;
-use super::{health_check, unknown_responses, unknown_type, unknown_worker};
+use super::{DeniedBetas, health_check, unknown_responses, unknown_type, unknown_worker};
 use crate::custom_headers::CustomHeaders;
 use crate::field_errors::FieldErrors;
 use crate::input::Input;
@@ -34,6 +34,7 @@ pub struct EndpointDraft {
     pub(crate) worker_form: Option<Worker>,
     pub(crate) responses: Option<Responses>,
     pub(crate) times: EndpointTimesDraft,
+    pub(crate) denied_betas: Option<DeniedBetas>,
     pub(crate) limits: LimitsDraft,
 }
 
@@ -108,6 +109,7 @@ impl EndpointDraft {
             worker_form: worker_form(input),
             responses: responses(input),
             times: EndpointTimesDraft::read(input),
+            denied_betas: denied_betas(input),
             limits: LimitsDraft::read(input),
         }
     }
@@ -165,6 +167,17 @@ fn responses(input: &mut Input<'_>) -> Option<Responses> {
         input.refuse("responses", unknown_responses(&word));
     }
     known
+}
+
+fn denied_betas(input: &mut Input<'_>) -> Option<DeniedBetas> {
+    let typed = input.text("denied_betas", 4096)?;
+    match DeniedBetas::parse(typed.as_deref().unwrap_or_default()) {
+        Ok(betas) => Some(betas),
+        Err(why) => {
+            input.refuse("denied_betas", why);
+            None
+        }
+    }
 }
 
 fn api_key(input: &mut Input<'_>) -> Option<ApiKeyChange> {

@@ -53,6 +53,8 @@ impl EndpointDraft {
         let responses = draft.responses.map(|word| word.id().to_owned());
         set(&mut row.responses, responses);
         draft.times.apply(&mut row.times);
+        let betas = draft.denied_betas.map(|betas| betas.to_text());
+        set(&mut row.denied_betas, betas);
         let subject = tried.subject();
         match tried.judge() {
             Ok((endpoint, _)) => Ok(endpoint),
@@ -85,6 +87,7 @@ fn blank() -> StoredEndpoint {
             worker_form: String::new(),
             responses: String::new(),
             times: EndpointTimesRow::default(),
+            denied_betas: None,
             limits: LimitsRow::default(),
             locked: None,
             created_at: 0,

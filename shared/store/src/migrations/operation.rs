@@ -1,4 +1,4 @@
-//! What step 14 adds: times of an endpoint's own, what its last health check found, and which
+//! What step 15 adds: times of an endpoint's own, what its last health check found, and which
 //! entries of the audit belong together.
 
 /// Seconds; `NULL` for the time of the settings.

@@ -3,7 +3,7 @@
 use wire::dialect::runpod::Worker;
 use wire::provider::{ProviderKind, Responses};
 
-use crate::endpoint::{Endpoint, EndpointTimes};
+use crate::endpoint::{DeniedBetas, Endpoint, EndpointTimes};
 use crate::limits::Limits;
 use crate::virtual_model::{Caching, Repair, Routing, VirtualModel};
 
@@ -35,6 +35,7 @@ pub fn endpoint(url: &str) -> Endpoint {
         times: EndpointTimes::default(),
         worker_form: Worker::default(),
         responses: Responses::default(),
+        denied_betas: DeniedBetas::default(),
         limits: Limits::default(),
         created_at: 0,
         updated_at: 0,

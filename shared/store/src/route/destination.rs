@@ -56,6 +56,10 @@ pub struct Known<'k> {
     pub local: LocalModel,
     /// The signed thinking that led to the tool call of this id.
     pub recall: &'k dyn Fn(&str) -> Option<Vec<Thinking>>,
+    /// Whether a proof of thinking is known to be of another upstream or model.
+    pub is_foreign: &'k dyn Fn(&str) -> bool,
+    /// Whether a caller of Anthropic's speaks a version that has sampling parameters.
+    pub samples: bool,
     /// How long a call may take.
     pub timeout: Duration,
 }
@@ -96,6 +100,8 @@ impl Destination<'_> {
             inline_system: model.inline_system,
             origin: self.origin(),
             recall: known.recall,
+            is_foreign: known.is_foreign,
+            samples: known.samples,
             keep_alive: model.keep_alive.as_deref(),
             local: LocalModel {
                 ceiling: model.num_ctx,

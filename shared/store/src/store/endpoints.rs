@@ -253,6 +253,7 @@ fn assignments(
         worker_form,
         responses,
         times,
+        denied_betas,
         limits,
     } = draft;
     let mut row = Assignments::default();
@@ -285,6 +286,8 @@ fn assignments(
     row.set_given("health_check_url", health_check_url.clone());
     row.set_given("worker_form", worker_form.map(|form| form.id().to_owned()));
     row.set_given("responses", responses.map(|word| word.id().to_owned()));
+    let betas = denied_betas.as_ref().map(|betas| betas.to_text());
+    row.set_given("denied_betas", betas);
     row.set_all(times.columns());
     row.set_all(limits.columns());
     Ok(row)

@@ -58,6 +58,33 @@ impl Store {
         })
     }
 
+    /// Takes over a key that callers have already, known by its SHA-256, and gives the row's
+    /// id.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`] when the label or the key is there already,
+    /// [`StoreError::Invalid`] when a virtual model does not exist, or when the file or the
+    /// key file cannot be written.
+    pub(crate) fn adopt_inbound_key(
+        &self,
+        draft: &InboundKeyDraft,
+        prefix: String,
+        digest: &[u8],
+    ) -> Result<i64, StoreError> {
+        let label = draft.label.clone().unwrap_or_default();
+        self.change(About::new(AuditKind::InboundKey, &[]), |connection| {
+            refuse_duplicate(connection, &label, None)?;
+            require_models(connection, draft)?;
+            let pepper = peppers::in_use(connection, self.vault())?;
+            let hash = pepper.hash(digest);
+            refuse_same_key(connection, &hash)?;
+            let mut row = assignments(draft);
+            row.set("key_prefix", prefix);
+            row.set("key_hash", hash);
+            Ok(row.insert(connection, TABLE)?)
+        })
+    }
+
     /// Changes the fields the draft carries.
     ///
     /// # Errors
@@ -167,6 +194,25 @@ fn require(connection: &Connection, id: i64) -> Result<(), Failure> {
         })
         .optional()?
         .ok_or_else(|| StoreError::Missing { what: WHAT, id }.into())
+}
+
+/// Refuses a key that another label has.
+fn refuse_same_key(connection: &Connection, hash: &str) -> Result<(), Failure> {
+    let label: Option<String> = connection
+        .query_row(
+            "SELECT label FROM inbound_api_keys WHERE key_hash = ?",
+            [hash],
+            |row| row.get(0),
+        )
+        .optional()?;
+    match label {
+        None => Ok(()),
+        Some(label) => Err(StoreError::Duplicate {
+            what: "the same key",
+            name: label,
+        }
+        .into()),
+    }
 }
 
 fn refuse_duplicate(connection: &Connection, label: &str, own: Option<i64>) -> Result<(), Failure> {

@@ -115,10 +115,16 @@ fn trim(connection: &Connection, table: Table, before: i64) -> rusqlite::Result<
              ORDER BY created_at LIMIT ?)"
         ))?
         .execute([before, STEP])?;
+    note_trimmed(connection, last + 1)?;
+    Ok(rows as u64)
+}
+
+/// Notes that single calls from before this second are gone.
+pub(super) fn note_trimmed(connection: &Connection, before: i64) -> rusqlite::Result<()> {
     connection.execute(
         "INSERT INTO usage_trimmed (id, before) VALUES (1, ?1) \
          ON CONFLICT (id) DO UPDATE SET before = MAX(before, ?1)",
-        params![last + 1],
+        params![before],
     )?;
-    Ok(rows as u64)
+    Ok(())
 }

@@ -49,6 +49,14 @@ impl SecretKey {
         Secret::new(hex(&self.0))
     }
 
+    /// In every form that [`Self::parse`] reads.
+    pub(super) fn spellings(&self) -> [String; 4] {
+        let lower = hex(&self.0);
+        let upper = lower.to_ascii_uppercase();
+        let base64 = STANDARD_NO_PAD.encode(self.0);
+        [lower, upper, base64, URL_SAFE_NO_PAD.encode(self.0)]
+    }
+
     /// Names the key and tells nothing of it: 12 hexadecimal digits.
     pub(super) fn id(&self) -> String {
         let mut input = b"name of a store's key\0".to_vec();

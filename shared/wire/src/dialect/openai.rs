@@ -53,7 +53,7 @@ pub(crate) use raw::present;
 pub use recording::{RecordingFault, read_recording};
 pub use replay::replay;
 pub use reply::{Reply, ReplyFault};
-pub use request::{BadRequest, CallForm, Defaults, Request, StreamOptions, Target};
+pub use request::{BadRequest, CallForm, Defaults, Request, Stops, StreamOptions, Target};
 pub use situation::Situation;
 pub use stream::{End, NativeCalls, StreamEditor};
 pub use vectors::coded;

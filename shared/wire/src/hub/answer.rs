@@ -2,6 +2,7 @@
 
 use super::Thinking;
 use super::event::{Event, Finish, StreamFault};
+use crate::dialect::openai::total_usage;
 use crate::usage::Usage;
 
 /// What the events of an answer amount to.
@@ -88,6 +89,21 @@ impl Answer {
             Event::KeepAlive => {}
             Event::End => self.end = Some(Ok(())),
             Event::Fault(fault) => self.end = Some(Err(fault.clone())),
+        }
+    }
+
+    /// One answer of several, each of which holds the choice with its own number.
+    #[must_use]
+    pub fn joined(several: &[Self]) -> Self {
+        let first = several.first().cloned().unwrap_or_default();
+        let own = |(number, one): (usize, &Self)| one.choices.get(number).cloned();
+        let choices = several.iter().enumerate().map(own);
+        Self {
+            choices: choices.map(Option::unwrap_or_default).collect(),
+            usage: several
+                .iter()
+                .fold(None, |sum, one| total_usage(sum, one.usage)),
+            ..first
         }
     }
 

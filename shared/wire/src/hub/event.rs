@@ -96,6 +96,24 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
+    /// The same of the answer with this number, where each of several answers came as the only
+    /// one.
+    #[must_use]
+    pub fn in_choice(mut self, number: u32) -> Self {
+        match &mut self {
+            Self::Text { choice, .. }
+            | Self::Reasoning { choice, .. }
+            | Self::Signature { choice, .. }
+            | Self::Redacted { choice, .. }
+            | Self::Refusal { choice, .. }
+            | Self::Call { choice, .. }
+            | Self::Arguments { choice, .. }
+            | Self::Finish { choice, .. } => *choice = number,
+            Self::Start { .. } | Self::Usage(_) | Self::KeepAlive | Self::End | Self::Fault(_) => {}
+        }
+        self
+    }
+
     /// The same with texts of its own.
     #[must_use]
     pub fn into_owned(self) -> Event<'static> {

@@ -25,6 +25,8 @@ pub struct Recipient {
     pub prompt_tokens: u64,
     /// What a response carries besides, of a caller of Responses.
     pub response: Option<Addressee>,
+    /// Texts that end the answer, of which the upstream was not told.
+    pub stops: Vec<String>,
     /// Since the call came, for a dialect whose whole answers say how long they took.
     pub elapsed: Duration,
 }
@@ -37,12 +39,18 @@ impl From<WriterOptions> for Recipient {
             options,
             prompt_tokens: 0,
             response: None,
+            stops: Vec::new(),
             elapsed: Duration::ZERO,
         }
     }
 }
 
 impl Recipient {
+    /// Whether it speaks Ollama's dialect, which answers to a text as to a chat.
+    pub(crate) fn is_ollamas(&self) -> bool {
+        matches!(self.dialect, CallerDialect::Ollama(_))
+    }
+
     /// A writer of a streamed chat.
     pub(crate) fn stream(&self) -> StreamTo {
         match self.dialect {

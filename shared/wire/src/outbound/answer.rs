@@ -10,9 +10,11 @@ use crate::dialect::openai::{
 };
 use crate::dialect::{anthropic, ollama, responses, runpod};
 use crate::hub::{Answer, Event, StreamFault, ToolNames};
-use crate::inbound::Recipient;
+use crate::inbound::{CallerDialect, Recipient};
 use crate::normaliser::{Manner, Normaliser, Reveal};
-use crate::translation::{self, AnswerTool, Kept, StreamFrom, StreamTo, Translation, WholeFrom};
+use crate::translation::{
+    self, AnswerTool, Kept, Proofs, Stops, StreamFrom, StreamTo, Translation, WholeFrom,
+};
 use crate::usage::Usage;
 
 /// How an answer becomes the caller's.
@@ -71,6 +73,8 @@ pub struct Completed {
     /// The signed reasoning before each tool call; see
     /// [`Translation::take_thinking`].
     pub thinking: Vec<(String, Vec<crate::hub::Thinking>)>,
+    /// See [`Translation::take_proofs`].
+    pub proofs: Vec<String>,
     /// What was made of its text, where something was looked for.
     pub normaliser: Option<Normaliser>,
     /// Calls that the upstream gave as such and that were mended.
@@ -130,6 +134,7 @@ impl AnswerForm {
         let (dialect, to) = match self {
             Self::Edited | Self::Embeddings { .. } | Self::JobEmbeddings { .. } => return None,
             Self::Chat(dialect) => (dialect, recipient.stream()),
+            Self::Completion(dialect, _) if recipient.is_ollamas() => (dialect, recipient.stream()),
             Self::Completion(dialect, echoes) => {
                 let echo = echoes.first().cloned().flatten();
                 let echo = echo.map(|echo| echo.to_string());
@@ -139,6 +144,7 @@ impl AnswerForm {
             }
         };
         let translation = Translation::new(dialect.stream(), to, names);
+        let translation = translation.ending_before(&recipient.stops);
         Some(match (manner, self) {
             (Some(manner), Self::Chat(_)) => translation.normalising(manner),
             _ => translation,
@@ -184,11 +190,15 @@ impl AnswerForm {
         };
         let mut answers = Vec::new();
         let mut kept = Kept::default();
+        let mut proofs = Proofs::default();
         let keeps = dialect == Dialect::Anthropic && echoes.is_none();
         let manner = manner.filter(|_| echoes.is_none());
         let mut normaliser = manner.map(Normaliser::whole);
         let mut repaired = 0;
-        for (body, is_stream) in replies {
+        // Several replies to a chat are its choices, one each.
+        let is_several = echoes.is_none() && replies.len() > 1;
+        let mut stops = Stops::of(&recipient.stops);
+        for (number, (body, is_stream)) in (0..).zip(replies) {
             let mut answer = Answer::default();
             let mut native = manner.and_then(Manner::native_whole);
             let mut reveal = Reveal::new(manner.map(|manner| manner.shown).unwrap_or_default());
@@ -197,6 +207,9 @@ impl AnswerForm {
                     kept.add(&event, |choice, call, id| {
                         recipient.call_id(&answer.id, (choice, call), id)
                     });
+                }
+                if recipient.dialect == CallerDialect::AnthropicMessages {
+                    proofs.add(&event);
                 }
                 reveal.event(event, &mut |event| answer.add(&event));
             };
@@ -209,9 +222,20 @@ impl AnswerForm {
                 None => normalise(event),
             };
             let mut answer_tool = AnswerTool::of(names);
-            dialect.read(body, *is_stream, &mut |event| match &mut answer_tool {
+            let mut answer_of = |event: Event<'_>| match &mut answer_tool {
                 Some(tool) => tool.event(event, &mut mend),
                 None => mend(event),
+            };
+            dialect.read(body, *is_stream, &mut |event| {
+                let event = if is_several {
+                    event.in_choice(number)
+                } else {
+                    event
+                };
+                match &mut stops {
+                    Some(stops) => stops.event(event, &mut answer_of),
+                    None => answer_of(event),
+                }
             });
             repaired += native.map_or(0, |native| native.repaired());
             match answer.end {
@@ -225,10 +249,8 @@ impl AnswerForm {
             answers.push(answer);
         }
         let body = match echoes {
-            None => {
-                let only = answers.first().cloned().unwrap_or_default();
-                recipient.whole(&only, names)
-            }
+            None => recipient.whole(&Answer::joined(&answers), names),
+            Some(_) if recipient.is_ollamas() => recipient.whole(&Answer::joined(&answers), names),
             Some(echoes) => {
                 let echo = |n: usize| echoes.get(n).and_then(Option::as_deref);
                 let parts: Vec<_> = answers
@@ -251,6 +273,7 @@ impl AnswerForm {
             answer_bytes: answers.iter().map(Answer::bytes).sum(),
             says_why: answers.iter().any(Answer::says_why),
             thinking: kept.take(),
+            proofs: proofs.take(),
             normaliser,
             repaired,
         }))
@@ -295,6 +318,7 @@ impl Completed {
             answer_bytes: answer.bytes(),
             says_why: answer.says_why(),
             thinking: edited.thinking,
+            proofs: edited.proofs,
             normaliser: None,
             repaired: 0,
         })
@@ -328,6 +352,7 @@ impl Completed {
             answer_bytes: whole.answer_bytes,
             says_why: whole.says_why,
             thinking: Vec::new(),
+            proofs: whole.proofs,
             normaliser: None,
             repaired: 0,
         })
@@ -341,6 +366,7 @@ impl Completed {
             answer_bytes: 0,
             says_why: true,
             thinking: Vec::new(),
+            proofs: Vec::new(),
             normaliser: None,
             repaired: 0,
         }

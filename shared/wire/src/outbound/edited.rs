@@ -2,11 +2,11 @@
 //! what some models, take otherwise than OpenAI.
 
 use super::{Candidate, Inbound, streams};
-use crate::dialect::openai::{self, CallForm, StreamOptions};
+use crate::dialect::openai::{self, CallForm, Stops, StreamOptions};
 use crate::dialect::runpod::Worker;
 use crate::edit::Segments;
 use crate::hub::Note;
-use crate::provider::{Call, Format, ProviderKind};
+use crate::provider::{Call, Format, ProviderKind, is_openais};
 
 /// What of the caller's body is changed for a candidate that speaks the caller's
 /// dialect, and why; nothing for others. Apart from [`super::write()`], because only a person
@@ -66,6 +66,50 @@ fn edit_target<'c>(inbound: &Inbound, candidate: &Candidate<'c>) -> openai::Targ
             CallForm::Any
         },
         float_embeddings_only: provider.float_embeddings_only,
+        only_named: !heeds_names(candidate),
+        stops: stops(candidate),
+        most: super::room::most(inbound, candidate),
+    }
+}
+
+/// Whether the server is known to call the one tool that is named.
+fn heeds_names(candidate: &Candidate<'_>) -> bool {
+    let id = candidate.provider.id;
+    let is_openais = id == ProviderKind::OpenAi.id() && is_openais(candidate.way.url.base());
+    is_openais || id == ProviderKind::Together.id()
+}
+
+/// What the server takes of texts that end an answer: OpenAI's reasoning models none, OpenAI
+/// and DeepInfra four.
+fn stops(candidate: &Candidate<'_>) -> Stops {
+    let id = candidate.provider.id;
+    let is_openai = id == ProviderKind::OpenAi.id();
+    if is_openai && reasons(candidate.model) {
+        Stops::None
+    } else if id == ProviderKind::DeepInfra.id()
+        || (is_openai && is_openais(candidate.way.url.base()))
+    {
+        Stops::Four
+    } else {
+        Stops::All
+    }
+}
+
+/// Texts that end a chat's answer, where the server takes not all of them.
+pub(super) fn own_stops(inbound: &Inbound, candidate: &Candidate<'_>) -> Vec<String> {
+    if inbound.call != Call::Chat {
+        return Vec::new();
+    }
+    inbound.request.cut_stops(&inbound.body, stops(candidate))
+}
+
+/// What the caller is told of an edited request: what its answer may be another one for.
+pub(super) fn cuts(inbound: &Inbound, candidate: &Candidate<'_>) -> Vec<Note> {
+    match inbound.call {
+        Call::Chat | Call::Completions => inbound
+            .request
+            .cuts(&inbound.body, &edit_target(inbound, candidate)),
+        Call::Embeddings | Call::Models | Call::Passed(_) => Vec::new(),
     }
 }
 
@@ -152,6 +196,8 @@ mod tests {
             inline_system: false,
             origin: crate::hub::Origin::of(1, "https://upstream.example", "up"),
             recall: &|_| None,
+            is_foreign: &|_| false,
+            samples: true,
             keep_alive: None,
             local: LocalModel::default(),
             worker,

@@ -4,13 +4,14 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::several::with_seed;
 use super::{
     AnswerForm, Candidate, Context, Dialect, Inbound, Outbound, Unsaid, read_completion, streams,
 };
 use crate::dialect::ollama::{self, ContextNeed, Generate, longest_input, prompt_tokens};
 use crate::dialect::openai::BadRequest;
-use crate::edit::{Edits, Segments, span_of};
-use crate::hub::{Chat, ResponseFormat};
+use crate::edit::Segments;
+use crate::hub::{Chat, Note, ResponseFormat};
 use crate::usage::estimate_tokens;
 
 /// A chat.
@@ -61,31 +62,11 @@ pub(super) fn generate(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<O
         }
         out.notes = written.notes;
     }
+    let left_out = completion.left_out.iter();
+    let why = "an Ollama server has no such field";
+    out.notes
+        .extend(left_out.map(|field| Note::dropped(field, why)));
     Ok(out)
-}
-
-/// The body for one of several answers to a prompt: with the caller's seed they would all
-/// be the same, so each has the next one.
-fn with_seed(body: &Bytes, answer: usize) -> Segments {
-    #[derive(Deserialize)]
-    struct Body<'a> {
-        #[serde(borrow)]
-        options: Seeded<'a>,
-    }
-    #[derive(Deserialize)]
-    struct Seeded<'a> {
-        #[serde(borrow, default)]
-        seed: Option<&'a RawValue>,
-    }
-    let mut edits = Edits::default();
-    if answer > 0
-        && let Ok(Body { options }) = serde_json::from_slice(body)
-        && let Some(raw) = options.seed
-        && let (Ok(seed), Ok(answer)) = (raw.get().parse::<i64>(), i64::try_from(answer))
-    {
-        edits.replace(span_of(body, raw), seed.wrapping_add(answer).to_string());
-    }
-    edits.apply(body)
 }
 
 #[derive(Deserialize)]

@@ -3,12 +3,10 @@
 
 use super::{Candidate, Inbound, Unsaid, edited};
 use crate::dialect::openai::{self, ChatTarget, Request};
-use crate::hub::{Chat, Effort, Note, ToolChoice, ToolNames};
+use crate::hub::{Chat, Effort, Message, Note, Role, ToolChoice, ToolNames};
 use crate::inbound::CallerDialect;
-use crate::provider::{Call, Format, ProviderKind};
+use crate::provider::{Call, Format, ProviderKind, is_openais};
 
-/// Most stop texts that OpenAI takes.
-const STOPS: usize = 4;
 /// Longest name of a user, in bytes, that OpenAI takes.
 const LONGEST_USER: usize = 64;
 
@@ -35,6 +33,9 @@ pub(super) fn write(
     let mut notes = Vec::new();
     chat.stream = inbound.request.stream;
     only_named(&mut chat, &mut notes);
+    if !candidate.inline_system && !is_openais(candidate.way.url.base()) {
+        one_system(&mut chat, &mut notes);
+    }
     fit_effort(&mut chat, is_vendor, reasons, &mut notes);
     if is_vendor {
         for (field, value) in [
@@ -79,7 +80,8 @@ pub(super) fn write(
         developer_role: false,
         ask_usage: false,
         string_content: true,
-        stop_limit: is_vendor.then_some(STOPS),
+        // What a server does not take of them is cut from its answer here.
+        stop_limit: None,
         plain_tool_names: true,
     };
     let written = openai::write_chat(&chat, &target)?;
@@ -126,6 +128,31 @@ fn only_named(chat: &mut Chat, notes: &mut Vec<Note>) {
             "the one tool that is to be called is offered alone",
         ));
     }
+}
+
+/// Chat templates of open models take one message of the system's, at the beginning, and
+/// refuse the request or pass over any other.
+fn one_system(chat: &mut Chat, notes: &mut Vec<Note>) {
+    let is_system = |message: &Message| message.role == Role::System;
+    let leads = chat.messages.first().is_some_and(is_system);
+    let count = chat.messages.iter().filter(|one| is_system(one)).count();
+    if count == 0 || (count == 1 && leads) {
+        return;
+    }
+    let all = std::mem::take(&mut chat.messages);
+    let (system, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(is_system);
+    let mut system = system.into_iter();
+    chat.messages.extend(system.next().map(|mut first| {
+        for more in system {
+            notes.push(Note::adapted(
+                more.at,
+                "what the system says stands at the beginning, where every chat template looks for it",
+            ));
+            first.parts.extend(more.parts);
+        }
+        first
+    }));
+    chat.messages.extend(rest);
 }
 
 /// How much to think, in words that the server knows.

@@ -1,4 +1,8 @@
-#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use serde_json::{Value, json};
 
@@ -34,6 +38,8 @@ fn write_to(
         inline_system: false,
         origin: Origin::of(1, "https://upstream.example", "up"),
         recall: &|_| None,
+        is_foreign: &|_| false,
+        samples: true,
         keep_alive: None,
         local: LocalModel::default(),
         worker,
@@ -338,5 +344,93 @@ fn a_damaged_conversation_is_mended_for_every_candidate() {
             let noted = out.notes.iter().any(|note| note.field == field);
             assert!(noted, "{base}: {field} {:?}", out.notes);
         }
+    }
+}
+
+#[test]
+fn several_answers_to_a_chat_are_several_requests() {
+    let chat = |more: &Value| {
+        let mut body = json!({"model": "v", "stream": true, "seed": 7, "messages": [{"role": "user", "content": "hi"}]});
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        body
+    };
+    let to_ollama = |body: &Value| {
+        let base = "http://127.0.0.1:11434";
+        write_to(ProviderKind::Ollama, base, Worker::Auto, Call::Chat, body)
+    };
+    let sent = |out: &Outbound| -> Vec<Value> {
+        let all = out.bodies.iter();
+        all.map(|body| serde_json::from_slice(&body.to_bytes()).unwrap())
+            .collect()
+    };
+    let three = chat(&json!({"n": 3}));
+    for (out, seeds) in [
+        (to_ollama(&three).unwrap(), [json!(7), json!(8), json!(9)]),
+        (
+            to_anthropic(&three).unwrap(),
+            [Value::Null, Value::Null, Value::Null],
+        ),
+    ] {
+        let bodies = sent(&out);
+        let found: Vec<Value> = bodies
+            .iter()
+            .map(|body| body["options"]["seed"].clone())
+            .collect();
+        assert_eq!(found, seeds);
+        assert!(
+            bodies.iter().all(|body| body["stream"] != true),
+            "{bodies:?}"
+        );
+        assert!(!out.streams);
+        let reply = |n: u32| {
+            let reply = if out.answer == AnswerForm::Chat(Dialect::Ollama) {
+                json!({
+                    "model": "m", "done": true, "done_reason": "stop", "prompt_eval_count": 5,
+                    "eval_count": n, "message": {"role": "assistant", "content": format!("answer {n}")},
+                })
+            } else {
+                json!({
+                    "id": format!("msg_{n}"), "type": "message", "role": "assistant", "model": "m",
+                    "content": [{"type": "text", "text": format!("answer {n}")}],
+                    "stop_reason": "end_turn", "usage": {"input_tokens": 5, "output_tokens": n},
+                })
+            };
+            (Bytes::from(reply.to_string()), false)
+        };
+        let replies = [reply(1), reply(2), reply(3)];
+        let whole = out.answer.completed(&replies, &options(), &out.names, None);
+        let whole = whole.unwrap().unwrap();
+        let body: Value = serde_json::from_slice(&whole.body).unwrap();
+        let choices = body["choices"].as_array().unwrap().iter().zip(1..);
+        let mut count = 0;
+        for (choice, n) in choices {
+            assert_eq!(choice["index"], n - 1, "{body}");
+            assert_eq!(
+                choice["message"]["content"],
+                format!("answer {n}"),
+                "{body}"
+            );
+            count = n;
+        }
+        assert_eq!(count, 3, "{body}");
+        assert_eq!(body["usage"]["prompt_tokens"], 15, "{body}");
+        assert_eq!(body["usage"]["completion_tokens"], 6, "{body}");
+    }
+    for out in [
+        to_ollama(&chat(&json!({"n": 1}))),
+        to_anthropic(&chat(&json!({}))),
+    ] {
+        assert!(out.unwrap().streams);
+    }
+    for out in [
+        to_ollama(&chat(&json!({"n": 9}))),
+        to_anthropic(&chat(&json!({"n": 9}))),
+    ] {
+        let Err(Unsaid::Refused(refusal)) = out else {
+            panic!("nine answers");
+        };
+        assert_eq!(refusal.param, "n");
     }
 }

@@ -22,6 +22,14 @@ pub enum Responses {
 /// Whose addresses are taken at their word.
 const HOSTS: [&str; 3] = ["openai.com", "openai.azure.com", "services.ai.azure.com"];
 
+/// Whether OpenAI's own models answer there.
+pub(crate) fn is_openais(base: &BaseUrl) -> bool {
+    HOSTS.iter().any(|known| {
+        let rest = base.host().strip_suffix(known);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
 impl Responses {
     /// Every value.
     pub const ALL: [Self; 3] = [Self::Auto, Self::Yes, Self::No];
@@ -46,10 +54,7 @@ impl Responses {
     #[must_use]
     pub fn are_used_at(self, base: &BaseUrl) -> bool {
         match self {
-            Self::Auto => HOSTS.iter().any(|known| {
-                let rest = base.host().strip_suffix(known);
-                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            }),
+            Self::Auto => is_openais(base),
             Self::Yes => true,
             Self::No => false,
         }

@@ -31,6 +31,7 @@ pub(crate) async fn start(
     command
         .env("API_BIND", address.ip().to_string())
         .env("API_PORT", address.port().to_string())
+        .env("METRICS_PORT", "0")
         .env("DATABASE_PATH", &store)
         .env("THREADS", "1");
     Running::start("serverless-proxy", &mut command, folder)

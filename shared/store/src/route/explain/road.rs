@@ -229,6 +229,8 @@ impl Road<'_> {
         let known = Known {
             local: LocalModel::default(),
             recall: &|_| None,
+            is_foreign: &|_| false,
+            samples: true,
             timeout: endpoint.times.whole.unwrap_or(self.settings.timeout),
         };
         let destination = Destination {

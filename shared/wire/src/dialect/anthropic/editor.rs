@@ -20,7 +20,7 @@ use crate::dialect::openai::End;
 use crate::edit::{Edits, span_of};
 use crate::hub::{Answer, Event, StreamFault, Thinking};
 use crate::sse::{Frame, Reader};
-use crate::translation::Kept;
+use crate::translation::{Kept, Proofs};
 use crate::usage::Usage;
 
 /// Edits and watches one stream.
@@ -48,6 +48,7 @@ struct Seen {
     answer_bytes: u64,
     says_why: bool,
     kept: Kept,
+    proofs: Proofs,
     end: Option<End>,
 }
 
@@ -85,6 +86,7 @@ impl Seen {
             | Event::KeepAlive => {}
         }
         self.kept.add(event, |_, _, id| id.to_owned());
+        self.proofs.add(event);
     }
 }
 
@@ -176,6 +178,12 @@ impl StreamEditor {
     pub fn take_thinking(&mut self) -> Vec<(String, Vec<Thinking>)> {
         self.watch.seen.kept.take()
     }
+
+    /// See [`crate::translation::Translation::take_proofs`].
+    #[must_use]
+    pub fn take_proofs(&mut self) -> Vec<String> {
+        self.watch.seen.proofs.take()
+    }
 }
 
 impl Watch {
@@ -252,6 +260,8 @@ pub struct EditedReply {
     pub answer: Answer,
     /// See [`crate::translation::Translation::take_thinking`].
     pub thinking: Vec<(String, Vec<Thinking>)>,
+    /// See [`crate::translation::Translation::take_proofs`].
+    pub proofs: Vec<String>,
 }
 
 /// A whole reply that stays what it is but for the model's name.
@@ -261,7 +271,9 @@ pub struct EditedReply {
 pub fn edited_reply(body: &Bytes, model: &Bytes) -> Result<EditedReply, StreamFault> {
     let mut answer = Answer::default();
     let mut kept = Kept::default();
+    let mut proofs = Proofs::default();
     read_reply(body, &mut |event| {
+        proofs.add(&event);
         kept.add(&event, |_, _, id| id.to_owned());
         answer.add(&event);
     });
@@ -276,6 +288,7 @@ pub fn edited_reply(body: &Bytes, model: &Bytes) -> Result<EditedReply, StreamFa
         body: edits.apply(body).to_bytes(),
         answer,
         thinking: kept.take(),
+        proofs: proofs.take(),
     })
 }
 

@@ -319,9 +319,9 @@ fn stop_sequences<'a>(chat: &'a Chat, notes: &mut Vec<Note>) -> Vec<&'a str> {
     let texts = chat.stop.iter().map(String::as_str);
     let kept: Vec<&str> = texts.filter(|text| !text.trim().is_empty()).collect();
     if kept.len() < chat.stop.len() {
-        notes.push(Note::dropped(
+        notes.push(Note::adapted(
             "stop",
-            "the provider takes no stop text of white space alone",
+            "the provider takes no stop text of white space alone: the answer is cut here",
         ));
     }
     kept

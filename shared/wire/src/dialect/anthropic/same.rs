@@ -2,8 +2,9 @@
 //! written anew.
 //!
 //! What changes is the model's name, what the virtual model sets where the caller does
-//! not, and reasoning: what no vendor has signed is taken out, because it would be
-//! refused, and what a caller dropped is put back where it was. Every other byte stays.
+//! not, and reasoning: what no vendor has signed, and what another than this upstream has,
+//! is taken out, because it would be refused, and what a caller dropped is put back where it
+//! was. Every other byte stays.
 
 use std::borrow::Cow;
 
@@ -12,10 +13,11 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::model::{Model, Sampling};
+use super::model::{Model, Sampling, Thinks};
 use crate::dialect::openai::{Defaults, present};
 use crate::edit::{Edits, Segments, json_string, span_of};
 use crate::hub::{Note, Thinking};
+use crate::outbound::CUT;
 
 /// What the endpoint and its model add to a request.
 pub struct SameTarget<'a> {
@@ -34,6 +36,13 @@ pub struct SameTarget<'a> {
     pub auto_cache: bool,
     /// The signed thinking that led to the call of this id, when it was kept.
     pub recall: &'a dyn Fn(&str) -> Option<Vec<Thinking>>,
+    /// Whether this proof is known to be of another upstream or model.
+    pub is_foreign: &'a dyn Fn(&str) -> bool,
+    /// Whether the version of the API that the caller speaks has sampling parameters.
+    pub samples: bool,
+    /// The longest answer in tokens that the upstream has room for, when a longer one is
+    /// asked for.
+    pub most: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -50,16 +59,32 @@ struct Body<'a> {
     top_p: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     system: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    thinking: Option<Thinks<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    thinking: Option<&'a RawValue>,
     #[serde(borrow, default)]
     messages: Vec<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Thinks<'a> {
-    #[serde(borrow, default, rename = "type")]
-    kind: Cow<'a, str>,
+/// How the caller wants the model to think.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    /// It does not say, or says that it is not to.
+    No,
+    /// As it likes.
+    Free,
+    /// Within a budget: then earlier calls must come with the thoughts that led to them.
+    Budget,
+}
+
+impl Wish {
+    fn of(thinking: Option<&RawValue>) -> Self {
+        let block = thinking.and_then(|raw| serde_json::from_str::<Block<'_>>(raw.get()).ok());
+        match block.as_ref().map(|block| &*block.kind) {
+            None | Some("disabled") => Self::No,
+            Some("enabled") => Self::Budget,
+            Some(_) => Self::Free,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -78,6 +103,21 @@ struct Block<'a> {
     signature: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    data: Option<Cow<'a, str>>,
+}
+
+impl Block<'_> {
+    /// What proves that a vendor's model has thought it; `None` for what is no thought, and
+    /// empty for a thought that nobody has signed.
+    fn proof(&self) -> Option<&str> {
+        let proof = match &*self.kind {
+            "thinking" => &self.signature,
+            "redacted_thinking" => &self.data,
+            _ => return None,
+        };
+        Some(proof.as_deref().unwrap_or_default())
+    }
 }
 
 const DEFAULT: &str = "the caller does not set it: the virtual model's default is sent";
@@ -124,11 +164,15 @@ pub fn edit_request(body: &Bytes, target: &SameTarget<'_>) -> (Segments, Vec<Not
         put("max_tokens", parsed.max_tokens, &most);
         notes.push(Note::adapted("max_tokens", DEFAULT));
     }
-    let thinks = parsed.thinking.as_ref();
-    let thinks = thinks.is_some_and(|thinking| thinking.kind != "disabled");
+    if let (Some(most), Some(at)) = (target.most, parsed.max_tokens)
+        && put("max_tokens", Some(at), most.to_string().as_bytes())
+    {
+        notes.push(Note::adapted("max_tokens", CUT));
+    }
+    let wish = Wish::of(parsed.thinking);
     let sampling = Model::of(target.model).sampling;
     let answers = target.default_max_tokens.is_some();
-    if answers && sampling != Sampling::Refused && !thinks {
+    if answers && target.samples && sampling != Sampling::Refused && wish == Wish::No {
         let mut set = !is_unset(parsed.temperature);
         let defaults = target.defaults;
         for (name, found, default) in [
@@ -157,14 +201,33 @@ pub fn edit_request(body: &Bytes, target: &SameTarget<'_>) -> (Segments, Vec<Not
             "the virtual model's system prompt leads",
         ));
     }
+    let mut is_bare = false;
     for (index, raw) in parsed.messages.iter().enumerate() {
-        if let Some((content, text)) = reasoned(raw, thinks, target) {
+        if let Some(Reasoned {
+            content,
+            text,
+            is_bare: bare,
+        }) = reasoned(raw, wish != Wish::No, target)
+        {
             edits.replace(span_of(body, content), text);
+            is_bare |= bare;
             notes.push(Note::adapted(
                 format!("messages[{index}]"),
                 "reasoning goes back as its vendor has signed it, or not at all",
             ));
         }
+    }
+    let may_rest = Model::of(target.model).thinks != Thinks::Always;
+    if let Some(thinking) = parsed
+        .thinking
+        .filter(|_| is_bare && may_rest && wish == Wish::Budget)
+    {
+        edits.replace(span_of(body, thinking), &br#"{"type":"disabled"}"#[..]);
+        notes.push(Note::adapted(
+            "thinking",
+            "the signed thinking before an earlier tool call is lost, and without it the provider \
+             refuses to think",
+        ));
     }
     (edits.apply(body), notes)
 }
@@ -189,13 +252,19 @@ fn lead_with(edits: &mut Edits, body: &Bytes, system: Option<&RawValue>, prompt:
     }
 }
 
-/// The content of a message of the assistant with its reasoning as the vendor takes it;
-/// `None` when it stays.
-fn reasoned<'a>(
-    raw: &'a RawValue,
-    thinks: bool,
-    target: &SameTarget<'_>,
-) -> Option<(&'a RawValue, Bytes)> {
+/// A message of the assistant's whose reasoning is another one.
+struct Reasoned<'a> {
+    /// Its content as it came.
+    content: &'a RawValue,
+    /// The same as the vendor takes it.
+    text: Bytes,
+    /// It calls a tool, and none of the thoughts that led to it is left.
+    is_bare: bool,
+}
+
+/// A message of the assistant with its reasoning as the vendor takes it; `None` when it
+/// stays.
+fn reasoned<'a>(raw: &'a RawValue, thinks: bool, target: &SameTarget<'_>) -> Option<Reasoned<'a>> {
     let has = |part: &[u8]| memchr::memmem::find(raw.get().as_bytes(), part).is_some();
     // Most messages have nothing of it and are not read again.
     let may = has(b"thinking") || (thinks && has(b"tool_use"));
@@ -210,49 +279,49 @@ fn reasoned<'a>(
         (*raw, block)
     });
     let read: Vec<(&RawValue, Option<Block<'_>>)> = read.collect();
-    let is_unproven = |block: &Option<Block<'_>>| {
-        block.as_ref().is_some_and(|block| {
-            let proof = block.signature.as_deref().unwrap_or_default();
-            block.kind == "thinking" && proof.is_empty()
-        })
+    // Whether it is a thought that the upstream takes; nothing for what is no thought.
+    let is_taken = |block: &Option<Block<'_>>| {
+        let block = block.as_ref()?;
+        let proof = block.proof()?;
+        let is_signed = !proof.is_empty() || block.kind == "redacted_thinking";
+        Some(is_signed && !(target.is_foreign)(proof))
     };
-    let is_proven = |block: &Option<Block<'_>>| {
-        block.as_ref().is_some_and(|block| {
-            let proof = block.signature.as_deref().unwrap_or_default();
-            (block.kind == "thinking" && !proof.is_empty()) || block.kind == "redacted_thinking"
-        })
-    };
-    let lacks = thinks && !read.iter().any(|(_, block)| is_proven(block));
+    let has_own = read.iter().any(|(_, block)| is_taken(block) == Some(true));
+    let lacks = thinks && !has_own;
     let mut kept: Vec<Cow<'_, str>> = Vec::with_capacity(read.len());
-    let mut changed = false;
-    let mut first_call = None;
+    let (mut is_changed, mut is_recalled) = (false, false);
+    let mut calls = 0;
     for (raw, block) in &read {
-        if is_unproven(block) {
-            changed = true;
+        if is_taken(block) == Some(false) {
+            is_changed = true;
             continue;
         }
         let call = block.as_ref().filter(|block| block.kind == "tool_use");
         let id = call.and_then(|call| call.id.as_deref());
         if let Some(id) = id.filter(|id| lacks && !id.is_empty()) {
-            let at = if first_call.is_none() { 0 } else { kept.len() };
+            let at = if calls == 0 { 0 } else { kept.len() };
             let recalled = (target.recall)(id).unwrap_or_default();
             let recalled = recalled.iter().filter_map(signed).map(Cow::Owned);
             let before = kept.len();
             kept.splice(at..at, recalled);
-            changed |= kept.len() > before;
-            first_call = Some(());
+            is_recalled |= kept.len() > before;
         }
+        calls += usize::from(call.is_some());
         kept.push(Cow::Borrowed(raw.get()));
     }
     // A message with nothing in it would be refused.
-    if !changed || kept.is_empty() {
+    if !(is_changed || is_recalled) || kept.is_empty() {
         return None;
     }
     let mut out = BytesMut::with_capacity(content.get().len());
     out.put_u8(b'[');
     out.put_slice(kept.join(",").as_bytes());
     out.put_u8(b']');
-    Some((content, out.freeze()))
+    Some(Reasoned {
+        content,
+        text: out.freeze(),
+        is_bare: calls > 0 && !has_own && !is_recalled,
+    })
 }
 
 /// A block of kept thinking; `None` without a proof.

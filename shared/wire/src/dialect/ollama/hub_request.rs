@@ -11,10 +11,13 @@
 //! name with or without a tag means.
 
 mod calls;
+mod complete;
 mod embed;
 mod messages;
 mod pictures;
 mod settings;
+
+use bytes::Bytes;
 
 use crate::dialect::openai::{BadRequest, Fields, LeftOut, Place};
 use crate::hub::{Chat, Message, Part, Role};
@@ -34,6 +37,14 @@ pub struct CallerRequest {
 pub enum Wanted {
     /// Answer this. Streamed unless the caller says otherwise.
     Answer(Box<Chat>),
+    /// Go on with a text as it stands, or fill a gap in it: the request in the form of
+    /// OpenAI's completions, and what has no place in it.
+    Complete {
+        /// The body.
+        form: Bytes,
+        /// Places in the caller's body.
+        left_out: Vec<String>,
+    },
     /// Nothing: the request has no messages, or an empty prompt.
     Nothing(Loading),
 }
@@ -64,14 +75,14 @@ pub fn read_chat(body: &[u8]) -> Result<CallerRequest, BadRequest> {
 }
 
 /// Reads the body of a request of `/api/generate`: the prompt as the one message of a
-/// user.
+/// user; `raw`, or with a suffix, as a text without a chat.
 ///
 /// # Errors
-/// As [`read_chat`], and when the prompt is not to be one in a chat: with a suffix, a
-/// template of the caller's, tokens of an earlier answer, or `raw`.
+/// As [`read_chat`], and when the prompt is to be put into a template of the caller's, or
+/// after the tokens of an earlier answer.
 pub fn read_generate(body: &[u8]) -> Result<CallerRequest, BadRequest> {
     let mut fields = Fields::of_body(body)?;
-    let left_out = LeftOut::default();
+    let mut left_out = LeftOut::default();
     let model = model(&mut fields)?;
     let mut chat = Chat::default();
     if let Some(system) = fields.text("system")?.filter(|text| !text.is_empty()) {
@@ -83,7 +94,25 @@ pub fn read_generate(body: &[u8]) -> Result<CallerRequest, BadRequest> {
     }
     let prompt = fields.text("prompt")?.unwrap_or_default();
     let mut parts = pictures::read(&mut fields, &Place::Body)?;
-    refuse_bare_prompts(&mut fields)?;
+    refuse_foreign_prompts(&mut fields)?;
+    let suffix = fields.text("suffix")?.filter(|text| !text.is_empty());
+    let is_raw = fields.flag("raw")? == Some(true);
+    if !prompt.is_empty() && (is_raw || suffix.is_some()) {
+        if !chat.messages.is_empty() {
+            left_out.add(&Place::Body, "system");
+        }
+        if !parts.is_empty() {
+            left_out.add(&Place::Body, "images");
+        }
+        settings::read(&mut fields, &mut chat, &mut left_out)?;
+        settings::keep_alive(&mut fields, &mut left_out)?;
+        fields.leave(&mut left_out);
+        let text = (prompt.as_str(), suffix.as_deref());
+        let form = complete::form(&model, text, &chat, &mut left_out)?;
+        let left_out = left_out.into_places();
+        let wants = Wanted::Complete { form, left_out };
+        return Ok(CallerRequest { model, wants });
+    }
     if prompt.is_empty() {
         // The system text alone asks for nothing.
         chat.messages.clear();
@@ -127,20 +156,13 @@ fn model(fields: &mut Fields<'_, '_>) -> Result<String, BadRequest> {
         .ok_or_else(|| fields.wrong("model", "is required"))
 }
 
-/// Refuses what a prompt in a chat cannot have. Left out, it would be another prompt.
-fn refuse_bare_prompts(fields: &mut Fields<'_, '_>) -> Result<(), BadRequest> {
-    let has_suffix = fields.text("suffix")?.is_some_and(|text| !text.is_empty());
+/// Refuses what would be another prompt if it were left out.
+fn refuse_foreign_prompts(fields: &mut Fields<'_, '_>) -> Result<(), BadRequest> {
     let has_template = fields
         .text("template")?
         .is_some_and(|text| !text.is_empty());
     let has_context = fields.list("context")?.is_some_and(|list| !list.is_empty());
-    let is_raw = fields.flag("raw")? == Some(true);
     for (is_there, name, wrong) in [
-        (
-            has_suffix,
-            "suffix",
-            "cannot be used with this model: its server only chats; leave it out",
-        ),
         (
             has_template,
             "template",
@@ -151,11 +173,6 @@ fn refuse_bare_prompts(fields: &mut Fields<'_, '_>) -> Result<(), BadRequest> {
             "context",
             "holds the tokens of a conversation, which this model's server cannot read: send the \
              conversation itself to /api/chat",
-        ),
-        (
-            is_raw,
-            "raw",
-            "must not be true for this model: its server puts every prompt into its own template",
         ),
     ] {
         if is_there {

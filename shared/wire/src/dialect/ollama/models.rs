@@ -28,6 +28,12 @@ impl Show {
         self.can("tools")
     }
 
+    /// Whether the model sees pictures; `None` when the server does not say.
+    #[must_use]
+    pub fn sees(&self) -> Option<bool> {
+        self.can("vision")
+    }
+
     fn can(&self, capability: &str) -> Option<bool> {
         let all = &self.capabilities;
         (!all.is_empty()).then(|| all.iter().any(|known| known == capability))

@@ -8,11 +8,14 @@
 mod calls;
 mod diagnose;
 mod history;
+mod inputs;
+mod limits;
 mod messages;
 mod notes;
 mod offered;
 mod outline;
 mod renamed;
+mod stops;
 
 use std::ops::Range;
 
@@ -22,15 +25,18 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::raw::{Object, present, value};
-use crate::edit::{Edits, Segments, key_span, member_span, span_of};
+use crate::edit::{Edits, Segments, member_span, span_of};
 use crate::hub::Note;
 use crate::normaliser::Tools;
 use crate::provider::Call;
 pub use calls::CallForm;
 use history::History;
+use inputs::{check_input, check_prompt};
+use limits::{asking_for_usage, fill, put};
 use messages::Messages;
 use offered::Offered;
 use outline::Outline;
+pub use stops::Stops;
 
 /// A body above this size, in bytes, is parsed by its outline.
 const OUTLINED: usize = 64 * 1024;
@@ -112,6 +118,14 @@ pub struct Target<'t> {
     /// The upstream refuses `encoding_format: base64`, which the official clients
     /// send unasked: it is asked for floats, and the caller gets them as base64.
     pub float_embeddings_only: bool,
+    /// The upstream may not heed the name of the one tool that is to be called: it is offered
+    /// alone.
+    pub only_named: bool,
+    /// What the upstream takes of the texts that end an answer.
+    pub stops: Stops,
+    /// The longest answer in tokens that the upstream has room for, when it is known that the
+    /// caller, or the default, wants a longer one.
+    pub most: Option<u64>,
 }
 
 /// A caller's request: decisions and places, no copy of the body.
@@ -134,7 +148,12 @@ pub struct Request {
     /// Where `encoding_format` says base64.
     base64_at: Option<Range<usize>>,
     offered: Offered,
+    /// The list of tools, and the one in it that is to be called, where it is not the only
+    /// one.
+    alone: Option<(Range<usize>, Range<usize>)>,
     choices: Option<u64>,
+    /// Where texts that end the answer stand.
+    stop_at: Option<Range<usize>>,
     history: History,
 }
 
@@ -182,6 +201,8 @@ struct Body<'a> {
     function_call: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     n: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    stop: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -247,6 +268,7 @@ impl Request {
                 .unwrap_or(false),
             None => false,
         };
+        let alone = offered::alone(&parsed);
         let mut history = History::default();
         match call {
             Call::Chat => {
@@ -276,6 +298,7 @@ impl Request {
             base64_at: at(parsed
                 .encoding_format
                 .filter(|raw| raw.get() == "\"base64\"")),
+            alone: alone.map(|(list, one)| (place(list), place(one))),
             offered: if Offered::is_none(parsed.tool_choice, parsed.function_call) {
                 Offered::default()
             } else {
@@ -284,6 +307,7 @@ impl Request {
                     functions: at(value(parsed.functions)),
                 }
             },
+            stop_at: at(value(parsed.stop)),
             choices: parsed.n.and_then(|raw| raw.get().parse().ok()),
             history,
         })
@@ -373,6 +397,11 @@ impl Request {
         if let (true, Some(at)) = (target.float_embeddings_only, &self.base64_at) {
             edits.replace(at.clone(), "\"float\"");
         }
+        self.edit_stops(&mut edits, body, target.stops);
+        if let (true, Some((list, one))) = (target.only_named, &self.alone) {
+            let one = &body[one.clone()];
+            edits.replace(list.clone(), [b"[", one, b"]"].concat());
+        }
         edits.apply(body)
     }
 
@@ -396,26 +425,6 @@ impl Request {
         }
     }
 
-    fn edit_limits(&self, edits: &mut Edits, body: &Bytes, target: &Target<'_>) {
-        let default = target.defaults.max_tokens.as_ref();
-        match (&self.max_completion, &self.max_tokens) {
-            (Sent::Value(at), Sent::Nothing) if target.only_max_tokens => {
-                match key_span(body, "max_completion_tokens", at) {
-                    Some(key) => edits.replace(key, "\"max_tokens\""),
-                    None => edits.insert("max_tokens", &body[at.clone()]),
-                }
-            }
-            (Sent::Value(at), Sent::Null(null)) if target.only_max_tokens => {
-                edits.replace(null.clone(), body.slice(at.clone()));
-            }
-            (Sent::Value(_), _) => {}
-            (sent, Sent::Nothing | Sent::Null(_)) if self.refuses_sampling(target) => {
-                fill(edits, "max_completion_tokens", sent, default);
-            }
-            (Sent::Nothing | Sent::Null(_), sent) => fill(edits, "max_tokens", sent, default),
-        }
-    }
-
     fn edit_options(&self, edits: &mut Edits, body: &Bytes, options: StreamOptions) {
         const ASK: &[u8] = br#"{"include_usage":true}"#;
         match (options, &self.options_at) {
@@ -432,68 +441,6 @@ impl Request {
             },
         }
     }
-}
-
-/// Sets the default where the caller set nothing.
-fn fill(edits: &mut Edits, key: &str, sent: &Sent, default: Option<&Bytes>) {
-    match (sent, default) {
-        (Sent::Nothing, Some(text)) => edits.insert(key, text),
-        (Sent::Null(at), Some(text)) => edits.replace(at.clone(), text.clone()),
-        (Sent::Value(_), _) | (_, None) => {}
-    }
-}
-
-/// Replaces the member's value, or adds the member.
-fn put(edits: &mut Edits, key: &str, at: Option<&Range<usize>>, text: &Bytes) {
-    match at {
-        Some(at) => edits.replace(at.clone(), text.clone()),
-        None => edits.insert(key, text),
-    }
-}
-
-/// The caller's `stream_options` with `include_usage` set and the rest kept.
-fn asking_for_usage(options: &[u8]) -> Bytes {
-    #[derive(Deserialize)]
-    struct Usage<'a> {
-        #[serde(borrow, default, deserialize_with = "present")]
-        include_usage: Option<&'a RawValue>,
-    }
-    let mut edits = Edits::default();
-    match serde_json::from_slice::<Usage<'_>>(options) {
-        Ok(Usage {
-            include_usage: Some(raw),
-        }) => edits.replace(span_of(options, raw), "true"),
-        Ok(_) => edits.insert("include_usage", b"true"),
-        Err(_) => return Bytes::from_static(br#"{"include_usage":true}"#),
-    }
-    edits.apply(&Bytes::copy_from_slice(options)).to_bytes()
-}
-
-fn check_input(input: Option<&RawValue>) -> Result<(), BadRequest> {
-    let wanted = "must be a non-empty string or a list of strings or token ids";
-    match input.map(RawValue::get) {
-        None => Err(BadRequest::field("input", "is required")),
-        Some("\"\"") => Err(BadRequest::field("input", wanted)),
-        Some(text) if text.starts_with('"') => Ok(()),
-        Some(text) if text.starts_with('[') && !is_empty_list(text) => Ok(()),
-        Some(_) => Err(BadRequest::field("input", wanted)),
-    }
-}
-
-fn check_prompt(prompt: Option<&RawValue>) -> Result<(), BadRequest> {
-    match prompt.map(RawValue::get) {
-        None => Ok(()),
-        Some(text) if text.starts_with('"') => Ok(()),
-        Some(text) if text.starts_with('[') && !is_empty_list(text) => Ok(()),
-        Some(_) => Err(BadRequest::field(
-            "prompt",
-            "must be a string or a non-empty list of strings or token ids",
-        )),
-    }
-}
-
-fn is_empty_list(text: &str) -> bool {
-    text[1..].trim_start().starts_with(']')
 }
 
 #[cfg(test)]

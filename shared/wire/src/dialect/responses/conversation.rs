@@ -24,6 +24,8 @@ pub struct Turn {
     pub response: Bytes,
     /// Items, each piece one or several with commas between.
     pieces: Vec<Bytes>,
+    /// How many of the pieces led to the answer; the rest is the answer's own.
+    asked: usize,
     /// The ids of the answer's own items, and the items.
     output: Vec<(String, Bytes)>,
 }
@@ -131,6 +133,7 @@ impl Expanded {
         let read: Response<'_> = serde_json::from_slice(&response).ok()?;
         let items: Vec<&str> = read.output.iter().map(|raw| raw.get()).collect();
         let mut pieces = self.pieces.clone();
+        let asked = pieces.len();
         if !items.is_empty() {
             pieces.push(items.join(",").into());
         }
@@ -143,6 +146,7 @@ impl Expanded {
         Some(Turn {
             id: read.id,
             pieces,
+            asked,
             output,
             response,
         })
@@ -154,6 +158,27 @@ impl Turn {
     #[must_use]
     pub fn output(&self) -> &[(String, Bytes)] {
         &self.output
+    }
+
+    /// The items that led to the answer, each with an id: its own, or one made of its place.
+    #[must_use]
+    pub fn input(&self) -> Vec<(String, Bytes)> {
+        let asked = list(self.pieces.get(..self.asked).unwrap_or_default());
+        let items: Vec<&RawValue> = serde_json::from_slice(&asked).unwrap_or_default();
+        let own = self.id.strip_prefix("resp_").unwrap_or(&self.id);
+        let each = items.into_iter().enumerate().map(|(index, raw)| {
+            let item = Bytes::copy_from_slice(raw.get().as_bytes());
+            let read = serde_json::from_str::<Reference<'_>>(raw.get());
+            let id = read.ok().and_then(|read| read.id);
+            if let Some(id) = id.and_then(|id| serde_json::from_str(id.get()).ok()) {
+                return (id, item);
+            }
+            let id = format!("msg_{own}_{index}");
+            let mut edits = Edits::default();
+            edits.insert("id", &json_string(&id));
+            (id, edits.apply(&item).to_bytes())
+        });
+        each.collect()
     }
 
     /// Bytes that keeping it takes, at most: what it shares with others counts too.
@@ -337,6 +362,30 @@ mod tests {
         let bad = expand(&body, &Earlier::NONE).unwrap_err();
         assert_eq!(bad.param.as_deref(), Some("previous_response_id"));
         assert!(bad.message.contains("resp_9"));
+    }
+
+    #[test]
+    fn what_led_to_an_answer_has_ids_and_nothing_of_the_answer() {
+        let ids = |turn: &Turn| -> Vec<String> {
+            let items = turn.input().into_iter().map(|(id, item)| {
+                let read: serde_json::Value = serde_json::from_slice(&item).unwrap();
+                assert_eq!(read["id"], id.as_str());
+                id
+            });
+            items.collect()
+        };
+        let turn = first();
+        assert_eq!(ids(&turn), ["msg_1_0"]);
+        let body = Bytes::from_static(
+            br#"{"previous_response_id":"resp_1","input":[{"id":"own","role":"user"},{"role":"user"}]}"#,
+        );
+        let second = after(&body, &turn);
+        let answer = Bytes::from_static(br#"{"id":"resp_2","output":[{"id":"x"}]}"#);
+        let turn = second.answered(answer).unwrap();
+        assert_eq!(ids(&turn), ["msg_2_0", "rs_1", "msg_1", "own", "msg_2_4"]);
+        let empty = alone(r#"{"input":[]}"#);
+        let turn = empty.answered(Bytes::from_static(ANSWER.as_bytes()));
+        assert_eq!(ids(&turn.unwrap()), [""; 0]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A request on its way to a server of the same format: named edits, all else as it came.
 //!
 //! What is edited: the model's name; settings and the system prompt of the virtual model,
-//! where the caller has none; reasoning whose proof another vendor has made, which no
-//! server of this format takes.
+//! where the caller has none; reasoning whose proof another vendor or server has made, which
+//! would be refused.
 
 use std::ops::Range;
 
@@ -25,16 +25,15 @@ pub struct Request {
     model_at: Range<usize>,
     /// The caller's instructions, and where they are.
     instructions: Option<(String, Range<usize>)>,
-    /// The input without foreign reasoning, and where it is; only where there is some.
-    input: Option<(Range<usize>, Bytes)>,
-    foreign: Vec<usize>,
+    /// Where the input is.
+    input: Option<Range<usize>>,
     has_max_tokens: bool,
     has_temperature: bool,
     has_top_p: bool,
 }
 
 /// What the server is to get.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Target<'t> {
     /// The upstream's model id as a JSON string.
     pub model: &'t Bytes,
@@ -42,6 +41,17 @@ pub struct Target<'t> {
     pub stream: Option<bool>,
     /// What the virtual model sets where the caller does not.
     pub defaults: &'t Defaults,
+    /// Whether a proof is known to be of another upstream or model.
+    pub is_foreign: &'t dyn Fn(&str) -> bool,
+}
+
+impl std::fmt::Debug for Target<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Target")
+            .field("model", &self.model)
+            .field("stream", &self.stream)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Deserialize)]
@@ -97,17 +107,12 @@ impl Request {
             let text = serde_json::from_str(raw.get()).ok()?;
             Some((text, span_of(body, raw)))
         });
-        let (foreign, input) = read
-            .input
-            .map(|raw| without_foreign(body, raw))
-            .unwrap_or_default();
         Ok(Self {
             model,
             stream,
             model_at: span_of(body, read.model),
             instructions,
-            input,
-            foreign,
+            input: read.input.map(|raw| span_of(body, raw)),
             has_max_tokens: read.max_output_tokens.is_some(),
             has_temperature: read.temperature.is_some(),
             has_top_p: read.top_p.is_some(),
@@ -149,46 +154,52 @@ impl Request {
                 None => edits.insert("instructions", &json_string(prompt)),
             }
         }
-        if let Some((at, kept)) = &self.input {
-            edits.replace(at.clone(), kept.clone());
+        let mut notes = Vec::new();
+        if let Some(at) = &self.input {
+            let (foreign, kept) = without_foreign(&body[at.clone()], target.is_foreign);
+            if let Some(kept) = kept {
+                edits.replace(at.clone(), kept);
+            }
+            notes.extend(foreign.into_iter().map(|index| {
+                Note::dropped(
+                    format!("input[{index}]"),
+                    "its proof is another's, and this server does not take it",
+                )
+            }));
         }
-        let notes = self.foreign.iter().map(|index| {
-            Note::dropped(
-                format!("input[{index}]"),
-                "its proof is another vendor's, and no server of this format takes it",
-            )
-        });
-        (edits.apply(body), notes.collect())
+        (edits.apply(body), notes)
     }
 }
 
-/// Which items are reasoning with a proof of the gateway's callers' other vendors, and
-/// the list without them.
-fn without_foreign(body: &[u8], input: &RawValue) -> (Vec<usize>, Option<(Range<usize>, Bytes)>) {
-    let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(input.get()) else {
+/// Which items of `input` are reasoning with a proof of another vendor or server, and the
+/// list without them; nothing where there is none.
+fn without_foreign(
+    input: &[u8],
+    is_anothers: &dyn Fn(&str) -> bool,
+) -> (Vec<usize>, Option<Bytes>) {
+    let Ok(items) = serde_json::from_slice::<Vec<&RawValue>>(input) else {
         return Default::default();
     };
-    let is_foreign = |item: &&RawValue| {
-        let item: Option<Item<'_>> = serde_json::from_str(item.get()).ok();
-        let sealed = item.and_then(|item| item.encrypted_content);
-        let text = sealed.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
-        text.is_some_and(|text| sealed::open(&text).is_some())
+    let is_foreign = |item: &RawValue| {
+        let proof = proof(item);
+        proof.is_some_and(|proof| sealed::open(&proof).is_some() || is_anothers(&proof))
     };
-    let numbered = items.iter().enumerate();
-    let foreign: Vec<usize> = numbered
-        .filter(|(_, item)| is_foreign(item))
-        .map(|(index, _)| index)
-        .collect();
-    if foreign.is_empty() {
-        return Default::default();
+    let (mut foreign, mut kept) = (Vec::new(), Vec::new());
+    for (index, item) in items.iter().enumerate() {
+        if is_foreign(item) {
+            foreign.push(index);
+        } else {
+            kept.push(item.get());
+        }
     }
-    let kept: Vec<&str> = items
-        .iter()
-        .filter(|item| !is_foreign(item))
-        .map(|item| item.get())
-        .collect();
-    let list = format!("[{}]", kept.join(","));
-    (foreign, Some((span_of(body, input), list.into())))
+    let list = (!foreign.is_empty()).then(|| format!("[{}]", kept.join(",")).into());
+    (foreign, list)
+}
+
+/// The proof of an item.
+pub(super) fn proof(item: &RawValue) -> Option<String> {
+    let item: Item<'_> = serde_json::from_str(item.get()).ok()?;
+    serde_json::from_str(item.encrypted_content?.get()).ok()
 }
 
 #[cfg(test)]
@@ -202,6 +213,7 @@ mod tests {
             model: &Bytes::from_static(b"\"up\""),
             stream: Some(false),
             defaults,
+            is_foreign: &|proof| proof == "theirs",
         };
         let (segments, notes) = Request::read(&body).unwrap().edited(&body, &target);
         (
@@ -264,7 +276,7 @@ mod tests {
     #[test]
     fn foreign_reasoning_stays_behind() {
         let (got, notes) = edited(
-            r#"{"model":"m","input":[{"type":"reasoning","encrypted_content":"gw1..s.proof"}, {"x": 1},{"encrypted_content":"gAAA"} ,{"encrypted_content":"gw1..r.data"}]}"#,
+            r#"{"model":"m","input":[{"type":"reasoning","encrypted_content":"gw1..s.proof"}, {"x": 1},{"encrypted_content":"gAAA"} ,{"encrypted_content":"gw1..r.data"},{"encrypted_content":"theirs"}]}"#,
             &Defaults::default(),
         );
         assert_eq!(
@@ -272,7 +284,7 @@ mod tests {
             r#"{"model":"up","input":[{"x": 1},{"encrypted_content":"gAAA"}]}"#
         );
         let fields: Vec<&str> = notes.iter().map(|note| note.field.as_str()).collect();
-        assert_eq!(fields, ["input[0]", "input[3]"]);
+        assert_eq!(fields, ["input[0]", "input[3]", "input[4]"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::edited::proof;
 use super::reply_writer::failure_code;
 use crate::dialect::openai::{End, ErrorBody, UpstreamError, put_number, put_string};
 use crate::hub::StreamFault;
@@ -37,6 +38,8 @@ struct Seen {
     /// The id and the model, as JSON strings.
     head: Option<(String, String)>,
     response: Option<Bytes>,
+    /// The proofs of its reasoning.
+    proofs: Vec<String>,
     /// An `error` event, which a response that failed follows.
     error: Option<UpstreamError>,
     /// The response that failed has gone out.
@@ -170,6 +173,11 @@ impl Watcher {
         self.seen.response.take()
     }
 
+    /// The proofs that its caller was given without whose they are.
+    pub fn take_proofs(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.seen.proofs)
+    }
+
     /// Whether nothing more goes out. Behind an answer's end something may follow.
     fn is_broken(&self) -> bool {
         matches!(self.seen.end, Some(End::Fault(_)))
@@ -233,6 +241,7 @@ impl Seen {
         match kind {
             "response.completed" | "response.incomplete" => {
                 self.read(told.response);
+                self.proofs = told.response.map(proofs).unwrap_or_default();
                 self.response = told
                     .response
                     .map(|raw| Bytes::copy_from_slice(raw.get().as_bytes()));
@@ -276,6 +285,15 @@ impl Seen {
     }
 }
 
+/// The proofs of a response's reasoning.
+fn proofs(response: &RawValue) -> Vec<String> {
+    let output = serde_json::from_str::<Response<'_>>(response.get());
+    let output = output.ok().and_then(|response| response.output);
+    let items = output.and_then(|raw| serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok());
+    let items = items.unwrap_or_default();
+    items.into_iter().filter_map(proof).collect()
+}
+
 /// What a whole response says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Whole {
@@ -285,6 +303,8 @@ pub struct Whole {
     pub answer_bytes: u64,
     /// Whether it ended for a reason that explains one without content.
     pub says_why: bool,
+    /// The proofs of its reasoning.
+    pub proofs: Vec<String>,
 }
 
 impl Whole {
@@ -311,6 +331,9 @@ impl Whole {
             usage: response.usage.and_then(|raw| Usage::read(raw.get())),
             answer_bytes: output.get().len().saturating_sub(2) as u64,
             says_why: incomplete.is_some_and(|raw| raw.starts_with('{')),
+            proofs: serde_json::from_slice::<&RawValue>(body)
+                .map(proofs)
+                .unwrap_or_default(),
         })
     }
 }

@@ -12,6 +12,8 @@ struct Changes<'c> {
     auto_cache: bool,
     counts: bool,
     recall: &'c dyn Fn(&str) -> Option<Vec<Thinking>>,
+    is_foreign: &'c dyn Fn(&str) -> bool,
+    samples: bool,
 }
 
 impl Default for Changes<'_> {
@@ -23,6 +25,8 @@ impl Default for Changes<'_> {
             auto_cache: false,
             counts: false,
             recall: &|_| None,
+            is_foreign: &|_| false,
+            samples: true,
         }
     }
 }
@@ -36,6 +40,9 @@ fn edited(body: &str, changes: &Changes<'_>) -> (String, Vec<String>) {
         default_max_tokens: (!changes.counts).then_some(99),
         auto_cache: changes.auto_cache,
         recall: changes.recall,
+        is_foreign: changes.is_foreign,
+        samples: changes.samples,
+        most: None,
     };
     let (out, notes) = edit_request(&Bytes::copy_from_slice(body.as_bytes()), &target);
     let notes = notes.into_iter().map(|note| note.field).collect();
@@ -174,4 +181,78 @@ fn thinking_that_the_caller_dropped_goes_back_where_it_was() {
     assert_eq!(kinds, ["first", "-", "-", "t1", "t2", "third", "t3"]);
     let (out, _) = edited(&body("disabled"), &changes);
     assert!(!out.contains("first"), "{out}");
+}
+
+#[test]
+fn thinking_that_another_has_signed_does_not_go_to_the_vendor() {
+    let body = |thinking: &str| {
+        format!(
+            r#"{{"model":"v","max_tokens":1,"thinking":{thinking},"messages":[{{"role":"assistant","content":[{{"type":"thinking","thinking":"a","signature":"theirs"}},{{"type":"redacted_thinking","data":"theirs"}},{{"type":"tool_use","id":"t1","name":"f","input":{{}}}}]}},{{"role":"assistant","content":[{{"type":"thinking","thinking":"b","signature":"own"}},{{"type":"redacted_thinking","data":"theirs"}},{{"type":"text","text":"c"}}]}}]}}"#
+        )
+    };
+    let is_foreign: &dyn Fn(&str) -> bool = &|proof| proof == "theirs";
+    let recall: &dyn Fn(&str) -> Option<Vec<Thinking>> = &|_| {
+        Some(vec![Thinking::Redacted {
+            data: "own".to_owned(),
+        }])
+    };
+    let budget = r#"{"type":"enabled","budget_tokens":1024}"#;
+    for (model, thinking, recalls, kinds, wish) in [
+        (
+            "up",
+            budget,
+            false,
+            &["tool_use"][..],
+            r#"{"type":"disabled"}"#,
+        ),
+        (
+            "up",
+            budget,
+            true,
+            &["redacted_thinking", "tool_use"],
+            budget,
+        ),
+        (
+            "up",
+            r#"{"type":"adaptive"}"#,
+            false,
+            &["tool_use"],
+            r#"{"type":"adaptive"}"#,
+        ),
+        ("claude-fable-5", budget, false, &["tool_use"], budget),
+    ] {
+        let none: &dyn Fn(&str) -> Option<Vec<Thinking>> = &|_| None;
+        let changes = Changes {
+            model,
+            is_foreign,
+            recall: if recalls { recall } else { none },
+            ..Changes::default()
+        };
+        let (out, notes) = edited(&body(thinking), &changes);
+        let out: Value = serde_json::from_str(&out).unwrap();
+        let of = |turn: usize| -> Vec<Value> {
+            let blocks = out["messages"][turn]["content"].as_array().unwrap();
+            blocks.iter().map(|block| block["type"].clone()).collect()
+        };
+        assert_eq!(of(0), kinds, "{model} {thinking}");
+        assert_eq!(of(1), ["thinking", "text"], "{model} {thinking}");
+        let wanted: Value = serde_json::from_str(wish).unwrap();
+        assert_eq!(out["thinking"], wanted, "{model} {thinking}");
+        assert_eq!(notes.contains(&"thinking".to_owned()), thinking != wish);
+    }
+}
+
+#[test]
+fn a_version_without_sampling_gets_no_defaults_of_it() {
+    let changes = Changes {
+        defaults: Defaults {
+            temperature: Some("0.5".into()),
+            top_p: Some("0.25".into()),
+            ..Defaults::default()
+        },
+        samples: false,
+        ..Changes::default()
+    };
+    let body = r#"{"model":"v","max_tokens":1,"messages":[]}"#;
+    assert_eq!(edited(body, &changes).0, body.replace("\"v\"", "\"up\""));
 }

@@ -45,6 +45,13 @@ fn outcome(case: &str) -> String {
         Wanted::Nothing(loading) => {
             let _ = writeln!(out, "=== nothing\n{loading:?}");
         }
+        Wanted::Complete { form, left_out } => {
+            let form = std::str::from_utf8(&form).unwrap();
+            let _ = writeln!(out, "=== completion\n{form}");
+            if !left_out.is_empty() {
+                let _ = writeln!(out, "=== left out\n{}", left_out.join("\n"));
+            }
+        }
         Wanted::Answer(chat) => {
             let written = write_chat(&chat, &OPENAI).unwrap();
             let body = std::str::from_utf8(&written.body).unwrap();
@@ -100,7 +107,7 @@ requests! {
     a_result_of_another_function_is_refused
     a_result_without_a_call_is_refused
     a_sound_is_refused
-    a_suffix_is_refused
+    a_suffix_makes_it_a_completion
     a_template_is_refused
     a_tool_of_another_type_is_refused
     an_empty_prompt_and_no_time_unload_it
@@ -122,7 +129,7 @@ requests! {
     options_of_the_server_are_noted
     parts_are_refused
     pictures_come_before_the_text
-    raw_is_refused
+    raw_is_a_completion
     results_name_their_call
     results_name_their_function
     results_without_ids_go_by_order

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::{Request, Sent, StreamOptions, Target, calls};
 use crate::hub::Note;
+use crate::outbound::CUT;
 
 const DEFAULT: &str = "the caller does not set it: the virtual model's default is sent";
 
@@ -32,6 +33,11 @@ impl Request {
             StreamOptions::AskUsage | StreamOptions::Keep | StreamOptions::Remove => {}
         }
         self.note_limits(target, &mut notes);
+        for cut in self.cuts(body, target) {
+            if notes.iter().all(|known| known.field != cut.field) {
+                notes.push(cut);
+            }
+        }
         let mut adapted = |field: &str, why| notes.push(Note::adapted(field, why));
         if self.chat && target.defaults.system_prompt.is_some() {
             adapted("messages", "the virtual model's system prompt leads");
@@ -49,6 +55,50 @@ impl Request {
         if target.float_embeddings_only && self.base64_at.is_some() {
             let why = "the endpoint refuses base64: its numbers are turned into it here";
             adapted("encoding_format", why);
+        }
+        notes
+    }
+
+    /// What the caller is told of, because its answer may be another one for it.
+    #[must_use]
+    pub fn cuts(&self, body: &Bytes, target: &Target<'_>) -> Vec<Note> {
+        let mut notes = Vec::new();
+        if target.only_named && self.alone.is_some() {
+            let field = if self.offered.tools.is_some() {
+                "tools"
+            } else {
+                "functions"
+            };
+            notes.push(Note::adapted(
+                field,
+                "the one tool that is to be called is offered alone",
+            ));
+        }
+        if !self.cut_stops(body, target.stops).is_empty() {
+            notes.push(Note::adapted(
+                "stop",
+                "the endpoint does not take all of them: the answer is cut here",
+            ));
+        }
+        if target.most.is_some() {
+            let limits = [
+                ("max_completion_tokens", &self.max_completion),
+                ("max_tokens", &self.max_tokens),
+            ];
+            let set = limits.into_iter();
+            let mut set: Vec<_> = set
+                .filter(|(_, sent)| matches!(sent, Sent::Value(_)))
+                .map(|(field, _)| field)
+                .collect();
+            if set.is_empty() && target.defaults.max_tokens.is_some() {
+                let is_newer = self.refuses_sampling(target);
+                set.push(if is_newer {
+                    "max_completion_tokens"
+                } else {
+                    "max_tokens"
+                });
+            }
+            notes.extend(set.into_iter().map(|field| Note::adapted(field, CUT)));
         }
         notes
     }
@@ -98,11 +148,27 @@ mod tests {
 
     use serde_json::value::RawValue;
 
-    use super::super::{CallForm, Defaults};
+    use super::super::{CallForm, Defaults, Stops};
     use super::*;
     use crate::provider::Call;
 
-    const BODIES: [(Call, &str); 8] = [
+    const BODIES: [(Call, &str); 12] = [
+        (
+            Call::Chat,
+            r#"{"messages":[{"role":"user","content":"x"}],"stop":["a","b","c","d","e"]}"#,
+        ),
+        (
+            Call::Chat,
+            r#"{"messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"a"}},{"type":"function","function":{"name":"b"}}],"tool_choice":{"type":"function","function":{"name":"b"}},"max_tokens":3,"max_completion_tokens":3}"#,
+        ),
+        (
+            Call::Chat,
+            r#"{"messages":[{"role":"user","content":"x"}],"functions":[{"name":"a"},{"name":"b"}],"function_call":{"name":"a"}}"#,
+        ),
+        (
+            Call::Chat,
+            r#"{"messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"a"}}],"tool_choice":{"type":"function","function":{"name":"a"}}}"#,
+        ),
         (
             Call::Chat,
             r#"{"model":"m","messages":[{"role":"developer","content":"x"},{"role":"user","content":"x"}]}"#,
@@ -163,7 +229,7 @@ mod tests {
                 StreamOptions::Keep,
                 StreamOptions::Remove,
             ] {
-                for bits in 0..16 {
+                for bits in 0..64 {
                     let target = Target {
                         model: &model,
                         stream: request.stream.then_some(bits & 1 == 0),
@@ -178,6 +244,13 @@ mod tests {
                         reasoning: bits & 8 == 0,
                         calls: CallForm::Any,
                         float_embeddings_only: bits & 4 == 0,
+                        only_named: bits & 16 == 0,
+                        stops: match bits % 3 {
+                            0 => Stops::All,
+                            1 => Stops::Four,
+                            _ => Stops::None,
+                        },
+                        most: (bits & 32 == 0).then_some(2),
                     };
                     let before = members(&body);
                     let after = members(&request.upstream_body(&body, &target).to_bytes());
@@ -199,6 +272,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(differed.len(), 9, "{differed:?}");
+        assert_eq!(differed.len(), 12, "{differed:?}");
     }
 }

@@ -31,6 +31,48 @@ struct Function<'a> {
     parameters: Option<&'a RawValue>,
 }
 
+/// The list of tools, and the one of it that the caller wants called, where others stand
+/// beside it.
+pub(super) fn alone<'a>(body: &super::Body<'a>) -> Option<(&'a RawValue, &'a RawValue)> {
+    #[derive(Deserialize)]
+    struct Choice<'a> {
+        #[serde(borrow, default)]
+        function: Maybe<Function<'a>>,
+        #[serde(borrow, default)]
+        name: Text<'a>,
+    }
+    let is_object = |raw: &&RawValue| raw.get().starts_with('{');
+    let of_tools = body.tool_choice.filter(is_object).zip(body.tools);
+    let of_functions = body.function_call.filter(is_object).zip(body.functions);
+    let ((choice, list), is_tool) = match (of_tools, of_functions) {
+        (Some(found), _) => (found, true),
+        (None, Some(found)) => (found, false),
+        (None, None) => return None,
+    };
+    let choice: Choice<'_> = serde_json::from_str(choice.get()).ok()?;
+    let wanted = if is_tool {
+        choice.function.0?.name.0
+    } else {
+        choice.name.0
+    };
+    let name = |raw: &RawValue| -> Option<String> {
+        let function = if is_tool {
+            serde_json::from_str::<Tool<'_>>(raw.get())
+                .ok()?
+                .function
+                .0?
+        } else {
+            serde_json::from_str(raw.get()).ok()?
+        };
+        Some(function.name.0.into_owned())
+    };
+    let all: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
+    let one = *all
+        .iter()
+        .find(|raw| name(raw).as_deref() == Some(&*wanted))?;
+    (all.len() > 1).then_some((list, one))
+}
+
 impl Offered {
     /// Whether the caller wants no calls.
     pub(super) fn is_none(

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 mod limits;
+mod offered;
 
 use super::*;
 
@@ -244,6 +245,9 @@ fn plain<'t>(model: &'t Bytes, defaults: &'t Defaults) -> Target<'t> {
         reasoning: false,
         calls: CallForm::Any,
         float_embeddings_only: false,
+        only_named: false,
+        stops: Stops::All,
+        most: None,
     }
 }
 
