@@ -1,7 +1,8 @@
 //! The pages, rendered on the server: one file or folder a section.
 //!
 //! Pages work without a script. Everything from the store is escaped by the template
-//! engine (files ending in `.html`), and secrets are shown masked. Each has its frame from
+//! engine (files ending in `.html`), characters that are not seen get a mark, and secrets are
+//! shown masked. Each has its frame from
 //! [`shell::Shell`]; forms come in as [`form::Posted`]; failures get a page in
 //! [`error_page`].
 
@@ -113,5 +114,5 @@ pub(crate) fn page_with(
         .map_err(|err| ApiError::Internal(format!("a page cannot be rendered: {err}")))?;
     Ok(HttpResponse::build(status)
         .content_type("text/html; charset=utf-8")
-        .body(html))
+        .body(crate::shown::marked(html)))
 }

@@ -8,6 +8,7 @@
 mod cut;
 mod masked_headers;
 mod numbers;
+mod unseen;
 mod when;
 
 use store::{EndpointRow, Store, StoreError, VirtualModelRow, masked_url};
@@ -15,6 +16,7 @@ use store::{EndpointRow, Store, StoreError, VirtualModelRow, masked_url};
 pub(crate) use cut::{cut, visible};
 pub(crate) use masked_headers::unmask;
 pub(crate) use numbers::{Whole, bytes, duration, grouped, money};
+pub(crate) use unseen::marked;
 pub(crate) use when::When;
 
 /// All endpoints, by name.

@@ -17,6 +17,7 @@ use super::theme::Theme;
 use super::{PAGES, login};
 use crate::access::Visitor;
 use crate::error::ApiError;
+use crate::shown::marked;
 
 #[derive(Template)]
 #[template(path = "parts/error.html")]
@@ -109,6 +110,7 @@ fn rendered(req: &HttpRequest, error: &ApiError) -> Option<String> {
     };
     page.inspect_err(|err| tracing::error!(error = %err, "an error page cannot be rendered"))
         .ok()
+        .map(marked)
 }
 
 /// Whether there is, or would be, a page at `path`.
