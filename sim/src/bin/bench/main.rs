@@ -1,5 +1,5 @@
 //! `bench`: what a call costs through the gateway, side by side with nothing,
-//! nginx and bare Pingora.
+//! nginx, bare Pingora, and other gateways and routers.
 //!
 //! Every scenario runs through every target in turn, round after round, on one
 //! machine in one run: the ratios are the result, the absolute figures only say
@@ -7,21 +7,25 @@
 //! load generator is this one; neither is counted. `docs/benchmarks.md` explains
 //! how to read the tables.
 
+mod check;
 mod dialect;
 mod gateway;
 mod http;
 mod load;
 mod machine;
 mod measure;
+mod passthrough;
+mod peer;
 mod process;
 mod report;
+mod scan;
 mod scenario;
 mod target;
 mod upstream;
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -36,12 +40,16 @@ use tokio::time::timeout;
 use crate::http::Connection;
 use crate::machine::Machine;
 use crate::measure::Sample;
-use crate::process::{Running, free_address};
-use crate::report::Report;
+use crate::process::{Running, START, free_address};
+use crate::report::{Report, Subject};
 use crate::scenario::Scenario;
-use crate::target::{Kind, Programs, Target, nginx_version};
+use crate::target::{Kind, Programs, Target};
 
-/// Measure the gateway side by side with nothing, nginx and bare Pingora.
+/// Rounds of a peer's measurements at most: its distance is wider than its spread, and some
+/// are slow.
+const PEER_ROUNDS: usize = 2;
+
+/// Measure the gateway side by side with nothing, nginx, bare Pingora, and other gateways.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -65,9 +73,16 @@ struct Args {
     /// Only these targets.
     #[arg(long, value_enum, value_delimiter = ',')]
     targets: Vec<Kind>,
+    /// Measure also the other gateways and routers that scripts/peers.sh has put here.
+    #[arg(long, value_name = "FOLDER")]
+    peers: Option<PathBuf>,
     /// Write every measurement to this file as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Put the report into this document, between its lines `<!-- figures -->` and
+    /// `<!-- end of figures -->`, in place of what is there.
+    #[arg(long, value_name = "FILE")]
+    into: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -86,7 +101,10 @@ struct Plan {
     window: Duration,
     streams: usize,
     scenarios: Vec<Scenario>,
-    targets: Vec<Kind>,
+    /// What is measured.
+    subjects: Vec<Subject>,
+    /// What is not, and why.
+    left_out: Vec<(Kind, String)>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -108,11 +126,17 @@ async fn bench(args: Args) -> Result<()> {
             .with_context(|| format!("the simulated upstream cannot listen on {listen}"))?;
         return upstream::serve(listener).await;
     }
-    let plan = Plan::new(&args)?;
+    let programs = Programs::find(args.peers.clone())?;
+    let mut plan = Plan::new(&args, &programs)?;
     raise_file_limit(plan.streams)?;
+    if let Some(file) = &args.into {
+        // Before the run, which takes minutes, rather than after it.
+        report::paste(&read(file)?, "")?;
+    }
     // What was started ends by being dropped, whichever way this is left.
+    let longest = plan.longest();
     let samples = tokio::select! {
-        samples = timeout(plan.longest(), run(&plan)) => {
+        samples = timeout(longest, run(&mut plan, &programs)) => {
             samples.context("the run took far longer than planned")??
         }
         signal = told_to_stop() => {
@@ -127,14 +151,26 @@ async fn bench(args: Args) -> Result<()> {
             .join(" "),
         rounds: plan.rounds,
         streams: plan.streams,
+        subjects: plan.subjects,
+        left_out: plan.left_out,
         samples,
     };
     if let Some(file) = &args.json {
         let text = serde_json::to_string_pretty(&report)?;
         std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    write!(std::io::stdout().lock(), "{}", report.markdown())?;
+    let text = report.markdown();
+    if let Some(file) = &args.into {
+        // Read anew: it may have been edited while this ran.
+        let pasted = report::paste(&read(file)?, &text)?;
+        std::fs::write(file, pasted).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    write!(std::io::stdout().lock(), "{text}")?;
     Ok(())
+}
+
+fn read(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// Wait for a signal that asks this process to end: its name.
@@ -150,7 +186,7 @@ async fn told_to_stop() -> Result<&'static str> {
 }
 
 impl Plan {
-    fn new(args: &Args) -> Result<Self> {
+    fn new(args: &Args, programs: &Programs) -> Result<Self> {
         let seconds = args.seconds.unwrap_or(if args.quick { 0.7 } else { 2.0 });
         let rounds = args.rounds.unwrap_or(if args.quick { 1 } else { 5 });
         let streams = args
@@ -168,61 +204,80 @@ impl Plan {
         };
         let scenarios = Scenario::value_variants().iter().copied();
         let scenarios = scenarios.filter(|&scenario| chosen(scenario) || compared(scenario));
-        let targets = match args.targets.as_slice() {
-            [] => Kind::value_variants()
-                .iter()
-                .copied()
-                .filter(|&kind| kind != Kind::Nginx || nginx_version().is_some())
-                .collect(),
-            chosen => chosen.to_vec(),
-        };
+        let (mut subjects, mut left_out) = (Vec::new(), Vec::new());
+        for &kind in Kind::value_variants() {
+            if !args.targets.is_empty() && !args.targets.contains(&kind) {
+                continue;
+            }
+            match kind.version(programs) {
+                Ok(version) => subjects.push(Subject::new(kind, version)),
+                Err(error) if args.targets.is_empty() => {
+                    left_out.push((kind, format!("{error:#}")))
+                }
+                Err(error) => return Err(error.context(kind.title())),
+            }
+        }
         Ok(Plan {
             rounds,
             window: Duration::from_secs_f64(seconds),
             streams,
             scenarios: scenarios.collect(),
-            targets,
+            subjects,
+            left_out,
         })
+    }
+
+    /// What can be measured, without what was found not to start.
+    fn targets(&self) -> Vec<Kind> {
+        self.subjects.iter().map(|subject| subject.kind).collect()
+    }
+
+    /// Note that a peer could not be measured.
+    fn leave_out(&mut self, kind: Kind, why: &anyhow::Error) {
+        self.subjects.retain(|subject| subject.kind != kind);
+        self.left_out.push((kind, format!("{why:#}")));
     }
 
     /// Well over what the run needs: reached only when something hangs.
     fn longest(&self) -> Duration {
-        let measurements = self.rounds * self.scenarios.len() * self.targets.len();
-        let each = self.window * 2 + Duration::from_secs(20);
-        each * u32::try_from(measurements).unwrap_or(u32::MAX) + Duration::from_secs(60)
+        let measurements = self.rounds * self.scenarios.len() * self.subjects.len();
+        let each = self.window * 8 + Duration::from_secs(30);
+        each * u32::try_from(measurements).unwrap_or(u32::MAX) + Duration::from_secs(600)
     }
 }
 
-async fn run(plan: &Plan) -> Result<Vec<Sample>> {
-    let programs = Programs::beside_this()?;
+async fn run(plan: &mut Plan, programs: &Programs) -> Result<Vec<Sample>> {
     let folder = tempfile::tempdir()?;
     let upstream = free_address()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["upstream", "--listen", &upstream.to_string()]);
     let mut upstream_process = Running::start("upstream", &mut command, folder.path())?;
     upstream_process
-        .ready(async || {
+        .ready(START, async || {
             Connection::open(upstream).await?;
             Ok(())
         })
         .await?;
 
     let mut targets = Vec::new();
-    for &kind in &plan.targets {
-        targets.push(Target::start(kind, upstream, &programs).await?);
+    for kind in plan.targets() {
+        targets.extend(start(kind, upstream, plan, programs).await?);
     }
     let mut samples = Vec::new();
     for round in 0..plan.rounds {
         for &scenario in &plan.scenarios {
-            for target in &targets {
-                let place = || format!("{}: {}", target.kind.title(), scenario.title());
+            for target in &mut targets {
+                let kind = target.kind;
                 let translates = scenario.untranslated().is_some();
-                if scenario == Scenario::Hold || (translates && target.kind != Kind::Gateway) {
+                if scenario == Scenario::Hold
+                    || (translates && kind != Kind::Gateway)
+                    || (kind.is_peer() && round >= PEER_ROUNDS)
+                {
                     continue;
                 }
                 let sample = measure::closed_loop(scenario, target, round, plan.window)
                     .await
-                    .with_context(place)?;
+                    .with_context(|| format!("{}: {}", kind.title(), scenario.title()))?;
                 progress(&sample, plan);
                 samples.push(sample);
             }
@@ -232,22 +287,45 @@ async fn run(plan: &Plan) -> Result<Vec<Sample>> {
         target.end().await?;
     }
     if plan.scenarios.contains(&Scenario::Hold) {
-        samples.extend(hold_rounds(plan, upstream, &programs).await?);
+        samples.extend(hold_rounds(plan, upstream, programs).await?);
     }
     upstream_process.end().await?;
     Ok(samples)
 }
 
-/// Memory needs little repetition: at most two rounds, each on fresh processes.
+/// Start a target. A peer that does not start is left out of the run.
+async fn start(
+    kind: Kind,
+    upstream: SocketAddr,
+    plan: &mut Plan,
+    programs: &Programs,
+) -> Result<Option<Target>> {
+    match Target::start(kind, upstream, programs).await {
+        Ok(target) => Ok(Some(target)),
+        Err(error) if kind.is_peer() => {
+            plan.leave_out(kind, &error);
+            Ok(None)
+        }
+        Err(error) => Err(error.context(kind.title())),
+    }
+}
+
+/// Memory needs little repetition: at most two rounds, of peers one, each on fresh
+/// processes.
 async fn hold_rounds(
-    plan: &Plan,
+    plan: &mut Plan,
     upstream: SocketAddr,
     programs: &Programs,
 ) -> Result<Vec<Sample>> {
     let mut samples = Vec::new();
     for round in 0..plan.rounds.min(2) {
-        for &kind in plan.targets.iter().filter(|&&kind| kind != Kind::Direct) {
-            let target = Target::start(kind, upstream, programs).await?;
+        for kind in plan.targets() {
+            if kind == Kind::Direct || (kind.is_peer() && round > 0) {
+                continue;
+            }
+            let Some(target) = start(kind, upstream, plan, programs).await? else {
+                continue;
+            };
             let sample = measure::hold(&target, round, plan.streams)
                 .await
                 .with_context(|| format!("{}: streams held open", kind.title()))?;
@@ -266,10 +344,14 @@ fn progress(sample: &Sample, plan: &Plan) {
         (None, Some(kib)) => format!("{kib:.1} KiB per stream"),
         (None, None) => format!("{:.0}/s", sample.per_second),
     };
+    let failures = match (&sample.first_failure, sample.failures) {
+        (Some(first), count) => format!(", {count} failed: {first}"),
+        (None, _) => String::new(),
+    };
     // A closed stderr is no reason to stop measuring.
     let _ = writeln!(
         std::io::stderr(),
-        "round {} of {}: {:?}, {}: {figure}",
+        "round {} of {}: {:?}, {}: {figure}{failures}",
         sample.round + 1,
         plan.rounds,
         sample.scenario,

@@ -1,0 +1,193 @@
+//! Peers: other gateways and routers that the registries offer, each with one worker and
+//! the settings that its makers give for speed.
+//!
+//! What always holds: what a peer does wrong is counted, and ends nothing. They are
+//! installed by scripts/peers.sh, a folder for each, and start with an empty environment,
+//! so that nothing of the caller's settings reaches them. They have no database and no
+//! cache, ask for no key, and log errors alone.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::process::Command;
+
+use crate::process::Running;
+use crate::scenario::{ACTUAL_MODEL, UPSTREAM_KEY};
+
+/// How long a peer may take until it answers: some load half a minute's worth of modules.
+pub(crate) const START: Duration = Duration::from_secs(90);
+
+/// Another gateway or router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Peer {
+    /// LiteLLM's proxy: Python.
+    LiteLlm,
+    /// Portkey's gateway: TypeScript on Node.
+    Portkey,
+    /// SGLang's router: Rust.
+    Sglang,
+    /// vLLM's router: Rust.
+    Vllm,
+}
+
+/// How a peer is started.
+struct Recipe {
+    /// The program in the peer's folder.
+    program: &'static str,
+    args: Vec<String>,
+    env: Vec<(&'static str, &'static str)>,
+    /// A configuration file that it reads: its name and what is in it.
+    config: Option<(&'static str, String)>,
+}
+
+impl Peer {
+    /// Its name on the command line, and that of its folder.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Peer::LiteLlm => "litellm",
+            Peer::Portkey => "portkey",
+            Peer::Sglang => "sglang",
+            Peer::Vllm => "vllm",
+        }
+    }
+
+    /// What the report calls it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Peer::LiteLlm => "LiteLLM",
+            Peer::Portkey => "Portkey",
+            Peer::Sglang => "SGLang router",
+            Peer::Vllm => "vLLM router",
+        }
+    }
+
+    /// The model's name as its clients send it. The routers and Portkey do not rename.
+    pub(crate) fn model(self) -> &'static str {
+        match self {
+            Peer::LiteLlm => "bench-virtual",
+            Peer::Portkey | Peer::Sglang | Peer::Vllm => ACTUAL_MODEL,
+        }
+    }
+
+    /// What its clients send beside a provider's header fields, each line with its end.
+    pub(crate) fn fields(self, upstream: SocketAddr) -> String {
+        match self {
+            Peer::Portkey => format!(
+                "x-portkey-provider: openai\r\nx-portkey-custom-host: http://{upstream}/v1\r\n"
+            ),
+            Peer::LiteLlm | Peer::Sglang | Peer::Vllm => String::new(),
+        }
+    }
+
+    /// The version in the folder of peers; an error when it is not there.
+    pub(crate) fn version(self, peers: &Path) -> Result<String> {
+        let file = peers.join(self.name()).join("version");
+        let text = fs::read_to_string(file).context("it is not installed")?;
+        Ok(text.trim().to_owned())
+    }
+
+    /// How it is started, as Markdown with the changing parts in capitals.
+    pub(crate) fn settings(self) -> String {
+        let recipe = self.recipe("HOST", "PORT", "http://UPSTREAM");
+        let environment = recipe
+            .env
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let program = recipe.program.rsplit('/').next().map(str::to_owned);
+        let words = environment.chain(program).chain(recipe.args);
+        format!("`{}`", words.collect::<Vec<_>>().join(" "))
+    }
+
+    /// Start it in front of the upstream.
+    pub(crate) fn start(
+        self,
+        address: SocketAddr,
+        upstream: SocketAddr,
+        peers: &Path,
+        folder: &Path,
+    ) -> Result<Running> {
+        let recipe = self.recipe(
+            &address.ip().to_string(),
+            &address.port().to_string(),
+            &format!("http://{upstream}"),
+        );
+        let program = std::path::absolute(peers.join(self.name()).join(recipe.program))?;
+        if let Some((name, text)) = &recipe.config {
+            fs::write(folder.join(name), text)?;
+        }
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", folder)
+            .envs(recipe.env)
+            .args(recipe.args)
+            .current_dir(folder);
+        Running::start(self.name(), &mut command, folder)
+    }
+
+    /// What its makers' documents give for production and speed, with one worker.
+    fn recipe(self, host: &str, port: &str, upstream: &str) -> Recipe {
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+        match self {
+            Peer::LiteLlm => Recipe {
+                program: "bin/litellm",
+                args: words(&format!(
+                    "--config config.yaml --host {host} --port {port} --num_workers 1"
+                )),
+                env: vec![
+                    ("LITELLM_MODE", "PRODUCTION"),
+                    ("LITELLM_LOG", "ERROR"),
+                    // Its list of prices would be fetched otherwise.
+                    ("LITELLM_LOCAL_MODEL_COST_MAP", "True"),
+                    // Of connections to the upstream: 0 is as many as there are calls.
+                    ("AIOHTTP_CONNECTOR_LIMIT", "0"),
+                    ("AIOHTTP_CONNECTOR_LIMIT_PER_HOST", "0"),
+                ],
+                config: Some((
+                    "config.yaml",
+                    format!(
+                        "model_list:
+  - model_name: {name}
+    litellm_params:
+      model: openai/{ACTUAL_MODEL}
+      api_base: {upstream}/v1
+      api_key: {UPSTREAM_KEY}
+litellm_settings:
+  set_verbose: false
+  request_timeout: 600
+  telemetry: false
+",
+                        name = self.model(),
+                    ),
+                )),
+            },
+            Peer::Portkey => Recipe {
+                program: "node_modules/.bin/gateway",
+                args: words(&format!("--headless --port={port}")),
+                env: vec![("NODE_ENV", "production")],
+                config: None,
+            },
+            Peer::Sglang => Recipe {
+                program: "bin/sglang-router",
+                args: words(&format!(
+                    "launch --host {host} --port {port} --worker-urls {upstream}"
+                )),
+                env: vec![("TOKIO_WORKER_THREADS", "1")],
+                config: None,
+            },
+            Peer::Vllm => Recipe {
+                program: "bin/vllm-router",
+                args: words(&format!(
+                    "--host {host} --port {port} --worker-urls {upstream}"
+                )),
+                env: vec![("TOKIO_WORKER_THREADS", "1")],
+                config: None,
+            },
+        }
+    }
+}
