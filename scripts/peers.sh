@@ -14,33 +14,40 @@ mkdir -p "$folder"
 exec 9>"$folder/lock"
 flock 9
 
-# from NPM_OR_PIP NAME VERSION REQUIREMENT
-from() {
-    local place=$folder/$2
-    if [ "$(cat "$place/version" 2>/dev/null)" = "$3" ]; then
+# install HOW NAME VERSION REQUIREMENT...: the first one is the peer's own.
+install() {
+    local how=$1 place=$folder/$2 version=$3
+    shift 3
+    if [ "$(cat "$place/version" 2>/dev/null)" = "$version" ]; then
         return 0
     fi
-    say "Installing $4, once, into $place" >&2
+    say "Installing $1, once, into $place" >&2
     rm -rf "$place"
     mkdir -p "$place"
-    if ! "$1" "$place" "$4" >&2; then
+    if ! "$how" "$place" "$@" >&2; then
         rm -rf "$place"
-        say "$4 could not be installed; it is left out." >&2
+        say "$1 could not be installed; it is left out." >&2
         return 0
     fi
-    say "$3" >"$place/version"
+    say "$version" >"$place/version"
 }
 
-pip() {
-    python3 -m venv "$1" &&
-        "$1/bin/pip" install --quiet --disable-pip-version-check --no-input "$2"
+from_pypi() {
+    local place=$1
+    shift
+    python3 -m venv "$place" &&
+        "$place/bin/pip" install --quiet --disable-pip-version-check --no-input "$@"
 }
 
-npm_package() {
+# portkey FOLDER PACKAGE. From @hono/node-server 1.14.2 on it answers every stream with
+# "TypeError: immutable" (Portkey-AI/gateway, issue 1389).
+portkey() {
+    printf '{"private": true, "overrides": {"@hono/node-server": "1.14.1"}}\n' >"$1/package.json"
     npm install --prefix "$1" --silent --no-audit --no-fund "$2"
 }
 
-from pip litellm 1.106.12 "litellm[proxy]==1.106.12"
-from npm_package portkey 1.15.2 "@portkey-ai/gateway@1.15.2"
-from pip sglang 0.3.2 "sglang-router==0.3.2"
-from pip vllm 0.1.17 "vllm-router==0.1.17"
+# uvicorn reads requests with httptools where it finds it, which costs less.
+install from_pypi litellm 1.106.12 "litellm[proxy]==1.106.12" httptools==0.9.0
+install portkey portkey 1.15.2 @portkey-ai/gateway@1.15.2
+install from_pypi sglang 0.3.2 sglang-router==0.3.2
+install from_pypi vllm 0.1.17 vllm-router==0.1.17

@@ -18,6 +18,7 @@ mod passthrough;
 mod peer;
 mod process;
 mod report;
+mod run;
 mod scan;
 mod scenario;
 mod target;
@@ -33,21 +34,14 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
-use crate::http::Connection;
 use crate::machine::Machine;
-use crate::measure::Sample;
-use crate::process::{Running, START, free_address};
 use crate::report::{Report, Subject};
+use crate::run::{Plan, run};
 use crate::scenario::Scenario;
-use crate::target::{Kind, Programs, Target};
-
-/// Rounds of a peer's measurements at most: its distance is wider than its spread, and some
-/// are slow.
-const PEER_ROUNDS: usize = 2;
+use crate::target::{Kind, Programs};
 
 /// Measure the gateway side by side with nothing, nginx, bare Pingora, and other gateways.
 #[derive(Parser)]
@@ -95,18 +89,6 @@ enum Part {
     },
 }
 
-/// One run, every choice made.
-struct Plan {
-    rounds: usize,
-    window: Duration,
-    streams: usize,
-    scenarios: Vec<Scenario>,
-    /// What is measured.
-    subjects: Vec<Subject>,
-    /// What is not, and why.
-    left_out: Vec<(Kind, String)>,
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match bench(Args::parse()).await {
@@ -127,7 +109,7 @@ async fn bench(args: Args) -> Result<()> {
         return upstream::serve(listener).await;
     }
     let programs = Programs::find(args.peers.clone())?;
-    let mut plan = Plan::new(&args, &programs)?;
+    let mut plan = plan(&args, &programs)?;
     raise_file_limit(plan.streams)?;
     if let Some(file) = &args.into {
         // Before the run, which takes minutes, rather than after it.
@@ -185,178 +167,44 @@ async fn told_to_stop() -> Result<&'static str> {
     })
 }
 
-impl Plan {
-    fn new(args: &Args, programs: &Programs) -> Result<Self> {
-        let seconds = args.seconds.unwrap_or(if args.quick { 0.7 } else { 2.0 });
-        let rounds = args.rounds.unwrap_or(if args.quick { 1 } else { 5 });
-        let streams = args
-            .streams
-            .unwrap_or(if args.quick { 1_000 } else { 5_000 });
-        ensure!((0.1..=60.0).contains(&seconds), "--seconds: 0.1 to 60");
-        ensure!((1..=100).contains(&rounds), "--rounds: 1 to 100");
-        ensure!((1..=20_000).contains(&streams), "--streams: 1 to 20000");
-        let chosen = |scenario| args.scenario.is_empty() || args.scenario.contains(&scenario);
-        // A translated stream is compared with the same stream untranslated, which is
-        // measured just before it.
-        let compared = |scenario| {
-            let mut chosen = args.scenario.iter();
-            chosen.any(|chosen| chosen.untranslated() == Some(scenario))
-        };
-        let scenarios = Scenario::value_variants().iter().copied();
-        let scenarios = scenarios.filter(|&scenario| chosen(scenario) || compared(scenario));
-        let (mut subjects, mut left_out) = (Vec::new(), Vec::new());
-        for &kind in Kind::value_variants() {
-            if !args.targets.is_empty() && !args.targets.contains(&kind) {
-                continue;
-            }
-            match kind.version(programs) {
-                Ok(version) => subjects.push(Subject::new(kind, version)),
-                Err(error) if args.targets.is_empty() => {
-                    left_out.push((kind, format!("{error:#}")))
-                }
-                Err(error) => return Err(error.context(kind.title())),
-            }
-        }
-        Ok(Plan {
-            rounds,
-            window: Duration::from_secs_f64(seconds),
-            streams,
-            scenarios: scenarios.collect(),
-            subjects,
-            left_out,
-        })
-    }
-
-    /// What can be measured, without what was found not to start.
-    fn targets(&self) -> Vec<Kind> {
-        self.subjects.iter().map(|subject| subject.kind).collect()
-    }
-
-    /// Note that a peer could not be measured.
-    fn leave_out(&mut self, kind: Kind, why: &anyhow::Error) {
-        self.subjects.retain(|subject| subject.kind != kind);
-        self.left_out.push((kind, format!("{why:#}")));
-    }
-
-    /// Well over what the run needs: reached only when something hangs.
-    fn longest(&self) -> Duration {
-        let measurements = self.rounds * self.scenarios.len() * self.subjects.len();
-        let each = self.window * 8 + Duration::from_secs(30);
-        each * u32::try_from(measurements).unwrap_or(u32::MAX) + Duration::from_secs(600)
-    }
-}
-
-async fn run(plan: &mut Plan, programs: &Programs) -> Result<Vec<Sample>> {
-    let folder = tempfile::tempdir()?;
-    let upstream = free_address()?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["upstream", "--listen", &upstream.to_string()]);
-    let mut upstream_process = Running::start("upstream", &mut command, folder.path())?;
-    upstream_process
-        .ready(START, async || {
-            Connection::open(upstream).await?;
-            Ok(())
-        })
-        .await?;
-
-    let mut targets = Vec::new();
-    for kind in plan.targets() {
-        targets.extend(start(kind, upstream, plan, programs).await?);
-    }
-    let mut samples = Vec::new();
-    for round in 0..plan.rounds {
-        for &scenario in &plan.scenarios {
-            for target in &mut targets {
-                let kind = target.kind;
-                let translates = scenario.untranslated().is_some();
-                if scenario == Scenario::Hold
-                    || (translates && kind != Kind::Gateway)
-                    || (kind.is_peer() && round >= PEER_ROUNDS)
-                {
-                    continue;
-                }
-                let sample = measure::closed_loop(scenario, target, round, plan.window)
-                    .await
-                    .with_context(|| format!("{}: {}", kind.title(), scenario.title()))?;
-                progress(&sample, plan);
-                samples.push(sample);
-            }
-        }
-    }
-    for target in targets {
-        target.end().await?;
-    }
-    if plan.scenarios.contains(&Scenario::Hold) {
-        samples.extend(hold_rounds(plan, upstream, programs).await?);
-    }
-    upstream_process.end().await?;
-    Ok(samples)
-}
-
-/// Start a target. A peer that does not start is left out of the run.
-async fn start(
-    kind: Kind,
-    upstream: SocketAddr,
-    plan: &mut Plan,
-    programs: &Programs,
-) -> Result<Option<Target>> {
-    match Target::start(kind, upstream, programs).await {
-        Ok(target) => Ok(Some(target)),
-        Err(error) if kind.is_peer() => {
-            plan.leave_out(kind, &error);
-            Ok(None)
-        }
-        Err(error) => Err(error.context(kind.title())),
-    }
-}
-
-/// Memory needs little repetition: at most two rounds, of peers one, each on fresh
-/// processes.
-async fn hold_rounds(
-    plan: &mut Plan,
-    upstream: SocketAddr,
-    programs: &Programs,
-) -> Result<Vec<Sample>> {
-    let mut samples = Vec::new();
-    for round in 0..plan.rounds.min(2) {
-        for kind in plan.targets() {
-            if kind == Kind::Direct || (kind.is_peer() && round > 0) {
-                continue;
-            }
-            let Some(target) = start(kind, upstream, plan, programs).await? else {
-                continue;
-            };
-            let sample = measure::hold(&target, round, plan.streams)
-                .await
-                .with_context(|| format!("{}: streams held open", kind.title()))?;
-            target.end().await?;
-            progress(&sample, plan);
-            samples.push(sample);
-        }
-    }
-    Ok(samples)
-}
-
-/// One line to stderr for each measurement: a full run takes minutes.
-fn progress(sample: &Sample, plan: &Plan) {
-    let figure = match (sample.cpu_us, sample.stream_kib) {
-        (Some(cpu), _) => format!("{cpu:.2} µs CPU"),
-        (None, Some(kib)) => format!("{kib:.1} KiB per stream"),
-        (None, None) => format!("{:.0}/s", sample.per_second),
+/// What the arguments ask for, of what is here.
+fn plan(args: &Args, programs: &Programs) -> Result<Plan> {
+    let seconds = args.seconds.unwrap_or(if args.quick { 0.7 } else { 2.0 });
+    let rounds = args.rounds.unwrap_or(if args.quick { 1 } else { 5 });
+    let streams = args
+        .streams
+        .unwrap_or(if args.quick { 1_000 } else { 5_000 });
+    ensure!((0.1..=60.0).contains(&seconds), "--seconds: 0.1 to 60");
+    ensure!((1..=100).contains(&rounds), "--rounds: 1 to 100");
+    ensure!((1..=20_000).contains(&streams), "--streams: 1 to 20000");
+    let chosen = |scenario| args.scenario.is_empty() || args.scenario.contains(&scenario);
+    // A translated stream is compared with the same stream untranslated, which is
+    // measured just before it.
+    let compared = |scenario| {
+        let mut chosen = args.scenario.iter();
+        chosen.any(|chosen| chosen.untranslated() == Some(scenario))
     };
-    let failures = match (&sample.first_failure, sample.failures) {
-        (Some(first), count) => format!(", {count} failed: {first}"),
-        (None, _) => String::new(),
-    };
-    // A closed stderr is no reason to stop measuring.
-    let _ = writeln!(
-        std::io::stderr(),
-        "round {} of {}: {:?}, {}: {figure}{failures}",
-        sample.round + 1,
-        plan.rounds,
-        sample.scenario,
-        sample.target.title(),
-    );
+    let scenarios = Scenario::value_variants().iter().copied();
+    let scenarios = scenarios.filter(|&scenario| chosen(scenario) || compared(scenario));
+    let (mut subjects, mut left_out) = (Vec::new(), Vec::new());
+    for &kind in Kind::value_variants() {
+        if !args.targets.is_empty() && !args.targets.contains(&kind) {
+            continue;
+        }
+        match kind.version(programs) {
+            Ok(version) => subjects.push(Subject::new(kind, version)),
+            Err(error) if args.targets.is_empty() => left_out.push((kind, format!("{error:#}"))),
+            Err(error) => return Err(error.context(kind.title())),
+        }
+    }
+    Ok(Plan {
+        rounds,
+        window: Duration::from_secs_f64(seconds),
+        streams,
+        scenarios: scenarios.collect(),
+        subjects,
+        left_out,
+    })
 }
 
 /// Let this process, and those it starts, open as many sockets as the run needs:

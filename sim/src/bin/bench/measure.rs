@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
@@ -15,8 +15,9 @@ const PEER_UNITS: u64 = 20;
 const PEER_WINDOWS: u32 = 5;
 /// The part of the upstream's events that must come through for a target to keep pace.
 const PACE: f64 = 0.9;
-/// How many paced streams a peer gets that falls behind with 500.
-const FEWER: [usize; 5] = [250, 100, 50, 20, 5];
+/// How many paced streams a peer is tried with, before all of them: one that is overrun
+/// works on long after its callers have gone.
+const FEWER: [usize; 5] = [10, 25, 50, 100, 250];
 
 /// What one measurement gave.
 #[derive(Clone, Debug, Serialize)]
@@ -44,8 +45,9 @@ pub(crate) struct Sample {
     pub(crate) resident_kib: Option<u64>,
     /// Resident memory that each open stream added, in KiB.
     pub(crate) stream_kib: Option<f64>,
-    /// Events each second with 500 paced streams, of a peer that fell behind with them.
-    pub(crate) behind: Option<f64>,
+    /// More paced streams, of a peer that fell behind with them, and the events that came
+    /// through each second.
+    pub(crate) behind: Option<(usize, f64)>,
     /// Calls that failed; of a peer only.
     pub(crate) failures: u64,
     /// Why the first of them did.
@@ -78,37 +80,45 @@ impl Sample {
     }
 }
 
-/// Measure one scenario. A peer that falls behind with the paced streams gets fewer, until
-/// it keeps pace, and as many in the rounds after this.
+/// Measure one scenario. A peer gets more and more of the paced streams, until it falls
+/// behind, and as many as it can do with in the rounds after this.
 pub(crate) async fn closed_loop(
     scenario: Scenario,
     target: &mut Target,
     round: usize,
     window: Duration,
 ) -> Result<Sample> {
-    let connections = match target.paced {
-        Some(streams) if scenario.is_paced() => streams,
-        _ => scenario.connections(),
-    };
-    let mut sample = once(scenario, target, round, connections, window).await?;
-    if !target.kind.is_peer() || !scenario.is_paced() {
-        return Ok(sample);
+    let all = scenario.connections();
+    if !(scenario.is_paced() && target.kind.is_peer()) {
+        return once(scenario, target, round, all, window).await;
     }
-    let full = (connections == scenario.connections()).then_some(sample.per_second);
-    for streams in FEWER.into_iter().filter(|&streams| streams < connections) {
-        if sample.kept_pace() {
-            break;
+    if let Some(streams) = target.paced {
+        return once(scenario, target, round, streams, window).await;
+    }
+    let mut best: Option<Sample> = None;
+    for streams in FEWER.into_iter().chain([all]) {
+        let mut sample = once(scenario, target, round, streams, window).await?;
+        if let Some(best) = &mut best {
+            sample.failures += best.failures;
+            sample.first_failure = best.first_failure.take().or(sample.first_failure);
         }
-        target.paced = Some(streams);
-        let fewer = once(scenario, target, round, streams, window).await?;
-        sample = Sample {
-            behind: full,
-            failures: sample.failures + fewer.failures,
-            first_failure: sample.first_failure.or(fewer.first_failure),
-            ..fewer
-        };
+        if sample.kept_pace() {
+            best = Some(sample);
+            continue;
+        }
+        let behind = Some((streams, sample.per_second));
+        let kept = best.unwrap_or_else(|| sample.clone());
+        best = Some(Sample {
+            behind,
+            failures: sample.failures,
+            first_failure: sample.first_failure,
+            ..kept
+        });
+        break;
     }
-    Ok(sample)
+    let best = best.context("no paced streams were tried")?;
+    target.paced = Some(best.at_once);
+    Ok(best)
 }
 
 /// Run a closed loop for `window` and count CPU time for each unit done in it.

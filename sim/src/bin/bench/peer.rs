@@ -4,7 +4,7 @@
 //! What always holds: what a peer does wrong is counted, and ends nothing. They are
 //! installed by scripts/peers.sh, a folder for each, and start with an empty environment,
 //! so that nothing of the caller's settings reaches them. They have no database and no
-//! cache, ask for no key, and log errors alone.
+//! cache, and log errors alone.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::process::Command;
 
-use crate::process::Running;
+use crate::process::{Running, free_address};
 use crate::scenario::{ACTUAL_MODEL, UPSTREAM_KEY};
 
 /// How long a peer may take until it answers: some load half a minute's worth of modules.
@@ -92,7 +92,7 @@ impl Peer {
 
     /// How it is started, as Markdown with the changing parts in capitals.
     pub(crate) fn settings(self) -> String {
-        let recipe = self.recipe("HOST", "PORT", "http://UPSTREAM");
+        let recipe = self.recipe("HOST", "PORT", "SPARE_PORT", "http://UPSTREAM");
         let environment = recipe
             .env
             .iter()
@@ -113,6 +113,7 @@ impl Peer {
         let recipe = self.recipe(
             &address.ip().to_string(),
             &address.port().to_string(),
+            &free_address()?.port().to_string(),
             &format!("http://{upstream}"),
         );
         let program = std::path::absolute(peers.join(self.name()).join(recipe.program))?;
@@ -122,7 +123,8 @@ impl Peer {
         let mut command = Command::new(program);
         command
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            // Node is looked for there.
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", folder)
             .envs(recipe.env)
             .args(recipe.args)
@@ -130,8 +132,9 @@ impl Peer {
         Running::start(self.name(), &mut command, folder)
     }
 
-    /// What its makers' documents give for production and speed, with one worker.
-    fn recipe(self, host: &str, port: &str, upstream: &str) -> Recipe {
+    /// What its makers' documents give for production and speed, with one worker. Some show
+    /// their metrics on a `spare` port.
+    fn recipe(self, host: &str, port: &str, spare: &str, upstream: &str) -> Recipe {
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
         match self {
             Peer::LiteLlm => Recipe {
@@ -157,6 +160,8 @@ impl Peer {
       model: openai/{ACTUAL_MODEL}
       api_base: {upstream}/v1
       api_key: {UPSTREAM_KEY}
+general_settings:
+  master_key: {UPSTREAM_KEY}
 litellm_settings:
   set_verbose: false
   request_timeout: 600
@@ -175,7 +180,9 @@ litellm_settings:
             Peer::Sglang => Recipe {
                 program: "bin/sglang-router",
                 args: words(&format!(
-                    "launch --host {host} --port {port} --worker-urls {upstream}"
+                    "launch --host {host} --port {port} --prometheus-host {host} \
+                     --prometheus-port {spare} --worker-urls {upstream} --policy round_robin \
+                     --log-level error"
                 )),
                 env: vec![("TOKIO_WORKER_THREADS", "1")],
                 config: None,
@@ -183,7 +190,9 @@ litellm_settings:
             Peer::Vllm => Recipe {
                 program: "bin/vllm-router",
                 args: words(&format!(
-                    "--host {host} --port {port} --worker-urls {upstream}"
+                    "--host {host} --port {port} --prometheus-host {host} \
+                     --prometheus-port {spare} --worker-urls {upstream} --policy round_robin \
+                     --log-level error"
                 )),
                 env: vec![("TOKIO_WORKER_THREADS", "1")],
                 config: None,

@@ -208,7 +208,7 @@ mod tests {
         command.current_dir(folder);
         let mut shell = Running::start("sh", &mut command, folder).unwrap();
         let child = folder.join("child");
-        let number = || Ok(fs::read_to_string(&child)?.trim().parse::<u32>()?);
+        let number = || anyhow::Ok(fs::read_to_string(&child)?.trim().parse::<u32>()?);
         shell
             .ready(START, async || {
                 let comm = fs::read_to_string(format!("/proc/{}/comm", number()?))?;

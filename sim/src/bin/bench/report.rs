@@ -184,15 +184,16 @@ fn ratio(value: Option<Spread>) -> String {
     )
 }
 
-/// A message on one line, without what would end a cell or a piece of code.
+/// A message on one line, without what would end a cell or a piece of code; of a long one
+/// its beginning and its end.
 fn one_line(message: &str) -> String {
-    const TOLD: usize = 240;
-    let message: String = message.chars().take(TOLD).collect();
+    const TOLD: usize = 150;
     let words = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    words
-        .replace(['`', '|'], "'")
-        .trim_end_matches('.')
-        .to_owned()
+    let mut letters: Vec<char> = words.replace(['`', '|'], "'").chars().collect();
+    if letters.len() > 2 * TOLD {
+        letters.splice(TOLD..letters.len() - TOLD, " ... ".chars());
+    }
+    letters.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -269,7 +270,7 @@ mod tests {
         let mut report = report(vec![Sample {
             scenario: Scenario::Paced,
             at_once: 50,
-            behind: Some(3_000.0),
+            behind: Some((100, 3_000.0)),
             failures: 7,
             first_failure: Some("status 502:\n\"`no` | yes\"".to_owned()),
             ..sample(peer, 0, 9.0)
@@ -283,8 +284,8 @@ mod tests {
         for part in [
             "of 3 rounds, those of peers of 1)",
             "| vLLM router | 1.2 | `TOKIO_WORKER_THREADS=1 vllm-router ",
-            "Portkey is left out: it is not installed.",
-            "| vLLM router | 50 (500 had 3000 events/s) | 9.00 | - |",
+            "Portkey is left out: it is not installed\n",
+            "| vLLM router | 50 (with 100: 3000 events/s) | 9.00 | - |",
             ": 7 failed, the first with `status 502: \"'no' ' yes\"`",
         ] {
             assert!(text.contains(part), "{part}: {text}");

@@ -136,7 +136,7 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     /// What its callers send beside a provider's header fields.
     fields: String,
-    /// Paced streams that it can serve at once, as far as is known.
+    /// Paced streams that it can do with, where that was found out.
     pub(crate) paced: Option<usize>,
     process: Option<Running>,
     _folder: TempDir,
@@ -203,11 +203,11 @@ impl Target {
             .transpose()
     }
 
-    /// Wait until it has done with what was broken off, for ten seconds at most.
+    /// Wait until it has done with what was broken off, for half a minute at most.
     pub(crate) async fn settle(&self) -> Result<()> {
         const LOOK: Duration = Duration::from_millis(200);
         let begin = Instant::now();
-        while begin.elapsed() < Duration::from_secs(10) {
+        while begin.elapsed() < Duration::from_secs(30) {
             let before = self.cpu()?.unwrap_or_default();
             sleep(LOOK).await;
             if self.cpu()?.unwrap_or_default().saturating_sub(before) < LOOK / 5 {

@@ -84,7 +84,7 @@ impl Report {
         }
         writeln!(out)?;
         for (kind, why) in &self.left_out {
-            writeln!(out, "{} is left out: {}.\n", kind.title(), one_line(why))?;
+            writeln!(out, "{} is left out: {}\n", kind.title(), one_line(why))?;
         }
         Ok(())
     }
@@ -159,15 +159,11 @@ impl Report {
 
     /// How many paced streams a target had, and what came through of more.
     fn streams_cell(&self, target: Kind) -> String {
-        let pick = |value: fn(&Sample) -> Option<f64>| self.spread(Scenario::Paced, target, value);
-        let streams = cell(pick(|s| Some(s.at_once as f64)), 1.0, 0);
-        match pick(|s| s.behind) {
-            Some(behind) => format!(
-                "{streams} ({} had {:.0} events/s)",
-                Scenario::Paced.connections(),
-                behind.median
-            ),
-            None => streams,
+        let samples = || self.of(Scenario::Paced, target);
+        let streams = samples().map(|sample| sample.at_once).min().unwrap_or(0);
+        match samples().find_map(|sample| sample.behind) {
+            Some((more, events)) => format!("{streams} (with {more}: {events:.0} events/s)"),
+            None => streams.to_string(),
         }
     }
 
