@@ -362,3 +362,72 @@ fn good(status: u16, body: &[u8]) -> Result<()> {
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::peer::Peer;
+    use crate::target::Kind;
+    use crate::upstream;
+
+    /// The simulated upstream in the place of a target. It knows its own model's name and
+    /// refuses others.
+    async fn target(kind: Kind) -> Target {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(upstream::serve(listener));
+        Target::at(kind, address).unwrap()
+    }
+
+    const RIGHT: Kind = Kind::Peer(Peer::Vllm);
+    const WRONG: Kind = Kind::Peer(Peer::LiteLlm);
+    const A_WHILE: Duration = Duration::from_millis(20);
+
+    #[tokio::test]
+    async fn what_fails_is_counted_of_a_peer_and_ends_the_load_of_others() {
+        let target = target(WRONG).await;
+        let mut load = Load::start(Scenario::Chat, &target, 2, A_WHILE);
+        while load.shared.failures.count() < 5 {
+            load.run_for(A_WHILE, true).await.unwrap();
+        }
+        let found = load.finish().await.unwrap();
+        assert!(found.failures.count() >= 5);
+        let first = found.failures.first().unwrap();
+        assert!(first.starts_with("status 400: "), "{first}");
+        assert!(found.times.whole.is_empty());
+
+        let ours = Target::at(Kind::Gateway, target.address).unwrap();
+        let mut load = Load::start(Scenario::Chat, &ours, 2, A_WHILE);
+        let error = load.run_for(PATIENCE, true).await.unwrap_err();
+        assert!(error.to_string().starts_with("status 400: "), "{error}");
+    }
+
+    #[tokio::test]
+    async fn paced_streams_have_gaps_and_a_peers_are_broken_off() {
+        for kind in [RIGHT, Kind::Direct] {
+            let target = target(kind).await;
+            let mut load = Load::start(Scenario::Paced, &target, 3, A_WHILE);
+            while load.counts().1 < 10 {
+                load.run_for(A_WHILE, true).await.unwrap();
+            }
+            let found = load.finish().await.unwrap();
+            assert_eq!(found.failures.count(), 0);
+            assert!(!found.times.gaps.is_empty());
+            let whole = if kind == RIGHT { 0 } else { 3 };
+            assert_eq!(found.times.whole.len(), whole, "{kind:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn streams_are_held_or_counted() {
+        let held = hold(&target(RIGHT).await, 3).await.unwrap();
+        assert_eq!((held.open.len(), held.failures.count()), (3, 0));
+        let held = hold(&target(WRONG).await, 3).await.unwrap();
+        assert_eq!((held.open.len(), held.failures.count()), (0, 3));
+        assert!(hold(&target(Kind::Gateway).await, 3).await.is_err());
+    }
+}

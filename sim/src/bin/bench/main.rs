@@ -127,10 +127,7 @@ async fn bench(args: Args) -> Result<()> {
     };
     let report = Report {
         machine: Machine::here(),
-        command: std::iter::once("bench".to_owned())
-            .chain(std::env::args().skip(1))
-            .collect::<Vec<_>>()
-            .join(" "),
+        command: told(std::env::args().skip(1)),
         rounds: plan.rounds,
         streams: plan.streams,
         subjects: plan.subjects,
@@ -149,6 +146,27 @@ async fn bench(args: Args) -> Result<()> {
     }
     write!(std::io::stdout().lock(), "{text}")?;
     Ok(())
+}
+
+/// How this was called, without the places of this machine.
+fn told(args: impl Iterator<Item = String>) -> String {
+    let mut told = "bench".to_owned();
+    let mut place = false;
+    for arg in args {
+        if std::mem::take(&mut place) {
+            continue;
+        }
+        let name = arg.split('=').next().unwrap_or_default();
+        if ["--peers", "--json", "--into"].contains(&name) {
+            place = name == arg;
+            if name == "--peers" {
+                told += " --peers FOLDER";
+            }
+        } else {
+            told += &format!(" {arg}");
+        }
+    }
+    told
 }
 
 fn read(file: &Path) -> Result<String> {
@@ -224,4 +242,22 @@ fn raise_file_limit(streams: usize) -> Result<()> {
     let current = maximum.or(Some(needed));
     setrlimit(Resource::Nofile, Rlimit { current, maximum })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+
+    #[test]
+    fn a_report_names_no_place_of_its_machine() {
+        for (args, expected) in [
+            ("--quick", "bench --quick"),
+            (
+                "--peers /a --rounds 3 --into=/b --json /c --seconds 1",
+                "bench --peers FOLDER --rounds 3 --seconds 1",
+            ),
+        ] {
+            assert_eq!(told(args.split(' ').map(str::to_owned)), expected);
+        }
+    }
 }

@@ -184,6 +184,19 @@ impl Target {
         Ok(target)
     }
 
+    /// One that runs already, for tests of what calls it.
+    #[cfg(test)]
+    pub(crate) fn at(kind: Kind, address: SocketAddr) -> Result<Self> {
+        Ok(Target {
+            kind,
+            address,
+            fields: String::new(),
+            paced: None,
+            process: None,
+            _folder: tempfile::tempdir()?,
+        })
+    }
+
     /// One whole request as this target's clients send it.
     pub(crate) fn request(&self, dialect: Dialect, reply: Reply, prompt: Prompt) -> Vec<u8> {
         request(self.kind.model(dialect), reply, prompt, &self.fields)
