@@ -17,7 +17,7 @@ const PEER_WINDOWS: u32 = 5;
 const PACE: f64 = 0.9;
 /// How many paced streams a peer is tried with, before all of them: one that is overrun
 /// works on long after its callers have gone.
-const FEWER: [usize; 5] = [10, 25, 50, 100, 250];
+const FEWER: [usize; 4] = [10, 30, 100, 250];
 
 /// What one measurement gave.
 #[derive(Clone, Debug, Serialize)]

@@ -200,3 +200,59 @@ litellm_settings:
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_installed_to_its_end_is_there() {
+        let peers = tempfile::tempdir().unwrap();
+        let folder = peers.path().join("portkey");
+        fs::create_dir(&folder).unwrap();
+        assert!(Peer::Portkey.version(peers.path()).is_err());
+        fs::write(folder.join("version"), "1.2.3\n").unwrap();
+        assert_eq!(Peer::Portkey.version(peers.path()).unwrap(), "1.2.3");
+        assert!(Peer::LiteLlm.version(peers.path()).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_peer_starts_from_its_folder_with_what_is_said_of_it() {
+        let peers = tempfile::tempdir().unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let program = peers.path().join("vllm/bin/vllm-router");
+        fs::create_dir_all(program.parent().unwrap()).unwrap();
+        let script = "#!/bin/sh\necho \"$TOKIO_WORKER_THREADS $* $LANG\" >told\nexec sleep 600\n";
+        fs::write(&program, script).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&program, mode).unwrap();
+        let [address, upstream] = ["127.0.0.1:1", "127.0.0.1:2"].map(|text| text.parse().unwrap());
+        let mut peer = Peer::Vllm
+            .start(address, upstream, peers.path(), place.path())
+            .unwrap();
+        let told = place.path().join("told");
+        let words = async || {
+            anyhow::ensure!(fs::read_to_string(&told)?.ends_with('\n'), "not yet");
+            Ok(())
+        };
+        peer.ready(START, words).await.unwrap();
+        let told = fs::read_to_string(told).unwrap();
+        assert!(told.starts_with("1 --host 127.0.0.1 --port 1 "), "{told}");
+        assert!(
+            told.contains(" --worker-urls http://127.0.0.1:2 "),
+            "{told}"
+        );
+        assert!(
+            told.ends_with(" error \n"),
+            "nothing of this environment: {told}"
+        );
+        let settings = Peer::Vllm.settings();
+        assert!(
+            settings.starts_with("`TOKIO_WORKER_THREADS=1 vllm-router --host HOST --port PORT "),
+            "{settings}"
+        );
+        peer.end().await.unwrap();
+    }
+}
