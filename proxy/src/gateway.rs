@@ -8,6 +8,7 @@
 mod local;
 mod responses;
 
+use std::any::Any;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
@@ -34,7 +35,7 @@ use crate::ledger::Ledger;
 use crate::life::Told;
 use crate::life::authenticate::authenticate;
 use crate::life::{self, reply};
-use crate::listener::Listener;
+use crate::listener::{self, Listener};
 use crate::live::watch::Current;
 use crate::phase::Phase;
 use crate::routes::{Route, dialect_of};
@@ -281,6 +282,16 @@ impl ProxyHttp for Front {
     type CTX = ();
 
     fn new_ctx(&self) -> Self::CTX {}
+
+    /// The head of a request has come; each session has a context from [`crate::listener`].
+    fn on_connection_reuse(
+        &self,
+        _session: &mut Session,
+        _ctx: &mut Self::CTX,
+        context: Box<dyn Any + Send + Sync>,
+    ) {
+        listener::has_come(&*context);
+    }
 
     /// Answers every request; `Ok(true)` tells Pingora that it has been.
     async fn request_filter(

@@ -294,12 +294,8 @@ pub(super) async fn attend(
 /// The next bytes of the caller's body.
 async fn next(caller: &mut ServerSession, silence: Duration) -> Result<Option<Bytes>, Fault> {
     let read = pingora::time::timeout(silence, caller.read_request_body()).await;
-    let gone = |why: String| {
-        Fault::hung_up().with_private(format!("while the request body was read: {why}"))
-    };
     match read {
-        Ok(Ok(piece)) => Ok(piece),
-        Ok(Err(err)) => Err(gone(err.to_string())),
-        Err(_) => Err(gone("nothing more came".to_owned())),
+        Ok(read) => read.map_err(|err| Fault::of_body(&err)),
+        Err(_) => Err(Fault::slow_body()),
     }
 }

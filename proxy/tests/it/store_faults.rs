@@ -2,7 +2,7 @@
 //! the start, and later no call fails and nothing is lost.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -10,11 +10,12 @@ use std::time::Instant;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use sim::Flavor;
 use store::Store;
 use tempfile::TempDir;
 
 use crate::process::{LOOK, PATIENCE, Process, command, gateway_binary, run, text};
-use crate::scene::{Ground, MODEL, Scene, answer, client};
+use crate::scene::{Ground, MODEL, Scene, answer, chat, client, provider};
 
 /// Another program that holds the database, until dropped.
 pub(crate) struct Lock {
@@ -298,6 +299,53 @@ async fn rows_wait_while_the_store_is_somewhere_else() {
     scene.ground.rows(2).await;
     let health = healthy_as(&scene, "ok").await;
     assert_eq!(health["usage"]["lost"], 0, "{health}");
+}
+
+/// Something writes into the store's file: calls go on with the configuration that is in use,
+/// and their records wait until the file is good again.
+#[tokio::test]
+async fn while_the_store_is_broken_calls_go_on_and_no_record_is_lost() {
+    const CALLS: usize = 10;
+    let ground = Ground::new();
+    let sim = provider(Flavor::OpenAi).await;
+    let endpoint = ground.endpoint(&sim, &json!({}));
+    ground.model(MODEL, endpoint, &json!({}));
+    let file = ground.database();
+    let Ground { folder, store } = ground;
+    drop(store);
+    let folded = Command::new("sqlite3")
+        .arg(&file)
+        .arg("PRAGMA wal_checkpoint(TRUNCATE);")
+        .output()
+        .unwrap();
+    assert!(folded.status.success(), "{folded:?}");
+    let whole = fs::read(&file).unwrap();
+    let mut gateway = Process::gateway(folder.path(), &[]).await;
+    let call = async |base: String| {
+        let url = format!("{base}/v1/chat/completions");
+        let got = answer(client().post(url).json(&chat("say=ok", &json!({})))).await;
+        assert_eq!(got.status, 200, "{got:?}");
+    };
+    let mut open = fs::File::options().write(true).open(&file).unwrap();
+    open.seek(SeekFrom::Start(4096)).unwrap();
+    open.write_all(&vec![0xA5; whole.len() - 4096]).unwrap();
+    open.sync_all().unwrap();
+    for _ in 0..CALLS {
+        call(gateway.base.clone()).await;
+    }
+    gateway.logged("malformed").await;
+    gateway.signal("-KILL");
+    gateway.ended().await;
+    // So it is not started over, and says what is to be done.
+    let refused = run(folder.path(), &[], &[]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("proxy.db"), "{}", text(&refused));
+    fs::write(&file, &whole).unwrap();
+    let gateway = Process::gateway(folder.path(), &[]).await;
+    call(gateway.base.clone()).await;
+    let store = Store::open(&file).unwrap();
+    let ground = Ground { folder, store };
+    ground.rows(CALLS + 1).await;
 }
 
 #[tokio::test]
