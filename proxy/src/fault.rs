@@ -158,7 +158,7 @@ impl Fault {
         Self::caller(408, "request_timeout", message)
     }
 
-    /// What ended the reading of the caller's body.
+    /// What ended the reading of the caller's body. Where the next request begins is not known.
     pub(crate) fn of_body(error: &pingora::Error) -> Self {
         let kind = error.etype();
         let fault = if *kind == ErrorType::ReadTimedout {

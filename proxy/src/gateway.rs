@@ -16,7 +16,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderValue;
-use http::header::RETRY_AFTER;
+use http::header::{RETRY_AFTER, TRANSFER_ENCODING};
 use pingora::connectors::ConnectorOptions;
 use pingora::protocols::http::ServerSession;
 use pingora::server::configuration::ServerConf;
@@ -122,8 +122,10 @@ impl Front {
         let route = Route::find(&header.method, header.uri.path());
         let id = request_id::of(&header.headers);
         // While a call lasts the connection is watched; what a caller sends ahead
-        // meanwhile is kept for the next call.
-        caller.set_pipelining_enabled(true);
+        // meanwhile is kept for the next call. Not behind chunks: of a chunk's size that is
+        // missing Pingora makes the last one, and what follows is no request.
+        let in_chunks = header.headers.contains_key(TRANSFER_ENCODING);
+        caller.set_pipelining_enabled(!in_chunks);
         // A caller that reads nothing does not hold its upstream for ever.
         caller.set_write_timeout(Some(self.0.timeouts.silence));
         let stopping = self.0.phase.is_draining();

@@ -281,13 +281,25 @@ async fn read(
     whole.await.unwrap_or_else(|_| Err(Fault::slow_body()))
 }
 
+/// The next piece of the caller's body. What comes behind one that cannot be read to its end
+/// is no request.
+///
+/// # Errors
+/// Malformed, too slow, or cut off.
+pub(super) async fn piece(caller: &mut ServerSession) -> Result<Option<Bytes>, Fault> {
+    let read = caller.read_request_body().await;
+    read.map_err(|err| {
+        caller.set_keepalive(None);
+        Fault::of_body(&err)
+    })
+}
+
 async fn collect(
     caller: &mut ServerSession,
     announced: Option<usize>,
     limit: usize,
 ) -> Result<Bytes, Fault> {
-    let cut = |err: Box<pingora::Error>| Fault::of_body(&err);
-    let Some(first) = caller.read_request_body().await.map_err(cut)? else {
+    let Some(first) = piece(caller).await? else {
         return Ok(Bytes::new());
     };
     if announced == Some(first.len()) {
@@ -296,7 +308,7 @@ async fn collect(
     let mut body = BytesMut::with_capacity(announced.unwrap_or(first.len() * 2));
     body.extend_from_slice(&first);
     drop(first);
-    while let Some(more) = caller.read_request_body().await.map_err(cut)? {
+    while let Some(more) = piece(caller).await? {
         if body.len() + more.len() > limit {
             return Err(Refused::too_long(limit).into());
         }

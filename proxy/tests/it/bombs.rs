@@ -149,11 +149,11 @@ async fn a_compressed_answer_is_not_opened() {
             let grown = call(&gateway, is_an_error).await;
             assert!(grown < 32, "{kind} {encoding}: {grown} MiB");
             for request in upstream.requests() {
-                let asked = request.to_ascii_lowercase().contains("accept-encoding");
-                assert!(!asked, "{request}");
+                let asks = request.contains("accept-encoding: identity\r\n");
+                assert!(asks, "{request}");
             }
             for row in ground.rows(2).await {
-                assert_eq!(row.outcome.as_deref(), Some("upstream_error"), "{row:?}");
+                assert_ne!(row.outcome.as_deref(), Some("success"), "{row:?}");
             }
         }
     }
@@ -167,19 +167,15 @@ async fn an_upstream_without_end_is_let_go() {
     let field = "HTTP/1.1 200 OK\r\nx: ";
     let fields = "HTTP/1.1 200 OK\r\n";
     let early = "HTTP/1.1 103 Early Hints\r\n\r\n";
-    const X: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+    let long = |piece: &str| &*piece.repeat(65536 / piece.len()).leak();
+    let x = long("x");
     for (name, reply, piece, most) in [
-        ("an answer", json, X, 600),
-        ("an event", events, X, 600),
-        ("a chunk's extension", chunk, X, 32),
-        ("a field", field, X, 32),
-        ("fields", fields, "x: y\r\n", 32),
-        (
-            "early answers",
-            early,
-            "HTTP/1.1 103 Early Hints\r\n\r\n",
-            32,
-        ),
+        ("an answer", json, x, 600),
+        ("an event", events, x, 100),
+        ("a chunk's extension", chunk, x, 32),
+        ("a field", field, x, 32),
+        ("fields", fields, long("x: y\r\n"), 32),
+        ("early answers", early, long(early), 32),
     ] {
         let (_upstream, _ground, gateway) =
             before(reply.as_bytes().to_vec(), After::Endless(piece)).await;

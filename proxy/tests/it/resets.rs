@@ -26,6 +26,8 @@ const TOGETHER: usize = 16;
 struct Kind {
     flavor: Flavor,
     path: &'static str,
+    /// What comes before the key in the head of a request.
+    key: &'static str,
     stream: bool,
     script: &'static str,
 }
@@ -40,10 +42,11 @@ async fn reply(sim: &Sim, kind: Kind) -> Vec<u8> {
     body["max_tokens"] = json!(100);
     let body = body.to_string();
     let request = format!(
-        "POST {} HTTP/1.1\r\nhost: sim\r\nconnection: close\r\nauthorization: Bearer {KEY}\r\n\
-         x-api-key: {KEY}\r\nanthropic-version: 2023-06-01\r\ncontent-type: application/json\r\n\
+        "POST {} HTTP/1.1\r\nhost: sim\r\nconnection: close\r\n{} {KEY}\r\n\
+         anthropic-version: 2023-06-01\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
         kind.path,
+        kind.key,
         body.len()
     );
     let mut stream = TcpStream::connect(sim.addr()).await.unwrap();
@@ -68,11 +71,11 @@ struct Case {
 }
 
 async fn ask(gateway: &Process, kind: Kind, case: Case) -> Response {
-    let told = format!("cut={} after={:?};", case.come, case.after);
+    let told = format!("say=another]] cut={} after={:?}; [[", case.come, case.after);
     let model = if case.has_second { "two" } else { MODEL };
-    let more = json!({"model": model, "stream": kind.stream, "user": told});
-    // The script is read by the second candidate alone.
-    let body = chat("say=another", &more);
+    let more = json!({"model": model, "stream": kind.stream});
+    // The script is read by the second candidate alone, the rest by the first.
+    let body = chat(&told, &more);
     let mut caller = Caller::connect(gateway.address()).await;
     caller.post(CHAT, &body.to_string()).await
 }
@@ -134,6 +137,11 @@ async fn at_every_byte(kind: Kind) {
     let whole = reply(&sim, kind).await;
     let length = whole.len();
     let broken = RawUpstream::of(move |request| {
+        // What is asked of the model before it is called is not known here.
+        if !request.contains("cut=") {
+            let unknown = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+            return (unknown.to_vec(), After::Keep);
+        }
         let told = |name: &str| {
             let (_, rest) = request.split_once(name).unwrap();
             rest.split([' ', ';']).next().unwrap().to_owned()
@@ -165,14 +173,18 @@ async fn at_every_byte(kind: Kind) {
 
     let mut cases = Vec::new();
     for come in 0..=length {
+        // At each byte one with another candidate and one without, reset in turn.
         for has_second in [false, true] {
-            for after in [After::Close, After::Reset] {
-                cases.push(Case {
-                    come,
-                    after,
-                    has_second,
-                });
-            }
+            let after = if has_second == (come % 2 == 0) {
+                After::Close
+            } else {
+                After::Reset
+            };
+            cases.push(Case {
+                come,
+                after,
+                has_second,
+            });
         }
     }
     cases.push(Case {
@@ -200,6 +212,7 @@ async fn at_every_byte(kind: Kind) {
 const OPENAI: Kind = Kind {
     flavor: Flavor::OpenAi,
     path: CHAT,
+    key: "authorization: Bearer",
     stream: false,
     script: "",
 };
@@ -232,6 +245,7 @@ async fn a_stream_of_messages() {
     at_every_byte(Kind {
         flavor: Flavor::Anthropic,
         path: "/v1/messages",
+        key: "x-api-key:",
         stream: true,
         script: "",
     })
@@ -243,6 +257,7 @@ async fn a_stream_of_ollama() {
     at_every_byte(Kind {
         flavor: Flavor::Ollama,
         path: "/api/chat",
+        key: "authorization: Bearer",
         stream: true,
         script: "",
     })

@@ -143,11 +143,15 @@ async fn made_of(gateway: &Process, case: &Case) -> Result<(), String> {
             more => Err(format!("a second answer: {more}")),
         };
     }
-    // The next answer is that of the next request.
-    let next = caller.plain("HEAD", "/v1").await;
-    match next.header("content-length") {
-        Some("2") => Ok(()),
-        _ => Err(format!("something before the next request: {next:?}")),
+    // The next answer is that of the next request, or there is none.
+    caller
+        .try_send(b"HEAD /v1 HTTP/1.1\r\nhost: gateway\r\n\r\n")
+        .await;
+    match caller.head().await {
+        Some(next) if next.header("content-length") != Some("2") => {
+            Err(format!("something before the next request: {next:?}"))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

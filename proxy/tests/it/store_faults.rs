@@ -353,7 +353,7 @@ async fn a_store_of_the_original_is_taken_over_with_a_copy_kept() {
     // The original's endpoint and virtual model tables, as it made them.
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("proxy.db");
-    let sim = crate::scene::provider(sim::Flavor::OpenAi).await;
+    let sim = provider(Flavor::OpenAi).await;
     let schema = format!(
         "CREATE TABLE endpoints (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, url TEXT NOT NULL, api_key TEXT, endpoint_type TEXT NOT NULL DEFAULT 'openai', custom_headers TEXT, priority INTEGER DEFAULT 0, enabled INTEGER DEFAULT 1, created_at INTEGER, updated_at INTEGER);
          CREATE TABLE virtual_models (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, endpoint_id INTEGER NOT NULL, actual_model TEXT NOT NULL, description TEXT, enabled INTEGER DEFAULT 1, created_at INTEGER, updated_at INTEGER, FOREIGN KEY (endpoint_id) REFERENCES endpoints(id));
@@ -371,7 +371,7 @@ async fn a_store_of_the_original_is_taken_over_with_a_copy_kept() {
     let gateway = Process::gateway(folder.path(), &[]).await;
     let request = client()
         .post(format!("{}/v1/chat/completions", gateway.base))
-        .json(&crate::scene::chat("say=ok", &json!({})));
+        .json(&chat("say=ok", &json!({})));
     let got = answer(request).await;
     assert_eq!(got.status, 200, "{got:?}");
     let names: Vec<String> = fs::read_dir(folder.path())

@@ -317,14 +317,21 @@ fn has_answered(session: &mut HttpSession) -> Result<bool, Unwritten> {
     Ok(has_answer(session))
 }
 
+/// Most informational headers before an answer.
+const MOST_EARLY: usize = 32;
+
 /// Reads headers until one that is not informational.
 async fn read_header(session: &mut HttpSession) -> pingora::Result<()> {
-    loop {
+    for _ in 0..MOST_EARLY {
         session.read_response_header().await?;
         if has_answer(session) {
             return Ok(());
         }
     }
+    Error::e_explain(
+        ErrorType::InvalidHTTPHeader,
+        "too many informational headers before an answer",
+    )
 }
 
 fn has_answer(session: &HttpSession) -> bool {

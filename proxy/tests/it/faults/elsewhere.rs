@@ -1,6 +1,6 @@
 //! A network namespace of its own for the gateway, and wires into it that can be cut.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -119,7 +119,7 @@ impl Drop for Link {
     }
 }
 
-fn line(from: &mut impl std::io::BufRead) -> String {
+fn line(from: &mut impl BufRead) -> String {
     let mut line = String::new();
     from.read_line(&mut line).unwrap();
     line.trim().to_owned()
