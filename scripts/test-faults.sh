@@ -34,6 +34,8 @@ fi
 cargo build --workspace --bins --locked
 nextest=(cargo nextest run --package proxy --test it --locked)
 "${nextest[@]}" --no-run
+# For ten thousand callers and as many connections to endpoints.
+ulimit -Hn 65536 2>/dev/null || say "No more than $(ulimit -Hn) files may be open here: of so many connections fewer are made."
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 status=0

@@ -8,6 +8,8 @@ use actix_web::HttpMessage as _;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
+use actix_web::http::ConnectionType;
+use actix_web::http::header::TRANSFER_ENCODING;
 use actix_web::middleware::Next;
 use actix_web::rt::time::sleep;
 use actix_web::web::Data;
@@ -17,7 +19,9 @@ use futures_util::{StreamExt as _, stream};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience(pub(crate) Duration);
 
-/// Has a body that does not come in time end as one that was cut off.
+/// Has a body that does not come in time end as one that was cut off. Behind a body in chunks
+/// the connection ends: of one that was answered without being read the server would wait for
+/// the end, without any limit.
 ///
 /// # Errors
 /// Those of the request.
@@ -32,7 +36,13 @@ pub(crate) async fn limit(
         payload => within(payload, most),
     };
     req.set_payload(payload);
-    next.call(req).await
+    let in_chunks = req.headers().contains_key(TRANSFER_ENCODING);
+    let mut answer = next.call(req).await?;
+    if in_chunks {
+        let head = answer.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
+    }
+    Ok(answer)
 }
 
 fn within(payload: Payload, most: Duration) -> Payload {

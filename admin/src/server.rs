@@ -50,8 +50,8 @@ pub(crate) fn serve(
     let patience = Data::new(patience);
     let admin = Data::new(admin);
     let server = HttpServer::new(move || {
-        // Layers run from the last to the first: log, headers, pages of failures, access,
-        // patience.
+        // Layers run from the last to the first: log, headers, pages of failures, patience,
+        // access.
         App::new()
             .app_data(access.clone())
             .app_data(admin.clone())
@@ -61,8 +61,8 @@ pub(crate) fn serve(
             .configure(api::routes)
             .configure(pages::routes)
             .default_service(web::to(routing::unknown_path))
-            .wrap(from_fn(patience::limit))
             .wrap(from_fn(access::guard))
+            .wrap(from_fn(patience::limit))
             .wrap(from_fn(pages::error_page::dress))
             .wrap(Compress::default())
             .wrap(

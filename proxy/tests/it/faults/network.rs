@@ -34,17 +34,16 @@ impl Net {
         let elsewhere = Elsewhere::new();
         let callers = Link::to(&elsewhere, number);
         let endpoint = Link::to(&elsewhere, number + 1);
-        let at = async |link: &Link, say: &str| {
+        let at = async |link: &Link| {
             provider_with(Options {
                 address: link.near.parse().unwrap(),
-                script: say.parse().unwrap(),
                 patience: Duration::from_secs(60),
                 ..Options::default()
             })
             .await
         };
-        let sim = at(&endpoint, "").await;
-        let second = at(&callers, "say=another").await;
+        let sim = at(&endpoint).await;
+        let second = at(&callers).await;
         let ground = Ground::new();
         let first = ground.endpoint(&sim, &json!({"name": "first"}));
         let other = ground.endpoint(&second, &json!({"name": "second"}));
@@ -143,7 +142,7 @@ async fn an_endpoint_that_is_cut_off_is_a_timeout_or_another_is_asked() {
         let got = net.chat(MODEL, "say=ok", stream).await;
         assert_eq!(got.status, 504, "{got:?}");
         assert_eq!(got.json()["error"]["code"], "upstream_timeout");
-        let got = net.chat(TWO, "", stream).await;
+        let got = net.chat(TWO, "say=another", stream).await;
         assert_eq!(text(&got, stream), "another");
     }
     assert_eq!(net.second.served().received, 2);
@@ -171,7 +170,7 @@ async fn a_network_that_is_down_is_known_at_once() {
         let got = net.chat(MODEL, "say=ok", stream).await;
         assert_eq!(got.status, 502, "{got:?}");
         assert_eq!(got.json()["error"]["code"], "upstream_unreachable");
-        let got = net.chat(TWO, "", stream).await;
+        let got = net.chat(TWO, "say=another", stream).await;
         assert_eq!(text(&got, stream), "another");
     }
     net.elsewhere.set(&net.endpoint.name, "up");
@@ -179,7 +178,10 @@ async fn a_network_that_is_down_is_known_at_once() {
         let got = net.chat(MODEL, "say=ok", stream).await;
         assert_eq!(text(&got, stream), "ok");
     }
-    assert_eq!(net.sim.served().received, 2);
+    assert_eq!(
+        (net.sim.served().received, net.second.served().received),
+        (2, 2)
+    );
 }
 
 /// A caller whose network is cut says nothing any more, not even that it is gone: its

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use futures_util::future::join_all;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use sim::Options;
 
@@ -14,17 +15,25 @@ use crate::process::{Process, command, gateway_binary};
 use crate::scene::{Ground, MODEL, Props, Scene, chat, provider_with};
 
 const CHAT: &str = "/v1/chat/completions";
-const MANY: usize = 10_000;
-/// For both ends of ten thousand calls, and some over.
-const DESCRIPTORS: u64 = 4 * MANY as u64;
 
-/// This process, and what it starts, may have so many files open.
-fn allow(descriptors: u64) {
-    let limit = Rlimit {
-        current: Some(descriptors),
-        maximum: Some(descriptors),
+/// Ten thousand connections, or somewhat fewer where the limit of descriptors is lower than
+/// both ends of as many calls need.
+fn many() -> usize {
+    const MANY: u64 = 10_000;
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        ..limit
     };
-    setrlimit(Resource::Nofile, limit).expect("more descriptors need root");
+    setrlimit(Resource::Nofile, most).unwrap();
+    let possible = limit
+        .maximum
+        .map_or(MANY, |limit| limit.saturating_sub(200) / 2);
+    assert!(
+        possible > MANY / 2,
+        "raise the limit of open files (ulimit -Hn)"
+    );
+    usize::try_from(possible.min(MANY)).unwrap()
 }
 
 /// How many the process has open.
@@ -38,8 +47,9 @@ fn open(process: &Process) -> usize {
 async fn connect(gateway: &Process, count: usize) -> Vec<Caller> {
     let mut callers = Vec::with_capacity(count);
     while callers.len() < count {
-        let more = (0..200).map(|_| Caller::connect(gateway.address()));
-        callers.extend(futures_util::future::join_all(more).await);
+        let more = (callers.len()..count).take(200);
+        let more = more.map(|_| Caller::connect(gateway.address()));
+        callers.extend(join_all(more).await);
     }
     callers
 }
@@ -62,23 +72,23 @@ async fn quiet_scene() -> Scene {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "ten thousand connections: make test-faults"]
 async fn ten_thousand_idle_connections() {
-    allow(DESCRIPTORS);
+    let many = many();
     let scene = quiet_scene().await;
     scene.chat("say=ok", json!({})).await;
     let (before, files) = (scene.gateway.resident(), open(&scene.gateway));
-    let mut callers = connect(&scene.gateway, MANY).await;
+    let mut callers = connect(&scene.gateway, many).await;
     let body = chat("say=ok", &json!({})).to_string();
     for some in callers.chunks_mut(100).step_by(2) {
         let calls = some.iter_mut().map(|caller| caller.post(CHAT, &body));
-        for response in futures_util::future::join_all(calls).await {
+        for response in join_all(calls).await {
             assert_eq!(response.status, 200, "{response:?}");
         }
     }
     let taken = open(&scene.gateway) - files;
-    assert!(taken >= MANY, "{taken} descriptors");
+    assert!(taken >= many, "{taken} descriptors");
     // At most as many connections to the endpoint besides as calls at once.
-    assert!(taken <= MANY + 200, "{taken} descriptors");
-    let each = scene.gateway.resident().saturating_sub(before) / MANY as u64;
+    assert!(taken <= many + 200, "{taken} descriptors");
+    let each = scene.gateway.resident().saturating_sub(before) / many as u64;
     assert!(each < 64 * 1024, "{each} bytes for each connection");
     for number in 0..100 {
         let got = scene
@@ -97,20 +107,20 @@ async fn ten_thousand_idle_connections() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "ten thousand streams: make test-faults"]
 async fn ten_thousand_streams() {
-    allow(DESCRIPTORS);
+    let many = many();
     let scene = quiet_scene().await;
     scene.stream("say=ok").await;
     let before = scene.gateway.resident();
     let body = chat("say=one+two gate=stream", &json!({"stream": true})).to_string();
-    let mut callers = connect(&scene.gateway, MANY).await;
+    let mut callers = connect(&scene.gateway, many).await;
     for some in callers.chunks_mut(200) {
         let begin = some.iter_mut().map(async |caller| {
             caller.ask(CHAT, "", &body).await;
             caller.sees("one ").await;
         });
-        futures_util::future::join_all(begin).await;
+        join_all(begin).await;
     }
-    let each = scene.gateway.resident().saturating_sub(before) / MANY as u64;
+    let each = scene.gateway.resident().saturating_sub(before) / many as u64;
     assert!(each < 128 * 1024, "{each} bytes for each stream");
     let got = scene.chat("say=ok", json!({})).await;
     assert_eq!(got.status, 200, "{got:?}");
@@ -119,7 +129,7 @@ async fn ten_thousand_streams() {
         let response = caller.response().await;
         assert_eq!(response.events().last().unwrap(), "[DONE]");
     }
-    let all = MANY as u64 + 2;
+    let all = many as u64 + 2;
     until("a row for each call", async || {
         (scene.ground.store.count_calls().unwrap() == all).then_some(())
     })
