@@ -2,7 +2,7 @@
 # Build output goes to $CARGO_TARGET_DIR, by default outside the clone
 # (scripts/env.sh).
 
-.PHONY: help run demo test test-real test-openapi test-assistants test-upgrade test-install lint \
+.PHONY: help run demo test test-real test-openapi test-assistants test-upgrade test-faults test-install lint \
 	audit fuzz bench build install uninstall deb image
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo 'make test-openapi  made-up requests from the OpenAPI documents: no 5xx'
 	@echo 'make test-assistants  coding assistants over the gateway, installed here once'
 	@echo 'make test-upgrade  ten upgrades under 200 streams and 500 requests a second'
+	@echo 'make test-faults  networks that are cut, 10,000 connections, limits (needs root)'
 	@echo 'make test-install  package, services and image in clean roots (needs root)'
 	@echo 'make lint       format, clippy, dependency directions, licences'
 	@echo 'make audit      known vulnerabilities of the dependencies (needs the network)'
@@ -44,6 +45,9 @@ test-assistants:
 
 test-upgrade:
 	@scripts/test-upgrade.sh
+
+test-faults:
+	@scripts/test-faults.sh
 
 test-install:
 	@scripts/test-install.sh

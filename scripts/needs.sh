@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks that what a target needs is on this machine, and installs with apt-get
-# what is not. Usage: scripts/needs.sh build|demo|lint|test
+# what is not. Usage: scripts/needs.sh build|demo|faults|lint|test
 #
 # Says nothing when nothing is missing. Rust itself is never installed here: the
 # distributions' packages are too old, and a toolchain is the user's own choice.
@@ -76,6 +76,8 @@ has_sqlite3() { has sqlite3; }
 has_chromium() { has chromium; }
 has_chromedriver() { has chromedriver; }
 has_faketime() { compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null; }
+has_ip() { has ip; }
+has_unshare() { has unshare && has nsenter && has prlimit; }
 has_kill() { type -P kill >/dev/null; }
 
 install() {
@@ -108,6 +110,11 @@ need cmake "cmake (the gateway's compression library is built with it)" has_cmak
 case $purpose in
 build) ;;
 demo) need curl "curl" has_curl ;;
+faults)
+    need python3 "python3" has_python
+    need iproute2 "ip (interfaces of the networks that are cut)" has_ip
+    need util-linux "unshare, nsenter and prlimit" has_unshare
+    ;;
 lint)
     for part in fmt clippy; do
         if ! cargo "$part" --version >/dev/null 2>&1; then
@@ -127,7 +134,7 @@ test)
     need procps "kill as a program (tests send signals with it)" has_kill
     ;;
 *)
-    fail "needs.sh: unknown purpose '$purpose'; one of build, demo, lint, test"
+    fail "needs.sh: unknown purpose '$purpose'; one of build, demo, faults, lint, test"
     ;;
 esac
 

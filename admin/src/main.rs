@@ -16,6 +16,7 @@ mod health;
 mod json_object;
 mod new_password;
 mod pages;
+mod patience;
 mod probe;
 mod request_log;
 mod routing;

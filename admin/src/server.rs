@@ -10,6 +10,7 @@ use actix_web::{App, HttpServer};
 
 use crate::access::{self, Access};
 use crate::admin::Admin;
+use crate::patience::{self, Patience};
 use crate::{api, health, pages, request_log, routing};
 
 /// Few people use the admin app at once; the store does its work on other threads.
@@ -39,20 +40,29 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub(crate) fn serve(listener: TcpListener, access: Access, admin: Admin) -> io::Result<Server> {
+pub(crate) fn serve(
+    listener: TcpListener,
+    access: Access,
+    admin: Admin,
+    patience: Patience,
+) -> io::Result<Server> {
     let access = Data::new(access);
+    let patience = Data::new(patience);
     let admin = Data::new(admin);
     let server = HttpServer::new(move || {
-        // Layers run from the last to the first: log, headers, pages of failures, access.
+        // Layers run from the last to the first: log, headers, pages of failures, patience,
+        // access.
         App::new()
             .app_data(access.clone())
             .app_data(admin.clone())
+            .app_data(patience.clone())
             .configure(routing::refusals)
             .configure(health::routes)
             .configure(api::routes)
             .configure(pages::routes)
             .default_service(web::to(routing::unknown_path))
             .wrap(from_fn(access::guard))
+            .wrap(from_fn(patience::limit))
             .wrap(from_fn(pages::error_page::dress))
             .wrap(Compress::default())
             .wrap(

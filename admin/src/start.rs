@@ -17,6 +17,7 @@ use crate::access::{Access, session};
 use crate::admin::Admin;
 use crate::alive;
 use crate::new_password;
+use crate::patience::Patience;
 use crate::{server, upkeep};
 
 /// Checks the configuration and the store; changes nothing.
@@ -69,7 +70,8 @@ pub(crate) fn run() -> Result<(), Problems> {
         .map_err(|err| vec![err.to_string()])?;
     actix_web::rt::System::new()
         .block_on(async move {
-            let server = server::serve(listener, access, admin)?;
+            let patience = Patience(config.timeout);
+            let server = server::serve(listener, access, admin, patience)?;
             if let Some(token) = set_up {
                 process::say(&format!(
                     "nobody can log in yet: make the first admin, within a day, at \

@@ -6,6 +6,7 @@
 
 use std::ops::{Deref, DerefMut};
 
+use pingora::ErrorType;
 use store::Outcome;
 use store::route::{BUDGET_EXCEEDED, RATE_LIMIT_EXCEEDED, Refused};
 use wire::dialect::openai::{BadRequest, ErrorBody};
@@ -17,6 +18,12 @@ const SERVER: &str = "server_error";
 const RATE_LIMIT: &str = "rate_limit_error";
 const NO_QUOTA: &str = "insufficient_quota";
 const OVERLOADED: &str = "service_unavailable_error";
+
+/// How Pingora names what it cannot read of a body in chunks.
+const MALFORMED: [ErrorType; 2] = [
+    ErrorType::new("InvalidChunk"),
+    ErrorType::new("InvalidTrailerEnd"),
+];
 
 /// Why a call fails. One pointer wide, because every step may return it.
 #[derive(Debug)]
@@ -143,6 +150,40 @@ impl Fault {
         );
         fault.hung_up = true;
         fault
+    }
+
+    /// The caller's request does not come.
+    pub(crate) fn slow_body() -> Self {
+        let message = "The request body did not come in time.";
+        Self::caller(408, "request_timeout", message)
+    }
+
+    /// What ended the reading of the caller's body. Where the next request begins is not known.
+    pub(crate) fn of_body(error: &pingora::Error) -> Self {
+        let kind = error.etype();
+        let fault = if *kind == ErrorType::ReadTimedout {
+            Self::slow_body()
+        } else if MALFORMED.contains(kind) {
+            let message = "The request body's chunks are malformed.";
+            Self::caller(400, "invalid_body", message)
+        } else {
+            Self::hung_up()
+        };
+        fault.with_private(format!("while the request body was read: {error}"))
+    }
+
+    /// The machine gives the gateway no more connections.
+    pub(crate) fn no_room(private: impl Into<String>) -> Self {
+        let message = "The gateway has no room for more connections.";
+        let mut fault = Self::new(
+            503,
+            Outcome::InternalError,
+            OVERLOADED,
+            "too_many_connections",
+            message.to_owned(),
+        );
+        fault.retry_after = Some("1".to_owned());
+        fault.with_private(private)
     }
 
     /// A fault of the gateway itself.

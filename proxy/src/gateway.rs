@@ -8,6 +8,7 @@
 mod local;
 mod responses;
 
+use std::any::Any;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
@@ -15,7 +16,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderValue;
-use http::header::RETRY_AFTER;
+use http::header::{RETRY_AFTER, TRANSFER_ENCODING};
 use pingora::connectors::ConnectorOptions;
 use pingora::protocols::http::ServerSession;
 use pingora::server::configuration::ServerConf;
@@ -34,7 +35,7 @@ use crate::ledger::Ledger;
 use crate::life::Told;
 use crate::life::authenticate::authenticate;
 use crate::life::{self, reply};
-use crate::listener::Listener;
+use crate::listener::{self, Listener};
 use crate::live::watch::Current;
 use crate::phase::Phase;
 use crate::routes::{Route, dialect_of};
@@ -121,8 +122,10 @@ impl Front {
         let route = Route::find(&header.method, header.uri.path());
         let id = request_id::of(&header.headers);
         // While a call lasts the connection is watched; what a caller sends ahead
-        // meanwhile is kept for the next call.
-        caller.set_pipelining_enabled(true);
+        // meanwhile is kept for the next call. Not behind chunks: of a chunk's size that is
+        // missing Pingora makes the last one, and what follows is no request.
+        let in_chunks = header.headers.contains_key(TRANSFER_ENCODING);
+        caller.set_pipelining_enabled(!in_chunks);
         // A caller that reads nothing does not hold its upstream for ever.
         caller.set_write_timeout(Some(self.0.timeouts.silence));
         let stopping = self.0.phase.is_draining();
@@ -281,6 +284,16 @@ impl ProxyHttp for Front {
     type CTX = ();
 
     fn new_ctx(&self) -> Self::CTX {}
+
+    /// The head of a request has come; each session has a context from [`crate::listener`].
+    fn on_connection_reuse(
+        &self,
+        _session: &mut Session,
+        _ctx: &mut Self::CTX,
+        context: Box<dyn Any + Send + Sync>,
+    ) {
+        listener::has_come(&*context);
+    }
 
     /// Answers every request; `Ok(true)` tells Pingora that it has been.
     async fn request_filter(

@@ -11,6 +11,7 @@ mod claim;
 mod closing;
 mod command;
 mod conversations;
+mod descriptors;
 mod doctor;
 mod fault;
 mod flights;

@@ -6,9 +6,11 @@
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use pingora::connectors::ConnectorOptions;
-use pingora::listeners::ListenerConfig;
+use pingora::listeners::{ListenerConfig, TcpSocketOptions};
+use pingora::protocols::TcpKeepalive;
 use pingora::protocols::l4::stream::L4BufferSettings;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
@@ -22,6 +24,7 @@ use tracing_subscriber::EnvFilter;
 use crate::access_log::AccessLog;
 use crate::claim::Claim;
 use crate::closing::Closing;
+use crate::descriptors;
 use crate::gateway::Gateway;
 use crate::ledger::{Ledger, Limits};
 use crate::listener::Listener;
@@ -46,6 +49,9 @@ const CALLER_BUFFERS: L4BufferSettings = L4BufferSettings {
     read: Some(0),
     write: Some(2 * 1024),
 };
+
+/// How often a silent caller is asked whether it is still there.
+const ALIVE: Duration = Duration::from_secs(15);
 
 /// Checks the configuration and the store; changes nothing.
 ///
@@ -116,6 +122,7 @@ pub(crate) fn run(upgrade: bool) -> Result<(), Problems> {
     let redaction = Arc::new(Redaction::default());
     redaction.tell_panics();
     let log = |config: &Config| log_to_stderr(config, &redaction);
+    descriptors::raise();
     let (store, config) = Surroundings::of_process().open(log)?;
     let mut manager = process::service_manager();
     let taken = if upgrade {
@@ -184,8 +191,10 @@ pub(crate) fn run(upgrade: bool) -> Result<(), Problems> {
     let gateway = Gateway::new(&config, conf, current, ledger, phase.clone(), closing);
     let gateway = Arc::new(gateway);
     let page = Page::new(Arc::clone(&gateway), redaction);
-    let mut service = Service::new("gateway".to_owned(), Listener::new(conf, gateway));
-    let listener = ListenerConfig::tcp(address.to_string()).l4_buffer(CALLER_BUFFERS);
+    let mut service = Service::new("gateway".to_owned(), Listener::new(conf, gateway, &config));
+    let listener = ListenerConfig::tcp(address.to_string())
+        .l4_buffer(CALLER_BUFFERS)
+        .tcp_socket_options(caller_sockets(config.timeout));
     service.add_listener(listener);
     let pulse = Pulse::default();
     server.add_service(Serving {
@@ -270,6 +279,19 @@ fn door(
             None
         }
     }
+}
+
+/// A caller that vanishes without a word, its machine off or the network cut, is let go when
+/// nothing of it has been heard for `timeout`.
+fn caller_sockets(timeout: Duration) -> TcpSocketOptions {
+    let mut options = TcpSocketOptions::default();
+    options.tcp_keepalive = Some(TcpKeepalive {
+        idle: ALIVE,
+        interval: ALIVE,
+        count: 3,
+        user_timeout: timeout,
+    });
+    options
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]

@@ -3,7 +3,8 @@
 //!
 //! After a signal no new call is served, and whoever asks is told to come again. After an
 //! upgrade nobody is turned away: new connections are the other process's, and those that
-//! this one still has are served until each has ended or said nothing for long.
+//! this one still has are served until each has ended, or been idle for as long as any may
+//! be ([`crate::listener`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,10 +29,6 @@ const EVERY: Duration = Duration::from_millis(20);
 const EVERY_OUTLIVED: Duration = Duration::from_millis(100);
 /// What has been accepted last is among the connections by then.
 const SETTLED: Duration = Duration::from_secs(1);
-/// A caller's connection that nothing has come on for so long is closed after an upgrade.
-/// Longer than clients keep theirs for another call (90 s at most, as far as is known):
-/// one that is closed at the moment in which it is used again would be a failed call.
-const IDLE: Duration = Duration::from_secs(100);
 
 /// Waits for what ends the program, then for the open calls. A second signal ends the wait.
 pub(crate) struct Stop {
@@ -90,7 +87,6 @@ impl Stop {
     /// After an upgrade.
     async fn outlive(&self, signals: &mut Signals) -> Over {
         let began = Instant::now();
-        let mut busy = began;
         tracing::info!(
             open = self.ledger.counts().open(),
             connections = self.phase.connections(),
@@ -102,12 +98,8 @@ impl Stop {
                 () = signals.next() => return Over::Told,
             }
             let now = Instant::now();
-            if self.waits() {
-                busy = now;
-            } else if self.phase.connections() == 0 && now - began >= SETTLED {
-                return Over::Done;
-            }
-            if now - busy >= IDLE {
+            let is_open = self.waits() || self.phase.connections() > 0;
+            if !is_open && now - began >= SETTLED {
                 return Over::Done;
             }
             if now - began >= self.upgrade_grace {

@@ -25,7 +25,9 @@ use crate::vendor::{Flavor, models};
 pub struct Options {
     /// The vendor it plays.
     pub flavor: Flavor,
-    /// Port on 127.0.0.1; 0 takes a free one.
+    /// The address it listens at, for plain HTTP; TLS is served at `localhost` alone.
+    pub address: Ipv4Addr,
+    /// Port there; 0 takes a free one.
     pub port: u16,
     /// TLS with a fresh authority; `None` is plain HTTP.
     pub tls: Option<Tls>,
@@ -52,6 +54,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             flavor: Flavor::OpenAi,
+            address: Ipv4Addr::LOCALHOST,
             port: 0,
             tls: None,
             key: None,
@@ -108,7 +111,7 @@ impl Sim {
             ),
             None => (None, None),
         };
-        let listener = listen(options.port)?;
+        let listener = listen(SocketAddr::from((options.address, options.port)))?;
         let addr = listener.local_addr()?;
         let patience = options.patience;
         let service = Arc::new(Service::new(
@@ -147,10 +150,9 @@ impl Sim {
 
     /// `http://127.0.0.1:<port>`, or `https://localhost:<port>` with TLS; no path.
     pub fn base_url(&self) -> String {
-        let port = self.addr.port();
         match self.ca_pem {
-            Some(_) => format!("https://localhost:{port}"),
-            None => format!("http://127.0.0.1:{port}"),
+            Some(_) => format!("https://localhost:{}", self.addr.port()),
+            None => format!("http://{}", self.addr),
         }
     }
 
@@ -260,7 +262,7 @@ impl Sim {
     pub fn up(&self) -> io::Result<()> {
         let mut listening = self.listening();
         if listening.is_none() {
-            let listener = listen(self.addr.port())?;
+            let listener = listen(self.addr)?;
             let acceptor = self.acceptor.clone();
             *listening = Some(Listening::start(
                 listener,
@@ -293,10 +295,10 @@ impl Drop for Sim {
 }
 
 /// Thousands of callers may come at once: a long queue of them.
-fn listen(port: u16) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
-    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    socket.bind(address)?;
     socket.listen(4096)
 }
 

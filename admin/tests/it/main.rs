@@ -23,6 +23,7 @@ mod endpoints;
 mod exchange;
 mod explain;
 mod external;
+mod faults;
 mod gateway;
 mod harness;
 mod hostile;

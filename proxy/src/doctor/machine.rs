@@ -54,11 +54,12 @@ fn clock(config: &Config, snapshot: &Snapshot, now: i64, section: &mut Section) 
 
 fn descriptors(section: &mut Section) {
     let limit = getrlimit(Resource::Nofile);
-    match limit.current {
+    // The gateway takes all that it may have.
+    match limit.maximum {
         Some(most) if most < DESCRIPTORS => section.warning(
             format!("a process started like this one may open {most} files and connections"),
             "raise it: LimitNOFILE=65536 in the unit, --ulimit nofile=65536 for a container, or \
-             ulimit -n; each stream needs two",
+             ulimit -Hn; each call needs two",
         ),
         Some(most) => section.ok(format!("{most} files and connections may be open")),
         None => section.ok("any number of files and connections may be open"),

@@ -56,7 +56,7 @@ impl Front {
     async fn show(&self, caller: &mut ServerSession) -> Result<bytes::Bytes, Fault> {
         let live = self.0.current.live();
         let who = authenticate(&live, caller)?;
-        let body = life::read_small(caller).await?;
+        let body = life::read_small(&self.0, caller).await?;
         let asked: Value = serde_json::from_slice(&body).map_err(|err| {
             let message = format!("the request body is not valid JSON: {err}");
             Fault::refused(400, "invalid_json", message)

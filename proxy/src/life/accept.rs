@@ -1,5 +1,7 @@
 //! Step two: the caller's body, whole, and what it asks for.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use pingora::protocols::http::ServerSession;
@@ -161,7 +163,7 @@ fn fresh_id() -> Result<String, Fault> {
 /// Reads the body, at most as many bytes of it as the gateway takes.
 ///
 /// # Errors
-/// Too long, encoded, cut off, or not a request of `dialect`.
+/// Too long, too slow, encoded, cut off, or not a request of `dialect`.
 pub(super) async fn accept(
     caller: &mut ServerSession,
     dialect: CallerDialect,
@@ -169,7 +171,8 @@ pub(super) async fn accept(
 ) -> Result<Accepted, Fault> {
     let limit = kept.gateway.max_body;
     let (said, announced) = greet(caller, limit).await?;
-    let body = read(caller, announced, limit).await?;
+    let patience = kept.gateway.timeouts.silence;
+    let body = read(caller, announced, limit, patience).await?;
     let prompt_tokens = estimate_prompt(&body);
     let inbound = kept.read(dialect, body)?;
     let whole = inbound.raw().filter(|_| inbound.own.is_some());
@@ -218,6 +221,15 @@ pub(super) async fn greet(
     if announced.is_some_and(|length| length > limit) {
         return Err(Refused::too_long(limit).into());
     }
+    // Chunks that something else is wrapped in are not unwrapped, and two fields are one too
+    // many to be read in one way.
+    let mut transfers = header.headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(transfer) = transfers.next()
+        && !(transfer.as_bytes().eq_ignore_ascii_case(b"chunked") && transfers.next().is_none())
+    {
+        let message = "A request body may have one transfer-encoding, which is chunked.";
+        return Err(Fault::caller(400, "unsupported_transfer_encoding", message));
+    }
     if let Some(encoding) = header.headers.get(header::CONTENT_ENCODING)
         && encoding.as_bytes() != b"identity"
     {
@@ -240,29 +252,54 @@ pub(super) async fn greet(
 ///
 /// # Errors
 /// As [`accept`].
-pub(crate) async fn small(caller: &mut ServerSession) -> Result<Bytes, Fault> {
+pub(crate) async fn small(gateway: &Gateway, caller: &mut ServerSession) -> Result<Bytes, Fault> {
     const MOST: usize = 1024 * 1024;
-    whole(caller, MOST).await
+    whole(gateway, caller, MOST).await
 }
 
 /// A body that is no call of a model, of at most `limit` bytes.
 ///
 /// # Errors
 /// As [`accept`].
-pub(super) async fn whole(caller: &mut ServerSession, limit: usize) -> Result<Bytes, Fault> {
+pub(super) async fn whole(
+    gateway: &Gateway,
+    caller: &mut ServerSession,
+    limit: usize,
+) -> Result<Bytes, Fault> {
     let (_, announced) = greet(caller, limit).await?;
-    read(caller, announced, limit).await
+    read(caller, announced, limit, gateway.timeouts.silence).await
 }
 
+/// All of a body, which has to come within `patience`, however steadily it does.
 async fn read(
     caller: &mut ServerSession,
     announced: Option<usize>,
     limit: usize,
+    patience: Duration,
 ) -> Result<Bytes, Fault> {
-    let cut = |err: Box<pingora::Error>| {
-        Fault::hung_up().with_private(format!("while the request body was read: {err}"))
-    };
-    let Some(first) = caller.read_request_body().await.map_err(cut)? else {
+    let whole = pingora::time::timeout(patience, collect(caller, announced, limit));
+    whole.await.unwrap_or_else(|_| Err(Fault::slow_body()))
+}
+
+/// The next piece of the caller's body. What comes behind one that cannot be read to its end
+/// is no request.
+///
+/// # Errors
+/// Malformed, too slow, or cut off.
+pub(super) async fn piece(caller: &mut ServerSession) -> Result<Option<Bytes>, Fault> {
+    let read = caller.read_request_body().await;
+    read.map_err(|err| {
+        caller.set_keepalive(None);
+        Fault::of_body(&err)
+    })
+}
+
+async fn collect(
+    caller: &mut ServerSession,
+    announced: Option<usize>,
+    limit: usize,
+) -> Result<Bytes, Fault> {
+    let Some(first) = piece(caller).await? else {
         return Ok(Bytes::new());
     };
     if announced == Some(first.len()) {
@@ -271,7 +308,7 @@ async fn read(
     let mut body = BytesMut::with_capacity(announced.unwrap_or(first.len() * 2));
     body.extend_from_slice(&first);
     drop(first);
-    while let Some(more) = caller.read_request_body().await.map_err(cut)? {
+    while let Some(more) = piece(caller).await? {
         if body.len() + more.len() > limit {
             return Err(Refused::too_long(limit).into());
         }

@@ -22,6 +22,7 @@ use store::route::Refused;
 use tokio::sync::{Mutex, mpsc};
 use wire::form::Form;
 
+use super::accept;
 use super::send::{Feed, hung_up};
 use crate::fault::Fault;
 use kept::Kept;
@@ -293,13 +294,6 @@ pub(super) async fn attend(
 
 /// The next bytes of the caller's body.
 async fn next(caller: &mut ServerSession, silence: Duration) -> Result<Option<Bytes>, Fault> {
-    let read = pingora::time::timeout(silence, caller.read_request_body()).await;
-    let gone = |why: String| {
-        Fault::hung_up().with_private(format!("while the request body was read: {why}"))
-    };
-    match read {
-        Ok(Ok(piece)) => Ok(piece),
-        Ok(Err(err)) => Err(gone(err.to_string())),
-        Err(_) => Err(gone("nothing more came".to_owned())),
-    }
+    let read = pingora::time::timeout(silence, accept::piece(caller)).await;
+    read.unwrap_or_else(|_| Err(Fault::slow_body()))
 }

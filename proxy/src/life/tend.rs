@@ -102,7 +102,7 @@ async fn passed_on(
         };
         (Cargo::Stream(stream), Some(cargo::Ferry::plain(sender)))
     } else {
-        let body = accept::whole(caller, gateway.max_body).await?;
+        let body = accept::whole(gateway, caller, gateway.max_body).await?;
         (Cargo::Whole(Segments::from(body)), None)
     };
     tracing::info!(

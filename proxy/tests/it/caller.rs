@@ -1,6 +1,7 @@
 //! A caller that sees every byte: one TCP connection, requests written by hand.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -174,6 +175,15 @@ impl Caller {
         self.unread.reserve(READ);
         let read = timeout(PATIENCE, self.socket.read_buf(&mut self.unread)).await;
         matches!(read.expect("the gateway says nothing"), Ok(1..))
+    }
+
+    /// Whether something has arrived that was not used, or the connection has ended, within
+    /// `wait`.
+    pub(crate) async fn has_more(&mut self, wait: Duration) -> bool {
+        if !self.unread.is_empty() {
+            return true;
+        }
+        timeout(wait, self.socket.readable()).await.is_ok()
     }
 
     /// The place behind `mark` in what arrives.

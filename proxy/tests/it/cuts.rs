@@ -11,7 +11,7 @@ const CHAT: &str = "/v1/chat/completions";
 
 /// How a stream ended, as the caller sees it.
 #[derive(Debug, PartialEq)]
-enum End {
+pub(crate) enum End {
     /// `[DONE]`, with so many words before it.
     Done(usize),
     /// An error event, with so many words before it.
@@ -21,7 +21,7 @@ enum End {
 }
 
 /// Reads the end and checks that it is the only one.
-fn end(response: &Response, script: &str) -> End {
+pub(crate) fn end(response: &Response, script: &str) -> End {
     // Never an end that has to be guessed from a broken connection.
     assert!(response.complete, "{script}: {response:?}");
     if response.status != 200 {

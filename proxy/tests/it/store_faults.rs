@@ -2,7 +2,7 @@
 //! the start, and later no call fails and nothing is lost.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -10,11 +10,12 @@ use std::time::Instant;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use sim::Flavor;
 use store::Store;
 use tempfile::TempDir;
 
 use crate::process::{LOOK, PATIENCE, Process, command, gateway_binary, run, text};
-use crate::scene::{Ground, MODEL, Scene, answer, client};
+use crate::scene::{Ground, MODEL, Scene, answer, chat, client, provider};
 
 /// Another program that holds the database, until dropped.
 pub(crate) struct Lock {
@@ -300,12 +301,59 @@ async fn rows_wait_while_the_store_is_somewhere_else() {
     assert_eq!(health["usage"]["lost"], 0, "{health}");
 }
 
+/// Something writes into the store's file: calls go on with the configuration that is in use,
+/// and their records wait until the file is good again.
+#[tokio::test]
+async fn while_the_store_is_broken_calls_go_on_and_no_record_is_lost() {
+    const CALLS: usize = 10;
+    let ground = Ground::new();
+    let sim = provider(Flavor::OpenAi).await;
+    let endpoint = ground.endpoint(&sim, &json!({}));
+    ground.model(MODEL, endpoint, &json!({}));
+    let file = ground.database();
+    let Ground { folder, store } = ground;
+    drop(store);
+    let folded = Command::new("sqlite3")
+        .arg(&file)
+        .arg("PRAGMA wal_checkpoint(TRUNCATE);")
+        .output()
+        .unwrap();
+    assert!(folded.status.success(), "{folded:?}");
+    let whole = fs::read(&file).unwrap();
+    let mut gateway = Process::gateway(folder.path(), &[]).await;
+    let call = async |base: String| {
+        let url = format!("{base}/v1/chat/completions");
+        let got = answer(client().post(url).json(&chat("say=ok", &json!({})))).await;
+        assert_eq!(got.status, 200, "{got:?}");
+    };
+    let mut open = fs::File::options().write(true).open(&file).unwrap();
+    open.seek(SeekFrom::Start(4096)).unwrap();
+    open.write_all(&vec![0xA5; whole.len() - 4096]).unwrap();
+    open.sync_all().unwrap();
+    for _ in 0..CALLS {
+        call(gateway.base.clone()).await;
+    }
+    gateway.logged("malformed").await;
+    gateway.signal("-KILL");
+    gateway.ended().await;
+    // So it is not started over, and says what is to be done.
+    let refused = run(folder.path(), &[], &[]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("proxy.db"), "{}", text(&refused));
+    fs::write(&file, &whole).unwrap();
+    let gateway = Process::gateway(folder.path(), &[]).await;
+    call(gateway.base.clone()).await;
+    let store = Store::open(&file).unwrap();
+    let ground = Ground { folder, store };
+    ground.rows(CALLS + 1).await;
+}
+
 #[tokio::test]
 async fn a_store_of_the_original_is_taken_over_with_a_copy_kept() {
     // The original's endpoint and virtual model tables, as it made them.
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("proxy.db");
-    let sim = crate::scene::provider(sim::Flavor::OpenAi).await;
+    let sim = provider(Flavor::OpenAi).await;
     let schema = format!(
         "CREATE TABLE endpoints (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, url TEXT NOT NULL, api_key TEXT, endpoint_type TEXT NOT NULL DEFAULT 'openai', custom_headers TEXT, priority INTEGER DEFAULT 0, enabled INTEGER DEFAULT 1, created_at INTEGER, updated_at INTEGER);
          CREATE TABLE virtual_models (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, endpoint_id INTEGER NOT NULL, actual_model TEXT NOT NULL, description TEXT, enabled INTEGER DEFAULT 1, created_at INTEGER, updated_at INTEGER, FOREIGN KEY (endpoint_id) REFERENCES endpoints(id));
@@ -323,7 +371,7 @@ async fn a_store_of_the_original_is_taken_over_with_a_copy_kept() {
     let gateway = Process::gateway(folder.path(), &[]).await;
     let request = client()
         .post(format!("{}/v1/chat/completions", gateway.base))
-        .json(&crate::scene::chat("say=ok", &json!({})));
+        .json(&chat("say=ok", &json!({})));
     let got = answer(request).await;
     assert_eq!(got.status, 200, "{got:?}");
     let names: Vec<String> = fs::read_dir(folder.path())

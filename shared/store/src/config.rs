@@ -110,6 +110,8 @@ pub struct Config {
     pub keep_alive: Duration,
     /// The longest `Retry-After` a call waits for itself when no other candidate is left.
     pub retry_after_limit: Duration,
+    /// How long a caller's connection is kept while no request comes whole.
+    pub caller_idle: Duration,
     /// How long calls in flight may go on once the gateway is told to stop.
     pub grace: Duration,
     /// The same once another process has taken over.
@@ -284,6 +286,7 @@ impl Config {
         let first_byte_timeout = sources.required("FIRST_BYTE_TIMEOUT");
         let hold = sources.required("HOLD_SECONDS");
         let keep_alive = sources.required("KEEP_ALIVE_SECONDS");
+        let caller_idle = sources.required("CALLER_IDLE_SECONDS");
         let retry_after_limit = sources.required::<value::OrZero>("RETRY_AFTER_LIMIT");
         let grace = sources.required::<value::OrZero>("GRACE_SECONDS");
         let upgrade_grace = sources.required::<value::OrZero>("UPGRADE_GRACE_SECONDS");
@@ -332,6 +335,7 @@ impl Config {
             first_byte_timeout: first_byte_timeout?,
             hold: hold?,
             keep_alive: keep_alive?,
+            caller_idle: caller_idle?,
             retry_after_limit: retry_after_limit?.0,
             grace: grace?.0,
             upgrade_grace: upgrade_grace?.0,

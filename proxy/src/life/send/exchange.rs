@@ -1,6 +1,7 @@
 //! One request over one connection, with what HTTP allows an upstream to do: close
 //! an idle connection, send 1xx first, answer before it has read the body.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::client::HttpSession;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, RetryType};
+use rustix::io::Errno;
 use wire::edit::Segments;
 
 use crate::fault::Fault;
@@ -315,14 +317,21 @@ fn has_answered(session: &mut HttpSession) -> Result<bool, Unwritten> {
     Ok(has_answer(session))
 }
 
+/// Most informational headers before an answer.
+const MOST_EARLY: usize = 32;
+
 /// Reads headers until one that is not informational.
 async fn read_header(session: &mut HttpSession) -> pingora::Result<()> {
-    loop {
+    for _ in 0..MOST_EARLY {
         session.read_response_header().await?;
         if has_answer(session) {
             return Ok(());
         }
     }
+    Error::e_explain(
+        ErrorType::InvalidHTTPHeader,
+        "too many informational headers before an answer",
+    )
 }
 
 fn has_answer(session: &HttpSession) -> bool {
@@ -349,6 +358,9 @@ fn is_stale(error: &Error) -> bool {
 fn unreachable(error: &Error, target: &Target) -> Fault {
     use ErrorType as E;
     let kind = error.etype();
+    if is_own(error) {
+        return Fault::no_room(error.to_string());
+    }
     let fault = if matches!(kind, E::ConnectTimedout | E::TLSHandshakeTimedout) {
         Fault::timeout("The upstream could not be connected to in time (CONNECT_TIMEOUT).")
     } else if *kind == E::ConnectRefused {
@@ -374,6 +386,21 @@ fn unreachable(error: &Error, target: &Target) -> Fault {
         )
     };
     fault.with_private(target.scrub_for_log(&error.to_string()))
+}
+
+/// Whether it is this machine that has no more to give, of which no upstream can be blamed.
+fn is_own(error: &Error) -> bool {
+    const NONE_LEFT: [Errno; 5] = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOBUFS,
+        Errno::NOMEM,
+        Errno::ADDRNOTAVAIL,
+    ];
+    let cause = error.root_cause().downcast_ref::<io::Error>();
+    cause
+        .and_then(io::Error::raw_os_error)
+        .is_some_and(|code| NONE_LEFT.iter().any(|none| none.raw_os_error() == code))
 }
 
 fn broken(error: &Error, target: &Target) -> Fault {

@@ -182,6 +182,13 @@ pub static SETTINGS: &[Setting] = &[
         Some("10"),
         "Seconds between the keep-alive comments of a silent stream.",
     ),
+    setting::<Duration>(
+        "CALLER_IDLE_SECONDS",
+        Some("100"),
+        "Seconds for which a caller's connection is kept while no request comes; the head of a \
+         request has to come whole in that time. Longer than whatever keeps connections to the \
+         gateway keeps them.",
+    ),
     setting::<OrZero>(
         "RETRY_AFTER_LIMIT",
         Some("5"),
