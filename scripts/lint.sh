@@ -26,6 +26,7 @@ licences_and_sources() {
 
 step "format" cargo fmt --all --check
 step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+step "fuzz targets" cargo check --manifest-path fuzz/Cargo.toml --locked
 step "dependency directions" scripts/check-dependencies.sh
 step "bans, licences, sources" licences_and_sources
 step "files" scripts/check-files.sh

@@ -9,6 +9,7 @@
 
 mod dialect;
 mod gateway;
+#[expect(dead_code, reason = "the soak uses the rest")]
 mod http;
 mod load;
 mod machine;
