@@ -126,14 +126,15 @@ impl Kind {
         }
     }
 
-    /// The request, which says `word`.
-    pub(crate) fn request(self, word: &str, key: &str, id: &str) -> Vec<u8> {
+    /// The request, which says `word`, of the caller with this number.
+    pub(crate) fn request(self, word: &str, key: &str, id: &str, caller: u64) -> Vec<u8> {
         let key = if self == WrongKey { "spk_nobody" } else { key };
         let (path, body) = self.ask(word);
         let body = body.to_string();
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n\
-             Authorization: Bearer {key}\r\nx-request-id: {id}\r\nContent-Length: {}\r\n\r\n",
+             Authorization: Bearer {key}\r\nx-request-id: {id}\r\nx-session-id: {caller}\r\n\
+             Content-Length: {}\r\n\r\n",
             body.len()
         );
         let mut request = head.into_bytes();
@@ -176,7 +177,12 @@ impl Kind {
             }
             Response | ResponseStream => {
                 let stream = self == ResponseStream;
-                let body = json!({"model": "soak-mixed", "input": word, "stream": stream});
+                let body = json!({
+                    "model": "soak-mixed",
+                    "input": word,
+                    "stream": stream,
+                    "store": false,
+                });
                 ("/v1/responses", body)
             }
             Ollama => ("/api/chat", chat("soak-mixed", word, false)),

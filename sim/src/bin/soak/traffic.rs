@@ -132,7 +132,7 @@ impl Caller {
     /// One call, on the connection that was kept where there is one.
     async fn call(&self, kind: Kind, id: &str, kept: &mut Option<Connection>) -> Result<()> {
         let word = format!("word-{id}");
-        let request = kind.request(&word, &self.scene.key, id);
+        let request = kind.request(&word, &self.scene.key, id, self.number);
         let mut connection = match kept.take() {
             Some(connection) => connection,
             None => Connection::open(self.scene.gateway).await?,
