@@ -53,6 +53,7 @@ fn check_document(document: &Value) {
     fs::write(&file, &yaml).expect("a file");
     match read(&file, store, &|_| None) {
         Ok(Arrived::Configuration(again)) => assert_eq!(&again, document, "{yaml}"),
-        other => panic!("{other:?}: {yaml}"),
+        Ok(Arrived::Foreign(kind, _)) => panic!("{}: {yaml}", kind.noun()),
+        Err(why) => panic!("{why}: {yaml}"),
     }
 }
