@@ -14,7 +14,7 @@ use tokio::process::Command;
 use tokio::time::sleep;
 
 use crate::http::Connection;
-use crate::process::{Running, free_address};
+use crate::process::{Running, START, free_address};
 
 /// What the providers ask for.
 const UPSTREAM_KEY: &str = "sk-upstream-of-the-soak";
@@ -124,7 +124,9 @@ impl Scene {
             .env("ADMIN_PORT", admin.port().to_string())
             .env("DATABASE_PATH", &store);
         let mut admin_app = Running::start("admin", &mut command, folder.path())?;
-        admin_app.ready(async || is_well(admin).await).await?;
+        admin_app
+            .ready(START, async || is_well(admin).await)
+            .await?;
 
         let process_port = port()?;
         let mut providers = Vec::new();
@@ -188,7 +190,9 @@ impl Scene {
             .env("FIRST_BYTE_TIMEOUT", "10")
             .env("THREADS", "2");
         let mut program = Running::start("gateway", &mut command, folder.path())?;
-        program.ready(async || is_well(gateway).await).await?;
+        program
+            .ready(START, async || is_well(gateway).await)
+            .await?;
         let programs = [("gateway", program.pid()?), ("admin app", admin_app.pid()?)];
         let scene = Self {
             folder,
