@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tokio::time::interval;
 
-use crate::process::{cpu_time, resident_kib};
+use crate::process::resident_kib;
 use crate::say;
 use crate::scene::Scene;
 use crate::traffic::Book;
@@ -19,11 +19,8 @@ const TELL: Duration = Duration::from_secs(60);
 /// How much more may be in memory in the last third of the time than in the middle one.
 const GROWTH: f64 = 0.05;
 
-/// Resident memory of each program, in KiB, one after the other; and CPU time in all.
-pub(crate) struct Figures {
-    programs: Vec<(&'static str, Vec<u64>, Duration)>,
-    time: Duration,
-}
+/// Resident memory of each program, in KiB, one after the other.
+pub(crate) struct Figures(Vec<(&'static str, Vec<u64>)>);
 
 impl Figures {
     /// Looks on for `time`.
@@ -31,21 +28,18 @@ impl Figures {
     /// # Errors
     /// When a program has ended.
     pub(crate) async fn watch(scene: &Scene, book: &Book, time: Duration) -> Result<Self> {
-        let mut programs = Vec::new();
-        for (name, pid) in scene.programs {
-            programs.push((name, Vec::new(), cpu_time(pid)?));
-        }
+        let mut programs = scene.programs.map(|(name, _)| (name, Vec::new())).to_vec();
         let began = Instant::now();
         let mut told = began;
         let mut looks = interval(LOOK);
         while began.elapsed() < time {
             looks.tick().await;
-            for ((_, pid), (_, resident, _)) in scene.programs.iter().zip(&mut programs) {
+            for ((_, pid), (_, resident)) in scene.programs.iter().zip(&mut programs) {
                 resident.push(resident_kib(*pid)?);
             }
             if told.elapsed() >= TELL {
                 told = Instant::now();
-                let each = programs.iter().map(|(name, resident, _)| {
+                let each = programs.iter().map(|(name, resident)| {
                     let last = resident.last().copied().unwrap_or_default();
                     format!("{name} {:.1} MiB", mib(last as f64))
                 });
@@ -58,17 +52,13 @@ impl Figures {
                 ));
             }
         }
-        for ((_, pid), (_, _, cpu)) in scene.programs.iter().zip(&mut programs) {
-            *cpu = cpu_time(*pid)?.saturating_sub(*cpu);
-        }
-        let time = began.elapsed();
-        Ok(Self { programs, time })
+        Ok(Self(programs))
     }
 
     /// Of each program how much more it has in memory in the last third than in the
     /// middle one, and whether that is little enough.
     pub(crate) fn growth(&self) -> Vec<(&'static str, f64, bool)> {
-        let each = self.programs.iter().map(|(name, resident, _)| {
+        let each = self.0.iter().map(|(name, resident)| {
             let [_, middle, last] = thirds(resident);
             let growth = last / middle - 1.0;
             (*name, growth, growth <= GROWTH)
@@ -79,15 +69,13 @@ impl Figures {
     /// Prints them.
     pub(crate) fn show(&self) {
         say("");
-        say("| program | RSS, first third | middle | last | most | CPU |");
-        say("|---|---|---|---|---|---|");
-        for (name, resident, cpu) in &self.programs {
+        say("| program | RSS, first third | middle | last | most |");
+        say("|---|---|---|---|---|");
+        for (name, resident) in &self.0 {
             let [first, middle, last] = thirds(resident).map(mib);
             let most = mib(resident.iter().copied().max().unwrap_or_default() as f64);
-            let share = 100.0 * cpu.as_secs_f64() / self.time.as_secs_f64();
             say(&format!(
-                "| {name} | {first:.1} MiB | {middle:.1} MiB | {last:.1} MiB | {most:.1} MiB | \
-                 {share:.0} % of a core |"
+                "| {name} | {first:.1} MiB | {middle:.1} MiB | {last:.1} MiB | {most:.1} MiB |"
             ));
         }
     }
