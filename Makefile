@@ -2,8 +2,8 @@
 # Build output goes to $CARGO_TARGET_DIR, by default outside the clone
 # (scripts/env.sh).
 
-.PHONY: help run demo test test-real test-openapi test-assistants test-upgrade test-faults test-install lint \
-	audit fuzz bench build install uninstall deb image
+.PHONY: help run demo test test-real test-openapi test-assistants test-upgrade test-faults \
+	test-install test-soak lint audit fuzz fuzz-smoke bench build install uninstall deb image
 
 help:
 	@echo 'make run        build both programs and start them over ./data/proxy.db'
@@ -15,9 +15,11 @@ help:
 	@echo 'make test-upgrade  ten upgrades under 200 streams and 500 requests a second'
 	@echo 'make test-faults  networks that are cut, 10,000 connections, limits (needs root)'
 	@echo 'make test-install  package, services and image in clean roots (needs root)'
+	@echo 'make test-soak  three minutes of mixed calls and faults; nothing may grow (TIME=1800)'
 	@echo 'make lint       format, clippy, dependency directions, licences'
 	@echo 'make audit      known vulnerabilities of the dependencies (needs the network)'
 	@echo 'make fuzz       laws of the wire formats on made-up bytes (TIME=30)'
+	@echo 'make fuzz-smoke the same, a minute for each target'
 	@echo 'make bench      the figures of docs/benchmarks.md, beside other gateways'
 	@echo 'make build      release build of both programs'
 	@echo 'make install    what make build has built, with its services (PREFIX, DESTDIR)'
@@ -52,6 +54,9 @@ test-faults:
 test-install:
 	@scripts/test-install.sh
 
+test-soak:
+	@scripts/test-soak.sh
+
 lint:
 	@scripts/lint.sh
 
@@ -60,6 +65,9 @@ audit:
 
 fuzz:
 	@scripts/fuzz.sh $(TIME) $(TARGETS)
+
+fuzz-smoke:
+	@scripts/fuzz.sh 60 $(TARGETS)
 
 bench:
 	@scripts/bench.sh

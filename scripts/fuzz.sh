@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# make fuzz: the laws of the crate wire on bytes that a fuzzer makes up. Every target of
-# fuzz/ runs for a while, one after the other, and then stops; exit 1 when one broke a
-# law. Usage: scripts/fuzz.sh [SECONDS [TARGET...]]
+# make fuzz: the laws of the crates wire and store on bytes that a fuzzer makes up. Every
+# target of fuzz/ runs for a while, one after the other, and then stops; exit 1 when one
+# broke a law. Usage: scripts/fuzz.sh [SECONDS [TARGET...]]
 #
-# Seeds are the case files as they are now. What the fuzzer learns stays in the cache
-# folder, so that the next run goes on from there.
+# Seeds are the case files as they are now, and what fuzz/corpus keeps for a target. What
+# the fuzzer learns stays in the cache folder, so that the next run goes on from there.
 
 source "$(dirname "$0")/env.sh"
 
@@ -32,7 +32,10 @@ kept="$CACHE/fuzz"
 cases="$ROOT/shared/wire/cases"
 mkdir -p "$kept"
 seeds=$(mktemp -d "$kept/seeds-XXXXXX")
-trap 'rm -rf "$seeds"' EXIT
+# Stores and files that a check needs; in memory where that can be.
+work=$(mktemp -d /dev/shm/fuzz-XXXXXX 2>/dev/null || mktemp -d "$kept/work-XXXXXX")
+trap 'rm -rf "$seeds" "$work"' EXIT
+export TMPDIR=$work
 
 # parts KIND PATTERN FILE...: the parts of each file that begin with a line '=== NAME'
 # whose name matches, each as a seed of KIND.
@@ -113,6 +116,9 @@ PYTHON
 bodies forms "$cases/forms.json"
 bodies usage-watch "$cases/usage-watch.json"
 
+files imports "$ROOT"/shared/store/cases/litellm/*.yaml
+files settings "$ROOT/.env.example"
+
 # The seeds of a target.
 seeds_of() {
     case $1 in
@@ -143,6 +149,10 @@ seeds_of() {
     form) say forms ;;
     usage_watch) say usage-watch ;;
     normaliser_readers) say normaliser-readers ;;
+    imports) say imports ;;
+    settings) say settings ;;
+    # All of theirs are kept in fuzz/corpus.
+    rows | spooled | texts) ;;
     *) fail "fuzz.sh: no seeds are set for the target '$1'" ;;
     esac
 }
@@ -151,7 +161,7 @@ mapfile -t targets < <("${fuzz[@]}" list)
 if [ $# -gt 0 ]; then
     targets=("$@")
 fi
-# Without sanitizers: there is no unsafe code in wire, and each of them slows it down.
+# Without sanitizers: there is no unsafe code in the tree, and each of them slows it down.
 "${fuzz[@]}" build --sanitizer none
 
 broken=()
@@ -160,6 +170,7 @@ for target in "${targets[@]}"; do
     log="$kept/$target.log"
     mkdir -p "$corpus"
     folders=()
+    [ ! -d "$ROOT/fuzz/corpus/$target" ] || folders+=("$ROOT/fuzz/corpus/$target")
     for kind in $(seeds_of "$target"); do
         folders+=("$seeds/$kind")
     done
@@ -177,5 +188,5 @@ done
 
 if [ ${#broken[@]} -gt 0 ]; then
     fail "A law is broken by: ${broken[*]}" \
-        "Add the input to shared/wire/cases first, then mend the reader or writer."
+        "Add the input to the cases first, then mend the reader or writer."
 fi

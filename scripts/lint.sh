@@ -24,8 +24,16 @@ licences_and_sources() {
             bans licenses sources
 }
 
+# Whether they compile. With a library named, the fuzzer itself is not built, which would
+# take a C++ compiler; nothing is linked.
+fuzz_targets() {
+    CUSTOM_LIBFUZZER_PATH=$ROOT/fuzz/libfuzzer.a \
+        cargo check --manifest-path fuzz/Cargo.toml --locked
+}
+
 step "format" cargo fmt --all --check
 step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+step "fuzz targets" fuzz_targets
 step "dependency directions" scripts/check-dependencies.sh
 step "bans, licences, sources" licences_and_sources
 step "files" scripts/check-files.sh

@@ -1,8 +1,9 @@
-//! The laws that hold for every reader and writer of `wire`, whatever the bytes.
+//! The laws that hold for every reader and writer of `wire`, and for what `store` reads that
+//! comes from elsewhere, whatever the bytes.
 //!
 //! Each module checks one side and panics where a law is broken; a target in
-//! `fuzz_targets/` is a call of it. The input is never more than the bytes of a body
-//! or a stream, so that every file of `shared/wire/cases` is a seed as it stands; what
+//! `fuzz_targets/` is a call of it. The input is never more than the bytes of a body,
+//! a stream or a file, so that every file of the cases is a seed as it stands; what
 //! else a check must choose, such as where to cut, it draws from those bytes.
 //! Deliberately not here: what an answer means, which is the case files' to say.
 
@@ -12,6 +13,8 @@ pub mod chat;
 pub mod draw;
 pub mod edited;
 pub mod forms;
+pub mod ground;
+pub mod imports;
 pub mod jobs;
 pub mod json;
 pub mod lines;
@@ -21,6 +24,10 @@ pub mod native;
 pub mod requests;
 pub mod responses;
 pub mod road;
+pub mod rows;
+pub mod settings;
+pub mod spooled;
 pub mod stream;
+pub mod texts;
 pub mod told;
 pub mod vendors;

@@ -44,6 +44,8 @@ pub struct Served {
     pub requests: u64,
     /// Requests whose body arrived whole; these are the ones kept.
     pub received: u64,
+    /// Those of them that were POSTs: calls of a model, and no looks at what there is.
+    pub posts: u64,
     /// Requests whose reply was played to its end, scripted cuts included.
     pub completed: u64,
     /// Requests whose caller hung up before that.
@@ -90,6 +92,7 @@ pub(crate) struct Recorder {
     closed: AtomicU64,
     requests: AtomicU64,
     received: AtomicU64,
+    posts: AtomicU64,
     completed: AtomicU64,
     cancelled: AtomicU64,
     kept: Mutex<VecDeque<RecordedRequest>>,
@@ -139,7 +142,10 @@ impl Recorder {
     }
 
     /// Counts a request that arrived whole, after it was kept.
-    pub(crate) fn received(&self) {
+    pub(crate) fn received(&self, method: &Method) {
+        if method == Method::POST {
+            self.posts.fetch_add(1, Ordering::AcqRel);
+        }
         self.received.fetch_add(1, Ordering::AcqRel);
         self.changed.notify_waiters();
     }
@@ -163,6 +169,7 @@ impl Recorder {
             closed,
             requests: self.requests.load(Ordering::Acquire),
             received,
+            posts: self.posts.load(Ordering::Acquire),
             completed,
             cancelled,
         }

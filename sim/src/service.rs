@@ -141,7 +141,7 @@ impl Service {
                 body: body.clone(),
             });
         }
-        self.recorder.received();
+        self.recorder.received(&head.method);
         let own = header.is_none().then(|| script::find(&body)).flatten();
         let script = match own {
             Some(text) => text.parse().map(Arc::new),

@@ -179,12 +179,15 @@ async fn who_has_come_back_meanwhile_is_asked_once_more() {
 #[tokio::test]
 async fn embeddings_and_completions_fall_over_too() {
     let crowd = Crowd::of(2, json!({"strategy": "backup"}), &[]).await;
-    crowd.script(0, "status=502 html");
-    let got = crowd
-        .post("/v1/embeddings", &json!({"model": MODEL, "input": "hello"}))
-        .await;
-    assert_eq!(got.status, 200, "{got:?}");
-    assert_eq!(got.header("x-gateway-attempts"), "2");
+    for script in ["empty=content", "status=502 html"] {
+        crowd.script(0, script);
+        let got = crowd
+            .post("/v1/embeddings", &json!({"model": MODEL, "input": "hello"}))
+            .await;
+        assert_eq!(got.status, 200, "{script}: {got:?}");
+        assert_eq!(got.header("x-gateway-attempts"), "2", "{script}");
+        assert!(got.json()["data"][0]["embedding"].is_array(), "{got:?}");
+    }
     for stream in [false, true] {
         let body = json!({"model": MODEL, "prompt": "hello", "stream": stream});
         let got = crowd.post("/v1/completions", &body).await;
@@ -192,7 +195,7 @@ async fn embeddings_and_completions_fall_over_too() {
         assert!(got.body.contains("from"), "{got:?}");
         assert_eq!(got.header("x-gateway-attempts"), "2");
     }
-    for row in crowd.ground.rows(3).await {
+    for row in crowd.ground.rows(4).await {
         assert_eq!(
             (row.attempt_count, row.outcome.as_deref()),
             (2, Some("success"))

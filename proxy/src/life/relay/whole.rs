@@ -99,7 +99,11 @@ fn put_together(
         header,
         usage: reply.usage,
         answer_bytes: reply.answer_bytes,
-        empty: errand.call() != Call::Embeddings && reply.answer_bytes == 0 && !reply.says_why,
+        empty: if errand.call() == Call::Embeddings {
+            reply.vectors == 0
+        } else {
+            reply.answer_bytes == 0 && !reply.says_why
+        },
         body,
         streams: errand.form.stream,
         times: Times::default(),

@@ -171,7 +171,11 @@ impl AnswerForm {
             Self::Embeddings { base64 } => {
                 let reply = ollama::read_embeddings(&first, &options.model, *base64)
                     .map_err(Failed::Reply)?;
-                return Ok(Some(Completed::embeddings(reply.body, reply.usage)));
+                return Ok(Some(Completed::embeddings(
+                    reply.body,
+                    reply.usage,
+                    reply.vectors,
+                )));
             }
             Self::JobEmbeddings { base64 } => {
                 let text = std::str::from_utf8(&first).unwrap_or_default();
@@ -183,6 +187,7 @@ impl AnswerForm {
                 return Ok(Some(Completed::embeddings(
                     reply.body.to_bytes(),
                     reply.usage,
+                    reply.vectors,
                 )));
             }
             Self::Chat(dialect) => (*dialect, None),
@@ -358,13 +363,14 @@ impl Completed {
         })
     }
 
-    fn embeddings(body: Bytes, usage: Option<Usage>) -> Self {
+    /// One without a vector is as empty as an answer without a word.
+    fn embeddings(body: Bytes, usage: Option<Usage>, vectors: usize) -> Self {
         Self {
             body,
             usage,
             prompts: Vec::new(),
             answer_bytes: 0,
-            says_why: true,
+            says_why: vectors > 0,
             thinking: Vec::new(),
             proofs: Vec::new(),
             normaliser: None,

@@ -2,7 +2,7 @@
 //! what some models, take otherwise than OpenAI.
 
 use super::{Candidate, Inbound, streams};
-use crate::dialect::openai::{self, CallForm, Stops, StreamOptions};
+use crate::dialect::openai::{self, CallForm, Defaults, Stops, StreamOptions};
 use crate::dialect::runpod::Worker;
 use crate::edit::Segments;
 use crate::hub::Note;
@@ -54,7 +54,11 @@ fn edit_target<'c>(inbound: &Inbound, candidate: &Candidate<'c>) -> openai::Targ
         model: candidate.model_json,
         stream: streams.then_some(upstream_streams),
         stream_options,
-        defaults: candidate.defaults,
+        defaults: match inbound.call {
+            // Vectors are not sampled, and some servers refuse what they do not know.
+            Call::Embeddings => &NO_DEFAULTS,
+            Call::Chat | Call::Completions | Call::Models | Call::Passed(_) => candidate.defaults,
+        },
         only_max_tokens: provider.only_max_tokens || is_ollama,
         only_system: !provider.knows_developer,
         reasoning: provider.id == ProviderKind::OpenAi.id() && reasons(candidate.model),
@@ -71,6 +75,14 @@ fn edit_target<'c>(inbound: &Inbound, candidate: &Candidate<'c>) -> openai::Targ
         most: super::room::most(inbound, candidate),
     }
 }
+
+/// What is set for a call that has no answer in words.
+static NO_DEFAULTS: Defaults = Defaults {
+    max_tokens: None,
+    temperature: None,
+    top_p: None,
+    system_prompt: None,
+};
 
 /// Whether the server is known to call the one tool that is named.
 fn heeds_names(candidate: &Candidate<'_>) -> bool {
@@ -159,7 +171,6 @@ mod tests {
 
     use super::super::{LocalModel, write};
     use super::*;
-    use crate::dialect::openai::Defaults;
     use crate::inbound::CallerDialect;
     use crate::provider::{BaseUrl, Call};
 
@@ -176,10 +187,21 @@ mod tests {
         model: &str,
         worker: Worker,
     ) -> String {
+        sent_as(CallerDialect::OpenAiChat, body, kind, url, model, worker)
+    }
+
+    fn sent_as(
+        dialect: CallerDialect,
+        body: &'static str,
+        kind: ProviderKind,
+        url: &str,
+        model: &str,
+        worker: Worker,
+    ) -> String {
         let provider = kind.provider();
-        let way = provider.way(&BaseUrl::parse(url).unwrap(), Call::Chat);
+        let way = provider.way(&BaseUrl::parse(url).unwrap(), dialect.call());
         let body = Bytes::from_static(body.as_bytes());
-        let inbound = Inbound::read(CallerDialect::OpenAiChat, body).unwrap();
+        let inbound = Inbound::read(dialect, body).unwrap();
         let candidate = Candidate {
             provider,
             way: &way.unwrap(),
@@ -205,6 +227,32 @@ mod tests {
         };
         let out = write(&inbound, &candidate).unwrap();
         String::from_utf8(out.bodies[0].to_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn vectors_get_no_defaults_of_answers() {
+        for (kind, worker) in [
+            (ProviderKind::OpenAi, Worker::Auto),
+            (ProviderKind::Vllm, Worker::Auto),
+            (ProviderKind::DeepInfra, Worker::Auto),
+            (ProviderKind::Runpod, Worker::Vllm),
+        ] {
+            let url = match kind {
+                ProviderKind::Runpod => "https://api.runpod.ai/v2/abc",
+                _ => "https://upstream.example",
+            };
+            let body = r#"{"model":"v","input":"x"}"#;
+            let sent = sent_as(
+                CallerDialect::OpenAiEmbeddings,
+                body,
+                kind,
+                url,
+                "up",
+                worker,
+            );
+            let without = sent.contains("temperature") || sent.contains("max_tokens");
+            assert!(!without, "{kind:?}: {sent}");
+        }
     }
 
     #[test]

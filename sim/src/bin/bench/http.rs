@@ -20,6 +20,7 @@ const READ_ROOM: usize = 64 * 1024;
 pub(crate) struct Connection {
     wire: Wire,
     body: Body,
+    closes: bool,
 }
 
 impl Connection {
@@ -31,6 +32,7 @@ impl Connection {
         Ok(Connection {
             wire: Wire::new(stream)?,
             body: Body::Done,
+            closes: false,
         })
     }
 
@@ -40,7 +42,13 @@ impl Connection {
         let head = self.wire.head().await?.context("closed before the reply")?;
         let status = head.status()?;
         self.body = head.body(true)?;
+        self.closes = head.field("connection") == Some(b"close");
         Ok(status)
+    }
+
+    /// Whether the last reply is the last one of this connection.
+    pub(crate) fn closes(&self) -> bool {
+        self.closes
     }
 
     /// The next piece of the reply's body; `None` at its proper end.

@@ -10,6 +10,7 @@
 mod check;
 mod dialect;
 mod gateway;
+#[expect(dead_code, reason = "the soak uses the rest")]
 mod http;
 mod load;
 mod machine;

@@ -86,6 +86,8 @@ pub struct EmbeddingsReply {
     pub body: Bytes,
     /// What the server counted; `None` when it did not.
     pub usage: Option<Usage>,
+    /// The vectors in it.
+    pub vectors: usize,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +145,7 @@ pub fn read_embeddings(
     out.extend_from_slice(tail.as_bytes());
     Ok(EmbeddingsReply {
         body: out.into(),
+        vectors: vectors.len(),
         usage: counted.map(|tokens| Usage {
             prompt_tokens: tokens,
             total_tokens: tokens,

@@ -23,6 +23,8 @@ pub struct Reply {
     pub answer_bytes: u64,
     /// A choice ended for a reason that explains an answer without content.
     pub says_why: bool,
+    /// The vectors in it, of embeddings.
+    pub vectors: usize,
 }
 
 /// Why a reply with a success status is none.
@@ -107,6 +109,7 @@ impl Reply {
         }
         let usage = chunk.declared().and_then(|raw| Usage::read(raw.get()));
         let answer_bytes = chunk.choices.answer_bytes;
+        let vectors = chunk.data.map_or(0, |data| data.0.len());
         let body = if mended.is_empty() {
             edits.apply(&body)
         } else {
@@ -117,6 +120,7 @@ impl Reply {
             usage: usage.filter(|usage| !usage.is_nothing()),
             answer_bytes,
             says_why,
+            vectors,
             body,
         })
     }
@@ -144,6 +148,21 @@ mod tests {
         );
         assert_eq!(reply.usage.unwrap().completion_tokens, 2);
         assert_eq!(reply.answer_bytes, 5);
+    }
+
+    #[test]
+    fn vectors_are_counted() {
+        for (body, vectors) in [
+            (
+                r#"{"data":[{"embedding":[1]},{"embedding":"AACAPw=="}]}"#,
+                2,
+            ),
+            (r#"{"data":[],"model":"m"}"#, 0),
+            (r#"{"data":{},"model":"m"}"#, 0),
+            (r#"{"model":"m"}"#, 0),
+        ] {
+            assert_eq!(read(body).unwrap().vectors, vectors, "{body}");
+        }
     }
 
     #[test]

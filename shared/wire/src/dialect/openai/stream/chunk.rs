@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::super::error::UpstreamError;
-use super::super::lenient::{Maybe, Reading, Text, Whole, read};
+use super::super::lenient::{List, Maybe, Reading, Text, Whole, read};
 use super::super::raw::{Groq, is_truthy, present, value};
 
 #[derive(Deserialize)]
@@ -30,7 +30,7 @@ pub(in super::super) struct Chunk<'a> {
     x_groq: Maybe<Groq<'a>>,
     /// Embeddings, which have no choices.
     #[serde(default)]
-    data: Option<IgnoredAny>,
+    pub(in super::super) data: Option<List<IgnoredAny>>,
 }
 
 impl<'a> Chunk<'a> {
