@@ -5,6 +5,7 @@
 
 source "$(dirname "$0")/env.sh"
 scripts/needs.sh build
+source scripts/release.sh
 
 say "Building with full optimisation (the first build takes some minutes)." >&2
 cargo build --release --locked --package proxy --package admin --package sim --bins --examples
