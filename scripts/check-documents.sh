@@ -73,6 +73,19 @@ while IFS= read -r word; do
     fi
 done < <(quoted ARCHITECTURE.md)
 
+# The first column of a table behind "... in `FOLDER/`:" has files of that folder.
+while read -r folder word; do
+    [ -e "$folder${word//:://}.rs" ] ||
+        breach "ARCHITECTURE.md names $folder${word//:://}.rs, which is not there."
+done < <(awk '
+    match($0, /[Ii]n `[a-z\/]+\/`:$/) { folder = substr($0, RSTART + 4, RLENGTH - 6); next }
+    /^\|/ && folder {
+        split($0, cells, "|")
+        count = split(cells[2], words, "`")
+        for (i = 2; i <= count; i += 2) print folder, words[i]
+    }
+    /^[^|]/ { folder = "" }' ARCHITECTURE.md)
+
 if [ "$breaches" -gt 0 ]; then
     fail "$breaches thing(s) to change."
 fi
