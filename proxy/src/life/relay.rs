@@ -63,7 +63,7 @@ pub(super) fn stream_fault(fault: &StreamFault, target: &Target) -> Fault {
     {
         return refusal(400, error, target).with_private(private);
     }
-    let mut out = Fault::upstream(502, "", "").with_private(private);
+    let mut out = Fault::upstream(502, Code::UpstreamStreamError, "").with_private(private);
     if *fault == StreamFault::Truncated {
         out.outcome = store::Outcome::Truncated;
     }

@@ -169,7 +169,9 @@ mod tests {
         let mut found = BTreeSet::new();
         for line in GUIDE.lines() {
             within = line.starts_with(&head) || (within && line.starts_with('|'));
-            let cell = line.strip_prefix("| `").and_then(|rest| rest.split_once('`'));
+            let cell = line
+                .strip_prefix("| `")
+                .and_then(|rest| rest.split_once('`'));
             if let (true, Some((cell, _))) = (within, cell) {
                 found.insert(cell.to_owned());
             }
