@@ -18,6 +18,7 @@ headings() {
 
 # quoted FILE: what stands in back-ticks, one a line.
 quoted() {
+    # shellcheck disable=SC2016
     grep -oE '`[^`]+`' "$1" | tr -d '`' | sort -u
 }
 
