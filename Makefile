@@ -3,7 +3,8 @@
 # (scripts/env.sh).
 
 .PHONY: help run demo test test-real test-openapi test-assistants test-upgrade test-faults \
-	test-install test-soak lint audit fuzz fuzz-smoke bench build install uninstall deb image
+	test-install test-soak test-reproducible lint audit fuzz fuzz-smoke bench build install \
+	uninstall deb image sbom
 
 help:
 	@echo 'make run        build both programs and start them over ./data/proxy.db'
@@ -25,6 +26,8 @@ help:
 	@echo 'make install    what make build has built, with its services (PREFIX, DESTDIR)'
 	@echo 'make uninstall  without them; settings and store stay'
 	@echo 'make deb        a Debian package'
+	@echo 'make sbom       what both programs are built of, as CycloneDX documents'
+	@echo 'make test-reproducible  two builds in two folders give the same bytes'
 	@echo 'make image      container image (needs docker)'
 
 run:
@@ -83,6 +86,12 @@ uninstall:
 
 deb:
 	@scripts/deb.sh
+
+sbom:
+	@scripts/sbom.sh
+
+test-reproducible:
+	@scripts/test-reproducible.sh
 
 image:
 	docker build --tag serverless-proxy .

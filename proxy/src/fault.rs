@@ -8,16 +8,10 @@ use std::ops::{Deref, DerefMut};
 
 use pingora::ErrorType;
 use store::Outcome;
-use store::route::{BUDGET_EXCEEDED, RATE_LIMIT_EXCEEDED, Refused};
+use store::route::Refused;
+use wire::code::{Code, Kind};
 use wire::dialect::openai::{BadRequest, ErrorBody};
 use wire::form::FormError;
-
-/// The types of errors in OpenAI's form.
-const CALLER: &str = "invalid_request_error";
-const SERVER: &str = "server_error";
-const RATE_LIMIT: &str = "rate_limit_error";
-const NO_QUOTA: &str = "insufficient_quota";
-const OVERLOADED: &str = "service_unavailable_error";
 
 /// How Pingora names what it cannot read of a body in chunks.
 const MALFORMED: [ErrorType; 2] = [
@@ -73,14 +67,14 @@ impl DerefMut for Fault {
 }
 
 impl Fault {
-    fn new(status: u16, outcome: Outcome, kind: &str, code: &str, message: String) -> Self {
+    fn new(status: u16, outcome: Outcome, kind: Kind, code: Code, message: String) -> Self {
         Self(Box::new(Parts {
             status,
             body: ErrorBody {
                 message,
-                kind: kind.to_owned(),
+                kind: kind.as_str().to_owned(),
                 param: None,
-                code: Some(code.to_owned()),
+                code: Some(code.as_str().to_owned()),
             },
             private: None,
             retry_after: None,
@@ -108,22 +102,28 @@ impl Fault {
     }
 
     /// The request is wrong; sending it again does not help.
-    pub(crate) fn caller(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self::new(status, Outcome::ClientError, CALLER, code, message.into())
+    pub(crate) fn caller(status: u16, code: Code, message: impl Into<String>) -> Self {
+        Self::new(
+            status,
+            Outcome::ClientError,
+            Kind::InvalidRequest,
+            code,
+            message.into(),
+        )
     }
 
     /// The gateway has no such thing to offer.
-    pub(crate) fn refused(status: u16, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn refused(status: u16, code: Code, message: impl Into<String>) -> Self {
         let mut fault = Self::caller(status, code, message);
         fault.outcome = Outcome::Refused;
         fault
     }
 
     /// The upstream failed.
-    pub(crate) fn upstream(status: u16, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn upstream(status: u16, code: Code, message: impl Into<String>) -> Self {
         let kind = match status {
-            503 | 529 => OVERLOADED,
-            _ => SERVER,
+            503 | 529 => Kind::Overloaded,
+            _ => Kind::Server,
         };
         Self::new(status, Outcome::UpstreamError, kind, code, message.into())
     }
@@ -133,8 +133,8 @@ impl Fault {
         Self::new(
             504,
             Outcome::Timeout,
-            SERVER,
-            "upstream_timeout",
+            Kind::Server,
+            Code::UpstreamTimeout,
             message.into(),
         )
     }
@@ -144,8 +144,8 @@ impl Fault {
         let mut fault = Self::new(
             499,
             Outcome::ClientCancelled,
-            CALLER,
-            "client_cancelled",
+            Kind::InvalidRequest,
+            Code::ClientCancelled,
             "The caller closed the connection.".to_owned(),
         );
         fault.hung_up = true;
@@ -155,7 +155,7 @@ impl Fault {
     /// The caller's request does not come.
     pub(crate) fn slow_body() -> Self {
         let message = "The request body did not come in time.";
-        Self::caller(408, "request_timeout", message)
+        Self::caller(408, Code::RequestTimeout, message)
     }
 
     /// What ended the reading of the caller's body. Where the next request begins is not known.
@@ -165,7 +165,7 @@ impl Fault {
             Self::slow_body()
         } else if MALFORMED.contains(kind) {
             let message = "The request body's chunks are malformed.";
-            Self::caller(400, "invalid_body", message)
+            Self::caller(400, Code::InvalidBody, message)
         } else {
             Self::hung_up()
         };
@@ -178,8 +178,8 @@ impl Fault {
         let mut fault = Self::new(
             503,
             Outcome::InternalError,
-            OVERLOADED,
-            "too_many_connections",
+            Kind::Overloaded,
+            Code::TooManyConnections,
             message.to_owned(),
         );
         fault.retry_after = Some("1".to_owned());
@@ -191,8 +191,8 @@ impl Fault {
         Self::new(
             500,
             Outcome::InternalError,
-            SERVER,
-            "internal_error",
+            Kind::Server,
+            Code::InternalError,
             "The gateway failed on this request. The operator finds the reason in its log under the request id.".to_owned(),
         )
         .with_private(private)
@@ -202,16 +202,16 @@ impl Fault {
 impl From<Refused> for Fault {
     fn from(refused: Refused) -> Self {
         let kind = match refused.outcome {
-            Outcome::Refused if refused.code == BUDGET_EXCEEDED => NO_QUOTA,
-            Outcome::Refused if refused.code == RATE_LIMIT_EXCEEDED => RATE_LIMIT,
-            Outcome::UpstreamError => SERVER,
+            Outcome::Refused if refused.code == Code::BudgetExceeded => Kind::NoQuota,
+            Outcome::Refused if refused.code == Code::RateLimitExceeded => Kind::RateLimit,
+            Outcome::UpstreamError => Kind::Server,
             Outcome::Success
             | Outcome::ClientError
             | Outcome::Timeout
             | Outcome::ClientCancelled
             | Outcome::Truncated
             | Outcome::Refused
-            | Outcome::InternalError => CALLER,
+            | Outcome::InternalError => Kind::InvalidRequest,
         };
         let Refused {
             status,
@@ -238,7 +238,7 @@ impl From<FormError> for Fault {
             | FormError::Head
             | FormError::Cut => None,
         };
-        let mut fault = Self::caller(400, "invalid_form", error.to_string());
+        let mut fault = Self::caller(400, Code::InvalidForm, error.to_string());
         fault.body.param = param;
         fault
     }

@@ -13,6 +13,7 @@ use pingora::protocols::http::client::HttpSession;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, RetryType};
 use rustix::io::Errno;
+use wire::code::Code;
 use wire::edit::Segments;
 
 use crate::fault::Fault;
@@ -142,7 +143,7 @@ pub(in super::super) async fn exchange(
     let peers = upstream.peers().await.map_err(|err| {
         Fault::upstream(
             502,
-            "upstream_unreachable",
+            Code::UpstreamUnreachable,
             "The upstream's host name does not resolve.",
         )
         .with_private(format!("{}: {err}", upstream.base.host()))
@@ -366,7 +367,7 @@ fn unreachable(error: &Error, target: &Target) -> Fault {
     } else if *kind == E::ConnectRefused {
         Fault::upstream(
             502,
-            "upstream_unreachable",
+            Code::UpstreamUnreachable,
             "The upstream refuses connections.",
         )
     } else if matches!(
@@ -375,13 +376,13 @@ fn unreachable(error: &Error, target: &Target) -> Fault {
     ) {
         Fault::upstream(
             502,
-            "upstream_tls_failed",
+            Code::UpstreamTlsFailed,
             "The secure connection to the upstream failed.",
         )
     } else {
         Fault::upstream(
             502,
-            "upstream_unreachable",
+            Code::UpstreamUnreachable,
             "The upstream cannot be connected to.",
         )
     };
@@ -416,13 +417,13 @@ fn broken(error: &Error, target: &Target) -> Fault {
     } else if *kind == E::InvalidHTTPHeader {
         Fault::upstream(
             502,
-            "upstream_bad_response",
+            Code::UpstreamBadResponse,
             "The upstream's response is not HTTP.",
         )
     } else {
         Fault::upstream(
             502,
-            "upstream_connection_lost",
+            Code::UpstreamConnectionLost,
             "The upstream closed the connection before it answered.",
         )
     };
