@@ -34,12 +34,12 @@ pub(super) struct Items {
 
 /// What a call calls.
 #[derive(Clone, Copy)]
-pub(super) struct Tool<'t> {
+pub(in super::super) struct Tool<'t> {
     /// The upstream's id of the call.
-    pub(super) id: &'t str,
+    pub(in super::super) id: &'t str,
     /// Namespace and name as the caller knows them.
-    pub(super) name: (Option<&'t str>, &'t str),
-    pub(super) is_custom: bool,
+    pub(in super::super) name: (Option<&'t str>, &'t str),
+    pub(in super::super) is_custom: bool,
 }
 
 impl Items {
