@@ -9,28 +9,28 @@
 //! not told.
 
 mod changes;
+mod editing;
+mod given;
 mod mending;
 mod numbers;
 mod queue;
+mod telling;
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use super::event::{Item, Response, Told, text};
-use super::reply_writer::{Added, Part, Tool, put_words};
+use super::event::{Item, Told, text};
+use super::reply_writer::{Added, Part};
 use super::{Namespaces, replay};
-use crate::dialect::openai::put_comment;
-use crate::edit::{Edits, span_of};
 use crate::hub::{Event, Finish, StreamFault, ToolNames};
 use crate::normaliser::{Manner, Normaliser};
 use crate::sse::{self, Frame};
-use changes::{Changes, Words};
+use changes::Changes;
 use mending::Mending;
 use numbers::Numbers;
-use queue::{Came, Kind, Place, Queue, Step, Verdict, Voice};
+use queue::{Came, Kind, Place, Queue, Step, Voice};
 
 /// Most bytes of events that wait; then words no longer leave as they came.
 const MOST_WAITING: usize = 1024 * 1024;
@@ -291,27 +291,6 @@ impl Normalised {
         self.release(true, out);
     }
 
-    /// An item begins.
-    fn begin(&mut self, index: usize, item: &Item<'_>) {
-        if !item.is("function_call") {
-            return;
-        }
-        if !self.written.is_empty() {
-            // It may be one of them.
-            self.queue.block(index);
-        }
-        let Some(mending) = &mut self.mending else {
-            return;
-        };
-        let namespace = text(item.namespace);
-        let name = text(item.name).unwrap_or_default();
-        let joined = Namespaces::joined(namespace.as_deref(), &name);
-        let other = mending.begin(index, &joined);
-        if let Some(other) = other.filter(|_| namespace.is_none()) {
-            self.changes.rename(index, self.namespaces.split(&other));
-        }
-    }
-
     /// Takes a piece of words.
     fn words(&mut self, told: &Told<'_>, index: usize, came: Came) {
         let (Some(part), Some(words)) = (told.words(), text(told.delta)) else {
@@ -461,82 +440,6 @@ impl Normalised {
         self.is_made = false;
     }
 
-    /// Arguments of a call that the server gives, as they are told.
-    fn tell_arguments(&mut self, index: usize, ready: &str) {
-        let voice = Voice::Call(index);
-        let mut rest = ready;
-        if !self.made.contains(&index) {
-            let changes = &mut self.changes;
-            let each = |place, bytes| changes.pass(place, bytes);
-            rest = self.queue.align(voice, false, ready, each);
-            if rest.is_empty() {
-                return;
-            }
-            self.make(voice);
-        }
-        if rest.is_empty() {
-            return;
-        }
-        let part = Part::Arguments;
-        let place = Place { index, part };
-        self.changes.say(place, rest);
-        let text = rest.to_owned();
-        self.queue.put_before_end(index, Step::Own { place, text });
-    }
-
-    /// A call that the server gives has all of its arguments.
-    fn close(&mut self, index: usize, is_done: bool, all: &str) {
-        let mending = self.mending.as_mut();
-        let Some(ready) = mending.and_then(|mending| mending.close(index, is_done, all)) else {
-            return;
-        };
-        let voice = Voice::Call(index);
-        let part = Part::Arguments;
-        let place = Place { index, part };
-        if !self.changes.has_begun(place) && !self.queue.waits(voice) {
-            // No piece of it has come: there is none to be told.
-            if ready != all {
-                self.changes.say(place, &ready);
-            }
-            return;
-        }
-        self.tell_arguments(index, &ready);
-        if self.queue.waits(voice) {
-            self.make(voice);
-        }
-    }
-
-    /// The item that is a call has ended.
-    fn called(&mut self, index: usize, item: &Item<'_>) {
-        let all = text(item.arguments).unwrap_or_default();
-        self.close(index, !item.is_cut(), &all);
-        self.queue.free(index);
-        let part = Part::Arguments;
-        let told = self.changes.words(Place { index, part }, item.arguments);
-        let told = told.map_or(all, |told| {
-            serde_json::from_slice(&told).unwrap_or_default()
-        });
-        let name = text(item.name).unwrap_or_default();
-        let name = Namespaces::joined(text(item.namespace).as_deref(), &name);
-        let call = (name, read(&told));
-        if self.written.contains(&call) {
-            self.queue.remove(index);
-            self.changes.leave_out(index);
-            self.numbers.leave_out_item();
-        } else {
-            self.native.push(call);
-        }
-    }
-
-    /// The answer is over; with `is_done` false before the model was.
-    fn close_all(&mut self, is_done: bool) {
-        let open = self.mending.as_ref().map(Mending::open);
-        for index in open.unwrap_or_default() {
-            self.close(index, is_done, "");
-        }
-        self.queue.free_all();
-    }
-
     /// What `voice` says is no longer told as it came.
     fn make(&mut self, voice: Voice) {
         let changes = &mut self.changes;
@@ -555,285 +458,6 @@ impl Normalised {
                 self.changes.make(Place { index, part });
             }
         }
-    }
-
-    /// Tells what need not wait; with `all` set everything.
-    fn release(&mut self, all: bool, out: &mut BytesMut) {
-        while let Some(step) = self.queue.steps.front() {
-            match step {
-                Step::Words { text, told, .. } if !all && *told < text.len() => return,
-                Step::Event(came) if !all && self.queue.is_blocked(came) => return,
-                Step::Event(Came {
-                    kind: Kind::Begun { is_message: true },
-                    index: Some(index),
-                    ..
-                }) => {
-                    let index = *index;
-                    match self.queue.verdict(index, self.changes.is_made(index)) {
-                        Verdict::Open if !all => return,
-                        Verdict::Empty => {
-                            self.queue.remove(index);
-                            self.changes.leave_out(index);
-                            self.numbers.leave_out_item();
-                            continue;
-                        }
-                        Verdict::Open | Verdict::Told => {}
-                    }
-                }
-                Step::Event(_)
-                | Step::Words { .. }
-                | Step::Own { .. }
-                | Step::Thought(_)
-                | Step::Gone
-                | Step::Closed(_) => {}
-            }
-            if let Some(step) = self.queue.pop() {
-                self.take(step, out);
-            }
-        }
-    }
-
-    fn take(&mut self, step: Step, out: &mut BytesMut) {
-        match step {
-            Step::Thought(text) => return self.put_thought(&text, out),
-            Step::Gone => return self.numbers.leave_out(),
-            Step::Event(Came {
-                kind: Kind::Aside,
-                raw,
-                ..
-            }) => return out.put_slice(&raw),
-            Step::Event(_) | Step::Words { .. } | Step::Own { .. } | Step::Closed(_) => {}
-        }
-        self.end_thought(out);
-        match step {
-            Step::Event(came) => {
-                if came.kind == Kind::Last {
-                    self.put_rest(out);
-                }
-                self.pass(&came, out);
-                if let (Kind::Done, Some(index)) = (came.kind, came.index) {
-                    self.end_item(index, out);
-                }
-            }
-            Step::Words { came, .. } => self.pass(&came, out),
-            Step::Own { place, text } => {
-                let at = self.numbers.item(place.index);
-                let id = self.changes.id(place.index).to_owned();
-                self.numbers
-                    .tell(|number| put_words(place.part, &id, at, &text, number, out));
-            }
-            Step::Closed(index) => self.end_item(index, out),
-            Step::Thought(_) | Step::Gone => {}
-        }
-    }
-
-    fn put_thought(&mut self, text: &str, out: &mut BytesMut) {
-        if self.thought.is_none() {
-            let index = self.here.map_or(0, |place| place.index);
-            let id = self.new_id("rs");
-            let at = self.numbers.add_item();
-            let added = self
-                .numbers
-                .tell(|number| Added::thought(id, at, number, out));
-            self.thought = Some((index, added));
-        }
-        if let Some((_, thought)) = &mut self.thought {
-            self.numbers.tell(|number| thought.think(text, number, out));
-        }
-    }
-
-    fn end_thought(&mut self, out: &mut BytesMut) {
-        if let Some((index, mut thought)) = self.thought.take() {
-            self.numbers.tell(|number| thought.end(number, out));
-            self.changes.put_before(index, thought);
-        }
-    }
-
-    /// An item has ended: what stood in it comes behind it.
-    fn end_item(&mut self, index: usize, out: &mut BytesMut) {
-        self.ended = self.ended.max(index);
-        self.numbers.end(index);
-        self.changes.end(index);
-        let pending = std::mem::take(&mut self.pending);
-        for (at, extra) in pending {
-            if at == index {
-                self.put_extra(index, extra, out);
-            } else {
-                self.pending.push((at, extra));
-            }
-        }
-    }
-
-    /// Behind the last item.
-    fn put_rest(&mut self, out: &mut BytesMut) {
-        for (_, extra) in std::mem::take(&mut self.pending) {
-            self.put_extra(self.ended, extra, out);
-        }
-        if self.comment {
-            put_comment(&self.normaliser, self.mended(), out);
-        }
-    }
-
-    fn put_extra(&mut self, index: usize, extra: Extra, out: &mut BytesMut) {
-        let at = self.numbers.add_item();
-        let added = match extra {
-            Extra::Thought(text) => {
-                let id = self.new_id("rs");
-                self.numbers.tell(|number| {
-                    let mut added = Added::thought(id, at, number, out);
-                    added.think(&text, number, out);
-                    added.end(number, out);
-                    added
-                })
-            }
-            Extra::Call {
-                id: call,
-                name,
-                arguments,
-            } => {
-                let is_custom = self.names.is_custom(&name);
-                let id = self.new_id(if is_custom { "ctc" } else { "fc" });
-                let tool = Tool {
-                    id: &call,
-                    name: self.namespaces.split(&name),
-                    is_custom,
-                };
-                let numbers = &mut self.numbers;
-                numbers.tell(|number| Added::call(id, at, tool, arguments, number, out))
-            }
-        };
-        self.changes.put_after(index, added);
-    }
-
-    fn new_id(&mut self, kind: &str) -> String {
-        self.added += 1;
-        format!("{kind}_{}_{}", self.id, self.added - 1)
-    }
-
-    /// Passes an event on, with what is to change in it.
-    fn pass(&mut self, came: &Came, out: &mut BytesMut) {
-        let data = Bytes::copy_from_slice(&came.data);
-        let told: Told<'_> = serde_json::from_slice(&data).unwrap_or_default();
-        let mut edits = Edits::default();
-        let theirs = told.sequence_number.and_then(|raw| raw.get().parse().ok());
-        if let (Some(theirs), Some(raw)) = (theirs, told.sequence_number) {
-            let ours = self.numbers.event(theirs);
-            if ours != theirs {
-                edits.replace(span_of(&data, raw), ours.to_string());
-            }
-        }
-        if let (Kind::Begun { .. }, Some(index)) = (came.kind, came.index) {
-            self.numbers.begin(index);
-            self.changes.begin(index, &Item::read(told.item));
-        }
-        let is_theirs = self.numbers.are_theirs() && self.changes.is_empty();
-        if !is_theirs {
-            self.edit(came, &told, &data, &mut edits);
-        }
-        if let (Kind::Last, Some(raw)) = (came.kind, told.response) {
-            let whole = Bytes::copy_from_slice(raw.get().as_bytes());
-            self.response = Some(self.edited(&whole));
-        }
-        if edits.is_empty() {
-            return out.put_slice(&came.raw);
-        }
-        let data = edits.apply(&data).to_bytes();
-        let kind = if self.is_completed(told.kind(), told.response) {
-            "response.completed"
-        } else {
-            told.kind()
-        };
-        out.put_slice(b"event: ");
-        out.put_slice(kind.as_bytes());
-        out.put_slice(b"\ndata: ");
-        out.extend(data.iter().map(|byte| match byte {
-            // White space in JSON, which would begin another line.
-            b'\n' | b'\r' => b' ',
-            byte => *byte,
-        }));
-        out.put_slice(b"\n\n");
-    }
-
-    /// What is to change in an event.
-    fn edit(&self, came: &Came, told: &Told<'_>, data: &Bytes, edits: &mut Edits) {
-        let mut replace = |raw: &RawValue, text: Bytes| edits.replace(span_of(data, raw), text);
-        if let (Some(raw), Some(index)) = (told.output_index, told.index()) {
-            let ours = self.numbers.item(index);
-            if ours != index {
-                replace(raw, ours.to_string().into());
-            }
-        }
-        let Some(index) = came.index else {
-            if let (Kind::Last, Some(raw)) = (came.kind, told.response) {
-                if self.is_completed(told.kind(), told.response)
-                    && let Some(kind) = told.kind
-                {
-                    replace(kind, Bytes::from_static(b"\"response.completed\""));
-                }
-                self.edit_response(raw, data, edits);
-            }
-            return;
-        };
-        if let Some(part) = told.words() {
-            let place = Place { index, part };
-            for raw in [told.text, told.arguments].into_iter().flatten() {
-                if let Some(words) = self.changes.words(place, Some(raw)) {
-                    replace(raw, words);
-                }
-            }
-            if let Some(raw) = told.part.and_then(|part| Words::of(part).text)
-                && let Some(words) = self.changes.words(place, Some(raw))
-            {
-                replace(raw, words);
-            }
-        }
-        if let (Some(raw), Some(name)) = (told.name, self.changes.name(index)) {
-            replace(raw, name.to_owned().into());
-        }
-        if let Some(raw) = told.item
-            && let Some(item) = self.changes.item(index, raw)
-        {
-            replace(raw, item);
-        }
-    }
-
-    /// A response as it is told.
-    fn edited(&self, body: &Bytes) -> Bytes {
-        let mut edits = Edits::default();
-        if let Ok(raw) = serde_json::from_slice::<&RawValue>(body) {
-            self.edit_response(raw, body, &mut edits);
-        }
-        edits.apply(body).to_bytes()
-    }
-
-    /// What is to change in the response, which lies in `body`.
-    fn edit_response(&self, raw: &RawValue, body: &[u8], edits: &mut Edits) {
-        let Ok(response) = serde_json::from_str::<Response<'_>>(raw.get()) else {
-            return;
-        };
-        if let Some(raw) = response.output
-            && let Some(list) = self.changes.list(raw)
-        {
-            edits.replace(span_of(body, raw), list);
-        }
-        if self.is_completed("response.incomplete", Some(raw)) {
-            if let Some(raw) = response.status {
-                edits.replace(span_of(body, raw), "\"completed\"");
-            }
-            if let Some(raw) = response.incomplete_details {
-                edits.replace(span_of(body, raw), "null");
-            }
-        }
-    }
-
-    /// Whether a response that its limit has ended ended for its calls.
-    fn is_completed(&self, kind: &str, response: Option<&RawValue>) -> bool {
-        if self.written.is_empty() || kind != "response.incomplete" {
-            return false;
-        }
-        let response = response.and_then(|raw| serde_json::from_str(raw.get()).ok());
-        let details = response.and_then(|response: Response<'_>| response.incomplete_details);
-        details.is_some_and(|raw| raw.get().contains("\"max_output_tokens\""))
     }
 }
 

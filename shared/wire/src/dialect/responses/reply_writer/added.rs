@@ -65,13 +65,7 @@ impl Added {
             sealed: None,
         };
         let added = Self::begin(id, at, body, sequence, out);
-        let kind = b"response.reasoning_summary_part.added";
-        put_event(kind, sequence, out, |out| {
-            let id = &added.item.id;
-            Place { id, at }.put(b"summary_index", 0, out);
-            out.put_slice(b",\"part\":");
-            put_summary("", out);
-        });
+        put_summary_begun(&added.item.id, at, sequence, out);
         added
     }
 
@@ -159,5 +153,15 @@ pub(in super::super) fn put_words(
         if matches!(part, Part::Text(_)) {
             out.put_slice(b",\"logprobs\":[]");
         }
+    });
+}
+
+/// Begins the summary of reasoning.
+pub(super) fn put_summary_begun(id: &str, at: usize, sequence: &mut u64, out: &mut BytesMut) {
+    let kind = b"response.reasoning_summary_part.added";
+    put_event(kind, sequence, out, |out| {
+        Place { id, at }.put(b"summary_index", 0, out);
+        out.put_slice(b",\"part\":");
+        put_summary("", out);
     });
 }
