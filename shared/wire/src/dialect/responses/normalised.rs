@@ -64,6 +64,8 @@ pub(super) struct Normalised {
     /// Calls that were text, and those that the server gave.
     written: Vec<(String, Value)>,
     native: Vec<(String, Value)>,
+    /// Bytes of these.
+    compared: usize,
     /// What is to be told behind items.
     pending: Vec<(usize, Extra)>,
     /// Thoughts that are being told, with the number of the message in which they came.
@@ -162,6 +164,7 @@ impl Normalised {
             calling: None,
             written: Vec::new(),
             native: Vec::new(),
+            compared: 0,
             pending: Vec::new(),
             thought: None,
             added: 0,
@@ -195,7 +198,7 @@ impl Normalised {
 
     /// Whether more is kept than any answer is long.
     pub(super) fn is_full(&self) -> bool {
-        self.changes.bytes() > sse::MAX_EVENT
+        self.changes.bytes().saturating_add(self.compared) > sse::MAX_EVENT
     }
 
     /// Takes an event, `raw` as it came with its `data`, if it has some, and appends what the
@@ -418,6 +421,7 @@ impl Normalised {
         if self.native.contains(&call) {
             return;
         }
+        self.compared += arguments.len();
         self.written.push(call);
         let arguments = arguments.to_owned();
         let index = self.here.map_or(0, |place| place.index);

@@ -377,7 +377,7 @@ pub(super) fn put_event(
     out.put_slice(kind);
     out.put_slice(b"\",\"sequence_number\":");
     put_number(*sequence, out);
-    *sequence += 1;
+    *sequence = sequence.saturating_add(1);
     put(out);
     out.put_slice(b"}\n\n");
 }

@@ -79,6 +79,7 @@ impl Normalised {
         let all = text(item.arguments).unwrap_or_default();
         self.close(index, !item.is_cut(), &all);
         self.queue.free(index);
+        self.made.retain(|made| *made != index);
         let part = Part::Arguments;
         let told = self.changes.words(Place { index, part }, item.arguments);
         let told = told.map_or(all, |told| {
@@ -92,6 +93,7 @@ impl Normalised {
             self.changes.leave_out(index);
             self.numbers.leave_out_item();
         } else {
+            self.compared += told.len();
             self.native.push(call);
         }
     }

@@ -49,15 +49,16 @@ impl Numbers {
             self.next_item = theirs.saturating_add(1);
             return;
         }
-        self.items.insert(theirs, self.next_item);
-        self.next_item += 1;
+        let ours = self.add_item();
+        self.items.insert(theirs, ours);
     }
 
     /// The number of an item of ours, which begins.
     pub(super) fn add_item(&mut self) -> usize {
         self.is_moved = true;
-        self.next_item += 1;
-        self.next_item - 1
+        let ours = self.next_item;
+        self.next_item = ours.saturating_add(1);
+        ours
     }
 
     /// An item of the server's is left out.

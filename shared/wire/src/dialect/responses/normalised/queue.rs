@@ -221,7 +221,12 @@ impl Queue {
                         self.push(Step::Own { place, text });
                     }
                 }
-                other => self.push(other),
+                other @ (Step::Event(_)
+                | Step::Words { .. }
+                | Step::Own { .. }
+                | Step::Thought(_)
+                | Step::Gone
+                | Step::Closed(_)) => self.push(other),
             }
         }
     }
@@ -267,7 +272,12 @@ impl Queue {
                         self.push(Step::Closed(index));
                     }
                 }
-                other => self.push(other),
+                other @ (Step::Event(_)
+                | Step::Words { .. }
+                | Step::Own { .. }
+                | Step::Thought(_)
+                | Step::Gone
+                | Step::Closed(_)) => self.push(other),
             }
         }
     }

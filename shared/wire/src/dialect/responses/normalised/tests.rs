@@ -388,6 +388,24 @@ fn long_events_do_not_wait_for_ever() {
     assert_eq!(short(&items), [vec!["message".to_owned(), text]]);
 }
 
+/// Numbers beyond any end nothing.
+#[test]
+fn a_server_with_the_largest_numbers() {
+    let case = &cases()[3];
+    let mut stream = stream(&response(case), 5);
+    for number in 0..100 {
+        let own = format!("\"sequence_number\":{number},");
+        stream = stream.replace(&own, &format!("\"sequence_number\":{},", u64::MAX));
+    }
+    let stream = stream.replace(
+        "\"output_index\":0",
+        &format!("\"output_index\":{}", usize::MAX),
+    );
+    let (out, end, _) = watch(&[stream.as_bytes()]);
+    assert_eq!(end, End::Complete, "{out}");
+    assert!(out.contains("get_weather"), "{out}");
+}
+
 /// A server that gives neither numbers nor places.
 #[test]
 fn a_server_without_numbers() {
