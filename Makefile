@@ -17,7 +17,7 @@ help:
 	@echo 'make lint       format, clippy, dependency directions, licences'
 	@echo 'make audit      known vulnerabilities of the dependencies (needs the network)'
 	@echo 'make fuzz       laws of the wire formats on made-up bytes (TIME=30)'
-	@echo 'make bench      the table of docs/benchmarks.md, measured on this machine'
+	@echo 'make bench      the figures of docs/benchmarks.md, beside other gateways'
 	@echo 'make build      release build of both programs'
 	@echo 'make install    what make build has built, with its services (PREFIX, DESTDIR)'
 	@echo 'make uninstall  without them; settings and store stay'

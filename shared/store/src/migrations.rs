@@ -8,6 +8,7 @@ mod access;
 mod activity;
 mod cache;
 mod keys;
+mod leaner_indexes;
 mod limits;
 mod operation;
 mod original;
@@ -161,11 +162,15 @@ fn steps() -> Migrations<'static> {
         M::up("ALTER TABLE endpoints ADD COLUMN denied_betas TEXT;")
             .comment("betas of Anthropic's that an endpoint is not told"),
         M::up(operation::TABLES).comment("endpoints' own times, health checks, parts of changes"),
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            Ok::<_, HookError>(leaner_indexes::make(transaction)?)
+        })
+        .comment("indexes of single calls hold what is looked for by them"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 15;
+pub(crate) const NEWEST: i64 = 16;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

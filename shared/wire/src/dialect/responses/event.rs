@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::reply_writer::Part;
+use crate::object;
 
 /// What an event tells.
 #[derive(Default, Deserialize)]
@@ -114,7 +115,7 @@ pub(super) struct Item<'a> {
 impl<'a> Item<'a> {
     /// Reads it; nothing in it where it is none.
     pub(super) fn read(raw: Option<&'a RawValue>) -> Self {
-        let read = raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let read = raw.and_then(|raw| object::read_str(raw.get()).ok());
         read.unwrap_or_default()
     }
 

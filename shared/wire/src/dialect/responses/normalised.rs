@@ -26,6 +26,7 @@ use super::reply_writer::{Added, Part};
 use super::{Namespaces, replay};
 use crate::hub::{Event, Finish, StreamFault, ToolNames};
 use crate::normaliser::{Manner, Normaliser};
+use crate::object;
 use crate::sse::{self, Frame};
 use changes::Changes;
 use mending::Mending;
@@ -205,7 +206,7 @@ impl Normalised {
     /// caller gets.
     pub(super) fn event(&mut self, raw: &[u8], data: Option<&[u8]>, out: &mut BytesMut) {
         let data = data.unwrap_or_default();
-        let told: Told<'_> = serde_json::from_slice(data).unwrap_or_default();
+        let told: Told<'_> = object::read(data).unwrap_or_default();
         let came = |kind, index| Came {
             raw: raw.to_vec(),
             data: data.to_vec(),

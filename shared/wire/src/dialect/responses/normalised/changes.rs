@@ -10,6 +10,7 @@ use super::super::event::{Item, text};
 use super::super::reply_writer::{Added, Part};
 use super::queue::Place;
 use crate::edit::{Edits, json_string, span_of};
+use crate::object;
 
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -219,6 +220,6 @@ pub(super) struct Words<'a> {
 
 impl<'a> Words<'a> {
     pub(super) fn of(raw: &'a RawValue) -> Self {
-        serde_json::from_str(raw.get()).unwrap_or_default()
+        object::read_str(raw.get()).unwrap_or_default()
     }
 }

@@ -8,12 +8,13 @@ use super::Normalised;
 use super::changes::Words;
 use super::queue::{Came, Kind, Place};
 use crate::edit::{Edits, span_of};
+use crate::object;
 
 impl Normalised {
     /// Passes an event on, with what is to change in it.
     pub(super) fn pass(&mut self, came: &Came, out: &mut BytesMut) {
         let data = Bytes::copy_from_slice(&came.data);
-        let told: Told<'_> = serde_json::from_slice(&data).unwrap_or_default();
+        let told: Told<'_> = object::read(&data).unwrap_or_default();
         let mut edits = Edits::default();
         let theirs = told.sequence_number.and_then(|raw| raw.get().parse().ok());
         if let (Some(theirs), Some(raw)) = (theirs, told.sequence_number) {
@@ -108,7 +109,7 @@ impl Normalised {
 
     /// What is to change in the response, which lies in `body`.
     fn edit_response(&self, raw: &RawValue, body: &[u8], edits: &mut Edits) {
-        let Ok(response) = serde_json::from_str::<Response<'_>>(raw.get()) else {
+        let Ok(response) = object::read_str::<Response<'_>>(raw.get()) else {
             return;
         };
         if let Some(raw) = response.output
@@ -131,7 +132,7 @@ impl Normalised {
         if self.written.is_empty() || kind != "response.incomplete" {
             return false;
         }
-        let response = response.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let response = response.and_then(|raw| object::read_str(raw.get()).ok());
         let details = response.and_then(|response: Response<'_>| response.incomplete_details);
         details.is_some_and(|raw| raw.get().contains("\"max_output_tokens\""))
     }
