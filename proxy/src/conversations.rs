@@ -53,22 +53,11 @@ impl Weighter<Key, Entry> for Weight {
 }
 
 /// Conversations by the ids of their answers.
-pub(crate) struct Conversations {
-    kept: Cache<Key, Entry, Weight>,
-    lifetime: Duration,
-}
+pub(crate) struct Conversations(Cache<Key, Entry, Weight>);
 
 impl Conversations {
     pub(crate) fn new() -> Self {
-        Self::within(SPACE, LIFETIME)
-    }
-
-    /// In `space` bytes, each for `lifetime`.
-    fn within(space: u64, lifetime: Duration) -> Self {
-        Self {
-            kept: Cache::with_weighter(EXPECTED, space, Weight),
-            lifetime,
-        }
+        Self(Cache::with_weighter(EXPECTED, SPACE, Weight))
     }
 
     /// Keeps a turn.
@@ -80,11 +69,10 @@ impl Conversations {
         let of: Arc<str> = turn.id.as_str().into();
         for (name, item) in turn.output() {
             let what = What::Item(item.clone(), Arc::clone(&of));
-            self.kept
-                .insert((owner, name.clone()), Entry { what, made });
+            self.0.insert((owner, name.clone()), Entry { what, made });
         }
         let what = What::Turn(Arc::new(turn));
-        self.kept
+        self.0
             .insert((owner, (*of).to_owned()), Entry { what, made });
     }
 
@@ -108,18 +96,18 @@ impl Conversations {
     pub(crate) fn forget(&self, owner: Option<i64>, id: &str) -> bool {
         let is_there = self.turn(owner, id).is_some();
         if is_there {
-            self.kept.remove(&(owner, id.to_owned()));
+            self.0.remove(&(owner, id.to_owned()));
         }
         is_there
     }
 
     fn find(&self, owner: Option<i64>, id: &str) -> Option<What> {
         let key = (owner, id.to_owned());
-        let entry = self.kept.get(&key)?;
-        if entry.made.elapsed() < self.lifetime {
+        let entry = self.0.get(&key)?;
+        if entry.made.elapsed() < LIFETIME {
             return Some(entry.what);
         }
-        self.kept.remove(&key);
+        self.0.remove(&key);
         None
     }
 }
@@ -132,16 +120,10 @@ mod tests {
     use super::*;
 
     fn turn(text: &str) -> Turn {
-        numbered(1, text)
-    }
-
-    fn numbered(number: u64, text: &str) -> Turn {
         let body = format!(r#"{{"input":"{text}"}}"#);
         let expanded = expand(&body.into(), &Earlier::NONE).unwrap();
-        let response = format!(
-            r#"{{"id":"resp_{number}","output":[{{"id":"msg_{number}","type":"message"}}]}}"#
-        );
-        expanded.answered(response.into()).unwrap()
+        let response = br#"{"id":"resp_1","output":[{"id":"msg_1","type":"message"}]}"#;
+        expanded.answered(Bytes::from_static(response)).unwrap()
     }
 
     #[test]
@@ -167,36 +149,6 @@ mod tests {
         assert!(!conversations.forget(None, "resp_1"));
         assert!(conversations.turn(None, "resp_1").is_none());
         assert!(conversations.item(None, "msg_1").is_none());
-    }
-
-    #[test]
-    fn what_is_too_old_is_gone() {
-        let conversations = Conversations::within(SPACE, Duration::ZERO);
-        conversations.keep(None, turn("hi"));
-        assert!(conversations.item(None, "msg_1").is_none());
-        assert!(conversations.turn(None, "resp_1").is_none());
-        assert!(
-            conversations
-                .kept
-                .get(&(None, "resp_1".to_owned()))
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn all_of_them_take_no_more_than_the_space() {
-        let space = 100 * 1024;
-        let conversations = Conversations::within(space, LIFETIME);
-        for number in 0..1000 {
-            conversations.keep(None, numbered(number, &"x".repeat(1000)));
-            assert!(conversations.kept.weight() <= space, "after {number}");
-        }
-        let is_kept = |number: &u64| {
-            let id = format!("resp_{number}");
-            conversations.turn(None, &id).is_some()
-        };
-        let kept = (0..1000).filter(is_kept).count();
-        assert!((1..100).contains(&kept), "{kept}");
     }
 
     #[test]
