@@ -8,8 +8,8 @@ use http::{HeaderName, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType};
 use store::route::{self, Known, Said};
-use wire::dialect::anthropic;
 use wire::dialect::openai::{NativeCalls, StreamEditor};
+use wire::dialect::{anthropic, responses};
 use wire::edit::Segments;
 use wire::hub::{Note, Origin};
 use wire::inbound::{CallerDialect, Recipient};
@@ -227,6 +227,7 @@ impl Order {
 
     /// The way of a streamed answer.
     pub(super) fn lane(&self, errand: &Errand<'_>) -> Lane {
+        let manner = errand.manner();
         let edited = || match errand.dialect() {
             CallerDialect::OpenAiChat
             | CallerDialect::OpenAiCompletions
@@ -236,11 +237,18 @@ impl Order {
                 let editor = anthropic::StreamEditor::new(errand.target.name.clone());
                 Lane::Messages(Box::new(editor))
             }
-            CallerDialect::OpenAiResponses => Lane::Responses(Box::default()),
+            CallerDialect::OpenAiResponses => {
+                let watcher = responses::Watcher::default();
+                let namespaces = self.recipient(errand).namespaces();
+                let watcher = match &manner {
+                    Some(manner) => watcher.normalising(manner, &self.outbound.names, &namespaces),
+                    None => watcher,
+                };
+                Lane::Responses(Box::new(watcher))
+            }
             // Nothing is ever edited for a caller of Ollama's.
             CallerDialect::Ollama(_) => openai_editor(errand),
         };
-        let manner = errand.manner();
         let answer = self.answer(errand, manner.as_ref());
         if answer == AnswerForm::Edited {
             return edited();
@@ -306,7 +314,9 @@ impl Order {
                 Completed::messages(body, *is_stream, &self.recipient(errand)).map(Some)
             }
             (AnswerForm::Edited, CallerDialect::OpenAiResponses, [(body, is_stream)]) => {
-                Completed::response(body, *is_stream).map(Some)
+                let recipient = self.recipient(errand);
+                let names = &self.outbound.names;
+                Completed::response(body, *is_stream, &recipient, names, manner.as_ref()).map(Some)
             }
             (AnswerForm::Edited, _, _) => return Ok(None),
             _ => answer.completed(

@@ -14,7 +14,7 @@ mod builtin;
     clippy::panic,
     reason = "a table that cannot be read fails the test"
 )]
-mod cases;
+pub(crate) mod cases;
 mod escaped;
 mod json;
 #[cfg(any(test, feature = "laws"))]

@@ -214,7 +214,9 @@ fn written(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Uns
     if inbound.dialect.format() == Some(candidate.way.format)
         && let Some(body) = &own.body
     {
-        return same(inbound, body, candidate);
+        let mut out = same(inbound, body, candidate)?;
+        out.names.mark_custom(&own.chat.custom_tools);
+        return Ok(out);
     }
     if !openai_form::takes(candidate) {
         return of_openai(inbound, candidate);

@@ -146,7 +146,8 @@ impl Lane {
     pub(in super::super) fn normaliser(&self) -> Option<&Normaliser> {
         match self {
             Self::Edited(editor) => editor.normaliser(),
-            Self::Messages(_) | Self::Responses(_) => None,
+            Self::Messages(_) => None,
+            Self::Responses(watcher) => watcher.normaliser(),
             Self::Translated(timed) => timed.translation.normaliser(),
         }
     }

@@ -9,7 +9,7 @@ use super::CallerDialect;
 use crate::dialect::anthropic;
 use crate::dialect::ollama::{self, Durations, OllamaCall};
 use crate::dialect::openai::{self, ChatWriter, ReplyFault, WriterOptions, write_chat_reply};
-use crate::dialect::responses::{self, Addressee, Echo};
+use crate::dialect::responses::{self, Addressee, Echo, Namespaces};
 use crate::hub::{Answer, ToolNames};
 use crate::translation::StreamTo;
 
@@ -178,10 +178,17 @@ impl Recipient {
                 || Arc::new(Echo::of(b"{}")),
                 |asked| Arc::clone(&asked.echo),
             ),
-            namespaces: asked
-                .map(|asked| Arc::clone(&asked.namespaces))
-                .unwrap_or_default(),
+            namespaces: self.namespaces(),
         }
+    }
+
+    /// How a caller of Responses knows its tools.
+    #[must_use]
+    pub fn namespaces(&self) -> Arc<Namespaces> {
+        let asked = self.response.as_ref().map(|to| &to.asked);
+        asked
+            .map(|asked| Arc::clone(&asked.namespaces))
+            .unwrap_or_default()
     }
 
     pub(super) fn messages(&self) -> anthropic::WriterOptions {

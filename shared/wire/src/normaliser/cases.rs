@@ -8,7 +8,7 @@ use super::scan::Scan;
 use super::value::Value;
 
 /// The rows of a table: one JSON object a line.
-pub(super) fn rows<T: DeserializeOwned>(table: &str) -> Vec<T> {
+pub(crate) fn rows<T: DeserializeOwned>(table: &str) -> Vec<T> {
     let rows: Vec<T> = table
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())

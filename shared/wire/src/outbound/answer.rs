@@ -329,12 +329,18 @@ impl Completed {
         })
     }
 
-    /// A whole response, for a caller that speaks it too: it stays as it is. Of one that
-    /// came as a stream the last event holds it.
+    /// A whole response, for a caller that speaks it too: it stays as it is, unless something
+    /// is made of what it says. Of one that came as a stream the last event holds it.
     ///
     /// # Errors
     /// When it is no response, or one that has failed.
-    pub fn response(body: &Bytes, is_stream: bool) -> Result<Self, Failed> {
+    pub fn response(
+        body: &Bytes,
+        is_stream: bool,
+        recipient: &Recipient,
+        names: &ToolNames,
+        manner: Option<&Manner>,
+    ) -> Result<Self, Failed> {
         let body = if is_stream {
             let mut watcher = responses::Watcher::default();
             let mut passed = BytesMut::new();
@@ -350,6 +356,13 @@ impl Completed {
             Some(_) => Failed::Stream(StreamFault::Upstream(said)),
             None => Failed::Reply(ReplyFault::NotJson("it is no response".to_owned())),
         })?;
+        let made = manner.map(|manner| {
+            responses::normalised_response(&body, manner, names, &recipient.namespaces())
+        });
+        let (body, normaliser, repaired) = match made {
+            Some(made) => (made.body, Some(made.normaliser), made.repaired),
+            None => (body, None, 0),
+        };
         Ok(Self {
             body,
             usage: whole.usage,
@@ -358,8 +371,8 @@ impl Completed {
             says_why: whole.says_why,
             thinking: Vec::new(),
             proofs: whole.proofs,
-            normaliser: None,
-            repaired: 0,
+            normaliser,
+            repaired,
         })
     }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::dialect::runpod::{self, JobRoute, Worker};
 use crate::edit::{Edits, span_of};
-use crate::hub::{Chat, Refusal};
+use crate::hub::{Chat, Note, Refusal, ResponseFormat};
 use crate::object;
 use crate::provider::Call;
 
@@ -61,6 +61,9 @@ pub(super) fn write(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outb
             (job(Worker::Auto, &body, None)?, asked)
         }
     };
+    let note = asked
+        .as_ref()
+        .and_then(|asked| form_note(candidate.worker, &asked.chat));
     let dialect = Dialect::Job {
         max_tokens: asked.as_ref().and_then(|asked| asked.chat.max_tokens),
     };
@@ -76,8 +79,24 @@ pub(super) fn write(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outb
     };
     Ok(Outbound {
         native: second,
+        notes: note.into_iter().collect(),
         ..Outbound::plain(first.into(), form)
     })
+}
+
+/// What becomes of the form of an answer where the worker does not get it as it came.
+fn form_note(worker: Worker, chat: &Chat) -> Option<Note> {
+    let has_form = chat.response_format != ResponseFormat::Text;
+    let note = match worker {
+        Worker::VllmNative => Note::adapted(
+            "response_format",
+            "the worker knows it as structured_outputs",
+        ),
+        Worker::Text => Note::dropped("response_format", "the worker takes plain text"),
+        // As OpenAI has it; of the second form it is not known whether it is sent.
+        Worker::Auto | Worker::Vllm | Worker::Ollama => return None,
+    };
+    has_form.then_some(note)
 }
 
 fn native(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Option<Native>, Unsaid> {

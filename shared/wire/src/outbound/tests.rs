@@ -118,6 +118,54 @@ fn a_worker_that_put_out_all_it_may_was_cut() {
 }
 
 #[test]
+fn every_form_of_worker_gets_the_form_of_the_answer_as_it_can() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}});
+    let form = json!({"type": "json_schema", "json_schema": {"name": "r", "schema": schema}});
+    let request = json!({"model": "m", "response_format": form, "messages": [{"role": "user", "content": "hi"}]});
+    for (worker, at, wanted, note) in [
+        (
+            Worker::Auto,
+            "/input/openai_input/response_format",
+            form.clone(),
+            None,
+        ),
+        (
+            Worker::Vllm,
+            "/input/openai_input/response_format",
+            form.clone(),
+            None,
+        ),
+        (
+            Worker::Ollama,
+            "/input/openai_input/response_format",
+            form.clone(),
+            None,
+        ),
+        (
+            Worker::VllmNative,
+            "/input/sampling_params/structured_outputs",
+            json!({ "json": schema }),
+            Some(crate::hub::Change::Adapted),
+        ),
+        (
+            Worker::Text,
+            "/input/prompt",
+            json!("User: hi\nAssistant:"),
+            Some(crate::hub::Change::Dropped),
+        ),
+    ] {
+        let out = to_worker(worker, Call::Chat, &request);
+        let sent: Value = serde_json::from_slice(&out.bodies[0].to_bytes()).unwrap();
+        assert_eq!(sent.pointer(at), Some(&wanted), "{worker:?}: {sent}");
+        let noted = out
+            .notes
+            .iter()
+            .find(|note| note.field == "response_format");
+        assert_eq!(noted.map(|note| note.change), note, "{worker:?}");
+    }
+}
+
+#[test]
 fn what_only_another_dialect_takes_is_refused_and_not_wrong() {
     for (content, param) in [
         (

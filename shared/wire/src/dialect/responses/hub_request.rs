@@ -41,7 +41,7 @@ const DEFAULT_NAMESPACE: &str = "functions";
 
 impl Namespaces {
     /// The one name of the tool `name` in `namespace`.
-    fn joined(namespace: Option<&str>, name: &str) -> String {
+    pub(super) fn joined(namespace: Option<&str>, name: &str) -> String {
         match namespace {
             None | Some("" | DEFAULT_NAMESPACE) => name.to_owned(),
             Some(namespace) => format!(

@@ -66,6 +66,9 @@ impl Stream {
         if let Some((name, nothing)) = empty {
             begun[name] = nothing;
         }
+        if kind == "reasoning" && begun.get("content").is_some() {
+            begun["content"] = json!([]);
+        }
         if begun.get("status").is_some() {
             begun["status"] = json!("in_progress");
         }
@@ -92,6 +95,11 @@ impl Stream {
                 for (number, part) in list("summary").iter().enumerate() {
                     self.summary(part, &|members| {
                         at(Some(("summary_index", number)), members)
+                    });
+                }
+                for (number, part) in list("content").iter().enumerate() {
+                    self.part(part, &|members| {
+                        at(Some(("content_index", number)), members)
                     });
                 }
             }
@@ -123,13 +131,14 @@ impl Stream {
         let (kind, name) = match part["type"].as_str() {
             Some("output_text") => ("response.output_text", "text"),
             Some("refusal") => ("response.refusal", "refusal"),
+            Some("reasoning_text") => ("response.reasoning_text", "text"),
             Some(_) | None => return,
         };
         let mut empty = part.clone();
         empty[name] = json!("");
         self.put("response.content_part.added", &at(json!({ "part": empty })));
         self.pieces(kind, name, &part[name], &|mut members| {
-            if name == "text" {
+            if kind == "response.output_text" {
                 members["logprobs"] = json!([]);
             }
             at(members)

@@ -7,6 +7,7 @@
 //! items. A call that the answer's limit has cut is never told to be done: half a
 //! command must not run. Only the first choice is written, the format has no more.
 
+mod added;
 mod done;
 mod error;
 mod item;
@@ -21,8 +22,10 @@ use super::{Echo, Namespaces};
 use crate::dialect::openai::{ErrorBody, put_number, put_string};
 use crate::hub::{Event, Finish, Origin, ToolNames};
 use crate::usage::{Usage, estimate_tokens};
+pub(super) use added::{Added, Part, put_words};
 pub use error::{failure_code, told};
 use items::Items;
+pub(super) use items::Tool;
 pub use whole::write_reply;
 
 /// What a writer needs to know beside the answer.
@@ -153,7 +156,7 @@ impl StreamWriter {
             } => {
                 self.piece(name.len(), out);
                 let joined = names.caller(name);
-                let tool = items::Tool {
+                let tool = Tool {
                     id,
                     name: self.options.namespaces.split(joined),
                     is_custom: names.is_custom(joined),
@@ -374,7 +377,7 @@ pub(super) fn put_event(
     out.put_slice(kind);
     out.put_slice(b"\",\"sequence_number\":");
     put_number(*sequence, out);
-    *sequence += 1;
+    *sequence = sequence.saturating_add(1);
     put(out);
     out.put_slice(b"}\n\n");
 }

@@ -1,18 +1,24 @@
 //! A stream of a server of this format, passed on as it comes and watched.
 //!
-//! Whole events go out byte for byte; only of one that is cut off nothing does. What is
+//! Whole events go out byte for byte, unless the normaliser makes something of them; only of
+//! one that is cut off nothing does. What is
 //! seen of them is the usage, how the answer ended, and the response that the last one
 //! holds. A stream that ends without its last event is broken: the caller is told so in
 //! an event that goes on with the numbers of those before it.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::Namespaces;
 use super::edited::proof;
+use super::event::{Response, Told};
+use super::normalised::Normalised;
 use super::reply_writer::failure_code;
 use crate::dialect::openai::{End, ErrorBody, UpstreamError, put_number, put_string};
-use crate::hub::StreamFault;
+use crate::hub::{StreamFault, ToolNames};
+use crate::normaliser::{Manner, Normaliser};
 use crate::object;
 use crate::sse::{self, Frame};
 use crate::usage::Usage;
@@ -26,6 +32,7 @@ pub struct Watcher {
     searched: usize,
     reader: sse::Reader,
     seen: Seen,
+    normalised: Option<Box<Normalised>>,
 }
 
 /// What was seen of a response.
@@ -48,37 +55,26 @@ struct Seen {
     end: Option<End>,
 }
 
-#[derive(Deserialize)]
-struct Told<'a> {
-    #[serde(borrow, default, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(default)]
-    sequence_number: Option<u64>,
-    #[serde(borrow, default)]
-    delta: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    response: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-struct Response<'a> {
-    #[serde(borrow, default)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    model: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    status: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    usage: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    incomplete_details: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    output: Option<&'a RawValue>,
-}
-
 impl Watcher {
+    /// Puts the answer through the normaliser. `names` say which tools are custom ones,
+    /// `namespaces` in which they are.
+    #[must_use]
+    pub fn normalising(
+        mut self,
+        manner: &Manner,
+        names: &ToolNames,
+        namespaces: &Arc<Namespaces>,
+    ) -> Self {
+        self.normalised = Some(Box::new(Normalised::new(manner, names, namespaces)));
+        self
+    }
+
+    /// What was made of the answer's text, where something was looked for.
+    #[must_use]
+    pub fn normaliser(&self) -> Option<&Normaliser> {
+        self.normalised.as_ref().map(|own| own.normaliser())
+    }
+
     /// Takes upstream bytes and appends those that the caller gets.
     pub fn push(&mut self, bytes: &[u8], out: &mut BytesMut) {
         if self.is_broken() {
@@ -107,17 +103,18 @@ impl Watcher {
     /// The upstream's bytes have ended: `cleanly` says whether its message was complete
     /// as HTTP. After a fault the caller of this function calls [`Self::fail`].
     pub fn finish(&mut self, cleanly: bool, out: &mut BytesMut) -> End {
-        let held = std::mem::take(&mut self.held);
+        let mut held = std::mem::take(&mut self.held);
         if cleanly && !self.is_broken() && !held.is_empty() {
+            held.extend_from_slice(b"\n\n");
             self.pass(&held, out);
-            let seen = &mut self.seen;
-            self.reader.finish(|frame| seen.frame(&frame));
-            out.put_slice(b"\n\n");
         }
         let error = self.seen.error.take();
         let fault = error.map_or(StreamFault::Truncated, StreamFault::Upstream);
-        let end = &mut self.seen.end;
-        end.get_or_insert(End::Fault(fault)).clone()
+        let end = self.seen.end.get_or_insert(End::Fault(fault)).clone();
+        if let (End::Fault(fault), Some(normalised)) = (&end, &mut self.normalised) {
+            normalised.break_off(fault, out);
+        }
+        end
     }
 
     /// Appends the end of a broken answer, unless the server has told it. The error's text
@@ -131,7 +128,9 @@ impl Watcher {
         out.put_slice(
             b"event: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":",
         );
-        put_number(self.seen.sequence, out);
+        let number = self.seen.sequence;
+        let ours = self.normalised.as_ref().map(|own| own.number(number));
+        put_number(ours.unwrap_or(number), out);
         out.put_slice(b",\"response\":{\"id\":");
         out.put_slice(id.as_bytes());
         out.put_slice(
@@ -169,6 +168,12 @@ impl Watcher {
         self.seen.says_why
     }
 
+    /// Bytes that wait until it is known what they are.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.normalised.as_ref().map_or(0, |own| own.waiting())
+    }
+
     /// The response that the last event told, once it has; not of one that failed.
     pub fn take_response(&mut self) -> Option<Bytes> {
         self.seen.response.take()
@@ -187,13 +192,29 @@ impl Watcher {
     /// Looks at an event, and passes it on unless it is none.
     fn pass(&mut self, event: &[u8], out: &mut BytesMut) {
         let seen = &mut self.seen;
-        self.reader.push(event, |frame| seen.frame(&frame));
+        let mut data = None;
+        self.reader.push(event, |frame| {
+            seen.frame(&frame);
+            if let (true, Frame::Event { data: own, .. }) = (self.normalised.is_some(), frame) {
+                data = Some(own.to_vec());
+            }
+        });
         let is_none = matches!(
             seen.end,
             Some(End::Fault(StreamFault::BadEvent(_) | StreamFault::TooLong))
         );
-        if !is_none {
-            out.put_slice(event);
+        if is_none {
+            return;
+        }
+        let Some(normalised) = &mut self.normalised else {
+            return out.put_slice(event);
+        };
+        normalised.event(event, data.as_deref(), out);
+        if let Some(response) = normalised.take_response() {
+            seen.response = Some(response);
+        }
+        if normalised.is_full() && seen.end.is_none() {
+            seen.end = Some(End::Fault(StreamFault::TooLong));
         }
     }
 
@@ -237,9 +258,9 @@ impl Seen {
                 return;
             }
         };
-        let next = told.sequence_number.unwrap_or(self.sequence);
-        self.sequence = next.saturating_add(1);
-        let kind = told.kind.map_or("", RawValue::get).trim_matches('"');
+        let number = told.sequence_number.and_then(|raw| raw.get().parse().ok());
+        self.sequence = number.unwrap_or(self.sequence).saturating_add(1);
+        let kind = told.kind();
         match kind {
             "response.completed" | "response.incomplete" => {
                 self.read(told.response);

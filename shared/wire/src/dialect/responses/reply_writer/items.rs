@@ -6,8 +6,9 @@
 
 use bytes::{BufMut, BytesMut};
 
+use super::added::{Part, put_summary_begun, put_words};
 use super::done::{Place, put_delta, put_done, put_index, put_part_done};
-use super::item::{Body, Call, Content, Item, State, put_summary};
+use super::item::{Body, Call, Content, Item, State};
 use super::put_event;
 use crate::dialect::responses::sealed::seal;
 use crate::hub::{Origin, Thinking};
@@ -34,12 +35,12 @@ pub(super) struct Items {
 
 /// What a call calls.
 #[derive(Clone, Copy)]
-pub(super) struct Tool<'t> {
+pub(in super::super) struct Tool<'t> {
     /// The upstream's id of the call.
-    pub(super) id: &'t str,
+    pub(in super::super) id: &'t str,
     /// Namespace and name as the caller knows them.
-    pub(super) name: (Option<&'t str>, &'t str),
-    pub(super) is_custom: bool,
+    pub(in super::super) name: (Option<&'t str>, &'t str),
+    pub(in super::super) is_custom: bool,
 }
 
 impl Items {
@@ -122,22 +123,20 @@ impl Items {
             parts.push(part);
         }
         let number = parts.len() - 1;
-        let Some(last) = parts.last_mut() else { return };
-        let (kind, more) = match last {
-            Content::Text(had) => {
+        match parts.last_mut() {
+            Some(Content::Text(had)) => {
                 had.push_str(text);
-                (&b"response.output_text.delta"[..], &b",\"logprobs\":[]"[..])
+                put_words(Part::Text(number), id, at, text, sequence, out);
             }
-            Content::Refusal(had) => {
+            Some(Content::Refusal(had)) => {
                 had.push_str(text);
-                (&b"response.refusal.delta"[..], &b""[..])
+                put_event(b"response.refusal.delta", sequence, out, |out| {
+                    place.put(b"content_index", number, out);
+                    put_delta(text, out);
+                });
             }
-        };
-        put_event(kind, sequence, out, |out| {
-            place.put(b"content_index", number, out);
-            put_delta(text, out);
-            out.put_slice(more);
-        });
+            None => {}
+        }
     }
 
     pub(super) fn reasoning(&mut self, words: &str, sequence: &mut u64, out: &mut BytesMut) {
@@ -155,32 +154,11 @@ impl Items {
         else {
             return;
         };
-        let place = Place {
-            id: id.as_str(),
-            at,
-        };
         if text.is_empty() {
-            put_event(
-                b"response.reasoning_summary_part.added",
-                sequence,
-                out,
-                |out| {
-                    place.put(b"summary_index", 0, out);
-                    out.put_slice(b",\"part\":");
-                    put_summary("", out);
-                },
-            );
+            put_summary_begun(id, at, sequence, out);
         }
         text.push_str(words);
-        put_event(
-            b"response.reasoning_summary_text.delta",
-            sequence,
-            out,
-            |out| {
-                place.put(b"summary_index", 0, out);
-                put_delta(words, out);
-            },
-        );
+        put_words(Part::Summary(0), id, at, words, sequence, out);
     }
 
     /// The proof of the reasoning so far; ends its item.
@@ -273,19 +251,7 @@ impl Items {
         };
         call.arguments.push_str(text);
         if !call.is_custom {
-            let place = Place {
-                id: id.as_str(),
-                at,
-            };
-            put_event(
-                b"response.function_call_arguments.delta",
-                sequence,
-                out,
-                |out| {
-                    place.put_item(out);
-                    put_delta(text, out);
-                },
-            );
+            put_words(Part::Arguments, id, at, text, sequence, out);
         }
     }
 
