@@ -23,27 +23,65 @@ use wire::usage::Usage;
 /// Requests of each page.
 const REQUESTS: usize = 60;
 /// Calls that are written in one transaction.
-const BATCH: usize = 4096;
+const BATCH: usize = 65_536;
 const ENDPOINTS: i64 = 10;
 const KEYS: u64 = 20;
 const DAYS: u64 = 90;
 
-const PAGES: [&str; 15] = [
+/// Every page with a list, a form or a sum on it; then what the JSON API answers of usage.
+const PAGES: [&str; 52] = [
     "/proxy-dashboard",
+    "/proxy-dashboard/endpoints",
+    "/proxy-dashboard/endpoints?sort=-p50",
+    "/proxy-dashboard/endpoints/new",
+    "/proxy-dashboard/endpoints/1",
+    "/proxy-dashboard/endpoints/1/delete",
+    "/proxy-dashboard/models",
+    "/proxy-dashboard/models?sort=-in&per=200&page=3",
+    "/proxy-dashboard/models?q=model-77&feature=cache",
+    "/proxy-dashboard/models/new",
+    "/proxy-dashboard/models/7",
+    "/proxy-dashboard/models/7/delete",
+    "/proxy-dashboard/models/explain?model=model-7",
+    "/proxy-dashboard/models/try?model=model-7",
+    "/proxy-dashboard/patterns",
+    "/proxy-dashboard/patterns/1",
+    "/proxy-dashboard/patterns/test",
+    "/proxy-dashboard/patterns/aliases",
     "/proxy-dashboard/usage",
+    "/proxy-dashboard/usage?rows=all",
     "/proxy-dashboard/usage?range=7d",
     "/proxy-dashboard/usage?range=30d",
+    "/proxy-dashboard/usage?range=30d&rows=all",
     "/proxy-dashboard/usage?range=30d&model=model-7",
     "/proxy-dashboard/usage?range=30d&endpoint=3",
     "/proxy-dashboard/usage?range=30d&key=5",
     "/proxy-dashboard/usage?model=model-7",
+    "/proxy-dashboard/usage?endpoint=3",
+    "/proxy-dashboard/usage?key=5",
+    "/proxy-dashboard/usage?range=custom&from=2020-01-01",
     "/proxy-dashboard/activity",
+    "/proxy-dashboard/activity?limit=500",
     "/proxy-dashboard/activity?model=model-7",
     "/proxy-dashboard/activity?endpoint=3&limit=200",
+    "/proxy-dashboard/activity?key=5",
+    "/proxy-dashboard/activity?outcome=upstream_error",
     "/proxy-dashboard/activity?status=429",
     "/proxy-dashboard/activity?id=req-made-4711",
+    "/proxy-dashboard/activity?id=req-nobody-made",
+    "/proxy-dashboard/activity?model=nobody&key=5",
     "/proxy-dashboard/activity/r4711",
-    "/proxy-dashboard/connect",
+    "/proxy-dashboard/keys",
+    "/proxy-dashboard/keys/new",
+    "/proxy-dashboard/keys/5",
+    "/proxy-dashboard/settings",
+    "/proxy-dashboard/settings/users",
+    "/proxy-dashboard/settings/exchange",
+    "/proxy-dashboard/connect?model=model-7",
+    "/proxy-dashboard/audit",
+    "/proxy-dashboard/audit?kind=virtual_model&per=200",
+    "/api/admin/usage",
+    "/api/admin/usage/calls",
 ];
 
 #[expect(
