@@ -177,6 +177,48 @@ async fn the_list_of_keys_tells_what_each_may_and_is_sorted_filtered_and_paged()
 }
 
 #[tokio::test]
+async fn every_setting_has_its_source_and_the_time_it_counts_from() {
+    let app = App::start_with(&[("MAX_BODY_MB", "77")]);
+    let stored = json!({ "usage_days": 91, "display_timezone": "UTC" });
+    assert_eq!(app.post("/api/admin/settings", &stored).await.0, 200);
+    let page = app.page(SETTINGS).await;
+    let (open, fixed) = page.split_once("From the environment alone").unwrap();
+    let field = |key: &str| -> &str {
+        let (_, rest) = open.split_once(&format!("<label for=\"{key}\">")).unwrap();
+        rest.split_once("</div>").unwrap().0
+    };
+    for setting in store::config::SETTINGS {
+        match setting.stored {
+            Some(key) => {
+                let field = field(key);
+                let source = if key == "usage_days" {
+                    "stored"
+                } else {
+                    "default"
+                };
+                assert!(
+                    field.contains(&format!("badge\">{source}<")),
+                    "{key}: {field}"
+                );
+                assert!(field.contains("Takes effect "), "{key}: {field}");
+            }
+            None => {
+                let (_, row) = fixed
+                    .split_once(&format!("<code>{}</code>", setting.name))
+                    .unwrap();
+                let (row, _) = row.split_once("</tr>").unwrap();
+                let is_set = ["MAX_BODY_MB", "DATABASE_PATH", "ADMIN_PORT", "AUTH_ENABLED"]
+                    .contains(&setting.name);
+                let source = if is_set { ">environment<" } else { ">default<" };
+                assert!(row.contains(source), "{}: {row}", setting.name);
+            }
+        }
+    }
+    assert!(field("display_timezone").contains("Takes effect within a second"));
+    assert!(fixed.contains("read at the start of each program"));
+}
+
+#[tokio::test]
 async fn settings_say_where_they_come_from_and_what_is_wrong() {
     let app = App::start_with(&[
         ("USE_AI_QUEUE", "false"),

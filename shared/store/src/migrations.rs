@@ -22,6 +22,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use rusqlite_migration::{HookError, M, Migrations};
 
 use crate::error::StoreError;
+use crate::store::sums;
 
 /// Columns of ours in the original's tables.
 const OUR_COLUMNS: &str = "
@@ -161,11 +162,15 @@ fn steps() -> Migrations<'static> {
         M::up("ALTER TABLE endpoints ADD COLUMN denied_betas TEXT;")
             .comment("betas of Anthropic's that an endpoint is not told"),
         M::up(operation::TABLES).comment("endpoints' own times, health checks, parts of changes"),
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            Ok::<_, HookError>(sums::spread_endpoints(transaction)?)
+        })
+        .comment("how the times of endpoints are spread"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 15;
+pub(crate) const NEWEST: i64 = 16;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
