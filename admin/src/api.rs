@@ -71,10 +71,10 @@ async fn change<D: Send + 'static>(
     Ok(done())
 }
 
-async fn delete(
+async fn delete<T: Send + 'static>(
     admin: &Admin,
     id: i64,
-    delete: impl FnOnce(&Store, i64) -> Result<(), StoreError> + Send + 'static,
+    delete: impl FnOnce(&Store, i64) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<HttpResponse, ApiError> {
     admin.on_store(move |store| delete(store, id)).await?;
     Ok(done())

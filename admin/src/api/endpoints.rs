@@ -64,10 +64,9 @@ async fn create(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, Ap
 async fn change(
     admin: Data<Admin>,
     id: Path<i64>,
-    body: JsonObject,
+    mut body: JsonObject,
 ) -> Result<HttpResponse, ApiError> {
     let id = id.into_inner();
-    let mut body = body;
     let row = admin.on_store(move |store| store.endpoint_row(id)).await?;
     shown::unmask(&mut body.0, row.custom_headers.as_deref());
     let (draft, update) = (EndpointDraft::for_update, Store::update_endpoint);

@@ -50,10 +50,9 @@ async fn create(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, Ap
 async fn change(
     admin: Data<Admin>,
     id: Path<i64>,
-    body: JsonObject,
+    mut body: JsonObject,
 ) -> Result<HttpResponse, ApiError> {
     let id = id.into_inner();
-    let mut body = body;
     let row = admin.on_store(move |store| store.virtual_model(id)).await?;
     shown::unmask(&mut body.0, row.custom_headers.as_deref());
     let (draft, update) = (VirtualModelDraft::for_update, Store::update_virtual_model);
