@@ -137,6 +137,9 @@ seeds_of() {
     upstream_error) say openai-reply runpod-job anthropic-reply ;;
     provider) say addresses openai-reply ollama-reply ;;
     hub_events) ;;
+    road)
+        say openai-request openai-completion anthropic-caller responses-request ollama-caller
+        ;;
     form) say forms ;;
     usage_watch) say usage-watch ;;
     normaliser_readers) say normaliser-readers ;;

@@ -20,6 +20,7 @@ pub mod messages;
 pub mod native;
 pub mod requests;
 pub mod responses;
+pub mod road;
 pub mod stream;
 pub mod told;
 pub mod vendors;

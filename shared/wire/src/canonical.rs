@@ -17,10 +17,12 @@ const DEEPEST: usize = 64;
 const MOST: usize = 100_000;
 
 /// The canonical text of `body` without its members `left_out`; `None` when it is not a
-/// JSON object, nested deeper than 64 levels, or made of more than 100 000 values.
+/// JSON object in UTF-8, nested deeper than 64 levels, or made of more than 100 000 values.
 #[must_use]
 pub fn canonical(body: &[u8], left_out: &[&str]) -> Option<Vec<u8>> {
-    serde_json::from_slice::<IgnoredAny>(body).ok()?;
+    // What is skipped is not looked at: text that is no UTF-8 would be JSON too.
+    let text = std::str::from_utf8(body).ok()?;
+    serde_json::from_str::<IgnoredAny>(text).ok()?;
     let mut reader = Reader {
         text: body,
         at: 0,
@@ -282,6 +284,13 @@ mod tests {
         let many = format!("{{\"a\":[{}0]}}", "0,".repeat(MOST));
         for body in ["", "[]", "1", "{", "{\"a\":}", "{} x", &deep, &many] {
             assert!(canonical(body.as_bytes(), &[]).is_none(), "{body:.40}");
+        }
+        for body in [
+            &b"{\"a\":\"\xff\"}"[..],
+            b"{\"\xc3\":1}",
+            b"{\"a\":\"\xed\xa0\x80\"}",
+        ] {
+            assert!(canonical(body, &[]).is_none(), "{}", body.escape_ascii());
         }
         let fits = format!(
             "{{\"a\":{}{}}}",

@@ -15,6 +15,7 @@ pub mod hub;
 pub mod inbound;
 pub mod ndjson;
 pub mod normaliser;
+mod object;
 pub mod outbound;
 pub mod provider;
 pub mod redact;

@@ -12,6 +12,7 @@ use super::{
 use crate::dialect::runpod::{self, JobRoute, Worker};
 use crate::edit::{Edits, span_of};
 use crate::hub::{Chat, Refusal};
+use crate::object;
 use crate::provider::Call;
 
 /// What a worker without OpenAI's routes is asked.
@@ -108,7 +109,7 @@ fn wants_logprobs(inbound: &Inbound) -> bool {
     }
     let asks = |raw: &RawValue| !matches!(raw.get(), "false" | "null");
     match inbound.call {
-        Call::Chat | Call::Completions => serde_json::from_slice::<Body<'_>>(&inbound.body)
+        Call::Chat | Call::Completions => object::read::<Body<'_>>(&inbound.body)
             .is_ok_and(|body| body.logprobs.is_some_and(asks)),
         Call::Embeddings | Call::Models | Call::Passed(_) => false,
     }
@@ -122,7 +123,7 @@ fn one_prompt(inbound: &Inbound) -> Result<(), Refusal> {
         #[serde(borrow)]
         prompt: &'a RawValue,
     }
-    let body = serde_json::from_slice::<Body<'_>>(&inbound.body);
+    let body = object::read::<Body<'_>>(&inbound.body);
     let is_list = body.is_ok_and(|body| body.prompt.get().starts_with('['));
     if inbound.call == Call::Completions && is_list {
         return Err(several_prompts());
@@ -136,7 +137,7 @@ fn one_answer(inbound: &Inbound) -> Result<(), Refusal> {
     struct Body {
         n: u64,
     }
-    let is_several = serde_json::from_slice::<Body>(&inbound.body).is_ok_and(|body| body.n > 1);
+    let is_several = object::read::<Body>(&inbound.body).is_ok_and(|body| body.n > 1);
     if inbound.call != Call::Embeddings && is_several {
         let wrong = "must be 1: the endpoint's worker gives one answer";
         return Err(Refusal::field("n", wrong));

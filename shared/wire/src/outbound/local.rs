@@ -12,6 +12,7 @@ use crate::dialect::ollama::{self, ContextNeed, Generate, longest_input, prompt_
 use crate::dialect::openai::BadRequest;
 use crate::edit::Segments;
 use crate::hub::{Chat, Note, ResponseFormat};
+use crate::object;
 use crate::usage::estimate_tokens;
 
 /// A chat.
@@ -81,7 +82,7 @@ struct Embedding<'a> {
 
 /// Embeddings.
 pub(super) fn embed(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outbound, Unsaid> {
-    let request: Embedding<'_> = serde_json::from_slice(&inbound.body).map_err(|_| {
+    let request: Embedding<'_> = object::read(&inbound.body).map_err(|_| {
         Unsaid::Bad(BadRequest {
             param: Some("dimensions".to_owned()),
             message: "'dimensions' must be a whole number".to_owned(),

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::Outbound;
 use crate::edit::{Edits, Segments, span_of};
 use crate::hub::{Chat, Refusal};
+use crate::object::{self, Object};
 
 /// Most answers to one chat: each of them is paid for with the whole conversation.
 const MOST: u32 = 8;
@@ -52,7 +53,7 @@ pub(super) fn with_seed(body: &Bytes, answer: usize) -> Segments {
     #[derive(Deserialize)]
     struct Body<'a> {
         #[serde(borrow)]
-        options: Seeded<'a>,
+        options: Object<Seeded<'a>>,
     }
     #[derive(Deserialize)]
     struct Seeded<'a> {
@@ -61,7 +62,9 @@ pub(super) fn with_seed(body: &Bytes, answer: usize) -> Segments {
     }
     let mut edits = Edits::default();
     if answer > 0
-        && let Ok(Body { options }) = serde_json::from_slice(body)
+        && let Ok(Body {
+            options: Object(options),
+        }) = object::read(body)
         && let Some(raw) = options.seed
         && let (Ok(seed), Ok(answer)) = (raw.get().parse::<i64>(), i64::try_from(answer))
     {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{CacheCounting, Usage, cost};
+use crate::object;
 use crate::provider::Format;
 
 #[derive(Deserialize)]
@@ -100,7 +101,7 @@ struct Prompt {
 }
 
 pub(super) fn read(json: &str) -> Option<Usage> {
-    let declared: Declared<'_> = serde_json::from_str(json).ok()?;
+    let declared: Declared<'_> = object::read_str(json).ok()?;
     let completion = declared.output_tokens.or(declared.completion_tokens);
     let total = declared.total_tokens;
     let prompt = declared.input_tokens.or(declared.prompt_tokens);

@@ -9,6 +9,7 @@ use memchr::memchr2;
 use serde::Deserialize;
 
 use super::Usage;
+use crate::object;
 
 /// Longest member that is kept, in bytes.
 const MOST: usize = 16 * 1024;
@@ -287,7 +288,7 @@ fn usage(text: &str) -> Option<Usage> {
         seconds: &'a serde_json::value::RawValue,
     }
     Usage::read(text).or_else(|| {
-        let heard: Heard<'_> = serde_json::from_str(text).ok()?;
+        let heard: Heard<'_> = object::read_str(text).ok()?;
         Some(Usage {
             seconds: seconds(heard.seconds.get())?,
             ..Usage::default()
@@ -299,7 +300,7 @@ fn usage(text: &str) -> Option<Usage> {
 fn meta(text: &str) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Meta<'a> {
-        #[serde(default)]
+        #[serde(default, deserialize_with = "object::member")]
         billed_units: Option<Billed>,
         #[serde(borrow, default)]
         tokens: Option<&'a serde_json::value::RawValue>,
@@ -309,7 +310,7 @@ fn meta(text: &str) -> Option<Usage> {
         #[serde(default)]
         search_units: f64,
     }
-    let meta: Meta<'_> = serde_json::from_str(text).ok()?;
+    let meta: Meta<'_> = object::read_str(text).ok()?;
     let units = meta
         .billed_units
         .map_or(0, |billed| up(billed.search_units));

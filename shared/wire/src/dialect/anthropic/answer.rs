@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::counts::{Counted, Counts};
 use crate::dialect::openai::UpstreamError;
 use crate::hub::{Event, Finish, StreamFault};
+use crate::object;
 use crate::usage::Usage;
 
 /// Whom the events are handed to.
@@ -109,7 +110,7 @@ pub(super) struct Delta<'a> {
     partial_json: Text<'a>,
     #[serde(borrow, default)]
     pub(super) stop_reason: Text<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::member")]
     pub(super) stop_details: Option<StopDetails<'a>>,
 }
 

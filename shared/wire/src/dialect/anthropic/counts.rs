@@ -7,6 +7,7 @@
 use serde::Deserialize;
 use serde_json::Number;
 
+use crate::object;
 use crate::provider::Format;
 use crate::usage::Usage;
 
@@ -19,11 +20,11 @@ pub(super) struct Counts {
     cache_creation_input_tokens: Option<Number>,
     #[serde(default)]
     cache_read_input_tokens: Option<Number>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::member")]
     cache_creation: Option<Creation>,
     #[serde(default)]
     output_tokens: Option<Number>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::member")]
     output_tokens_details: Option<OutputDetails>,
 }
 

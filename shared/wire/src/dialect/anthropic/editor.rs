@@ -19,6 +19,7 @@ use super::reply::read_reply;
 use crate::dialect::openai::End;
 use crate::edit::{Edits, span_of};
 use crate::hub::{Answer, Event, StreamFault, Thinking};
+use crate::object;
 use crate::sse::{Frame, Reader};
 use crate::translation::{Kept, Proofs};
 use crate::usage::Usage;
@@ -212,7 +213,7 @@ impl Watch {
 
     fn pass(&mut self, data: &[u8], out: &mut BytesMut) {
         // What has no type is no event of the format: OpenAI's last word, nothing.
-        let Ok(Typed { kind, message }) = serde_json::from_slice(data) else {
+        let Ok(Typed { kind, message }) = object::read(data) else {
             return;
         };
         self.is_started = true;
@@ -220,7 +221,7 @@ impl Watch {
         out.put_slice(plain(&kind).as_bytes());
         out.put_slice(b"\ndata: ");
         let named = message.filter(|_| kind == "message_start");
-        let named = named.and_then(|raw| serde_json::from_str::<Named<'_>>(raw.get()).ok());
+        let named = named.and_then(|raw| object::read_str::<Named<'_>>(raw.get()).ok());
         match named.and_then(|named| named.model) {
             Some(model) => {
                 let at = span_of(data, model);
@@ -281,7 +282,7 @@ pub fn edited_reply(body: &Bytes, model: &Bytes) -> Result<EditedReply, StreamFa
         return Err(fault.clone());
     }
     let mut edits = Edits::default();
-    if let Ok(Named { model: Some(at) }) = serde_json::from_slice(body) {
+    if let Ok(Named { model: Some(at) }) = object::read(body) {
         edits.replace(span_of(body, at), model.clone());
     }
     Ok(EditedReply {

@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::openai::{BadRequest, Fields, LeftOut, Place};
 use crate::hub::{CacheMark, Chat, Message, Part, Role};
+use crate::object;
 use blocks::Reader;
 
 /// What a caller asks for.
@@ -118,7 +119,7 @@ fn cache_mark(fields: &mut Fields<'_, '_>) -> Result<Option<CacheMark>, BadReque
     let Some(raw) = fields.take("cache_control")? else {
         return Ok(None);
     };
-    let mark = serde_json::from_str::<Mark>(raw.get());
+    let mark = object::read_str::<Mark>(raw.get());
     Ok(mark.ok().map(|Mark { ttl }| CacheMark { ttl }))
 }
 

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::answer::{Block, Each, Meaning, StopDetails, Text, upstream_error};
 use super::counts::Counts;
 use crate::hub::{Event, StreamFault};
+use crate::object::{self, Object};
 
 #[derive(Deserialize)]
 struct Reply<'a> {
@@ -16,12 +17,12 @@ struct Reply<'a> {
     #[serde(borrow, default)]
     model: Text<'a>,
     #[serde(borrow, default)]
-    content: Option<Vec<Block<'a>>>,
+    content: Option<Vec<Object<Block<'a>>>>,
     #[serde(borrow, default)]
     stop_reason: Text<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::member")]
     stop_details: Option<StopDetails<'a>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::member")]
     usage: Option<Counts>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
@@ -42,8 +43,8 @@ fn read(body: &[u8]) -> Result<Reply<'_>, StreamFault> {
     if !body.starts_with(b"{") {
         return Err(bad("not a JSON object"));
     }
-    let reply: Reply<'_> = serde_json::from_slice(body)
-        .map_err(|err| bad(&format!("not a message in JSON: {err}")))?;
+    let reply: Reply<'_> =
+        object::read(body).map_err(|err| bad(&format!("not a message in JSON: {err}")))?;
     if reply.kind.0 == "error" || reply.error.is_some() {
         return Err(upstream_error(body));
     }
@@ -55,7 +56,7 @@ fn read(body: &[u8]) -> Result<Reply<'_>, StreamFault> {
 
 fn tell(reply: Reply<'_>, meaning: &mut Meaning, each: &mut Each<'_>) {
     meaning.start(reply.id, reply.model, each);
-    for block in reply.content.into_iter().flatten() {
+    for Object(block) in reply.content.into_iter().flatten() {
         meaning.open(block, each);
         meaning.close(each);
     }

@@ -17,6 +17,7 @@ use super::model::{Model, Sampling, Thinks};
 use crate::dialect::openai::{Defaults, present};
 use crate::edit::{Edits, Segments, json_string, span_of};
 use crate::hub::{Note, Thinking};
+use crate::object;
 use crate::outbound::CUT;
 
 /// What the endpoint and its model add to a request.
@@ -78,7 +79,7 @@ enum Wish {
 
 impl Wish {
     fn of(thinking: Option<&RawValue>) -> Self {
-        let block = thinking.and_then(|raw| serde_json::from_str::<Block<'_>>(raw.get()).ok());
+        let block = thinking.and_then(|raw| object::read_str::<Block<'_>>(raw.get()).ok());
         match block.as_ref().map(|block| &*block.kind) {
             None | Some("disabled") => Self::No,
             Some("enabled") => Self::Budget,
@@ -127,7 +128,7 @@ const DEFAULT: &str = "the caller does not set it: the virtual model's default i
 #[must_use]
 pub fn edit_request(body: &Bytes, target: &SameTarget<'_>) -> (Segments, Vec<Note>) {
     let mut notes = Vec::new();
-    let Ok(parsed) = serde_json::from_slice::<Body<'_>>(body) else {
+    let Ok(parsed) = object::read::<Body<'_>>(body) else {
         return (Segments::from(body.clone()), notes);
     };
     let mut edits = Edits::default();
@@ -271,11 +272,11 @@ fn reasoned<'a>(raw: &'a RawValue, thinks: bool, target: &SameTarget<'_>) -> Opt
     if !may {
         return None;
     }
-    let message: Message<'_> = serde_json::from_str(raw.get()).ok()?;
+    let message: Message<'_> = object::read_str(raw.get()).ok()?;
     let content = message.content.filter(|_| message.role == "assistant")?;
     let blocks: Vec<&RawValue> = serde_json::from_str(content.get()).ok()?;
     let read = blocks.iter().map(|raw| {
-        let block = serde_json::from_str::<Block<'_>>(raw.get()).ok();
+        let block = object::read_str::<Block<'_>>(raw.get()).ok();
         (*raw, block)
     });
     let read: Vec<(&RawValue, Option<Block<'_>>)> = read.collect();

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use super::answer::{Block, Delta, Each, Meaning, Text, upstream_error};
 use super::counts::Counts;
 use crate::hub::{Event, StreamFault};
+use crate::object;
 use crate::sse::{Frame, Reader};
 
 /// Reads one stream.
@@ -25,13 +26,13 @@ pub struct StreamReader {
 struct Data<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Text<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::member")]
     delta: Option<Delta<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::member")]
     content_block: Option<Block<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::member")]
     message: Option<Message<'a>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::member")]
     usage: Option<Counts>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
@@ -43,7 +44,7 @@ struct Message<'a> {
     id: Text<'a>,
     #[serde(borrow, default)]
     model: Text<'a>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::member")]
     usage: Option<Counts>,
 }
 
@@ -119,7 +120,7 @@ impl Meaning {
     }
 
     fn event(&mut self, data: &[u8], each: &mut Each<'_>) -> Result<(), serde_json::Error> {
-        let event: Data<'_> = serde_json::from_slice(data)?;
+        let event: Data<'_> = object::read(data)?;
         match &*event.kind.0 {
             "message_start" => {
                 if let Some(message) = event.message {

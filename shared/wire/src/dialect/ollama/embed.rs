@@ -9,6 +9,7 @@ use super::options::{KeepAlive, Target};
 use super::request::to_json;
 use crate::dialect::openai::{ReplyFault, UpstreamError, put_vector};
 use crate::hub::Refusal;
+use crate::object;
 use crate::usage::Usage;
 
 #[derive(Serialize)]
@@ -109,10 +110,7 @@ pub fn read_embeddings(
     base64: bool,
 ) -> Result<EmbeddingsReply, ReplyFault> {
     let not_json = |err: serde_json::Error| ReplyFault::NotJson(err.to_string());
-    if body.trim_ascii().starts_with(b"[") {
-        return Err(ReplyFault::NotJson("it is a list".to_owned()));
-    }
-    let reply: Reply<'_> = serde_json::from_slice(body).map_err(not_json)?;
+    let reply: Reply<'_> = object::read(body).map_err(not_json)?;
     if reply.error.is_some() {
         return Err(ReplyFault::Error(UpstreamError::read(body)));
     }

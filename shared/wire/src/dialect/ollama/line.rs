@@ -6,11 +6,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Error, Visitor};
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::hub::Finish;
+use crate::object::{self, Object};
 use crate::usage::Usage;
 
 #[derive(Deserialize)]
@@ -19,7 +20,7 @@ pub(super) struct Line<'a> {
     pub(super) model: Text<'a>,
     #[serde(borrow, default)]
     pub(super) created_at: Text<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::member")]
     pub(super) message: Option<Message<'a>>,
     #[serde(borrow, default)]
     pub(super) response: Text<'a>,
@@ -44,7 +45,7 @@ pub(super) struct Message<'a> {
     #[serde(borrow, default)]
     pub(super) thinking: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) tool_calls: Option<Vec<ToolCall<'a>>>,
+    pub(super) tool_calls: Option<Vec<Object<ToolCall<'a>>>>,
 }
 
 #[derive(Deserialize)]
@@ -52,7 +53,7 @@ pub(super) struct ToolCall<'a> {
     #[serde(borrow, default)]
     pub(super) id: Text<'a>,
     #[serde(borrow)]
-    pub(super) function: Function<'a>,
+    pub(super) function: Object<Function<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -67,12 +68,7 @@ impl<'a> Line<'a> {
     /// # Errors
     /// When the line is no JSON object, or a member that matters has another type.
     pub(super) fn read(line: &'a [u8]) -> Result<Self, serde_json::Error> {
-        let line = line.trim_ascii();
-        if line.starts_with(b"[") {
-            // serde would take a list of the members.
-            return Err(Error::custom("a list in place of an object"));
-        }
-        serde_json::from_slice(line)
+        object::read(line)
     }
 
     /// Whether the server reports a failure in place of an answer.

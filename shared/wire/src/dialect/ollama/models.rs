@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::object::{self, Object};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -51,7 +52,7 @@ struct ShowBody<'a> {
 /// Reads a reply of `/api/show`. What cannot be read is not known.
 #[must_use]
 pub fn read_show(body: &[u8]) -> Show {
-    let Ok(body) = serde_json::from_slice::<ShowBody<'_>>(body) else {
+    let Ok(body) = object::read::<ShowBody<'_>>(body) else {
         return Show::default();
     };
     Show {
@@ -88,7 +89,7 @@ pub struct Loaded {
 #[derive(Deserialize)]
 struct PsBody {
     #[serde(default)]
-    models: Option<Vec<PsModel>>,
+    models: Option<Vec<Object<PsModel>>>,
 }
 
 #[derive(Deserialize)]
@@ -104,9 +105,9 @@ struct PsModel {
 /// Reads a reply of `/api/ps`. What cannot be read is not loaded.
 #[must_use]
 pub fn read_ps(body: &[u8]) -> Vec<Loaded> {
-    let body = serde_json::from_slice::<PsBody>(body).ok();
+    let body = object::read::<PsBody>(body).ok();
     let models = body.and_then(|body| body.models).unwrap_or_default();
-    let loaded = models.into_iter().filter_map(|model| {
+    let loaded = models.into_iter().filter_map(|Object(model)| {
         Some(Loaded {
             name: model.name.or(model.model)?,
             context_length: model.context_length.filter(|length| *length > 0),

@@ -3,6 +3,7 @@
 use crate::dialect::openai::UpstreamError;
 use crate::hub::{Event, StreamFault};
 use crate::ndjson::{Frame, Reader};
+use crate::object::Object;
 
 use super::line::{Line, Message};
 use super::time::unix_seconds;
@@ -125,8 +126,8 @@ impl Answer {
     ) -> Result<(), StreamFault> {
         reasoning(&message.thinking.0, each);
         written(&message.content.0, each);
-        for call in message.tool_calls.iter().flatten() {
-            let name = &*call.function.name.0;
+        for Object(call) in message.tool_calls.iter().flatten() {
+            let name = &*call.function.0.name.0;
             if name.is_empty() {
                 return Err(StreamFault::BadEvent(
                     "a tool call without a function's name".to_owned(),
@@ -143,7 +144,7 @@ impl Answer {
             each(Event::Arguments {
                 choice: 0,
                 call: number,
-                text: call.function.arguments(),
+                text: call.function.0.arguments(),
             });
         }
         Ok(())

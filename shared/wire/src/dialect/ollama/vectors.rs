@@ -8,12 +8,13 @@ use serde_json::value::RawValue;
 use super::line::count;
 use super::{Durations, OllamaCall};
 use crate::dialect::openai::ReplyFault;
+use crate::object;
 
 #[derive(Deserialize)]
 struct List<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object::list")]
     data: Vec<Item<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::member")]
     usage: Option<Usage<'a>>,
 }
 
@@ -58,7 +59,7 @@ pub fn write_vectors(
     durations: &Durations,
 ) -> Result<Bytes, ReplyFault> {
     let not_json = |err: serde_json::Error| ReplyFault::NotJson(err.to_string());
-    let List { mut data, usage } = serde_json::from_slice(list).map_err(not_json)?;
+    let List { mut data, usage } = object::read(list).map_err(not_json)?;
     // Without numbers they stand in their order.
     data.sort_by_key(|item| item.index);
     let vectors: Vec<&RawValue> = data.iter().map(|item| item.embedding).collect();
@@ -97,8 +98,8 @@ struct Given<'a> {
 #[must_use]
 pub fn is_keepable(call: OllamaCall, request: &[u8], reply: &[u8]) -> bool {
     let (Ok(asked), Ok(given)) = (
-        serde_json::from_slice::<Asked<'_>>(request),
-        serde_json::from_slice::<Given<'_>>(reply),
+        object::read::<Asked<'_>>(request),
+        object::read::<Given<'_>>(reply),
     ) else {
         return false;
     };
@@ -175,6 +176,8 @@ mod tests {
             "",
             "{}",
             r#"{"data":[{}]}"#,
+            r#"{"data":[[0,[1]]]}"#,
+            r#"[[{"embedding":[1]}]]"#,
             r#"{"data":[{"embedding":"AACAPw=="}]}"#,
         ] {
             assert!(written(OllamaCall::Embed, list).is_err(), "{list}");

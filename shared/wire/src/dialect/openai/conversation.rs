@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::raw::{present, value};
+use crate::object;
 
 /// The part of a request that stays the same over a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ struct Body<'a> {
 /// the user says, which every later turn begins with as well.
 #[must_use]
 pub fn conversation(body: &[u8]) -> Option<ConversationMark<'_>> {
-    let parsed: Body<'_> = serde_json::from_slice(body).ok()?;
+    let parsed: Body<'_> = object::read(body).ok()?;
     let named = [
         ("prompt_cache_key", parsed.prompt_cache_key),
         ("user", parsed.user),
@@ -53,7 +54,7 @@ pub fn conversation(body: &[u8]) -> Option<ConversationMark<'_>> {
 /// conversation begins with, whatever the caller names it.
 #[must_use]
 pub fn beginning(body: &[u8]) -> Option<&[u8]> {
-    let parsed: Body<'_> = serde_json::from_slice(body).ok()?;
+    let parsed: Body<'_> = object::read(body).ok()?;
     first_messages(body, &parsed.messages)
 }
 
@@ -72,7 +73,7 @@ fn is_users(message: &RawValue) -> bool {
         #[serde(borrow)]
         role: Cow<'a, str>,
     }
-    serde_json::from_str::<Message<'_>>(message.get()).is_ok_and(|message| message.role == "user")
+    object::read_str::<Message<'_>>(message.get()).is_ok_and(|message| message.role == "user")
 }
 
 /// The caller's `user`, as far as it says one.
@@ -83,7 +84,7 @@ pub fn user(body: &[u8]) -> Option<String> {
         #[serde(default)]
         user: Option<String>,
     }
-    serde_json::from_slice::<Body>(body).ok()?.user
+    object::read::<Body>(body).ok()?.user
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::raw::present;
+use crate::object;
 use crate::provider::Call;
 
 #[derive(Deserialize)]
@@ -20,9 +21,9 @@ struct Asked<'a> {
 struct Given<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     error: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::list")]
     choices: Vec<Choice<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::list")]
     data: Vec<Item<'a>>,
 }
 
@@ -30,7 +31,7 @@ struct Given<'a> {
 struct Choice<'a> {
     #[serde(default)]
     finish_reason: Option<String>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::member")]
     message: Option<Message<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     text: Option<&'a RawValue>,
@@ -61,10 +62,10 @@ struct Item<'a> {
 /// no tool. An answer that a filter has cut off is not complete.
 #[must_use]
 pub fn is_keepable(call: Call, request: &[u8], reply: &[u8]) -> bool {
-    let Ok(asked) = serde_json::from_slice::<Asked<'_>>(request) else {
+    let Ok(asked) = object::read::<Asked<'_>>(request) else {
         return false;
     };
-    let Ok(given) = serde_json::from_slice::<Given<'_>>(reply) else {
+    let Ok(given) = object::read::<Given<'_>>(reply) else {
         return false;
     };
     if is_something(given.error) {

@@ -22,6 +22,7 @@ use super::raw::present;
 use crate::edit::{json_string, key_span, span_of};
 use crate::hub::{Event, Finish, StreamFault, ToolNames};
 use crate::normaliser::{Manner, Normaliser, Reveal, Shown};
+use crate::object;
 
 /// An answer's normaliser and what writes the chunks that it adds.
 #[derive(Debug)]
@@ -167,7 +168,7 @@ impl Normalised {
     /// Takes a chunk. What has no place in it is appended to `out`.
     pub(super) fn chunk(&mut self, data: &[u8], out: &mut BytesMut) -> Change {
         let mut change = Change::default();
-        let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data) else {
+        let Ok(chunk) = object::read::<Chunk<'_>>(data) else {
             return change;
         };
         if !self.begun {

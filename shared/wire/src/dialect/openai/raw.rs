@@ -1,11 +1,5 @@
-//! Reading members as they are written: a `null` that is there, an object that is
-//! no list.
+//! Reading members as they are written: a `null` that is there.
 
-use std::fmt;
-use std::marker::PhantomData;
-
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -37,25 +31,4 @@ pub(super) struct Groq<'a> {
     /// Why the answer stopped early.
     #[serde(borrow, default, deserialize_with = "present")]
     pub(super) error: Option<&'a RawValue>,
-}
-
-/// A `T` written as a JSON object; serde alone would take a list of its fields too.
-pub(super) struct Object<T>(pub(super) T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Only<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Only<T> {
-            type Value = T;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-        deserializer.deserialize_map(Only(PhantomData)).map(Object)
-    }
 }

@@ -24,10 +24,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::raw::{Object, present, value};
+use super::raw::{present, value};
 use crate::edit::{Edits, Segments, member_span, span_of};
 use crate::hub::Note;
 use crate::normaliser::Tools;
+use crate::object;
 use crate::provider::Call;
 pub use calls::CallForm;
 use history::History;
@@ -235,7 +236,7 @@ impl Request {
     fn parse(call: Call, body: &[u8], outline: &Outline<'_>) -> Result<Self, BadRequest> {
         let text = outline.text();
         let parsed: Body<'_> =
-            serde_json::from_slice(text).map_err(|err| diagnose::explain(call, body, &err))?;
+            object::read(text).map_err(|err| diagnose::explain(call, body, &err))?;
         let place = |raw: &RawValue| outline.in_body(span_of(text, raw));
         let at = |raw: Option<&RawValue>| raw.map(place);
         let sent = |raw: Option<&RawValue>| match raw {
@@ -256,14 +257,13 @@ impl Request {
             Some(_) => return Err(BadRequest::field("stream", "must be true or false")),
         };
         let wants_usage = match value(parsed.stream_options) {
-            Some(raw) => serde_json::from_str::<Object<Options>>(raw.get())
+            Some(raw) => object::read_str::<Options>(raw.get())
                 .map_err(|_| {
                     BadRequest::field(
                         "stream_options",
                         "must be an object such as {\"include_usage\": true}",
                     )
                 })?
-                .0
                 .include_usage
                 .unwrap_or(false),
             None => false,

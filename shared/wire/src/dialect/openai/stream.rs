@@ -30,6 +30,7 @@ use super::situation::Situation;
 use crate::edit::{member_span, span_of};
 use crate::hub::{Finish, StreamFault};
 use crate::normaliser::{Manner, Normaliser, was_done};
+use crate::object;
 use crate::sse::{Frame, Reader};
 use crate::usage::Usage;
 pub use calls::NativeCalls;
@@ -440,7 +441,7 @@ fn empty_choices(data: &[u8]) -> (Range<usize>, &'static [u8]) {
         #[serde(borrow, default, deserialize_with = "present")]
         choices: Option<&'a RawValue>,
     }
-    match serde_json::from_slice::<Body<'_>>(data) {
+    match object::read::<Body<'_>>(data) {
         Ok(Body { choices: Some(raw) }) => (span_of(data, raw), b"[]"),
         Ok(Body { choices: None }) | Err(_) => {
             let rest = data.get(1..).unwrap_or_default().trim_ascii_start();

@@ -10,10 +10,11 @@ use serde_json::value::RawValue;
 use super::base64;
 use super::raw::present;
 use crate::edit::{Edits, span_of};
+use crate::object;
 
 #[derive(Deserialize)]
 struct List<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object::list")]
     data: Vec<Item<'a>>,
 }
 
@@ -27,7 +28,7 @@ struct Item<'a> {
 /// already stay, and so does what is no list.
 #[must_use]
 pub fn coded(list: &Bytes) -> Bytes {
-    let Ok(List { data }) = serde_json::from_slice::<List<'_>>(list) else {
+    let Ok(List { data }) = object::read::<List<'_>>(list) else {
         return list.clone();
     };
     let mut edits = Edits::default();

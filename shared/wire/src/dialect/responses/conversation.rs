@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::openai::BadRequest;
 use crate::edit::{Edits, json_string, member_span, span_of};
+use crate::object;
 
 /// One answer with the conversation that led to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl fmt::Debug for Earlier<'_> {
 /// # Errors
 /// When the body is no object with an `input`, or refers to what is not kept.
 pub fn expand(body: &Bytes, earlier: &Earlier<'_>) -> Result<Expanded, BadRequest> {
-    let read: Body<'_> = serde_json::from_slice(body).map_err(|err| BadRequest {
+    let read: Body<'_> = object::read(body).map_err(|err| BadRequest {
         param: None,
         message: format!("the request body cannot be read: {err}"),
     })?;
@@ -130,7 +131,7 @@ impl Expanded {
     /// The turn that `response` ends; `None` when it is no response.
     #[must_use]
     pub fn answered(&self, response: Bytes) -> Option<Turn> {
-        let read: Response<'_> = serde_json::from_slice(&response).ok()?;
+        let read: Response<'_> = object::read(&response).ok()?;
         let items: Vec<&str> = read.output.iter().map(|raw| raw.get()).collect();
         let mut pieces = self.pieces.clone();
         let asked = pieces.len();
@@ -138,7 +139,7 @@ impl Expanded {
             pieces.push(items.join(",").into());
         }
         let ids = read.output.iter().filter_map(|raw| {
-            let read: Reference<'_> = serde_json::from_str(raw.get()).ok()?;
+            let read: Reference<'_> = object::read_str(raw.get()).ok()?;
             let id = serde_json::from_str(read.id?.get()).ok()?;
             Some((id, Bytes::copy_from_slice(raw.get().as_bytes())))
         });
@@ -168,7 +169,7 @@ impl Turn {
         let own = self.id.strip_prefix("resp_").unwrap_or(&self.id);
         let each = items.into_iter().enumerate().map(|(index, raw)| {
             let item = Bytes::copy_from_slice(raw.get().as_bytes());
-            let read = serde_json::from_str::<Reference<'_>>(raw.get());
+            let read = object::read_str::<Reference<'_>>(raw.get());
             let id = read.ok().and_then(|read| read.id);
             if let Some(id) = id.and_then(|id| serde_json::from_str(id.get()).ok()) {
                 return (id, item);
@@ -235,7 +236,7 @@ fn own_items(
 
 /// The id that an item refers to.
 fn referred(raw: &RawValue) -> Option<String> {
-    let read: Reference<'_> = serde_json::from_str(raw.get()).ok()?;
+    let read: Reference<'_> = object::read_str(raw.get()).ok()?;
     let kind: String = serde_json::from_str(read.kind?.get()).ok()?;
     let id = serde_json::from_str(read.id?.get()).ok()?;
     Some(id).filter(|_| kind == "item_reference")
@@ -354,6 +355,20 @@ mod tests {
         );
         let bad = expand(&body, &Earlier::NONE).unwrap_err();
         assert_eq!(bad.param.as_deref(), Some("input[0].id"));
+    }
+
+    #[test]
+    fn a_list_is_no_object() {
+        let list = Bytes::from_static(br#"[[{"role":"user"}],"resp_1"]"#);
+        assert!(expand(&list, &Earlier::NONE).is_err());
+        let first = alone(FIRST);
+        assert!(
+            first
+                .answered(Bytes::from_static(br#"["resp_1",[]]"#))
+                .is_none()
+        );
+        let body = r#"{"input":[["item_reference","msg_1"]]}"#;
+        assert_eq!(alone(body).body, body.as_bytes());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::sealed;
 use crate::dialect::openai::{BadRequest, Defaults};
 use crate::edit::{Edits, Segments, json_string, span_of};
 use crate::hub::Note;
+use crate::object;
 
 /// What was read of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +90,7 @@ impl Request {
             param: None,
             message,
         };
-        let read: Body<'_> = serde_json::from_slice(body)
+        let read: Body<'_> = object::read(body)
             .map_err(|err| wrong(format!("the request body cannot be read: {err}")))?;
         let model = serde_json::from_str(read.model.get()).map_err(|_| BadRequest {
             param: Some("model".to_owned()),
@@ -198,7 +199,7 @@ fn without_foreign(
 
 /// The proof of an item.
 pub(super) fn proof(item: &RawValue) -> Option<String> {
-    let item: Item<'_> = serde_json::from_str(item.get()).ok()?;
+    let item: Item<'_> = object::read_str(item.get()).ok()?;
     serde_json::from_str(item.encrypted_content?.get()).ok()
 }
 
@@ -276,12 +277,12 @@ mod tests {
     #[test]
     fn foreign_reasoning_stays_behind() {
         let (got, notes) = edited(
-            r#"{"model":"m","input":[{"type":"reasoning","encrypted_content":"gw1..s.proof"}, {"x": 1},{"encrypted_content":"gAAA"} ,{"encrypted_content":"gw1..r.data"},{"encrypted_content":"theirs"}]}"#,
+            r#"{"model":"m","input":[{"type":"reasoning","encrypted_content":"gw1..s.proof"}, {"x": 1},{"encrypted_content":"gAAA"} ,{"encrypted_content":"gw1..r.data"},{"encrypted_content":"theirs"},["theirs"]]}"#,
             &Defaults::default(),
         );
         assert_eq!(
             got,
-            r#"{"model":"up","input":[{"x": 1},{"encrypted_content":"gAAA"}]}"#
+            r#"{"model":"up","input":[{"x": 1},{"encrypted_content":"gAAA"},["theirs"]]}"#
         );
         let fields: Vec<&str> = notes.iter().map(|note| note.field.as_str()).collect();
         assert_eq!(fields, ["input[0]", "input[3]", "input[4]"]);
@@ -292,6 +293,7 @@ mod tests {
         for (body, param) in [
             ("", None),
             ("[]", None),
+            (r#"["m",true]"#, None),
             ("{}", None),
             (r#"{"model":1}"#, Some("model")),
             (r#"{"model":"a","model":"b"}"#, None),

@@ -13,6 +13,7 @@ use super::edited::proof;
 use super::reply_writer::failure_code;
 use crate::dialect::openai::{End, ErrorBody, UpstreamError, put_number, put_string};
 use crate::hub::StreamFault;
+use crate::object;
 use crate::sse::{self, Frame};
 use crate::usage::Usage;
 
@@ -86,7 +87,7 @@ impl Watcher {
         self.held.extend_from_slice(bytes);
         let held = std::mem::take(&mut self.held);
         let mut begin = 0;
-        while let Some(end) = self.end_of_event(&held) {
+        while let Some(end) = self.end_of_event(&held, begin) {
             let event = held.get(begin..end).unwrap_or_default();
             begin = end;
             self.pass(event, out);
@@ -196,14 +197,15 @@ impl Watcher {
         }
     }
 
-    /// Behind the next event in `held` that is complete.
-    fn end_of_event(&mut self, held: &[u8]) -> Option<usize> {
+    /// Behind the next blank line of `held`, where an event begins at `begin`. A blank line
+    /// without an event before it stands alone.
+    fn end_of_event(&mut self, held: &[u8], begin: usize) -> Option<usize> {
         let rest = held.get(self.searched..)?;
         for at in memchr::memchr_iter(b'\n', rest) {
             let at = self.searched + at;
-            let before = held.get(..at)?;
+            let before = held.get(begin..at)?;
             let before = before.strip_suffix(b"\r").unwrap_or(before);
-            if before.ends_with(b"\n") {
+            if before.is_empty() || before.ends_with(b"\n") {
                 self.searched = at + 1;
                 return Some(at + 1);
             }
@@ -227,7 +229,7 @@ impl Seen {
     }
 
     fn event(&mut self, data: &[u8]) {
-        let told: Told<'_> = match serde_json::from_slice(data) {
+        let told: Told<'_> = match object::read(data) {
             Ok(told) => told,
             Err(err) => {
                 let why = StreamFault::BadEvent(err.to_string());
@@ -268,7 +270,7 @@ impl Seen {
 
     /// Reads a response object; its error, if it has one.
     fn read(&mut self, response: Option<&RawValue>) -> Option<UpstreamError> {
-        let response: Response<'_> = serde_json::from_str(response?.get()).ok()?;
+        let response: Response<'_> = object::read_str(response?.get()).ok()?;
         let string = |raw: Option<&RawValue>| {
             let text = raw.map(RawValue::get).filter(|text| text.starts_with('"'));
             text.map(str::to_owned)
@@ -287,7 +289,7 @@ impl Seen {
 
 /// The proofs of a response's reasoning.
 fn proofs(response: &RawValue) -> Vec<String> {
-    let output = serde_json::from_str::<Response<'_>>(response.get());
+    let output = object::read_str::<Response<'_>>(response.get());
     let output = output.ok().and_then(|response| response.output);
     let items = output.and_then(|raw| serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok());
     let items = items.unwrap_or_default();
@@ -314,7 +316,7 @@ impl Whole {
     /// With what the server says when it failed, and with nothing said when the body is
     /// no response.
     pub fn read(body: &[u8]) -> Result<Self, UpstreamError> {
-        let Ok(response) = serde_json::from_slice::<Response<'_>>(body) else {
+        let Ok(response) = object::read::<Response<'_>>(body) else {
             return Err(UpstreamError::default());
         };
         let has_failed = response.status.is_some_and(|raw| raw.get() == "\"failed\"");

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::object;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -184,7 +185,7 @@ impl<'a> StreamPage<'a> {
         if !text.trim_ascii_start().starts_with('{') {
             return Err(EnvelopeError::NotJson("it is something else".to_owned()));
         }
-        let members: Members<'a> = serde_json::from_str(text).map_err(not_json)?;
+        let members: Members<'a> = object::read_str(text).map_err(not_json)?;
         if members.id.is_none() && members.status.is_none() && members.stream.is_none() {
             return Err(EnvelopeError::NotAJob);
         }
@@ -211,7 +212,7 @@ fn output_of(chunk: &RawValue) -> Option<&str> {
     if !chunk.get().starts_with('{') {
         return Some(chunk.get());
     }
-    let Chunk { output } = serde_json::from_str(chunk.get()).ok()?;
+    let Chunk { output } = object::read_str(chunk.get()).ok()?;
     output.map(RawValue::get)
 }
 

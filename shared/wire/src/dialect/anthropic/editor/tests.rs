@@ -166,3 +166,23 @@ fn a_whole_reply_keeps_its_bytes() {
         Bytes::from_static(br#"{"type":"error","error":{"type":"api_error","message":"m"}}"#);
     assert!(edited_reply(&error, &Bytes::from_static(b"\"v\"")).is_err());
 }
+
+#[test]
+fn a_list_is_no_event() {
+    let start = "data: {\"type\":\"message_start\",\"message\":[\"up\"]}\n\n";
+    let list = "data: [\"message_stop\"]\n\n";
+    let got = passed([start.as_bytes()].into_iter());
+    assert_ne!(got.end, End::Complete);
+    assert!(!String::from_utf8(got.out).unwrap().contains("virtual"));
+    let got = passed([list.as_bytes()].into_iter());
+    assert_ne!(got.end, End::Complete);
+    assert!(got.out.is_empty());
+}
+
+#[test]
+fn a_list_is_no_reply() {
+    let model = Bytes::from_static(b"\"virtual\"");
+    for body in ["[\"message\"]", "[]"] {
+        assert!(edited_reply(&Bytes::from_static(body.as_bytes()), &model).is_err());
+    }
+}

@@ -12,6 +12,7 @@ use super::LONGEST_NAME;
 use super::body::{Choice, Mark, Tool};
 use crate::edit::{Edits, span_of};
 use crate::hub::{self, Chat, Note, Refusal, ToolChoice, ToolNames};
+use crate::object;
 
 /// The schema of a function without arguments.
 const NO_ARGUMENTS: &str = r#"{"type":"object","properties":{}}"#;
@@ -213,7 +214,7 @@ fn of_object<E>(text: &str, refuse: impl Fn(&str) -> E) -> Result<(Cow<'_, RawVa
     if !text.starts_with('{') {
         return Err(not_object());
     }
-    let top: Schema<'_> = serde_json::from_str(text).map_err(|_| not_object())?;
+    let top: Schema<'_> = object::read_str(text).map_err(|_| not_object())?;
     if top.one_of.or(top.any_of).or(top.all_of).is_some() {
         return Err(refuse(
             "has 'oneOf', 'anyOf' or 'allOf' at its top, which this model's provider does not take. Put them inside a property.",

@@ -1,6 +1,7 @@
 //! Calls of the caller's custom tools. Upstreams call them as functions with one text,
 //! and the caller gets the text.
 
+use crate::object;
 use serde::Deserialize;
 
 /// What a custom tool is called with: the text that the function's arguments hold.
@@ -10,7 +11,7 @@ pub(crate) fn input(arguments: &str) -> String {
     struct Arguments {
         input: String,
     }
-    match serde_json::from_str::<Arguments>(arguments) {
+    match object::read_str::<Arguments>(arguments) {
         Ok(Arguments { input }) => input,
         Err(_) => arguments.to_owned(),
     }

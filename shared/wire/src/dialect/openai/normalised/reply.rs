@@ -15,6 +15,7 @@ use super::{Call, Function, reasoning, text};
 use crate::edit::{Edits, span_of};
 use crate::hub::{Event, Finish};
 use crate::normaliser::{Normaliser, Reveal, Shown};
+use crate::object;
 
 #[derive(Deserialize)]
 struct Reply<'a> {
@@ -65,13 +66,13 @@ pub fn normalised_reply(
     shown: Shown,
     id: &str,
 ) -> Option<Bytes> {
-    let reply: Reply<'_> = serde_json::from_slice(body).ok()?;
+    let reply: Reply<'_> = object::read(body).ok()?;
     let mut reveal = Reveal::new(shown);
     let mut edits = Edits::default();
     for (choice, position) in reply.choices.iter().zip(0_u32..) {
         let Some(choice) = &choice.0 else { continue };
         let Some(raw) = choice.message else { continue };
-        let Ok(message) = serde_json::from_str::<Message<'_>>(raw.get()) else {
+        let Ok(message) = object::read_str::<Message<'_>>(raw.get()) else {
             continue;
         };
         let number = choice.index.0.and_then(|index| u32::try_from(index).ok());

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use super::super::lenient::{List, Maybe, Text};
 use super::super::raw::{present, value};
 use crate::edit::span_of;
+use crate::object;
 
 /// How a server takes tool calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub(super) fn edits(body: &[u8], form: CallForm) -> Vec<(Range<usize>, Bytes)> {
     if form == CallForm::Any || memchr::memmem::find(body, b"tool_call").is_none() {
         return Vec::new();
     }
-    let Ok(Body { messages }) = serde_json::from_slice::<Body<'_>>(body) else {
+    let Ok(Body { messages }) = object::read::<Body<'_>>(body) else {
         return Vec::new();
     };
     let messages = messages.0;

@@ -35,6 +35,7 @@ use super::outline::Outline;
 use crate::edit::{Edits, json_string, span_of};
 use crate::hub::Note;
 use crate::normaliser::Tools;
+use crate::object;
 use calls::Open;
 
 /// What is wrong with a conversation's calls and results.
@@ -107,7 +108,7 @@ pub(super) fn read(body: &[u8], outline: &Outline<'_>) -> History {
     if !has(b"tool_call") && !has(b"\"tool\"") {
         return History::default();
     }
-    let Ok(Body { messages }) = serde_json::from_slice::<Body<'_>>(text) else {
+    let Ok(Body { messages }) = object::read::<Body<'_>>(text) else {
         return History::default();
     };
     let mut reader = Reader {
@@ -119,7 +120,7 @@ pub(super) fn read(body: &[u8], outline: &Outline<'_>) -> History {
         open: Open::default(),
     };
     for (index, raw) in messages.iter().enumerate() {
-        let Ok(message) = serde_json::from_str::<Message<'_>>(raw.get()) else {
+        let Ok(message) = object::read_str::<Message<'_>>(raw.get()) else {
             continue;
         };
         let span = reader.place(raw);
@@ -188,7 +189,7 @@ impl<'b> Reader<'b> {
     fn tools(&mut self) -> &Tools {
         let text = self.outline.text();
         self.tools.get_or_insert_with(|| {
-            let offered = serde_json::from_slice::<Offered<'_>>(text);
+            let offered = object::read::<Offered<'_>>(text);
             let offered = offered.map_or(Vec::new(), |offered| offered.tools.0);
             let named = offered.iter().filter_map(|tool| tool.function.0.as_ref());
             Tools::new(named.map(|named| (&*named.name.0, None)))

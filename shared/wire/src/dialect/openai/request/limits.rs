@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::super::raw::present;
 use super::{Request, Sent, Target};
 use crate::edit::{Edits, key_span, span_of};
+use crate::object;
 
 impl Request {
     /// Puts the limit where the upstream looks for it, no longer than it has room for.
@@ -66,7 +67,7 @@ pub(super) fn asking_for_usage(options: &[u8]) -> Bytes {
         include_usage: Option<&'a RawValue>,
     }
     let mut edits = Edits::default();
-    match serde_json::from_slice::<Usage<'_>>(options) {
+    match object::read::<Usage<'_>>(options) {
         Ok(Usage {
             include_usage: Some(raw),
         }) => edits.replace(span_of(options, raw), "true"),

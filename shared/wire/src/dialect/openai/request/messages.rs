@@ -9,9 +9,9 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::super::raw::Object;
 use super::BadRequest;
 use crate::edit::{Edits, json_string, span_of};
+use crate::object::{self, Object};
 
 /// What reading the conversation found. Its texts are not kept.
 pub(super) struct Messages {
@@ -130,7 +130,7 @@ pub(super) fn developer_roles(body: &[u8]) -> Vec<Range<usize>> {
     #[derive(Deserialize)]
     struct Body<'a> {
         #[serde(borrow)]
-        messages: Vec<Message<'a>>,
+        messages: Vec<Object<Message<'a>>>,
     }
     #[derive(Deserialize)]
     struct Message<'a> {
@@ -142,10 +142,10 @@ pub(super) fn developer_roles(body: &[u8]) -> Vec<Range<usize>> {
     if memchr::memmem::find(body, ROLE).is_none() {
         return Vec::new();
     }
-    let Ok(Body { messages }) = serde_json::from_slice(body) else {
+    let Ok(Body { messages }) = object::read(body) else {
         return Vec::new();
     };
-    let roles = messages.into_iter().map(|message| message.role);
+    let roles = messages.into_iter().map(|Object(message)| message.role);
     let foreign = roles.filter(|role| role.get().as_bytes() == ROLE);
     foreign.map(|role| span_of(body, role)).collect()
 }
@@ -165,12 +165,12 @@ pub(super) fn lead_with(edits: &mut Edits, body: &Bytes, prompt: &str) {
         #[serde(borrow, default)]
         content: Option<&'a RawValue>,
     }
-    let Ok(Body { messages }) = serde_json::from_slice(body) else {
+    let Ok(Body { messages }) = object::read(body) else {
         return;
     };
     let list = span_of(body, messages);
     let leading = first_of(messages)
-        .and_then(|first| serde_json::from_str::<Leading<'_>>(first.get()).ok())
+        .and_then(|first| object::read_str::<Leading<'_>>(first.get()).ok())
         .filter(|first| matches!(first.role.as_ref(), "system" | "developer"));
     let content = leading.and_then(|first| first.content);
     let with_gap = json_string(&format!("{prompt}\n\n"));

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::super::lenient::{Maybe, Text};
 use super::super::raw::present;
 use crate::normaliser::Tools;
+use crate::object;
 
 /// Where they stand in the body.
 #[derive(Debug, Default)]
@@ -49,7 +50,7 @@ pub(super) fn alone<'a>(body: &super::Body<'a>) -> Option<(&'a RawValue, &'a Raw
         (None, Some(found)) => (found, false),
         (None, None) => return None,
     };
-    let choice: Choice<'_> = serde_json::from_str(choice.get()).ok()?;
+    let choice: Choice<'_> = object::read_str(choice.get()).ok()?;
     let wanted = if is_tool {
         choice.function.0?.name.0
     } else {
@@ -57,10 +58,7 @@ pub(super) fn alone<'a>(body: &super::Body<'a>) -> Option<(&'a RawValue, &'a Raw
     };
     let name = |raw: &RawValue| -> Option<String> {
         let function = if is_tool {
-            serde_json::from_str::<Tool<'_>>(raw.get())
-                .ok()?
-                .function
-                .0?
+            object::read_str::<Tool<'_>>(raw.get()).ok()?.function.0?
         } else {
             serde_json::from_str(raw.get()).ok()?
         };

@@ -21,6 +21,7 @@ use super::super::chat_writer::reply_call_id;
 use super::super::pieces::{Piece, Pieces, Place};
 use crate::edit::{json_string, span_of};
 use crate::normaliser::{Alias, CallMender, Tools};
+use crate::object;
 use found::Found;
 use read::{Call, Chunk, Function, calls_of};
 
@@ -146,7 +147,7 @@ impl NativeCalls {
     /// to `edits`.
     fn read<'d>(&mut self, data: &'d [u8], edits: &mut Vec<Edit>) -> Vec<Found<'d>> {
         let mut found = Vec::new();
-        let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data) else {
+        let Ok(chunk) = object::read::<Chunk<'_>>(data) else {
             return found;
         };
         if self.answer_id.is_empty() {
@@ -165,7 +166,7 @@ impl NativeCalls {
             let several = calls.len() > 1;
             let begun = self.choices[at].pieces.len();
             for (position, raw) in calls.into_iter().enumerate() {
-                let Ok(call) = serde_json::from_str::<Call<'_>>(raw.get()) else {
+                let Ok(call) = object::read_str::<Call<'_>>(raw.get()) else {
                     continue;
                 };
                 let spot = Spot {

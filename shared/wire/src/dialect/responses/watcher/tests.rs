@@ -24,6 +24,10 @@ fn watch(pieces: &[&[u8]], cleanly: bool) -> (Watcher, String, End) {
 
 const CASES: &[(&str, &str)] = &[
     (
+        "blank_lines",
+        include_str!("../../../../cases/responses/streams/blank_lines.txt"),
+    ),
+    (
         "call",
         include_str!("../../../../cases/responses/streams/call.txt"),
     ),
@@ -60,6 +64,8 @@ fn every_case_at_every_split() {
                 usage.map(|usage| format!("{} {}\n", usage.prompt_tokens, usage.completion_tokens));
             assert_eq!(usage.as_deref(), section("usage"), "{name} {cut}");
         }
+        let bytes: Vec<&[u8]> = stream.as_bytes().chunks(1).collect();
+        assert_eq!(watch(&bytes, true).1, stream, "{name} byte by byte");
     }
 }
 
@@ -126,6 +132,17 @@ fn a_failure_is_told_in_the_servers_words() {
 }
 
 #[test]
+fn a_list_is_no_event() {
+    let stream = "data: [\"response.completed\",2,null,{\"output\":[]}]\n\n";
+    let (_, text, end) = watch(&[stream.as_bytes()], true);
+    assert_eq!(text, "");
+    assert!(
+        matches!(end, End::Fault(StreamFault::BadEvent(_))),
+        "{end:?}"
+    );
+}
+
+#[test]
 fn an_endless_event_is_bounded() {
     let mut watcher = Watcher::default();
     let mut out = BytesMut::new();
@@ -146,7 +163,8 @@ fn a_whole_response_is_read() {
     let failed = r#"{"status":"failed","error":{"code":"server_error","message":"m"},"output":[]}"#;
     let said = Whole::read(failed.as_bytes()).unwrap_err();
     assert_eq!(said.message.as_deref(), Some("m"));
-    for body in ["", "[]", "{}", "<html>"] {
+    let list = r#"["r","m","completed",{},null,null,[]]"#;
+    for body in ["", "[]", list, "{}", "<html>"] {
         assert!(Whole::read(body.as_bytes()).is_err(), "{body}");
     }
 }

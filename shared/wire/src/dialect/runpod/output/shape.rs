@@ -7,6 +7,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::super::envelope::string;
+use crate::object;
 use crate::usage::Usage;
 
 /// An object's members in which something is looked for.
@@ -67,7 +68,7 @@ struct NativeUsage {
 impl<'a> Object<'a> {
     /// `None` when the text is not JSON.
     pub(super) fn read(json: &'a str) -> Option<Self> {
-        let members: Members<'a> = serde_json::from_str(json).ok()?;
+        let members: Members<'a> = object::read_str(json).ok()?;
         Some(Self {
             json,
             choices: members.choices,
@@ -120,7 +121,7 @@ impl<'a> Object<'a> {
     /// Tokens in any of the forms in use.
     pub(super) fn usage(&self) -> Option<Usage> {
         if let Some(raw) = self.members.usage {
-            let native: Option<NativeUsage> = serde_json::from_str(raw.get()).ok();
+            let native: Option<NativeUsage> = object::read_str(raw.get()).ok();
             return native
                 .map(|native| counted(native.input, native.output))
                 .or_else(|| Usage::read(raw.get()));
@@ -169,6 +170,6 @@ pub(super) fn is_list_of_vectors(json: &str) -> bool {
         #[serde(borrow)]
         data: &'a RawValue,
     }
-    let list: Option<List<'_>> = serde_json::from_str(json).ok();
+    let list: Option<List<'_>> = object::read_str(json).ok();
     list.is_some_and(|list| list.data.get().starts_with('['))
 }

@@ -13,6 +13,7 @@ use super::super::super::raw::present;
 use super::Reader;
 use crate::edit::json_string;
 use crate::normaliser::{Mended, Mender};
+use crate::object;
 
 /// Longest name that servers take.
 const LONGEST_NAME: usize = 64;
@@ -103,7 +104,7 @@ impl Reader<'_> {
     pub(super) fn calls(&mut self, index: usize, raws: &[&RawValue], span: &Range<usize>) {
         self.open.end = span.end;
         for (number, raw) in raws.iter().enumerate() {
-            let Ok(call) = serde_json::from_str::<Call<'_>>(raw.get()) else {
+            let Ok(call) = object::read_str::<Call<'_>>(raw.get()) else {
                 continue;
             };
             let field = format!("messages[{index}].tool_calls[{number}]");
@@ -139,7 +140,7 @@ impl Reader<'_> {
                 is_answered: false,
             });
             if let Some(raw) = call.function
-                && let Ok(function) = serde_json::from_str::<Function<'_>>(raw.get())
+                && let Ok(function) = object::read_str::<Function<'_>>(raw.get())
             {
                 let span = self.place(raw);
                 self.function(&function, &span, &field);
@@ -255,7 +256,7 @@ pub(super) fn ids(text: &[u8]) -> HashSet<String> {
         #[serde(borrow, default)]
         id: Text<'a>,
     }
-    let Ok(body) = serde_json::from_slice::<Body<'_>>(text) else {
+    let Ok(body) = object::read::<Body<'_>>(text) else {
         return HashSet::new();
     };
     let messages = body.messages.0.into_iter();

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::super::super::lenient::{List, Maybe, Text, Whole};
 use super::super::super::raw::{present, value};
+use crate::object;
 
 #[derive(Deserialize)]
 pub(super) struct Chunk<'a> {
@@ -112,7 +113,7 @@ pub(super) fn head(data: &[u8], model: Option<&Bytes>) -> BytesMut {
     }
     let mut out = BytesMut::new();
     out.put_u8(b'{');
-    if let Ok(head) = serde_json::from_slice::<Head<'_>>(data) {
+    if let Ok(head) = object::read::<Head<'_>>(data) {
         let written = |raw: Option<&'_ RawValue>| raw.map(|raw| raw.get().replace('\n', " "));
         for (key, raw) in [
             ("id", head.id),
