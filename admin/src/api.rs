@@ -18,7 +18,12 @@ mod virtual_models;
 
 use actix_web::HttpResponse;
 use actix_web::web::ServiceConfig;
-use serde_json::json;
+use serde_json::{Value, json};
+use store::{FieldErrors, Store, StoreError};
+
+use crate::admin::Admin;
+use crate::error::ApiError;
+use crate::json_object::JsonObject;
 
 /// Every route of the API.
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
@@ -39,9 +44,40 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
 
 pub(crate) use settings::is_followed;
 
-/// The answer of a call that created row `id`.
-fn created(id: i64) -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "id": id, "status": "ok" }))
+/// Creates the row that the body is a draft of.
+async fn create<D: Send + 'static>(
+    admin: &Admin,
+    body: &JsonObject,
+    draft: impl FnOnce(&Value) -> Result<D, FieldErrors>,
+    create: impl FnOnce(&Store, &D) -> Result<i64, StoreError> + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
+    let draft = draft(&body.0)?;
+    let id = admin.on_store(move |store| create(store, &draft)).await?;
+    Ok(HttpResponse::Ok().json(json!({ "id": id, "status": "ok" })))
+}
+
+/// Changes the fields that the body carries and no others.
+async fn change<D: Send + 'static>(
+    admin: &Admin,
+    id: i64,
+    body: &JsonObject,
+    draft: impl FnOnce(&Value) -> Result<D, FieldErrors>,
+    update: impl FnOnce(&Store, i64, &D) -> Result<(), StoreError> + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
+    let draft = draft(&body.0)?;
+    admin
+        .on_store(move |store| update(store, id, &draft))
+        .await?;
+    Ok(done())
+}
+
+async fn delete<T: Send + 'static>(
+    admin: &Admin,
+    id: i64,
+    delete: impl FnOnce(&Store, i64) -> Result<T, StoreError> + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
+    admin.on_store(move |store| delete(store, id)).await?;
+    Ok(done())
 }
 
 /// The answer of a call that changed something.

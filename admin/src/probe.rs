@@ -36,8 +36,8 @@ const LINK_LOCAL: &str = "the URL leads to a link-local or metadata address, whe
 
 /// Makes the calls and remembers the lists.
 pub(crate) struct Prober {
-    connect_timeout: Duration,
-    timeout: Duration,
+    /// What holds where an endpoint says nothing else.
+    usual: Times,
     /// The key of `queue` endpoints that have none of their own.
     queue_key: Option<Secret>,
     /// Whether link-local addresses are called.
@@ -45,6 +45,28 @@ pub(crate) struct Prober {
     cache: ModelCache,
     /// The pulls this program has begun.
     pulls: ollama::Pulls,
+}
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    connect: Duration,
+    /// Until the answer begins.
+    first_byte: Duration,
+    whole: Duration,
+}
+
+impl Times {
+    /// As they hold at `endpoint`, which may have times of its own.
+    fn at(self, endpoint: &Endpoint) -> Self {
+        let own = endpoint.times;
+        let whole = own.whole.unwrap_or(self.whole).min(MAX_WAIT);
+        Self {
+            connect: own.connect.unwrap_or(self.connect),
+            first_byte: own.first_byte.unwrap_or(self.first_byte),
+            whole,
+        }
+    }
 }
 
 /// What a connection test found.
@@ -113,16 +135,19 @@ impl Failure {
 /// What a reason may name.
 struct Context<'a> {
     url: &'a UpstreamUrl,
-    connect_timeout: Duration,
-    timeout: Duration,
+    times: Times,
 }
 
 impl Prober {
     /// A prober with the timeouts and the keys of the gateway's calls.
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            connect_timeout: config.connect_timeout,
-            timeout: config.timeout.min(MAX_WAIT),
+            usual: Times {
+                connect: config.connect_timeout,
+                // To begin late is no fault where no other candidate is left.
+                first_byte: Duration::MAX,
+                whole: config.timeout,
+            },
             queue_key: config.ai_queue_api_key.clone(),
             allows_link_local: config.allow_link_local_endpoints,
             cache: ModelCache::default(),
@@ -227,18 +252,21 @@ impl Prober {
         key: Option<&Secret>,
         url: &UpstreamUrl,
     ) -> Result<(u16, Vec<u8>), Failure> {
-        let context = Context {
-            url,
-            connect_timeout: self.connect_timeout,
-            timeout: self.timeout,
-        };
+        let times = self.usual.at(endpoint);
+        let context = Context { url, times };
         let client = self.client(endpoint, url).await?;
-        let response = client
+        let call = client
             .get(url.to_string())
-            .timeout(self.timeout)
+            .timeout(times.whole)
             .headers(headers(endpoint, key)?)
-            .send()
+            .send();
+        let response = actix_web::rt::time::timeout(times.first_byte, call)
             .await
+            .map_err(|_elapsed| Failure {
+                endpoint_status: None,
+                timed_out: true,
+                reason: failure::late(url, times.first_byte),
+            })?
             .map_err(|err| Failure::of_call(&err, None, &context))?;
         let status = response.status();
         if !status.is_success() {
@@ -262,7 +290,7 @@ impl Prober {
         let mut builder = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(self.connect_timeout)
+            .connect_timeout(self.usual.at(endpoint).connect)
             .user_agent(concat!(
                 "serverless-proxy-admin/",
                 env!("CARGO_PKG_VERSION")

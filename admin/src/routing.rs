@@ -116,15 +116,25 @@ mod tests {
         assert_eq!(once, routed);
     }
 
-    #[test]
-    fn the_list_of_pages_has_every_page_and_no_other() {
-        let listed = include_str!("../tests/cases/pages.txt").lines();
-        let listed: BTreeSet<_> = listed
+    /// That a list names every page that is reached by `method`, and no other.
+    fn is_complete(list: &str, method: &str) {
+        let listed: BTreeSet<_> = list
+            .lines()
             .filter_map(|line| line.split_whitespace().next())
-            .map(|path| format!("GET {path}"))
+            .map(|path| format!("{method} {path}"))
             .collect();
         let mut routed = routed();
-        routed.retain(|route| is_of_a_page(route) && route.starts_with("GET "));
+        routed.retain(|route| is_of_a_page(route) && route.split(' ').next() == Some(method));
         assert_eq!(listed, routed);
+    }
+
+    #[test]
+    fn the_list_of_pages_has_every_page_and_no_other() {
+        is_complete(include_str!("../tests/cases/pages.txt"), "GET");
+    }
+
+    #[test]
+    fn the_list_of_forms_has_every_form_and_no_other() {
+        is_complete(include_str!("../tests/cases/forms.txt"), "POST");
     }
 }

@@ -4,10 +4,9 @@ use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, rt};
 use serde::Serialize;
 use serde_json::json;
-use store::{Endpoint, EndpointDraft, EndpointRow};
+use store::{Endpoint, EndpointDraft, EndpointRow, Store};
 use wire::provider::ProviderKind;
 
-use super::{created, done};
 use crate::access::demand_anti_forgery;
 use crate::admin::Admin;
 use crate::error::ApiError;
@@ -53,28 +52,25 @@ async fn list(admin: Data<Admin>) -> Result<Json<Vec<EndpointRow>>, ApiError> {
 }
 
 async fn create(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, ApiError> {
-    let draft = EndpointDraft::for_create(&body.0)?;
-    let id = admin
-        .on_store(move |store| store.create_endpoint(&draft))
-        .await?;
-    Ok(created(id))
+    super::create(
+        &admin,
+        &body,
+        EndpointDraft::for_create,
+        Store::create_endpoint,
+    )
+    .await
 }
 
-/// Changes the fields that the body carries and no others.
 async fn change(
     admin: Data<Admin>,
     id: Path<i64>,
-    body: JsonObject,
+    mut body: JsonObject,
 ) -> Result<HttpResponse, ApiError> {
     let id = id.into_inner();
-    let JsonObject(mut body) = body;
     let row = admin.on_store(move |store| store.endpoint_row(id)).await?;
-    shown::unmask(&mut body, row.custom_headers.as_deref());
-    let draft = EndpointDraft::for_update(&body)?;
-    admin
-        .on_store(move |store| store.update_endpoint(id, &draft))
-        .await?;
-    Ok(done())
+    shown::unmask(&mut body.0, row.custom_headers.as_deref());
+    let (draft, update) = (EndpointDraft::for_update, Store::update_endpoint);
+    super::change(&admin, id, &body, draft, update).await
 }
 
 /// `cascade` in the query also deletes the endpoint's virtual models.
@@ -85,10 +81,10 @@ async fn delete(
 ) -> Result<HttpResponse, ApiError> {
     demand_anti_forgery(&req)?;
     let (id, cascade) = (id.into_inner(), flag(&req, "cascade")?);
-    admin
-        .on_store(move |store| store.delete_endpoint(id, cascade))
-        .await?;
-    Ok(done())
+    super::delete(&admin, id, move |store, id| {
+        store.delete_endpoint(id, cascade)
+    })
+    .await
 }
 
 /// Calls the backend. What is wrong with it is the answer, not a failure of the call.

@@ -9,7 +9,6 @@ use serde::Serialize;
 use serde_json::json;
 use store::{InboundKeyDraft, InboundKeyRow, Store};
 
-use super::done;
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::json_object::JsonObject;
@@ -67,24 +66,15 @@ async fn create(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, Ap
     })))
 }
 
-/// Changes the fields that the body carries and no others.
 async fn change(
     admin: Data<Admin>,
     id: Path<i64>,
     body: JsonObject,
 ) -> Result<HttpResponse, ApiError> {
-    let id = id.into_inner();
-    let draft = InboundKeyDraft::for_update(&body.0)?;
-    admin
-        .on_store(move |store| store.update_inbound_key(id, &draft))
-        .await?;
-    Ok(done())
+    let (draft, update) = (InboundKeyDraft::for_update, Store::update_inbound_key);
+    super::change(&admin, id.into_inner(), &body, draft, update).await
 }
 
 async fn delete(admin: Data<Admin>, id: Path<i64>) -> Result<HttpResponse, ApiError> {
-    let id = id.into_inner();
-    admin
-        .on_store(move |store| store.delete_inbound_key(id))
-        .await?;
-    Ok(done())
+    super::delete(&admin, id.into_inner(), Store::delete_inbound_key).await
 }

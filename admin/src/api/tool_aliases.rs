@@ -4,7 +4,6 @@ use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use store::{Store, ToolAliasDraft, ToolAliasRow};
 
-use super::{created, done};
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::json_object::JsonObject;
@@ -28,31 +27,24 @@ async fn list(admin: Data<Admin>) -> Result<Json<Vec<ToolAliasRow>>, ApiError> {
 }
 
 async fn create(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, ApiError> {
-    let draft = ToolAliasDraft::for_create(&body.0)?;
-    let id = admin
-        .on_store(move |store| store.create_tool_alias(&draft))
-        .await?;
-    Ok(created(id))
+    super::create(
+        &admin,
+        &body,
+        ToolAliasDraft::for_create,
+        Store::create_tool_alias,
+    )
+    .await
 }
 
-/// Changes the fields that the body carries and no others.
 async fn change(
     admin: Data<Admin>,
     id: Path<i64>,
     body: JsonObject,
 ) -> Result<HttpResponse, ApiError> {
-    let id = id.into_inner();
-    let draft = ToolAliasDraft::for_update(&body.0)?;
-    admin
-        .on_store(move |store| store.update_tool_alias(id, &draft))
-        .await?;
-    Ok(done())
+    let (draft, update) = (ToolAliasDraft::for_update, Store::update_tool_alias);
+    super::change(&admin, id.into_inner(), &body, draft, update).await
 }
 
 async fn delete(admin: Data<Admin>, id: Path<i64>) -> Result<HttpResponse, ApiError> {
-    let id = id.into_inner();
-    admin
-        .on_store(move |store| store.delete_tool_alias(id))
-        .await?;
-    Ok(done())
+    super::delete(&admin, id.into_inner(), Store::delete_tool_alias).await
 }

@@ -11,7 +11,6 @@ use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use serde::Serialize;
 use store::{Store, StoreError, ToolPatternDraft, ToolPatternRow};
 
-use super::{created, done};
 use crate::admin::Admin;
 use crate::error::ApiError;
 use crate::json_object::JsonObject;
@@ -88,31 +87,24 @@ pub(crate) fn counted(store: &Store) -> Result<Vec<Counted>, StoreError> {
 }
 
 async fn create(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, ApiError> {
-    let draft = ToolPatternDraft::for_create(&body.0)?;
-    let id = admin
-        .on_store(move |store| store.create_tool_pattern(&draft))
-        .await?;
-    Ok(created(id))
+    super::create(
+        &admin,
+        &body,
+        ToolPatternDraft::for_create,
+        Store::create_tool_pattern,
+    )
+    .await
 }
 
-/// Changes the fields that the body carries and no others.
 async fn change(
     admin: Data<Admin>,
     id: Path<i64>,
     body: JsonObject,
 ) -> Result<HttpResponse, ApiError> {
-    let id = id.into_inner();
-    let draft = ToolPatternDraft::for_update(&body.0)?;
-    admin
-        .on_store(move |store| store.update_tool_pattern(id, &draft))
-        .await?;
-    Ok(done())
+    let (draft, update) = (ToolPatternDraft::for_update, Store::update_tool_pattern);
+    super::change(&admin, id.into_inner(), &body, draft, update).await
 }
 
 async fn delete(admin: Data<Admin>, id: Path<i64>) -> Result<HttpResponse, ApiError> {
-    let id = id.into_inner();
-    admin
-        .on_store(move |store| store.delete_tool_pattern(id))
-        .await?;
-    Ok(done())
+    super::delete(&admin, id.into_inner(), Store::delete_tool_pattern).await
 }

@@ -3,9 +3,8 @@
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
-use store::{VirtualModelDraft, VirtualModelRow};
+use store::{Store, VirtualModelDraft, VirtualModelRow};
 
-use super::{created, done};
 use crate::access::demand_anti_forgery;
 use crate::admin::Admin;
 use crate::error::ApiError;
@@ -39,28 +38,25 @@ async fn list(admin: Data<Admin>) -> Result<Json<Vec<VirtualModelRow>>, ApiError
 }
 
 async fn create(admin: Data<Admin>, body: JsonObject) -> Result<HttpResponse, ApiError> {
-    let draft = VirtualModelDraft::for_create(&body.0)?;
-    let id = admin
-        .on_store(move |store| store.create_virtual_model(&draft))
-        .await?;
-    Ok(created(id))
+    super::create(
+        &admin,
+        &body,
+        VirtualModelDraft::for_create,
+        Store::create_virtual_model,
+    )
+    .await
 }
 
-/// Changes the fields that the body carries and no others.
 async fn change(
     admin: Data<Admin>,
     id: Path<i64>,
-    body: JsonObject,
+    mut body: JsonObject,
 ) -> Result<HttpResponse, ApiError> {
     let id = id.into_inner();
-    let JsonObject(mut body) = body;
     let row = admin.on_store(move |store| store.virtual_model(id)).await?;
-    shown::unmask(&mut body, row.custom_headers.as_deref());
-    let draft = VirtualModelDraft::for_update(&body)?;
-    admin
-        .on_store(move |store| store.update_virtual_model(id, &draft))
-        .await?;
-    Ok(done())
+    shown::unmask(&mut body.0, row.custom_headers.as_deref());
+    let (draft, update) = (VirtualModelDraft::for_update, Store::update_virtual_model);
+    super::change(&admin, id, &body, draft, update).await
 }
 
 async fn delete(

@@ -63,6 +63,7 @@ async fn list(admin: Data<Admin>, req: HttpRequest) -> Result<HttpResponse, ApiE
         kind: given("kind").and_then(AuditKind::from_id),
         row_id: given("row").and_then(|id| id.parse().ok()),
         text: given("q").map(str::to_owned),
+        oldest_first: !list.is_descending(),
         limit: list.per_page(),
         offset: list.offset(),
     };

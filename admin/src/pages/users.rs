@@ -1,5 +1,7 @@
 //! People of the admin app: who there is, what they may do, and one's own password.
 
+use std::cmp::Ordering;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -8,6 +10,7 @@ use store::{AdminRole, AdminUserRow, FieldErrors, Password, Store};
 
 use super::confirm::Confirm;
 use super::form::{Form, Posted};
+use super::list::{List, Listed};
 use super::login::{self, new_user};
 use super::notice::Notice;
 use super::section::Section;
@@ -53,9 +56,19 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
 #[template(path = "settings/users.html")]
 struct Users {
     shell: Shell,
-    users: Vec<AdminUserRow>,
+    list: List,
+    listed: Listed<AdminUserRow>,
+    /// Whether nobody is set up.
+    none: bool,
     form: Form,
     roles: Vec<(&'static str, &'static str)>,
+}
+
+impl Users {
+    /// Every role by its word.
+    fn role_words(&self) -> [(&'static str, &'static str); 2] {
+        [AdminRole::Admin, AdminRole::Viewer].map(|role| (role.id(), role.id()))
+    }
 }
 
 fn roles() -> Vec<(&'static str, &'static str)> {
@@ -73,9 +86,28 @@ async fn list(admin: Data<Admin>, req: HttpRequest) -> Result<HttpResponse, ApiE
 }
 
 async fn users(admin: &Admin, req: &HttpRequest, form: Form) -> Result<Users, ApiError> {
+    let users = admin.on_store(Store::admin_users).await?;
+    let none = users.is_empty();
+    let list = List::of(req, &["name", "role", "last_login"], &["q", "role"]);
+    let users = users.into_iter().filter(|user| {
+        let role = list.filter("role");
+        list.finds("q", &user.name) && (role.is_empty() || role == user.role.id())
+    });
+    let users = users.collect();
+    let sort = list.sort();
+    let (list, listed) = list.page_of(users, |a: &AdminUserRow, b: &AdminUserRow| {
+        let by = match sort {
+            "role" => a.role.id().cmp(b.role.id()),
+            "last_login" => a.last_login_at.cmp(&b.last_login_at),
+            _ => Ordering::Equal,
+        };
+        by.then_with(|| a.name.to_lowercase().cmp(&b.name.to_lowercase()))
+    });
     Ok(Users {
         shell: Shell::of(req, Section::Settings),
-        users: admin.on_store(Store::admin_users).await?,
+        list,
+        listed,
+        none,
         form,
         roles: roles(),
     })

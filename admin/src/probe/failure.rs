@@ -2,14 +2,24 @@
 
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use rustls::{CertificateError, Error as TlsError};
+use wire::provider::UpstreamUrl;
 
 use super::Context;
 
 /// Whether the call ran out of time.
 pub(super) fn timed_out(err: &reqwest::Error) -> bool {
     err.is_timeout()
+}
+
+/// What is said of an answer that does not begin in time.
+pub(super) fn late(url: &UpstreamUrl, limit: Duration) -> String {
+    format!(
+        "{url} did not begin to answer within {} s",
+        limit.as_secs_f64()
+    )
 }
 
 /// What happened, to whom, and what to do.
@@ -21,12 +31,12 @@ pub(super) fn reason(err: &reqwest::Error, context: &Context<'_>) -> String {
             format!(
                 "no connection to {address} came about within {} s; check the address, http or \
                  https, and any firewall",
-                context.connect_timeout.as_secs()
+                context.times.connect.as_secs_f64()
             )
         } else {
             format!(
                 "{url} took the connection but did not answer within {} s",
-                context.timeout.as_secs()
+                context.times.whole.as_secs_f64()
             )
         };
     }

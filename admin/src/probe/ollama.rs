@@ -17,7 +17,7 @@ use wire::dialect::ollama::read_ps;
 use wire::provider::{BaseUrl, ProviderKind, UpstreamUrl};
 use wire::redact::scrub;
 
-use super::{Context, Failure, Prober, headers, refusal};
+use super::{Context, Failure, Prober, Times, headers, refusal};
 use crate::error::ApiError;
 pub(crate) use pulls::{Pull, Pulls};
 
@@ -117,8 +117,10 @@ impl Prober {
         let key = self.key(endpoint);
         let context = Context {
             url: &url,
-            connect_timeout: self.connect_timeout,
-            timeout: MAX_SILENCE,
+            times: Times {
+                whole: MAX_SILENCE,
+                ..self.usual.at(endpoint)
+            },
         };
         let client = self.client(endpoint, &url).await?;
         let call = client

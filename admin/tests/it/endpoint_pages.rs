@@ -2,10 +2,11 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use store::{HealthCheckRow, Store};
+use store::{CallRecord, CircuitRow, HealthCheckRow, Store};
 
 use crate::browser::{PageForm, plain};
 use crate::harness::App;
+use crate::usage_page::{call, now, with_model};
 
 const LIST: &str = "/proxy-dashboard/endpoints";
 const NEW: &str = "/proxy-dashboard/endpoints/new";
@@ -301,6 +302,62 @@ async fn the_list_is_sorted_filtered_and_paged_by_its_address() {
         .page(&format!("{LIST}?q=nothing&sort=bogus&page=x"))
         .await;
     assert!(page.contains("No endpoint is like that"), "{page}");
+}
+
+#[tokio::test]
+async fn the_list_tells_models_the_middle_time_and_the_last_error() {
+    let (app, store) = with_model().await;
+    let other = app.endpoint("two", "http://127.0.0.1:9").await;
+    let times = [400, 1500, 1500, 1600, 9000];
+    let calls = times.map(|latency_ms| CallRecord {
+        latency_ms,
+        ..call("priced", 5)
+    });
+    store.record_calls(&calls).unwrap();
+    // What is a day old is not counted.
+    let old = CallRecord {
+        latency_ms: 60_000,
+        ..call("priced", 30 * 3600)
+    };
+    store.record_calls(&vec![old; 9]).unwrap();
+    let circuit = |model: &str, opened_at, why: &str| CircuitRow {
+        endpoint_id: other,
+        model: model.to_owned(),
+        opened_at,
+        open_until: now() + 300,
+        failures: 3,
+        last_error: Some(why.to_owned()),
+    };
+    let circuits = [
+        circuit("a", now() - 60, "an older one"),
+        circuit("b", now(), "connection refused"),
+    ];
+    store.save_circuits(&circuits).unwrap();
+    let page = app.page(&format!("{LIST}?sort=-p50")).await;
+    let rows: Vec<&str> = page.split("<tr id=\"endpoint-").skip(1).collect();
+    // What nobody has called has no time, and comes last.
+    let [one, two] = rows[..] else {
+        panic!("{page}")
+    };
+    for part in [
+        ">one</a>",
+        "<a href=\"/proxy-dashboard/models?endpoint=1\">1</a>",
+        "<td class=\"num\">1.5 s</td>",
+        ">good</span>",
+    ] {
+        assert!(one.contains(part), "{part}: {one}");
+    }
+    for part in [
+        ">two</a>",
+        "circuit open",
+        "2 until",
+        "connection refused",
+        "no calls",
+        "?endpoint=2\">0</a>",
+    ] {
+        assert!(two.contains(part), "{part}: {two}");
+    }
+    assert!(!two.contains("an older one"), "{two}");
 }
 
 #[tokio::test]

@@ -263,7 +263,7 @@ async fn a_file_is_imported_without_a_script() {
     )
     .await;
     assert_eq!(status, 400);
-    assert!(page.contains("is not JSON"), "{page}");
+    assert!(page.contains("it is no JSON"), "{page}");
     let (status, page) = upload(
         &app,
         PAGE,
@@ -305,6 +305,87 @@ async fn a_file_is_imported_without_a_script() {
     .await;
     assert_eq!(status, 200, "{page}");
     assert!(page.contains("Patterns: 1 new"), "{page}");
+}
+
+/// Texts that YAML without quotes would read as something else.
+const TRICKY: [&str; 8] = [
+    "n",
+    "on",
+    "0123",
+    "1e3",
+    "~",
+    "2026-11-28",
+    "a: b #c",
+    "- [x]",
+];
+
+#[tokio::test]
+async fn the_configuration_goes_out_as_yaml_and_comes_in_the_same() {
+    let app = App::start();
+    let prompt = "first: 'line'\n  second \"line\" # no comment\n\n- third\t\u{1f600}\n";
+    for (number, name) in TRICKY.into_iter().enumerate() {
+        let endpoint = app.endpoint(name, "http://127.0.0.1:9").await;
+        let body = json!({
+            "name": name, "endpoint_id": endpoint, "actual_model": name,
+            "system_prompt": prompt, "temperature": number, "custom_headers": { "x-odd": name },
+        });
+        let (status, refusal) = app.post("/virtual-models", &body).await;
+        assert_eq!(status, 200, "{refusal}");
+    }
+    let document = app.get(ROUTE).await.1;
+    let export = format!("{PAGE}/export");
+    for (query, kind, name) in [
+        ("", "application/json", "serverless-proxy.json"),
+        ("?format=json", "application/json", "serverless-proxy.json"),
+        ("?format=yaml", "application/yaml", "serverless-proxy.yaml"),
+    ] {
+        let request = app.request(Method::GET, &format!("{export}{query}"));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200, "{query}");
+        assert_eq!(response.headers()[CONTENT_TYPE], kind, "{query}");
+        let file = response.headers()["content-disposition"].clone();
+        assert!(file.to_str().unwrap().contains(name), "{query}: {file:?}");
+        let text = response.bytes().await.unwrap();
+
+        let other = App::start();
+        let page = other.page(PAGE).await;
+        assert!(page.contains("/export?format=yaml"), "{page}");
+        let token = token(&page);
+        let parts = [
+            ("_token", None, token.as_bytes()),
+            ("file", Some(name), &text[..]),
+        ];
+        let (status, page) = upload(&other, PAGE, &parts).await;
+        assert_eq!(status, 200, "{query}: {page}");
+        assert!(page.contains("Imported: 16 new"), "{query}: {page}");
+        assert_eq!(other.get(ROUTE).await.1, document, "{query}");
+    }
+    let request = app.request(Method::GET, &format!("{export}?format=xml"));
+    assert_eq!(request.send().await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn yaml_that_cannot_be_read_is_refused_with_a_reason() {
+    let app = App::start();
+    let token = token(&app.page(PAGE).await);
+    for (text, reason) in [
+        ("a: [1, 2", "it is no YAML"),
+        ("a: sk-very-secret-1234\n b: [", "it is no YAML"),
+        ("- 1\n- 2", "this is another kind of file"),
+        ("just words", "this is another kind of file"),
+        ("", "this is another kind of file"),
+    ] {
+        let parts = [
+            ("_token", None, token.as_bytes()),
+            ("document", None, text.as_bytes()),
+        ];
+        let (status, page) = upload(&app, PAGE, &parts).await;
+        assert_eq!(status, 400, "{text}");
+        assert!(page.contains(reason), "{text}: {page}");
+        let list = page.split_once("role=\"alert\"").unwrap().1;
+        let list = list.split_once("</div>").unwrap().0;
+        assert!(!list.contains("very-secret"), "{list}");
+    }
 }
 
 #[tokio::test]

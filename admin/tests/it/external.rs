@@ -115,6 +115,18 @@ async fn an_answer_is_asked_for_once_and_a_dead_service_means_no() {
     );
 }
 
+/// It is waited for, and not for ever.
+#[tokio::test]
+async fn a_service_that_never_answers_means_no() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let app = App::start_with(&[("AUTH_ENABLED", "true"), ("AIMENU_URL", &url)]);
+    let request = app.request(Method::GET, "/api/endpoints");
+    let (status, body) = answer(request.header("cookie", "session=good")).await;
+    assert_eq!(status, 401);
+    assert_eq!(body, serde_json::json!({ "error": "Unauthorized" }));
+}
+
 #[tokio::test]
 async fn pages_send_browsers_to_the_service() {
     let service = service().await;

@@ -5,12 +5,14 @@ use std::process::Stdio;
 
 use reqwest::Method;
 use serde_json::json;
+use store::{Login, Origin, Secret, Store};
 
 use crate::harness::{App, answer, command};
 use crate::people::{
     PASSWORD, Person, app_with_admin, app_with_admin_and, cookie, log_in, set_up, set_up_token,
     viewer,
 };
+use crate::usage_page::now;
 
 #[tokio::test]
 async fn the_set_up_link_works_once_and_each_start_prints_another() {
@@ -149,6 +151,79 @@ async fn behind_https_the_cookie_is_secure_when_the_proxy_is_trusted() {
         let set = response.headers()["set-cookie"].to_str().unwrap();
         assert_eq!(set.contains("Secure"), secure, "{set}");
     }
+}
+
+#[tokio::test]
+async fn an_hour_old_session_gets_another_token() {
+    let (app, _) = app_with_admin().await;
+    let store = Store::open(&app.database()).unwrap();
+    let begun = store.log_in(
+        "ada",
+        &Secret::new(PASSWORD),
+        &Origin::default(),
+        now() - 3700,
+    );
+    let Login::Begun(session) = begun.unwrap() else {
+        panic!("the password is right")
+    };
+    let old = Person {
+        cookie: format!("sp_session={}", session.token.unwrap().expose()),
+    };
+    let request = old.request(&app, Method::GET, "/proxy-dashboard/keys");
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let set = response.headers()["set-cookie"].to_str().unwrap();
+    for part in ["HttpOnly", "SameSite=Lax", "Path=/"] {
+        assert!(set.contains(part), "{part}: {set}");
+    }
+    let fresh = Person {
+        cookie: cookie(&response),
+    };
+    assert_ne!(fresh.cookie, old.cookie);
+    // Forms of pages that were loaded before go on working: it is the same session.
+    let page = response.text().await.unwrap();
+    for person in [&old, &fresh] {
+        let fields = [
+            ("_token", &*crate::harness::token(&page)),
+            ("theme", "dark"),
+        ];
+        let request = app.form("/proxy-dashboard/theme", &fields);
+        let request = request.header("cookie", &person.cookie);
+        assert_eq!(request.send().await.unwrap().status(), 303);
+    }
+    let again = fresh.request(&app, Method::GET, "/proxy-dashboard/keys");
+    let again = again.send().await.unwrap();
+    assert_eq!(again.status(), 200);
+    assert!(
+        !again.headers().contains_key("set-cookie"),
+        "once is enough"
+    );
+}
+
+#[tokio::test]
+async fn people_are_listed_sorted_and_filtered_by_the_address() {
+    let (app, ada) = app_with_admin().await;
+    viewer(&app, &ada).await;
+    let users = "/proxy-dashboard/settings/users";
+    let rows = async |query: &str| -> Vec<String> {
+        let page = ada.page(&app, &format!("{users}{query}")).await;
+        let rows = page.split("<td data-label=\"Name\">").skip(1);
+        rows.map(|row| row.split_once('<').unwrap().0.to_owned())
+            .collect()
+    };
+    for (query, found) in [
+        ("", vec!["ada", "vic"]),
+        ("?sort=-name", vec!["vic", "ada"]),
+        ("?sort=-role", vec!["vic", "ada"]),
+        ("?role=viewer", vec!["vic"]),
+        ("?q=AD", vec!["ada"]),
+        ("?q=nobody", vec![]),
+        ("?page=9&per=20&sort=evil", vec!["ada", "vic"]),
+    ] {
+        assert_eq!(rows(query).await, found, "{query}");
+    }
+    let page = ada.page(&app, &format!("{users}?q=nobody")).await;
+    assert!(page.contains("Nobody is like that"), "{page}");
 }
 
 #[tokio::test]

@@ -106,6 +106,119 @@ async fn a_key_is_shown_once_and_then_only_its_beginning() {
 }
 
 #[tokio::test]
+async fn the_list_of_keys_tells_what_each_may_and_is_sorted_filtered_and_paged() {
+    let app = App::start();
+    for number in 1..=25 {
+        let key = json!({
+            "label": format!("key {number:02}"), "notes": format!("of person {number}"),
+            "enabled": number != 3, "expires_at": 4_000_000_000_i64 - number,
+        });
+        let (status, refusal) = app.post("/api/admin/inbound-keys", &key).await;
+        assert_eq!(status, 200, "{refusal}");
+    }
+    let rich = json!({
+        "label": "rich", "expires_at": 1_700_000_000, "allowed_models": [],
+        "limit_requests_per_minute": 1200, "limit_tokens_per_minute": 90000,
+        "limit_parallel": 4, "limit_cost_per_day": 2.5, "limit_cost_per_month": 50,
+    });
+    assert_eq!(app.post("/api/admin/inbound-keys", &rich).await.0, 200);
+    let used = store::KeyUse {
+        id: 26,
+        at: 1_800_000_000,
+        address: Some("10.1.2.3".to_owned()),
+        user_agent: None,
+    };
+    let store = store::Store::open(&app.database()).unwrap();
+    store.record_key_uses(&[used]).unwrap();
+    let labels = |page: &str| -> Vec<String> {
+        let rows = page.split("<tr id=\"key-").skip(1);
+        let label = |row: &str| {
+            row.split("</a>")
+                .next()?
+                .rsplit('>')
+                .next()
+                .map(str::to_owned)
+        };
+        rows.filter_map(label).collect()
+    };
+    let first = labels(&app.page(&format!("{KEYS}?per=20&sort=-expires")).await);
+    assert_eq!((first.len(), first[0].as_str()), (20, "key 01"));
+    let second = labels(
+        &app.page(&format!("{KEYS}?per=20&sort=-expires&page=2"))
+            .await,
+    );
+    assert_eq!(second.len(), 6);
+    assert_eq!(second.last().unwrap(), "rich", "it ends first");
+    for (query, found) in [
+        ("enabled=0", vec!["key 03"]),
+        ("q=PERSON 17", vec!["key 17"]),
+        ("q=nobody", vec![]),
+    ] {
+        let page = app
+            .page(&format!("{KEYS}?{}", query.replace(' ', "+")))
+            .await;
+        assert_eq!(labels(&page), found, "{query}");
+    }
+    let page = app.page(&format!("{KEYS}?q=rich")).await;
+    for part in [
+        "spk_",
+        ">expired</span>",
+        "<td>none</td>",
+        "1,200 calls/min",
+        "90,000 tokens/min",
+        "4 at once",
+        "$2.5/day",
+        "$50/month",
+        "10.1.2.3",
+        "2027-01-15",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn every_setting_has_its_source_and_the_time_it_counts_from() {
+    let app = App::start_with(&[("MAX_BODY_MB", "77")]);
+    let stored = json!({ "usage_days": 91, "display_timezone": "UTC" });
+    assert_eq!(app.post("/api/admin/settings", &stored).await.0, 200);
+    let page = app.page(SETTINGS).await;
+    let (open, fixed) = page.split_once("From the environment alone").unwrap();
+    let field = |key: &str| -> &str {
+        let (_, rest) = open.split_once(&format!("<label for=\"{key}\">")).unwrap();
+        rest.split_once("</div>").unwrap().0
+    };
+    for setting in store::config::SETTINGS {
+        match setting.stored {
+            Some(key) => {
+                let field = field(key);
+                let source = if key == "usage_days" {
+                    "stored"
+                } else {
+                    "default"
+                };
+                assert!(
+                    field.contains(&format!("badge\">{source}<")),
+                    "{key}: {field}"
+                );
+                assert!(field.contains("Takes effect "), "{key}: {field}");
+            }
+            None => {
+                let (_, row) = fixed
+                    .split_once(&format!("<code>{}</code>", setting.name))
+                    .unwrap();
+                let (row, _) = row.split_once("</tr>").unwrap();
+                let is_set = ["MAX_BODY_MB", "DATABASE_PATH", "ADMIN_PORT", "AUTH_ENABLED"]
+                    .contains(&setting.name);
+                let source = if is_set { ">environment<" } else { ">default<" };
+                assert!(row.contains(source), "{}: {row}", setting.name);
+            }
+        }
+    }
+    assert!(field("display_timezone").contains("Takes effect within a second"));
+    assert!(fixed.contains("read at the start of each program"));
+}
+
+#[tokio::test]
 async fn settings_say_where_they_come_from_and_what_is_wrong() {
     let app = App::start_with(&[
         ("USE_AI_QUEUE", "false"),

@@ -71,11 +71,14 @@ async fn what_is_wrong_is_told() {
         "id=\"errors\">1<",
         "id=\"calls\">1<",
         "id=\"cost\">$0.0026<",
+        "id=\"tokens\">1,100<",
+        "id=\"latency\">1.5 s<",
         "<svg class=\"spark\"",
         "created the endpoint one",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
+    assert_eq!(page.matches("<svg class=\"spark\"").count(), 5, "{page}");
     status.ended_at = Some(now());
     store.report_gateway(&status).unwrap();
     let page = app.page(PAGE).await;

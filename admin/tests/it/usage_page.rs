@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use reqwest::Method;
 use serde_json::json;
-use store::{Attempt, CallKind, CallRecord, Outcome, Store, Sum, UsageQuery};
+use store::{Attempt, CacheUse, CallKind, CallRecord, Outcome, Store, Sum, UsageQuery};
 use wire::usage::Usage;
 
 use crate::harness::{App, token};
@@ -92,6 +92,113 @@ async fn figures_are_those_of_the_store() {
     }
     assert!(page.contains(">4,800<"), "cached tokens: {page}");
     assert!(page.contains("p50; p95"), "{page}");
+}
+
+/// The card with this label.
+fn card<'p>(page: &'p str, label: &str) -> &'p str {
+    let (_, rest) = page.split_once(&format!("\"label\">{label}<")).unwrap();
+    rest.split_once("</li>").unwrap().0
+}
+
+#[tokio::test]
+async fn cards_tell_percentiles_and_savings() {
+    let (app, store) = with_model().await;
+    let mut calls: Vec<_> = (1..=100)
+        .map(|n| CallRecord {
+            latency_ms: n * 100,
+            ttft_ms: Some(n * 10),
+            ..call("priced", 10)
+        })
+        .collect();
+    calls[0].cache = Some(CacheUse::Hit(calls[0].usage));
+    calls[0].attempts.clear();
+    calls[0].usage = Usage::default();
+    calls[1].cache = Some(CacheUse::Miss);
+    store.record_calls(&calls).unwrap();
+    let page = app.page(PAGE).await;
+    // The middles of buckets that are four percent wide.
+    for (label, times) in [
+        ("Time of a call", ["4.9 s", "9.4 s", "9.9 s"]),
+        ("Time to first token", ["504 ms", "944 ms", "976 ms"]),
+    ] {
+        let told = card(&page, label);
+        for time in times {
+            assert!(told.contains(time), "{time}: {told}");
+        }
+    }
+    let told = card(&page, "Saved by answers from memory");
+    assert!(
+        told.contains("$0.0026") && told.contains("1 of 2 calls (50.0 %)"),
+        "{told}"
+    );
+    let told = card(&page, "Cached by providers");
+    assert!(
+        told.contains("39,600") && told.contains("40.0 % of the prompt"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn the_chart_by_model_is_a_picture_of_its_table() {
+    let (app, store) = with_model().await;
+    store
+        .record_calls(&[call("priced", 10), call("priced", 20), call("other", 30)])
+        .unwrap();
+    let page = app.page(&format!("{PAGE}?measure=calls")).await;
+    let (_, chart) = page
+        .split_once("aria-label=\"Chart by virtual model\"")
+        .unwrap();
+    let (chart, _) = chart.split_once("</section>").unwrap();
+    for part in [
+        "<svg id=\"chart-models\"",
+        "role=\"img\" aria-labelledby=\"chart-models-title\"",
+        "<title>priced: 2 (66.6 %)</title>",
+        "<title>other: 1 (33.3 %)</title>",
+        "href=\"#by-model\"",
+    ] {
+        assert!(chart.contains(part), "{part}: {chart}");
+    }
+    let (_, table) = page.split_once("id=\"by-model\"").unwrap();
+    let (table, _) = table.split_once("</table>").unwrap();
+    assert_eq!(table.matches("<th scope=\"row\">").count(), 2, "{table}");
+    assert_eq!(table.matches("<th scope=\"col\"").count(), 11, "{table}");
+}
+
+#[tokio::test]
+async fn days_that_are_chosen_are_shown_and_exported() {
+    let (app, store) = with_model().await;
+    let day = 86_400;
+    store
+        .record_calls(&[
+            call("priced", 10),
+            call("priced", 40 * day),
+            call("priced", 50 * day),
+        ])
+        .unwrap();
+    let zone = store.zone().unwrap();
+    let (from, to) = (zone.date(now() - 41 * day), zone.date(now() - 39 * day));
+    let page = app
+        .page(&format!("{PAGE}?range=custom&from={from}&to={to}"))
+        .await;
+    assert!(page.contains("id=\"calls\">1<"), "{page}");
+    assert!(
+        page.contains(&format!("name=\"from\" value=\"{from}\"")),
+        "{page}"
+    );
+    for (kind, lines) in [("csv", 2), ("jsonl", 1)] {
+        let export = page
+            .split("href=\"/api/admin/usage/export?")
+            .skip(1)
+            .map(|rest| rest.split_once('"').unwrap().0.replace("&#38;", "&"))
+            .find(|query| query.contains(&format!("format={kind}")))
+            .unwrap();
+        let path = format!("/api/admin/usage/export?{export}");
+        let response = app.request(Method::GET, &path).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        let text = response.text().await.unwrap();
+        assert_eq!(text.lines().count(), lines, "{kind}: {text}");
+        assert!(text.contains("priced"), "{kind}: {text}");
+    }
 }
 
 #[tokio::test]

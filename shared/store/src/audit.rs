@@ -105,9 +105,11 @@ pub struct AuditQuery {
     pub row_id: Option<i64>,
     /// What the name or the action contains.
     pub text: Option<String>,
+    /// Whether they come in the order in which they were made; else the newest is first.
+    pub oldest_first: bool,
     /// At most so many.
     pub limit: usize,
-    /// After so many newer ones.
+    /// After so many others.
     pub offset: usize,
 }
 

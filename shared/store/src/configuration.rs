@@ -107,6 +107,28 @@ pub fn to_yaml(document: &Value) -> Result<String, String> {
     serde_saphyr::to_string(document).map_err(|error| format!("it cannot be written: {error}"))
 }
 
+/// The value in a text of JSON or YAML: a document as [`export`] makes it, or anything else.
+///
+/// # Errors
+/// Why it is neither. Nothing of the text is in it but for a word: keys may be there.
+pub fn from_text(text: &str) -> Result<Value, String> {
+    // JSON is YAML too, but its own reader is exact about numbers and tells errors better.
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"));
+    }
+    from_yaml(text).map_err(|error| {
+        // The rest shows lines of the file.
+        let error = error.to_string();
+        let first = error.lines().next().unwrap_or_default();
+        format!("it is no YAML: {first}")
+    })
+}
+
+/// YAML, in which nothing but true and false is a flag: a model may be called `n`.
+pub(crate) fn from_yaml(text: &str) -> Result<Value, serde_saphyr::Error> {
+    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { strict_booleans: true })
+}
+
 fn endpoint(store: &Store, row: &EndpointRow, secrets: Secrets) -> Map<String, Value> {
     let mut fields = fields(row, &[]);
     headers(&mut fields, row.custom_headers.as_deref(), secrets);

@@ -15,6 +15,7 @@ use wire::provider::{BaseUrl, BaseUrlError, ProviderKind, Responses, UpstreamUrl
 pub use betas::DeniedBetas;
 pub(crate) use draft::ApiKeyChange;
 pub use draft::EndpointDraft;
+pub(crate) use times::SECONDS;
 pub use times::{EndpointTimes, EndpointTimesRow};
 
 use crate::columns::Columns;

@@ -23,6 +23,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use rusqlite_migration::{HookError, M, Migrations};
 
 use crate::error::StoreError;
+use crate::store::sums;
 
 /// Columns of ours in the original's tables.
 const OUR_COLUMNS: &str = "
@@ -166,11 +167,15 @@ fn steps() -> Migrations<'static> {
             Ok::<_, HookError>(leaner_indexes::make(transaction)?)
         })
         .comment("indexes of single calls hold what is looked for by them"),
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            Ok::<_, HookError>(sums::spread_endpoints(transaction)?)
+        })
+        .comment("how the times of endpoints are spread"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 16;
+pub(crate) const NEWEST: i64 = 17;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -23,6 +23,7 @@ pub(crate) mod gateways;
 mod health_checks;
 mod identity;
 mod inbound_keys;
+mod kept_lines;
 mod names;
 pub(crate) mod original;
 mod pattern_counts;
@@ -55,6 +56,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, TransactionBehavior};
 
 use self::identity::Identity;
+use self::kept_lines::KeptLines;
 use self::together::Held;
 use crate::audit::Actor;
 use crate::error::StoreError;
@@ -92,6 +94,8 @@ struct Inner {
     file: Identity,
     pool: Pool<SqliteConnectionManager>,
     vault: Vault,
+    /// What usage is made up of, as it was last read.
+    kept_lines: KeptLines,
 }
 
 /// Why a piece of work on a connection stopped.
@@ -164,6 +168,7 @@ impl Store {
                 file,
                 pool,
                 vault,
+                kept_lines: KeptLines::default(),
             }),
             actor: None,
             expected: None,

@@ -1,12 +1,12 @@
 //! The list of endpoints.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use store::{By, CircuitRow, EndpointRow, HealthCheckRow, Store, StoreError, UsageQuery};
+use store::{CircuitRow, EndpointRow, HealthCheckRow, Store, StoreError};
 
 use super::kinds;
 use crate::admin::Admin;
@@ -109,7 +109,7 @@ fn lines(store: &Store, now: i64) -> Result<Vec<Line>, StoreError> {
     for check in store.health_checks()? {
         checks.insert(check.endpoint_id, check);
     }
-    let p50 = medians(store, now)?;
+    let p50 = store.endpoint_medians(now - 24 * 3600, now)?;
     let rows = shown::endpoints(store)?.into_iter().map(|row| {
         let own = circuits.remove(&row.id).unwrap_or_default();
         let newest = own.iter().max_by_key(|circuit| circuit.opened_at);
@@ -141,19 +141,6 @@ fn state(fault: Option<String>, circuits: &[CircuitRow], now: i64) -> State {
         None if circuits.is_empty() => State::Good,
         None => State::Trying,
     }
-}
-
-/// Of the last day's whole hours, which are added up already.
-fn medians(store: &Store, now: i64) -> Result<BTreeMap<i64, u64>, StoreError> {
-    const HOUR: i64 = 3600;
-    let zone = store.zone()?;
-    let query = UsageQuery::between(zone.hour(now - 24 * HOUR), zone.hour(now) + HOUR - 1);
-    let report = store.usage(&query, &[By::Endpoint])?;
-    let median = |(label, totals): &(store::Label, store::Totals)| {
-        let (id, _) = label.endpoint.as_ref()?;
-        Some((*id, totals.latency.percentile(50)?))
-    };
-    Ok(report.lines.iter().filter_map(median).collect())
 }
 
 fn matches(list: &List, line: &Line) -> bool {

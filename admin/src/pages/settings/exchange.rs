@@ -9,7 +9,7 @@ use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use futures_util::stream;
-use serde_json::Value;
+use serde::Deserialize;
 use store::configuration::{self, Imported, Secrets};
 use store::transfer::Existing;
 use store::{FieldErrors, Store};
@@ -38,7 +38,7 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
     .service(resource(&format!("{ROOT}/backup"), "POST").route(web::post().to(backup)))
     .service(
         resource("/api/admin/configuration", "GET, POST")
-            .route(web::get().to(export))
+            .route(web::get().to(export_json))
             .route(web::post().to(import_json)),
     );
 }
@@ -59,13 +59,51 @@ async fn show(req: HttpRequest) -> Result<HttpResponse, ApiError> {
     })
 }
 
-async fn export(admin: Data<Admin>) -> Result<HttpResponse, ApiError> {
+/// How a document is written.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Format {
+    #[default]
+    Json,
+    Yaml,
+}
+
+#[derive(Debug, Deserialize)]
+struct ExportQuery {
+    #[serde(default)]
+    format: Format,
+}
+
+async fn export(
+    admin: Data<Admin>,
+    query: web::Query<ExportQuery>,
+) -> Result<HttpResponse, ApiError> {
+    exported(&admin, query.format).await
+}
+
+async fn export_json(admin: Data<Admin>) -> Result<HttpResponse, ApiError> {
+    exported(&admin, Format::Json).await
+}
+
+async fn exported(admin: &Admin, format: Format) -> Result<HttpResponse, ApiError> {
     let document = admin
         .on_store(|store| configuration::export(store, Secrets::Masked))
         .await?;
-    let text = serde_json::to_string_pretty(&document)
-        .map_err(|err| ApiError::Internal(format!("the export cannot be written: {err}")))?;
-    Ok(attachment("serverless-proxy.json", "application/json").body(text))
+    let (name, kind, text) = match format {
+        Format::Json => (
+            "serverless-proxy.json",
+            "application/json",
+            serde_json::to_string_pretty(&document).map_err(|err| err.to_string()),
+        ),
+        Format::Yaml => (
+            "serverless-proxy.yaml",
+            "application/yaml",
+            configuration::to_yaml(&document),
+        ),
+    };
+    let text =
+        text.map_err(|why| ApiError::Internal(format!("the export cannot be written: {why}")))?;
+    Ok(attachment(name, kind).body(text))
 }
 
 fn attachment(name: &str, kind: &'static str) -> actix_web::HttpResponseBuilder {
@@ -90,7 +128,7 @@ async fn import(
     posted: Posted,
 ) -> Result<HttpResponse, ApiError> {
     let posted = posted.with_file("document");
-    let outcome = match serde_json::from_str::<Value>(posted.get("document")) {
+    let outcome = match configuration::from_text(posted.get("document")) {
         Ok(document) => {
             admin
                 .on_store(move |store| {
@@ -98,7 +136,7 @@ async fn import(
                 })
                 .await
         }
-        Err(err) => Err(FieldErrors::one("document", format!("is not JSON: {err}")).into()),
+        Err(why) => Err(FieldErrors::one("document", why).into()),
     };
     let (status, form, imported) = match outcome {
         Ok(imported) => (StatusCode::OK, Form::default(), Some(imported)),

@@ -3,6 +3,7 @@
 //! A time that is not set is that of the settings (`TIMEOUT`, `CONNECT_TIMEOUT`,
 //! `FIRST_BYTE_TIMEOUT`).
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rusqlite::types::Value as Sql;
@@ -17,8 +18,7 @@ const CONNECT: &str = "connect_timeout_seconds";
 const FIRST_BYTE: &str = "first_byte_timeout_seconds";
 
 /// What the settings of the same meaning take.
-const LEAST: f64 = 0.1;
-const MOST: f64 = 86_400.0;
+pub(crate) const SECONDS: RangeInclusive<f64> = 0.1..=86_400.0;
 
 /// The times of an endpoint; `None` is that of the settings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,11 +56,13 @@ impl EndpointTimesRow {
     pub(super) fn judge(&self, doubts: &mut Vec<String>) -> EndpointTimes {
         let mut time = |name: &str, seconds: Option<f64>| {
             let seconds = seconds?;
-            if (LEAST..=MOST).contains(&seconds) {
+            if SECONDS.contains(&seconds) {
                 return Some(Duration::from_secs_f64(seconds));
             }
             doubts.push(format!(
-                "{name} is not from {LEAST} to {MOST}; the time of the settings holds"
+                "{name} is not from {} to {}; the time of the settings holds",
+                SECONDS.start(),
+                SECONDS.end()
             ));
             None
         };
@@ -83,10 +85,11 @@ pub(crate) struct EndpointTimesDraft {
 impl EndpointTimesDraft {
     /// Takes the fields of `input`.
     pub(super) fn read(input: &mut Input<'_>) -> Self {
+        let mut time = |name| input.real(name, *SECONDS.start(), *SECONDS.end());
         Self {
-            whole: input.real(WHOLE, LEAST, MOST),
-            connect: input.real(CONNECT, LEAST, MOST),
-            first_byte: input.real(FIRST_BYTE, LEAST, MOST),
+            whole: time(WHOLE),
+            connect: time(CONNECT),
+            first_byte: time(FIRST_BYTE),
         }
     }
 

@@ -40,7 +40,7 @@ impl Store {
         query: &UsageQuery,
         token: &str,
     ) -> Result<Repricing, StoreError> {
-        self.write(|connection| {
+        let applied = self.write(|connection| {
             let (mut found, changes) = repricing(connection, query)?;
             if found.token != token {
                 let why = "calls or prices have changed since the preview; look at a new one";
@@ -58,7 +58,10 @@ impl Store {
             let what = serde_json::json!({ "from": query.from, "to": query.to });
             self.note_done(connection, AuditKind::Usage, "re-priced", "", what)?;
             Ok(found)
-        })
+        });
+        // Two virtual models may have exchanged their costs, which the sum of all does not tell.
+        self.inner.kept_lines.forget();
+        applied
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sums by hour and by day of everything, and of each virtual model, endpoint and key: what
 //! a page needs of many roll-ups in few rows. Written together with the roll-ups.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use rusqlite::{Connection, params_from_iter, types::Value};
@@ -36,9 +37,10 @@ impl Span {
 /// Of what a row is the sum.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Of {
-    /// Everything; alone of these it has the spread of times.
+    /// Everything, with the spread of times.
     All,
     Model(String),
+    /// With the spread of times.
     Endpoint(i64, String),
     Key(i64, String),
 }
@@ -104,6 +106,28 @@ pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
     make_anew(connection, Span::Day)
 }
 
+/// Gives the sums of endpoints the spread of times, in the last hours: further back nobody
+/// asks for it.
+pub(crate) fn spread_endpoints(connection: &Connection) -> rusqlite::Result<()> {
+    let from: i64 = connection.query_row("SELECT unixepoch() - 172800", [], |row| row.get(0))?;
+    let mut spreads: HashMap<(i64, i64, String), Totals> = HashMap::new();
+    rollups::each(connection, HOURS, from, i64::MAX, |start, group, totals| {
+        let key = (start, group.endpoint_id, group.endpoint_name);
+        spreads.entry(key).or_default().join(totals);
+        Ok(())
+    })?;
+    let mut update = connection.prepare(
+        "UPDATE usage_sums SET latency = ?, ttft = ? \
+         WHERE span = ? AND of = ? AND start = ? AND id = ? AND name = ?",
+    )?;
+    for ((start, id, name), totals) in spreads {
+        let (latency, ttft) = (totals.latency.to_bytes(), totals.ttft.to_bytes());
+        let span = Span::Hour.number();
+        update.execute((latency, ttft, span, ENDPOINTS, start, id, name))?;
+    }
+    Ok(())
+}
+
 /// Makes all sums of a kind of span from its roll-ups.
 pub(super) fn make_anew(connection: &Connection, span: Span) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM usage_sums WHERE span = ?", [span.number()])?;
@@ -152,9 +176,8 @@ fn add(
         Value::from(of.name().to_owned()),
     ];
     let spread = match of {
-        Of::All => {
-            let key = (span.number(), start);
-            let (mut latency, mut ttft) = spread(connection, key)?;
+        Of::All | Of::Endpoint(..) => {
+            let (mut latency, mut ttft) = spread(connection, &key)?;
             latency.join(&totals.latency);
             ttft.join(&totals.ttft);
             [
@@ -162,7 +185,7 @@ fn add(
                 Value::from(ttft.to_bytes()),
             ]
         }
-        Of::Model(_) | Of::Endpoint(..) | Of::Key(..) => [Value::Null, Value::Null],
+        Of::Model(_) | Of::Key(..) => [Value::Null, Value::Null],
     };
     let sums = totals.list().iter().map(|sum| Value::from(*sum));
     connection
@@ -171,17 +194,14 @@ fn add(
     Ok(())
 }
 
-fn spread(
-    connection: &Connection,
-    (span, start): (i64, i64),
-) -> rusqlite::Result<(Histogram, Histogram)> {
+fn spread(connection: &Connection, key: &[Value; 5]) -> rusqlite::Result<(Histogram, Histogram)> {
     use rusqlite::OptionalExtension as _;
     let found = connection
         .prepare_cached(
             "SELECT latency, ttft FROM usage_sums \
-             WHERE span = ? AND of = 0 AND start = ? AND id = 0 AND name = ''",
+             WHERE span = ? AND of = ? AND start = ? AND id = ? AND name = ?",
         )?
-        .query_row((span, start), |row| {
+        .query_row(params_from_iter(key), |row| {
             Ok((rollups::histogram(row, 0)?, rollups::histogram(row, 1)?))
         })
         .optional()?;
@@ -210,4 +230,39 @@ pub(super) fn each(
         take(row.get(0)?, row.get(1)?, name, &totals);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+    use crate::call::{CallKind, CallRecord};
+    use crate::store::Store;
+
+    #[test]
+    fn sums_of_endpoints_get_their_spread_from_the_rollups() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("proxy.db")).unwrap();
+        let connection = Connection::open(store.path()).unwrap();
+        let now: i64 = connection
+            .query_row("SELECT unixepoch()", [], |row| row.get(0))
+            .unwrap();
+        let calls = [(1, 5, 300), (1, 4000, 500), (1, 8000, 900), (2, 5, 40)];
+        let calls = calls.map(|(endpoint, ago, latency_ms)| CallRecord {
+            endpoint_id: Some(endpoint),
+            endpoint_name: Some("e".to_owned()),
+            latency_ms,
+            ..CallRecord::begun(CallKind::Chat, format!("r{ago}"), now - ago)
+        });
+        store.record_calls(&calls).unwrap();
+        let medians = || store.endpoint_medians(now - 24 * 3600, now).unwrap();
+        let told = medians();
+        assert_eq!(told.len(), 2);
+        let forget = "UPDATE usage_sums SET latency = NULL, ttft = NULL WHERE of = 2";
+        connection.execute(forget, []).unwrap();
+        assert_eq!(medians(), HashMap::new());
+        spread_endpoints(&connection).unwrap();
+        assert_eq!(medians(), told);
+    }
 }

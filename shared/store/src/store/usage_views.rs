@@ -6,9 +6,11 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use super::Store;
+use super::kept_lines::KeptLines;
 use super::rollups::{self, Only};
 use super::sums::{self, Of, Span};
 use crate::error::StoreError;
+use crate::histogram::Histogram;
 use crate::report::{UsageQuery, UsageView};
 use crate::totals::Totals;
 use crate::zone::Zone;
@@ -29,6 +31,31 @@ impl Store {
     /// When the file cannot be read.
     pub fn usage_course(&self, from: i64, to: i64) -> Result<UsageView, StoreError> {
         self.view(&UsageQuery::between(from, to), true, false)
+    }
+
+    /// The milliseconds that half of each endpoint's calls did not exceed, in the hours from
+    /// that of `from` to that of `to`, by the endpoint's id.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn endpoint_medians(&self, from: i64, to: i64) -> Result<HashMap<i64, u64>, StoreError> {
+        self.read(|connection| {
+            let zone = rollups::zone(connection)?;
+            let range = (zone.hour(from), next_hour(&zone, to));
+            let mut times: HashMap<i64, Histogram> = HashMap::new();
+            let span = Span::Hour;
+            sums::each(
+                connection,
+                span,
+                sums::ENDPOINTS,
+                range,
+                |_, id, _, totals| {
+                    times.entry(id).or_default().join(&totals.latency);
+                },
+            )?;
+            let median = |(id, times): (i64, Histogram)| Some((id, times.percentile(50)?));
+            Ok(times.into_iter().filter_map(median).collect())
+        })
     }
 
     fn view(
@@ -56,7 +83,7 @@ impl Store {
                 && query.endpoint_id.is_none()
                 && query.key_id.is_none()
             {
-                view.read_sums(connection, span, range, whole)?;
+                view.read_sums(connection, &self.inner.kept_lines, span, range, whole)?;
             } else {
                 view.read_rollups(connection, span, range, query)?;
             }
@@ -89,6 +116,7 @@ impl View {
     fn read_sums(
         &mut self,
         connection: &Connection,
+        kept: &KeptLines,
         span: Span,
         range: (i64, i64),
         whole: bool,
@@ -99,23 +127,23 @@ impl View {
         if !whole {
             return Ok(());
         }
-        sums::each(
-            connection,
-            span,
-            sums::MODELS,
-            range,
-            |_, _, name, totals| match self.models.get_mut(name) {
-                Some(known) => known.join(totals),
-                None => drop(self.models.insert(name.to_owned(), totals.clone())),
-            },
-        )?;
-        for (of, lines) in [
-            (sums::ENDPOINTS, &mut self.endpoints),
-            (sums::KEYS, &mut self.keys),
-        ] {
-            sums::each(connection, span, of, range, |_, id, name, totals| {
-                lines.entry((id, name.to_owned())).or_default().join(totals);
-            })?;
+        for (start, all) in &self.spans {
+            let lines = |of| kept.of(connection, (span, of, *start), all);
+            for line in lines(sums::MODELS)?.iter() {
+                match self.models.get_mut(&line.name) {
+                    Some(known) => known.join(&line.totals),
+                    None => drop(self.models.insert(line.name.clone(), line.totals.clone())),
+                }
+            }
+            for (of, joined) in [
+                (sums::ENDPOINTS, &mut self.endpoints),
+                (sums::KEYS, &mut self.keys),
+            ] {
+                for line in lines(of)?.iter() {
+                    let whose = (line.id, line.name.clone());
+                    joined.entry(whose).or_default().join(&line.totals);
+                }
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Incoming, litellm, original};
+use crate::configuration;
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -99,7 +100,7 @@ pub fn read(
     } else {
         File::open(path).and_then(read_text)
     };
-    let document = parse(&text.map_err(unreadable)?).map_err(unknown)?;
+    let document = configuration::from_text(&text.map_err(unreadable)?).map_err(unknown)?;
     if document.get("format").is_some() {
         return Ok(Arrived::Configuration(document));
     }
@@ -129,22 +130,4 @@ fn read_text(from: impl io::Read) -> io::Result<String> {
         return Err(io::Error::other("it is longer than 64 MiB"));
     }
     Ok(text)
-}
-
-/// YAML, in which nothing but true and false is a flag: a model may be called `n`.
-pub(super) fn from_yaml(text: &str) -> Result<Value, serde_saphyr::Error> {
-    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { strict_booleans: true })
-}
-
-/// JSON is YAML too, but its own reader is exact about numbers and tells errors better.
-fn parse(text: &str) -> Result<Value, String> {
-    if text.trim_start().starts_with('{') {
-        return serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"));
-    }
-    from_yaml(text).map_err(|error| {
-        // The rest shows lines of the file, in which keys may be.
-        let error = error.to_string();
-        let first = error.lines().next().unwrap_or_default();
-        format!("it is no YAML: {first}")
-    })
 }

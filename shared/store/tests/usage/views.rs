@@ -3,7 +3,8 @@
 
 use serde_json::json;
 use store::{
-    By, CallCursor, CallQuery, CallRecord, Outcome, SettingsDraft, Store, Sum, UsageQuery,
+    By, CallCursor, CallQuery, CallRecord, Outcome, Price, Prices, SettingsDraft, Store, Sum,
+    UsageQuery,
 };
 
 use crate::made::{DAY, HOUR, NOON, call, made_up, spent, store_with_models};
@@ -84,6 +85,11 @@ fn check(store: &Store) {
             let whose = label.endpoint.unwrap();
             let line = view.endpoints.iter().find(|(known, _)| *known == whose);
             assert_eq!(figures(&line.unwrap().1), figures(&totals), "{whose:?}");
+            if *filter == UsageQuery::default() {
+                let medians = store.endpoint_medians(told.from, told.to).unwrap();
+                let median = totals.latency.percentile(50);
+                assert_eq!(medians.get(&whose.0).copied(), median, "{whose:?}");
+            }
         }
         for (label, totals) in report(&[By::Key]).lines {
             let whose = label.key.unwrap();
@@ -123,6 +129,52 @@ fn a_view_follows_the_time_zone_and_new_prices() {
     store.apply_repricing(&everything, &token).unwrap();
     let view = store.usage_view(&days, false).unwrap();
     assert_eq!(view.whole, store.usage(&told, &[]).unwrap().whole());
+}
+
+/// Between two looks: of a span that is kept, of one that has got more calls, and of one in
+/// which two virtual models have exchanged what they cost.
+#[test]
+fn a_view_is_right_each_time_it_is_looked_at() {
+    let (_folder, store) = store_with_models();
+    let day = UsageQuery::between(NOON - 23 * HOUR, NOON);
+    for batch in made_up(600).chunks(100) {
+        store.record_calls(batch).unwrap();
+        check(&store);
+    }
+    let equal = ["cheap", "dear"].map(|model| call(model, NOON - HOUR, spent(1000, 0)));
+    let (_folder, store) = store_with_models();
+    store.record_calls(&equal).unwrap();
+    let costs = || {
+        let view = store.usage_view(&day, true).unwrap();
+        let lines = view.models.iter();
+        let costs = lines.map(|(name, line)| (name.clone(), line.cost()));
+        costs.collect::<Vec<_>>()
+    };
+    let before = costs();
+    assert_eq!(
+        (before[0].0.as_str(), before[1].0.as_str()),
+        ("dear", "cheap")
+    );
+    for (id, dollars) in [(1, 10.0), (2, 1.0)] {
+        let price = |factor: f64| Price::of_dollars(dollars * factor);
+        let prices = Prices {
+            input: price(1.0),
+            output: price(2.0),
+            cached_input: price(0.1),
+            ..Prices::default()
+        };
+        store.set_price(id, 0, &prices).unwrap();
+    }
+    let everything = UsageQuery::between(0, NOON + DAY);
+    assert_eq!(costs(), before, "charged is charged");
+    let token = store.preview_repricing(&everything).unwrap().token;
+    store.apply_repricing(&everything, &token).unwrap();
+    let after = costs();
+    assert_eq!(
+        (after[0].0.as_str(), after[1].0.as_str()),
+        ("cheap", "dear")
+    );
+    assert_eq!((after[0].1, after[1].1), (before[0].1, before[1].1));
 }
 
 #[test]

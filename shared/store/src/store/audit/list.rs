@@ -1,4 +1,4 @@
-//! Reading the audit, newest first.
+//! Reading the audit.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter, types};
 use serde_json::{Map, Value};
@@ -72,8 +72,9 @@ fn list(connection: &Connection, query: &AuditQuery) -> Result<(Vec<AuditRow>, u
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX).into();
     values.push(number(query.limit));
     values.push(number(query.offset));
+    let order = if query.oldest_first { "ASC" } else { "DESC" };
     let mut statement = connection.prepare(&format!(
-        "SELECT {COLUMNS} FROM audit WHERE {conditions} ORDER BY id DESC LIMIT ? OFFSET ?"
+        "SELECT {COLUMNS} FROM audit WHERE {conditions} ORDER BY id {order} LIMIT ? OFFSET ?"
     ))?;
     let rows = statement.query_map(params_from_iter(values), read)?;
     let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;

@@ -6,6 +6,7 @@ use wire::provider::{BaseUrl, ProviderKind};
 use super::price::per_million;
 use super::provider::{Known, Owner, owner};
 use super::{Looked, Reading};
+use crate::endpoint::SECONDS;
 use crate::transfer::Fate;
 use crate::transfer::fields::{Fields, text_of};
 
@@ -32,6 +33,12 @@ const LIMITS: [(&str, &str); 3] = [
     ("rpm", "limit_requests_per_minute"),
     ("tpm", "limit_tokens_per_minute"),
     ("max_parallel_requests", "limit_parallel"),
+];
+
+/// Times there, and those of endpoints here.
+const TIMES: [(&str, &str); 2] = [
+    ("timeout", "timeout_seconds"),
+    ("stream_timeout", "first_byte_timeout_seconds"),
 ];
 
 /// Fields of `model_info` that only describe the model or its row there.
@@ -124,7 +131,8 @@ impl Deployment {
         };
         let base = base_of(reading, &what, known, typed_base)?;
         let key = key_of(reading, &what, known, params.text("api_key"));
-        let endpoint = reading.endpoints.name(known, &base, key);
+        let times = times(reading, &what, &mut params);
+        let endpoint = reading.endpoints.name(known, &base, key, times);
         if group.contains('*') || actual.contains('*') {
             reading.tell(
                 Fate::LeftOut,
@@ -264,6 +272,29 @@ fn key_of(
     }
 }
 
+/// How long the entry's calls may take, which is said at its endpoint.
+fn times(reading: &mut Reading<'_>, what: &str, params: &mut Fields) -> Map<String, Value> {
+    let mut times = Map::new();
+    for (theirs, ours) in TIMES {
+        let Some(text) = params.text(theirs) else {
+            continue;
+        };
+        let why = match reading.look_up(text) {
+            Looked::Up(text) => match text.parse() {
+                Ok(seconds) if SECONDS.contains(&seconds) => {
+                    times.insert(ours.to_owned(), json!(seconds));
+                    continue;
+                }
+                Ok(_) | Err(_) => "is no time from 0.1 to 86400 seconds".to_owned(),
+            },
+            Looked::Unset(name) => format!("is in the variable {name}, which is not set here"),
+        };
+        let why = format!("its {theirs} {why}");
+        reading.tell(Fate::LeftOut, what, why, "set the time at the endpoint");
+    }
+    times
+}
+
 /// What the entry says of every request.
 fn defaults(
     reading: &mut Reading<'_>,
@@ -378,16 +409,10 @@ fn tell_rest(
     if all.is_empty() {
         return;
     }
-    let timeouts = all.iter().any(|name| name.ends_with("timeout"));
-    let todo = if timeouts {
-        "the time for a call is TIMEOUT in the environment, for all endpoints"
-    } else {
-        ""
-    };
     reading.tell(
         Fate::LeftOut,
         what,
         format!("there is nothing here for {}", all.join(", ")),
-        todo,
+        "",
     );
 }

@@ -15,13 +15,25 @@ struct Found {
     kind: &'static str,
     base: String,
     key: Option<String>,
+    times: Map<String, Value>,
 }
 
 impl Endpoints {
-    /// The name of the endpoint that is this, made when it is new.
-    pub(super) fn name(&mut self, known: &Known, base: &str, key: Option<String>) -> String {
+    /// The name of the endpoint that is this, made when it is new. What has other times is
+    /// another one.
+    pub(super) fn name(
+        &mut self,
+        known: &Known,
+        base: &str,
+        key: Option<String>,
+        times: Map<String, Value>,
+    ) -> String {
         let kind = known.kind.id();
-        let same = |found: &&Found| found.kind == kind && found.base == base && found.key == key;
+        let same = |found: &&Found| {
+            (found.kind, found.base.as_str()) == (kind, base)
+                && found.key == key
+                && found.times == times
+        };
         if let Some(found) = self.0.iter().find(same) {
             return found.name.clone();
         }
@@ -38,6 +50,7 @@ impl Endpoints {
             kind,
             base: base.to_owned(),
             key,
+            times,
         });
         name
     }
@@ -67,6 +80,7 @@ impl Endpoints {
             if let Some(key) = found.key {
                 row.insert("api_key".to_owned(), Value::String(key));
             }
+            row.extend(found.times);
             incoming.endpoints.push(row);
         }
     }

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::read;
+use crate::configuration::from_yaml;
 use crate::store::Store;
-use crate::transfer::file::from_yaml;
 use crate::transfer::{Existing, Incoming, KeyProof};
 
 macro_rules! case {
