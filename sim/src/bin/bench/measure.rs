@@ -10,8 +10,8 @@ use crate::load::{self, Failures, Load, PACED_RAMP, WARM_UP};
 use crate::scenario::{GAP, Scenario};
 use crate::target::{Kind, Target};
 
-/// Units that a peer is given more time for, and how many windows at most.
-const PEER_UNITS: u64 = 20;
+/// Replies that a peer is given more time for, and how many windows at most.
+const PEER_REPLIES: u64 = 20;
 const PEER_WINDOWS: u32 = 5;
 /// The part of the upstream's events that must come through for a target to keep pace.
 const PACE: f64 = 0.9;
@@ -141,11 +141,12 @@ async fn once(
     let by_event = scenario.is_by_event();
     let units = |(requests, events)| if by_event { events } else { requests };
 
+    let (replies, _) = load.counts();
     let (begin, cpu, before) = (Instant::now(), target.cpu()?, units(load.counts()));
     load.run_for(window, true).await?;
     if of_peer && !scenario.is_paced() {
         for _ in 1..PEER_WINDOWS {
-            if units(load.counts()) - before >= PEER_UNITS {
+            if load.counts().0 - replies >= PEER_REPLIES {
                 break;
             }
             load.run_for(window, true).await?;

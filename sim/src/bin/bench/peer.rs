@@ -147,9 +147,9 @@ impl Peer {
                     ("LITELLM_LOG", "ERROR"),
                     // Its list of prices would be fetched otherwise.
                     ("LITELLM_LOCAL_MODEL_COST_MAP", "True"),
-                    // Of connections to the upstream: 0 is as many as there are calls.
-                    ("AIOHTTP_CONNECTOR_LIMIT", "0"),
-                    ("AIOHTTP_CONNECTOR_LIMIT_PER_HOST", "0"),
+                    // Of connections to the upstream. With 0 it has its HTTP client's 100.
+                    ("AIOHTTP_CONNECTOR_LIMIT", "20000"),
+                    ("AIOHTTP_CONNECTOR_LIMIT_PER_HOST", "20000"),
                 ],
                 config: Some((
                     "config.yaml",
