@@ -3,7 +3,7 @@
 # (scripts/env.sh).
 
 .PHONY: help run demo test test-real test-openapi test-assistants test-upgrade test-install lint \
-	audit fuzz bench build install uninstall deb image
+	audit fuzz bench build install uninstall deb image sbom test-reproducible
 
 help:
 	@echo 'make run        build both programs and start them over ./data/proxy.db'
@@ -17,11 +17,13 @@ help:
 	@echo 'make lint       format, clippy, dependency directions, licences'
 	@echo 'make audit      known vulnerabilities of the dependencies (needs the network)'
 	@echo 'make fuzz       laws of the wire formats on made-up bytes (TIME=30)'
-	@echo 'make bench      the table of docs/benchmarks.md, measured on this machine'
+	@echo 'make bench      the figures of docs/benchmarks.md, beside other gateways'
 	@echo 'make build      release build of both programs'
 	@echo 'make install    what make build has built, with its services (PREFIX, DESTDIR)'
 	@echo 'make uninstall  without them; settings and store stay'
 	@echo 'make deb        a Debian package'
+	@echo 'make sbom       what both programs are built of, as CycloneDX documents'
+	@echo 'make test-reproducible  two builds in two folders give the same bytes'
 	@echo 'make image      container image (needs docker)'
 
 run:
@@ -71,6 +73,12 @@ uninstall:
 
 deb:
 	@scripts/deb.sh
+
+sbom:
+	@scripts/sbom.sh
+
+test-reproducible:
+	@scripts/test-reproducible.sh
 
 image:
 	docker build --tag serverless-proxy .

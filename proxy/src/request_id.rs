@@ -1,5 +1,7 @@
 //! The id of a request, in every log line and reply.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use http::HeaderMap;
 
 /// Longest id that is taken over from a caller.
@@ -20,8 +22,12 @@ fn is_sane(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX && id.bytes().all(sane)
 }
 
+/// The second, then 96 random bits: whoever looks for a call by its id knows when it began
+/// (`store`, where calls are looked up).
 fn new() -> String {
-    format!("req_{:032x}", fastrand::u128(..))
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let second = since.map_or(0, |since| since.as_secs());
+    format!("req_{second:08x}{:024x}", fastrand::u128(..) >> 32)
 }
 
 #[cfg(test)]
@@ -50,7 +56,23 @@ mod tests {
     }
 
     #[test]
-    fn new_ids_differ() {
-        assert_ne!(of(&HeaderMap::new()), of(&HeaderMap::new()));
+    fn new_ids_differ_and_tell_their_second() {
+        let now = || {
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs())
+        };
+        let before = now();
+        let ids = [(); 2].map(|()| of(&HeaderMap::new()));
+        let after = now();
+        assert_ne!(ids[0], ids[1]);
+        for id in ids {
+            assert_eq!(id.len(), 36, "{id}");
+            let second = u64::from_str_radix(&id[4..12], 16);
+            assert!(
+                second.is_ok_and(|second| (before..=after).contains(&second)),
+                "{id}"
+            );
+        }
     }
 }

@@ -8,6 +8,7 @@ mod access;
 mod activity;
 mod cache;
 mod keys;
+mod leaner_indexes;
 mod limits;
 mod operation;
 mod original;
@@ -163,6 +164,10 @@ fn steps() -> Migrations<'static> {
             .comment("betas of Anthropic's that an endpoint is not told"),
         M::up(operation::TABLES).comment("endpoints' own times, health checks, parts of changes"),
         M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            Ok::<_, HookError>(leaner_indexes::make(transaction)?)
+        })
+        .comment("indexes of single calls hold what is looked for by them"),
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
             Ok::<_, HookError>(sums::spread_endpoints(transaction)?)
         })
         .comment("how the times of endpoints are spread"),
@@ -170,7 +175,7 @@ fn steps() -> Migrations<'static> {
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 16;
+pub(crate) const NEWEST: i64 = 17;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

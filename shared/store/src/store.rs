@@ -31,7 +31,7 @@ mod pattern_import;
 mod pattern_trial;
 mod peppers;
 pub(crate) mod prices;
-mod raw;
+pub(crate) mod raw;
 mod reports;
 mod repricing;
 mod retention;

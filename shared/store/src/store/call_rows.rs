@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter, types:
 
 use super::Store;
 use super::calls::{legacy, signed};
-use super::raw::{self, Table, whole};
+use super::raw::{self, FOREIGN_ID, Table, whole};
 use crate::call::{CallKey, CallRow, Outcome};
 use crate::columns::Columns;
 use crate::error::StoreError;
@@ -124,6 +124,8 @@ impl Store {
     }
 }
 
+/// The newest of a table's calls that `query` is about, behind `after`, at most one more than
+/// `limit`: that one tells whether there is another page.
 fn page(
     connection: &Connection,
     table: Table,
@@ -131,6 +133,56 @@ fn page(
     after: &CallCursor,
     limit: u32,
 ) -> rusqlite::Result<Vec<CallRow>> {
+    let rows = |found| page_of(connection, table, (query, after, limit), found);
+    let Some(id) = query.request_id.as_deref() else {
+        return rows(Found::Anyhow);
+    };
+    // A call is in one of both.
+    let mut both = rows(Found::ByForeignId(id))?;
+    if let Some(second) = second_of(id) {
+        both.extend(rows(Found::BySecond(second))?);
+        both.sort_by_key(|row| std::cmp::Reverse((row.created_at, row.id)));
+        both.truncate(limit as usize + 1);
+    }
+    Ok(both)
+}
+
+/// The second that a request's id tells, where it is one that a gateway made.
+fn second_of(id: &str) -> Option<i64> {
+    let told: String = id.chars().skip(4).take(8).collect();
+    let second = i64::from_str_radix(&told, 16).ok()?;
+    (format!("{second:08x}") == told).then_some(second)
+}
+
+/// What makes the look for calls a short one.
+#[derive(Clone, Copy)]
+enum Found<'q> {
+    /// By what else is asked for.
+    Anyhow,
+    /// The id tells when the call began.
+    BySecond(i64),
+    /// The id tells nothing; by the index of such ids.
+    ByForeignId(&'q str),
+}
+
+fn page_of(
+    connection: &Connection,
+    table: Table,
+    asked: (&CallQuery, &CallCursor, u32),
+    found: Found<'_>,
+) -> rusqlite::Result<Vec<CallRow>> {
+    let (text, values) = statement(table, asked, found);
+    connection
+        .prepare_cached(&text)?
+        .query_map(params_from_iter(values), call_row)?
+        .collect()
+}
+
+fn statement(
+    table: Table,
+    (query, after, limit): (&CallQuery, &CallCursor, u32),
+    found: Found<'_>,
+) -> (String, Vec<Value>) {
     let at = match table {
         Table::Requests => after.request,
         Table::Embeddings => after.embedding,
@@ -141,6 +193,17 @@ fn page(
         wanted.push("(created_at, id) < (?, ?)");
         values.extend([Value::from(created_at), Value::from(id)]);
     }
+    match found {
+        Found::Anyhow => {}
+        Found::BySecond(second) => {
+            wanted.push("created_at = ?");
+            values.push(Value::from(second));
+        }
+        Found::ByForeignId(id) => {
+            wanted.extend([FOREIGN_ID, "substr(request_id, -8) = substr(?, -8)"]);
+            values.push(Value::from(id.to_owned()));
+        }
+    }
     for (column, value) in [
         (
             "virtual_model = ?",
@@ -149,11 +212,6 @@ fn page(
         ("endpoint_id = ?", query.endpoint_id.map(Value::from)),
         ("inbound_api_key_id = ?", query.key_id.map(Value::from)),
         ("outcome = ?", query.outcome.clone().map(Value::from)),
-        (
-            // The first half is what the index knows.
-            "substr(request_id, -8) = substr(?, -8)",
-            query.request_id.clone().map(Value::from),
-        ),
         ("request_id = ?", query.request_id.clone().map(Value::from)),
         ("status = ?", query.status.map(Value::from)),
     ] {
@@ -162,19 +220,24 @@ fn page(
             values.push(value);
         }
     }
+    // What the indexes of the few are told by: they hold no calls that succeeded.
     if query.status.is_some_and(|status| status != 200) {
         wanted.push("status <> 200");
     }
-    // One more, which tells whether there is another page.
+    if query
+        .outcome
+        .as_deref()
+        .is_some_and(|outcome| outcome != Outcome::Success.as_str())
+    {
+        wanted.push("outcome <> 'success'");
+    }
     values.push(Value::from(i64::from(limit) + 1));
-    connection
-        .prepare_cached(&format!(
-            "{} WHERE {} ORDER BY created_at DESC, id DESC LIMIT ?",
-            table.select_whole(),
-            wanted.join(" AND ")
-        ))?
-        .query_map(params_from_iter(values), call_row)?
-        .collect()
+    let text = format!(
+        "{} WHERE {} ORDER BY created_at DESC, id DESC LIMIT ?",
+        table.select_whole(),
+        wanted.join(" AND ")
+    );
+    (text, values)
 }
 
 /// Reads a row. One the original wrote may hold anything; a value that makes no sense
@@ -251,4 +314,69 @@ fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         client: columns.text("client"),
         tool_repairs,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+
+    #[test]
+    fn the_second_of_an_id_is_told_by_its_digits() {
+        for (id, second) in [
+            ("req_65920080aaaaaaaaaaaaaaaaaaaaaaaa", Some(0x6592_0080)),
+            ("abc-65920080", Some(0x6592_0080)),
+            ("req_6592008Aaaaaaaaaaaaaaaaaaaaaaaaa", None),
+            ("req_+5920080", None),
+            ("req_6592008", None),
+            ("req-\u{e4}592008012", None),
+            ("", None),
+        ] {
+            assert_eq!(second_of(id), second, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn single_calls_are_looked_up_by_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("proxy.db")).unwrap();
+        let all = CallQuery {
+            to: i64::MAX,
+            ..CallQuery::default()
+        };
+        let id = "req_65920080aaaaaaaaaaaaaaaaaaaaaaaa";
+        let by_id = CallQuery {
+            request_id: Some(id.to_owned()),
+            ..all.clone()
+        };
+        let failed = CallQuery {
+            outcome: Some("timeout".to_owned()),
+            ..all.clone()
+        };
+        let key = CallQuery {
+            key_id: Some(7),
+            ..all.clone()
+        };
+        for table in Table::ALL {
+            for (query, found, index) in [
+                (&all, Found::Anyhow, "created_at"),
+                (&by_id, Found::ByForeignId(id), "request"),
+                (&by_id, Found::BySecond(0x6592_0080), "created_at"),
+                (&failed, Found::Anyhow, "outcome_time"),
+                (&key, Found::Anyhow, "key_time"),
+            ] {
+                let (text, values) = statement(table, (query, &CallCursor::default(), 9), found);
+                let plan: Vec<String> = store
+                    .read(|connection| {
+                        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {text}"))?;
+                        let rows = plan.query_map(params_from_iter(values), |row| row.get(3))?;
+                        Ok(rows.collect::<rusqlite::Result<_>>()?)
+                    })
+                    .unwrap();
+                let index = format!("USING INDEX idx_{}_{index} ", table.name());
+                assert!(plan[0].contains(&index), "{plan:?} instead of {index}");
+            }
+        }
+    }
 }

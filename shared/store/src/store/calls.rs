@@ -1,8 +1,12 @@
 //! The usage tables: one row a call, written in batches together with the roll-ups.
 
 use std::io;
+use std::sync::OnceLock;
 
-use rusqlite::{Connection, params_from_iter, types::Value};
+use rusqlite::{
+    Connection, params_from_iter,
+    types::{ToSqlOutput, Value, ValueRef},
+};
 use wire::usage::Usage;
 
 use super::clients::Clients;
@@ -270,88 +274,81 @@ impl<'c> Charged<'c> {
     // The values go in by position: SQLite looks a name up among all names of the
     // statement, for each value of each row.
     fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
+        static TEXTS: [OnceLock<String>; Table::ALL.len()] =
+            [const { OnceLock::new() }; Table::ALL.len()];
         let table = Table::of(self.call.kind);
         let columns = self.columns(table);
-        let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
-        let marks = vec!["?"; names.len()].join(",");
-        connection
-            .prepare_cached(&format!(
-                "INSERT INTO {} ({}) VALUES ({marks})",
-                table.name(),
-                names.join(", ")
-            ))?
-            .execute(params_from_iter(
-                columns.into_iter().map(|(_, value)| value),
-            ))?;
+        let text = TEXTS[table as usize].get_or_init(|| {
+            let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+            let marks = vec!["?"; names.len()].join(",");
+            let (table, names) = (table.name(), names.join(", "));
+            format!("INSERT INTO {table} ({names}) VALUES ({marks})")
+        });
+        connection.prepare_cached(text)?.execute(params_from_iter(
+            columns.into_iter().map(|(_, value)| value),
+        ))?;
         Ok(())
     }
 
-    fn columns(&self, table: Table) -> Vec<(&'static str, Value)> {
+    /// The columns of a row with their values: the same columns, in the same order, for every
+    /// call of a table.
+    fn columns(&self, table: Table) -> Vec<(&'static str, ToSqlOutput<'_>)> {
         let (call, cost) = (self.call, &self.spent.cost);
         let usage = &call.usage;
         let [prompt, completion] = table.token_columns();
-        let text = |text: &str| Value::from(text.to_owned());
-        let json = |text: Result<String, _>| text.map_or(Value::Null, Value::from);
+        let json = |text: Result<String, _>| text.map_or(NULL, plain);
         let reals = legacy(cost);
         let attempts = match self.attempts.as_slice() {
-            [] => Value::Null,
+            [] => NULL,
             attempts => json(serde_json::to_string(attempts)),
         };
         let saved = self.saved.as_ref();
+        let saved_usage = saved.map_or(NULL, |(usage, _)| json(serde_json::to_string(usage)));
         let mut columns = vec![
             ("virtual_model", text(&call.virtual_model)),
-            ("virtual_model_id", Value::from(call.virtual_model_id)),
-            ("endpoint_name", Value::from(call.endpoint_name.clone())),
-            ("endpoint_id", Value::from(call.endpoint_id)),
-            ("inbound_api_key_id", Value::from(call.key_id)),
-            ("inbound_api_key_label", Value::from(call.key_label.clone())),
+            ("virtual_model_id", plain(call.virtual_model_id)),
+            ("endpoint_name", optional(call.endpoint_name.as_deref())),
+            ("endpoint_id", plain(call.endpoint_id)),
+            ("inbound_api_key_id", plain(call.key_id)),
+            ("inbound_api_key_label", optional(call.key_label.as_deref())),
             (prompt, count(usage.prompt_tokens)),
             (completion, count(usage.completion_tokens)),
             ("total_tokens", count(total(usage))),
             ("cached_input_tokens", count(usage.cached_tokens)),
             ("cache_creation_tokens", count(usage.cache_write_tokens)),
             ("usage", json(serde_json::to_string(usage))),
-            ("cost_estimate", Value::from(reals.estimate)),
-            ("cost_in", Value::from(reals.input)),
-            ("cost_out", Value::from(reals.output)),
-            ("cached_cost_estimate", Value::from(reals.cached)),
-            ("cost_nanos", Value::from(cost.total())),
-            ("cost_in_nanos", Value::from(cost.input)),
-            ("cost_out_nanos", Value::from(cost.output)),
-            ("cost_cached_nanos", Value::from(cost.cached)),
-            ("cost_cache_write_nanos", Value::from(cost.cache_write)),
-            ("provider_cost_nanos", Value::from(usage.cost.map(signed))),
-            (
-                "saved_nanos",
-                Value::from(saved.map(|(_, cost)| cost.known())),
-            ),
-            (
-                "saved_usage",
-                saved.map_or(Value::Null, |(usage, _)| json(serde_json::to_string(usage))),
-            ),
-            (
-                "cache_attempted",
-                Value::from(i64::from(call.cache.is_some())),
-            ),
-            ("cache_hit", Value::from(i64::from(saved.is_some()))),
+            ("cost_estimate", plain(reals.estimate)),
+            ("cost_in", plain(reals.input)),
+            ("cost_out", plain(reals.output)),
+            ("cached_cost_estimate", plain(reals.cached)),
+            ("cost_nanos", plain(cost.total())),
+            ("cost_in_nanos", plain(cost.input)),
+            ("cost_out_nanos", plain(cost.output)),
+            ("cost_cached_nanos", plain(cost.cached)),
+            ("cost_cache_write_nanos", plain(cost.cache_write)),
+            ("provider_cost_nanos", plain(usage.cost.map(signed))),
+            ("saved_nanos", plain(saved.map(|(_, cost)| cost.known()))),
+            ("saved_usage", saved_usage),
+            ("cache_attempted", flag(call.cache.is_some())),
+            ("cache_hit", flag(saved.is_some())),
             ("response_time_ms", count(call.latency_ms)),
-            ("ttft_ms", Value::from(call.ttft_ms.map(signed))),
-            ("upstream_ms", Value::from(call.upstream_ms.map(signed))),
-            ("created_at", Value::from(call.started_at)),
+            ("ttft_ms", plain(call.ttft_ms.map(signed))),
+            ("upstream_ms", plain(call.upstream_ms.map(signed))),
+            ("created_at", plain(call.started_at)),
             ("request_id", text(&call.request_id)),
-            ("status", Value::from(i64::from(call.status))),
+            ("status", plain(i64::from(call.status))),
             ("outcome", text(call.outcome.as_str())),
-            ("stream", Value::from(i64::from(call.stream))),
-            ("estimated", Value::from(i64::from(call.estimated))),
-            ("error_code", Value::from(call.error_code.clone())),
+            ("stream", flag(call.stream)),
+            ("estimated", flag(call.estimated)),
+            ("error_code", optional(call.error_code.as_deref())),
             ("attempts", attempts),
             ("attempt_count", count(call.attempts.len() as u64)),
-            ("queue_ms", Value::from(call.queue_ms.map(signed))),
-            ("execution_ms", Value::from(call.execution_ms.map(signed))),
-            ("exact", Value::from(1_i64)),
-            ("route", Value::from(call.route.clone())),
-            ("address", Value::from(call.address.clone())),
-            ("client", Value::from(call.client.clone())),
+            ("queue_ms", plain(call.queue_ms.map(signed))),
+            ("execution_ms", plain(call.execution_ms.map(signed))),
+            ("exact", flag(true)),
+            ("route", optional(call.route.as_deref())),
+            ("address", optional(call.address.as_deref())),
+            ("client", optional(call.client.as_deref())),
             ("tool_repairs", count(call.tool_repairs)),
         ];
         if table == Table::Requests {
@@ -381,8 +378,26 @@ pub(super) fn legacy(cost: &Cost) -> Reals {
     }
 }
 
-fn count(number: u64) -> Value {
-    Value::from(signed(number))
+const NULL: ToSqlOutput<'static> = ToSqlOutput::Owned(Value::Null);
+
+fn plain(value: impl Into<Value>) -> ToSqlOutput<'static> {
+    ToSqlOutput::Owned(value.into())
+}
+
+fn count(number: u64) -> ToSqlOutput<'static> {
+    plain(signed(number))
+}
+
+fn flag(set: bool) -> ToSqlOutput<'static> {
+    plain(i64::from(set))
+}
+
+fn text(text: &str) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(ValueRef::from(text))
+}
+
+fn optional(value: Option<&str>) -> ToSqlOutput<'_> {
+    value.map_or(NULL, text)
 }
 
 /// SQLite's integers are signed; no call comes near the limit.

@@ -5,6 +5,7 @@
 //! begins; days are made anew from the hours when the zone changes.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter, types::Value};
 
@@ -109,10 +110,10 @@ impl Batch {
         for ((hour, group), totals) in self.by_hour {
             let day = days.entry((zone.day(hour), group.clone())).or_default();
             day.join(&totals);
-            add(connection, HOURS, hour, &group, &totals)?;
+            add(connection, Span::Hour, hour, &group, &totals)?;
         }
         for ((day, group), totals) in days {
-            add(connection, DAYS, day, &group, &totals)?;
+            add(connection, Span::Day, day, &group, &totals)?;
         }
         for ((hour, virtual_model), nanos) in self.taken_over {
             connection
@@ -129,9 +130,34 @@ impl Batch {
 
 const KEYS: &str = "start, virtual_model, endpoint_id, endpoint_name, key_id, key_label, kind";
 
+/// The statements of a roll-up, written once: they are long.
+struct RollUp {
+    spread: String,
+    added: String,
+}
+
+impl RollUp {
+    fn of(span: Span) -> &'static Self {
+        static HOURLY: OnceLock<RollUp> = OnceLock::new();
+        static DAILY: OnceLock<RollUp> = OnceLock::new();
+        let kept = match span {
+            Span::Hour => &HOURLY,
+            Span::Day => &DAILY,
+        };
+        kept.get_or_init(|| {
+            let table = span.rollups();
+            let wanted = KEYS.replace(',', " = ? AND");
+            Self {
+                spread: format!("SELECT latency, ttft FROM {table} WHERE {wanted} = ?"),
+                added: addition(table, KEYS),
+            }
+        })
+    }
+}
+
 fn add(
     connection: &Connection,
-    table: &str,
+    span: Span,
     start: i64,
     group: &Group,
     totals: &Totals,
@@ -145,11 +171,9 @@ fn add(
         Value::from(group.key_label.clone()),
         Value::from(group.kind.as_str().to_owned()),
     ];
+    let roll_up = RollUp::of(span);
     let spread = connection
-        .prepare_cached(&format!(
-            "SELECT latency, ttft FROM {table} WHERE start = ? AND virtual_model = ? AND \
-             endpoint_id = ? AND endpoint_name = ? AND key_id = ? AND key_label = ? AND kind = ?"
-        ))?
+        .prepare_cached(&roll_up.spread)?
         .query_row(params_from_iter(key.iter()), |row| {
             Ok((histogram(row, 0)?, histogram(row, 1)?))
         })
@@ -157,12 +181,6 @@ fn add(
     let (mut latency, mut ttft) = spread.unwrap_or_default();
     latency.join(&totals.latency);
     ttft.join(&totals.ttft);
-    let columns: Vec<_> = Sum::ALL.iter().map(|sum| sum.column()).collect();
-    let added: Vec<_> = columns
-        .iter()
-        .map(|column| format!("{column} = {column} + excluded.{column}"))
-        .collect();
-    let marks = vec!["?"; key.len() + SUMS + 2].join(",");
     let values = key
         .into_iter()
         .chain(totals.list().iter().map(|sum| Value::from(*sum)))
@@ -171,14 +189,26 @@ fn add(
             Value::from(ttft.to_bytes()),
         ]);
     connection
-        .prepare_cached(&format!(
-            "INSERT INTO {table} ({KEYS}, {}, latency, ttft) VALUES ({marks}) \
-             ON CONFLICT DO UPDATE SET {}, latency = excluded.latency, ttft = excluded.ttft",
-            columns.join(", "),
-            added.join(", ")
-        ))?
+        .prepare_cached(&roll_up.added)?
         .execute(params_from_iter(values))?;
     Ok(())
+}
+
+/// What adds sums to the row of `table` that the values of `keys` name, or makes it: the
+/// keys, the sums, how latencies and times to the first token are spread.
+pub(super) fn addition(table: &str, keys: &str) -> String {
+    let columns: Vec<_> = Sum::ALL.iter().map(|sum| sum.column()).collect();
+    let added: Vec<_> = columns
+        .iter()
+        .map(|column| format!("{column} = {column} + excluded.{column}"))
+        .collect();
+    let marks = vec!["?"; keys.split(',').count() + SUMS + 2].join(",");
+    format!(
+        "INSERT INTO {table} ({keys}, {}, latency, ttft) VALUES ({marks}) \
+         ON CONFLICT DO UPDATE SET {}, latency = excluded.latency, ttft = excluded.ttft",
+        columns.join(", "),
+        added.join(", ")
+    )
 }
 
 pub(super) fn histogram(row: &Row<'_>, column: usize) -> rusqlite::Result<Histogram> {
@@ -322,7 +352,7 @@ fn make_days(connection: &Connection, zone: &Zone) -> rusqlite::Result<()> {
     )?;
     connection.execute(&format!("DELETE FROM {DAYS}"), [])?;
     for ((day, group), totals) in days {
-        add(connection, DAYS, day, &group, &totals)?;
+        add(connection, Span::Day, day, &group, &totals)?;
     }
     connection.execute(
         "INSERT INTO rollup_zone (id, name) VALUES (1, ?) \

@@ -2,12 +2,13 @@
 //! a page needs of many roll-ups in few rows. Written together with the roll-ups.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use rusqlite::{Connection, params_from_iter, types::Value};
 
 use super::rollups::{self, DAYS, Group, HOURS};
 use crate::histogram::Histogram;
-use crate::totals::{SUMS, Sum, Totals};
+use crate::totals::{Sum, Totals};
 
 /// How long a span is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -166,6 +167,7 @@ fn add(
     of: &Of,
     totals: &Totals,
 ) -> rusqlite::Result<()> {
+    static ADDED: OnceLock<String> = OnceLock::new();
     let key = [
         Value::from(span.number()),
         Value::from(of.number()),
@@ -185,20 +187,9 @@ fn add(
         }
         Of::Model(_) | Of::Key(..) => [Value::Null, Value::Null],
     };
-    let names: Vec<_> = Sum::ALL.iter().map(|sum| sum.column()).collect();
-    let added: Vec<_> = names
-        .iter()
-        .map(|name| format!("{name} = {name} + excluded.{name}"))
-        .collect();
-    let marks = vec!["?"; key.len() + SUMS + spread.len()].join(",");
     let sums = totals.list().iter().map(|sum| Value::from(*sum));
     connection
-        .prepare_cached(&format!(
-            "INSERT INTO usage_sums ({COLUMNS}, {}, latency, ttft) VALUES ({marks}) \
-             ON CONFLICT DO UPDATE SET {}, latency = excluded.latency, ttft = excluded.ttft",
-            names.join(", "),
-            added.join(", ")
-        ))?
+        .prepare_cached(ADDED.get_or_init(|| rollups::addition("usage_sums", COLUMNS)))?
         .execute(params_from_iter(key.into_iter().chain(sums).chain(spread)))?;
     Ok(())
 }

@@ -256,6 +256,50 @@ fn calls_are_found_by_status_failure_and_id() {
 }
 
 #[test]
+fn calls_are_found_by_ids_that_tell_their_second_and_by_others() {
+    let (_folder, store) = store_with_models();
+    let made = |second: i64| format!("req_{second:08x}{:024x}", 7);
+    let calls = [
+        (made(NOON), NOON),
+        // Made by a gateway in front, a second earlier.
+        (made(NOON), NOON + 1),
+        (made(NOON + 1), NOON + 1),
+        ("callers-own".to_owned(), NOON + 1),
+        ("callers-own".to_owned(), NOON + 2),
+    ];
+    let calls = calls.map(|(request_id, at)| CallRecord {
+        request_id,
+        ..call("cheap", at, spent(1, 1))
+    });
+    store.record_calls(&calls).unwrap();
+    for (id, at) in [
+        (made(NOON), vec![NOON + 1, NOON]),
+        (made(NOON + 1), vec![NOON + 1]),
+        (made(NOON + 2), vec![]),
+        ("callers-own".to_owned(), vec![NOON + 2, NOON + 1]),
+        ("callers".to_owned(), vec![]),
+    ] {
+        let query = CallQuery {
+            to: i64::MAX,
+            request_id: Some(id.clone()),
+            ..CallQuery::default()
+        };
+        // In one page, and one by one.
+        for limit in [100, 1] {
+            let mut cursor = Some(CallCursor::default());
+            let mut found = Vec::new();
+            while let Some(after) = cursor {
+                let (rows, next) = store.calls_page(&query, &after, limit).unwrap();
+                assert!(rows.iter().all(|row| row.request_id.as_ref() == Some(&id)));
+                found.extend(rows.iter().map(|row| row.created_at));
+                cursor = next;
+            }
+            assert_eq!(found, at, "{id} by {limit}");
+        }
+    }
+}
+
+#[test]
 fn clients_are_known_by_what_they_called() {
     let (_folder, store) = store_with_models();
     let by = |client: &str, at, outcome, status| CallRecord {

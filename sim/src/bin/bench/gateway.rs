@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use crate::dialect::Dialect;
 use crate::http::Connection;
-use crate::process::{Running, free_address};
+use crate::process::{Running, START, free_address};
 use crate::scenario::{ACTUAL_MODEL, UPSTREAM_KEY};
 use crate::target::{Programs, built};
 
@@ -52,7 +52,7 @@ async fn configure(
         .env("DATABASE_PATH", store);
     let mut admin = Running::start("serverless-proxy-admin", &mut command, folder)?;
     admin
-        .ready(async || {
+        .ready(START, async || {
             Connection::open(address).await?;
             Ok(())
         })

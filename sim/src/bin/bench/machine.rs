@@ -1,11 +1,10 @@
-//! The machine a run was made on, and the versions it compared.
+//! The machine and the day of a run, and the versions that the lock file has.
 
 use std::fmt;
 use std::fs;
+use std::process::Command;
 
 use serde::Serialize;
-
-use crate::target::nginx_version;
 
 /// The lock file that everything measured was built from.
 const LOCK: &str = include_str!("../../../../Cargo.lock");
@@ -13,28 +12,28 @@ const LOCK: &str = include_str!("../../../../Cargo.lock");
 /// What a reader needs to know before comparing figures.
 #[derive(Serialize)]
 pub(crate) struct Machine {
+    date: String,
     cores: usize,
     cpu: String,
     kernel: String,
-    nginx: Option<String>,
-    pingora: Option<&'static str>,
-    gateway: &'static str,
 }
 
 impl Machine {
-    /// This one.
+    /// This one, today.
     pub(crate) fn here() -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
         Machine {
+            date: date.map_or_else(
+                |_| "unknown day".to_owned(),
+                |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+            ),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             cpu: read("/proc/cpuinfo")
                 .lines()
                 .find_map(|line| line.strip_prefix("model name")?.split(':').nth(1))
                 .map_or_else(|| "unknown".to_owned(), |name| name.trim().to_owned()),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            nginx: nginx_version(),
-            pingora: locked("pingora-core"),
-            gateway: env!("CARGO_PKG_VERSION"),
         }
     }
 }
@@ -43,19 +42,14 @@ impl fmt::Display for Machine {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             out,
-            "Machine: {} cores, {}, Linux {}. Versions: gateway {}, Pingora {}, nginx {}.",
-            self.cores,
-            self.cpu,
-            self.kernel,
-            self.gateway,
-            self.pingora.unwrap_or("unknown"),
-            self.nginx.as_deref().unwrap_or("not installed"),
+            "{}. Machine: {} cores, {}, Linux {}.",
+            self.date, self.cores, self.cpu, self.kernel,
         )
     }
 }
 
 /// The version of a package in the lock file.
-fn locked(package: &str) -> Option<&'static str> {
+pub(crate) fn locked(package: &str) -> Option<&'static str> {
     let entry = format!("name = \"{package}\"\nversion = \"");
     let rest = LOCK.split_once(entry.as_str())?.1;
     rest.split_once('"').map(|(version, _)| version)

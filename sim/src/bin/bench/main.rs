@@ -1,5 +1,5 @@
 //! `bench`: what a call costs through the gateway, side by side with nothing,
-//! nginx and bare Pingora.
+//! nginx, bare Pingora, and other gateways and routers.
 //!
 //! Every scenario runs through every target in turn, round after round, on one
 //! machine in one run: the ratios are the result, the absolute figures only say
@@ -7,21 +7,26 @@
 //! load generator is this one; neither is counted. `docs/benchmarks.md` explains
 //! how to read the tables.
 
+mod check;
 mod dialect;
 mod gateway;
 mod http;
 mod load;
 mod machine;
 mod measure;
+mod passthrough;
+mod peer;
 mod process;
 mod report;
+mod run;
+mod scan;
 mod scenario;
 mod target;
 mod upstream;
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -29,19 +34,16 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
-use crate::http::Connection;
 use crate::machine::Machine;
-use crate::measure::Sample;
-use crate::process::{Running, free_address};
-use crate::report::Report;
+use crate::report::{Report, Subject};
+use crate::run::{Plan, run};
 use crate::scenario::Scenario;
-use crate::target::{Kind, Programs, Target, nginx_version};
+use crate::target::{Kind, Programs};
 
-/// Measure the gateway side by side with nothing, nginx and bare Pingora.
+/// Measure the gateway side by side with nothing, nginx, bare Pingora, and other gateways.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -65,9 +67,16 @@ struct Args {
     /// Only these targets.
     #[arg(long, value_enum, value_delimiter = ',')]
     targets: Vec<Kind>,
+    /// Measure also the other gateways and routers that scripts/peers.sh has put here.
+    #[arg(long, value_name = "FOLDER")]
+    peers: Option<PathBuf>,
     /// Write every measurement to this file as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Put the report into this document, between its lines `<!-- figures -->` and
+    /// `<!-- end of figures -->`, in place of what is there.
+    #[arg(long, value_name = "FILE")]
+    into: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -78,15 +87,6 @@ enum Part {
         #[arg(long)]
         listen: SocketAddr,
     },
-}
-
-/// One run, every choice made.
-struct Plan {
-    rounds: usize,
-    window: Duration,
-    streams: usize,
-    scenarios: Vec<Scenario>,
-    targets: Vec<Kind>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -108,11 +108,17 @@ async fn bench(args: Args) -> Result<()> {
             .with_context(|| format!("the simulated upstream cannot listen on {listen}"))?;
         return upstream::serve(listener).await;
     }
-    let plan = Plan::new(&args)?;
+    let programs = Programs::find(args.peers.clone())?;
+    let mut plan = plan(&args, &programs)?;
     raise_file_limit(plan.streams)?;
+    if let Some(file) = &args.into {
+        // Before the run, which takes minutes, rather than after it.
+        report::paste(&read(file)?, "")?;
+    }
     // What was started ends by being dropped, whichever way this is left.
+    let longest = plan.longest();
     let samples = tokio::select! {
-        samples = timeout(plan.longest(), run(&plan)) => {
+        samples = timeout(longest, run(&mut plan, &programs)) => {
             samples.context("the run took far longer than planned")??
         }
         signal = told_to_stop() => {
@@ -121,20 +127,50 @@ async fn bench(args: Args) -> Result<()> {
     };
     let report = Report {
         machine: Machine::here(),
-        command: std::iter::once("bench".to_owned())
-            .chain(std::env::args().skip(1))
-            .collect::<Vec<_>>()
-            .join(" "),
+        command: told(std::env::args().skip(1)),
         rounds: plan.rounds,
         streams: plan.streams,
+        subjects: plan.subjects,
+        left_out: plan.left_out,
         samples,
     };
     if let Some(file) = &args.json {
         let text = serde_json::to_string_pretty(&report)?;
         std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    write!(std::io::stdout().lock(), "{}", report.markdown())?;
+    let text = report.markdown();
+    if let Some(file) = &args.into {
+        // Read anew: it may have been edited while this ran.
+        let pasted = report::paste(&read(file)?, &text)?;
+        std::fs::write(file, pasted).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    write!(std::io::stdout().lock(), "{text}")?;
     Ok(())
+}
+
+/// How this was called, without the places of this machine.
+fn told(args: impl Iterator<Item = String>) -> String {
+    let mut told = "bench".to_owned();
+    let mut place = false;
+    for arg in args {
+        if std::mem::take(&mut place) {
+            continue;
+        }
+        let name = arg.split('=').next().unwrap_or_default();
+        if ["--peers", "--json", "--into"].contains(&name) {
+            place = name == arg;
+            if name == "--peers" {
+                told += " --peers FOLDER";
+            }
+        } else {
+            told += &format!(" {arg}");
+        }
+    }
+    told
+}
+
+fn read(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// Wait for a signal that asks this process to end: its name.
@@ -149,132 +185,44 @@ async fn told_to_stop() -> Result<&'static str> {
     })
 }
 
-impl Plan {
-    fn new(args: &Args) -> Result<Self> {
-        let seconds = args.seconds.unwrap_or(if args.quick { 0.7 } else { 2.0 });
-        let rounds = args.rounds.unwrap_or(if args.quick { 1 } else { 5 });
-        let streams = args
-            .streams
-            .unwrap_or(if args.quick { 1_000 } else { 5_000 });
-        ensure!((0.1..=60.0).contains(&seconds), "--seconds: 0.1 to 60");
-        ensure!((1..=100).contains(&rounds), "--rounds: 1 to 100");
-        ensure!((1..=20_000).contains(&streams), "--streams: 1 to 20000");
-        let chosen = |scenario| args.scenario.is_empty() || args.scenario.contains(&scenario);
-        // A translated stream is compared with the same stream untranslated, which is
-        // measured just before it.
-        let compared = |scenario| {
-            let mut chosen = args.scenario.iter();
-            chosen.any(|chosen| chosen.untranslated() == Some(scenario))
-        };
-        let scenarios = Scenario::value_variants().iter().copied();
-        let scenarios = scenarios.filter(|&scenario| chosen(scenario) || compared(scenario));
-        let targets = match args.targets.as_slice() {
-            [] => Kind::value_variants()
-                .iter()
-                .copied()
-                .filter(|&kind| kind != Kind::Nginx || nginx_version().is_some())
-                .collect(),
-            chosen => chosen.to_vec(),
-        };
-        Ok(Plan {
-            rounds,
-            window: Duration::from_secs_f64(seconds),
-            streams,
-            scenarios: scenarios.collect(),
-            targets,
-        })
-    }
-
-    /// Well over what the run needs: reached only when something hangs.
-    fn longest(&self) -> Duration {
-        let measurements = self.rounds * self.scenarios.len() * self.targets.len();
-        let each = self.window * 2 + Duration::from_secs(20);
-        each * u32::try_from(measurements).unwrap_or(u32::MAX) + Duration::from_secs(60)
-    }
-}
-
-async fn run(plan: &Plan) -> Result<Vec<Sample>> {
-    let programs = Programs::beside_this()?;
-    let folder = tempfile::tempdir()?;
-    let upstream = free_address()?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["upstream", "--listen", &upstream.to_string()]);
-    let mut upstream_process = Running::start("upstream", &mut command, folder.path())?;
-    upstream_process
-        .ready(async || {
-            Connection::open(upstream).await?;
-            Ok(())
-        })
-        .await?;
-
-    let mut targets = Vec::new();
-    for &kind in &plan.targets {
-        targets.push(Target::start(kind, upstream, &programs).await?);
-    }
-    let mut samples = Vec::new();
-    for round in 0..plan.rounds {
-        for &scenario in &plan.scenarios {
-            for target in &targets {
-                let place = || format!("{}: {}", target.kind.title(), scenario.title());
-                let translates = scenario.untranslated().is_some();
-                if scenario == Scenario::Hold || (translates && target.kind != Kind::Gateway) {
-                    continue;
-                }
-                let sample = measure::closed_loop(scenario, target, round, plan.window)
-                    .await
-                    .with_context(place)?;
-                progress(&sample, plan);
-                samples.push(sample);
-            }
-        }
-    }
-    for target in targets {
-        target.end().await?;
-    }
-    if plan.scenarios.contains(&Scenario::Hold) {
-        samples.extend(hold_rounds(plan, upstream, &programs).await?);
-    }
-    upstream_process.end().await?;
-    Ok(samples)
-}
-
-/// Memory needs little repetition: at most two rounds, each on fresh processes.
-async fn hold_rounds(
-    plan: &Plan,
-    upstream: SocketAddr,
-    programs: &Programs,
-) -> Result<Vec<Sample>> {
-    let mut samples = Vec::new();
-    for round in 0..plan.rounds.min(2) {
-        for &kind in plan.targets.iter().filter(|&&kind| kind != Kind::Direct) {
-            let target = Target::start(kind, upstream, programs).await?;
-            let sample = measure::hold(&target, round, plan.streams)
-                .await
-                .with_context(|| format!("{}: streams held open", kind.title()))?;
-            target.end().await?;
-            progress(&sample, plan);
-            samples.push(sample);
-        }
-    }
-    Ok(samples)
-}
-
-/// One line to stderr for each measurement: a full run takes minutes.
-fn progress(sample: &Sample, plan: &Plan) {
-    let figure = match (sample.cpu_us, sample.stream_kib) {
-        (Some(cpu), _) => format!("{cpu:.2} µs CPU"),
-        (None, Some(kib)) => format!("{kib:.1} KiB per stream"),
-        (None, None) => format!("{:.0}/s", sample.per_second),
+/// What the arguments ask for, of what is here.
+fn plan(args: &Args, programs: &Programs) -> Result<Plan> {
+    let seconds = args.seconds.unwrap_or(if args.quick { 0.7 } else { 2.0 });
+    let rounds = args.rounds.unwrap_or(if args.quick { 1 } else { 5 });
+    let streams = args
+        .streams
+        .unwrap_or(if args.quick { 1_000 } else { 5_000 });
+    ensure!((0.1..=60.0).contains(&seconds), "--seconds: 0.1 to 60");
+    ensure!((1..=100).contains(&rounds), "--rounds: 1 to 100");
+    ensure!((1..=20_000).contains(&streams), "--streams: 1 to 20000");
+    let chosen = |scenario| args.scenario.is_empty() || args.scenario.contains(&scenario);
+    // A translated stream is compared with the same stream untranslated, which is
+    // measured just before it.
+    let compared = |scenario| {
+        let mut chosen = args.scenario.iter();
+        chosen.any(|chosen| chosen.untranslated() == Some(scenario))
     };
-    // A closed stderr is no reason to stop measuring.
-    let _ = writeln!(
-        std::io::stderr(),
-        "round {} of {}: {:?}, {}: {figure}",
-        sample.round + 1,
-        plan.rounds,
-        sample.scenario,
-        sample.target.title(),
-    );
+    let scenarios = Scenario::value_variants().iter().copied();
+    let scenarios = scenarios.filter(|&scenario| chosen(scenario) || compared(scenario));
+    let (mut subjects, mut left_out) = (Vec::new(), Vec::new());
+    for &kind in Kind::value_variants() {
+        if !args.targets.is_empty() && !args.targets.contains(&kind) {
+            continue;
+        }
+        match kind.version(programs) {
+            Ok(version) => subjects.push(Subject::new(kind, version)),
+            Err(error) if args.targets.is_empty() => left_out.push((kind, format!("{error:#}"))),
+            Err(error) => return Err(error.context(kind.title())),
+        }
+    }
+    Ok(Plan {
+        rounds,
+        window: Duration::from_secs_f64(seconds),
+        streams,
+        scenarios: scenarios.collect(),
+        subjects,
+        left_out,
+    })
 }
 
 /// Let this process, and those it starts, open as many sockets as the run needs:
@@ -294,4 +242,22 @@ fn raise_file_limit(streams: usize) -> Result<()> {
     let current = maximum.or(Some(needed));
     setrlimit(Resource::Nofile, Rlimit { current, maximum })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+
+    #[test]
+    fn a_report_names_no_place_of_its_machine() {
+        for (args, expected) in [
+            ("--quick", "bench --quick"),
+            (
+                "--peers /a --rounds 3 --into=/b --json /c --seconds 1",
+                "bench --peers FOLDER --rounds 3 --seconds 1",
+            ),
+        ] {
+            assert_eq!(told(args.split(' ').map(str::to_owned)), expected);
+        }
+    }
 }

@@ -1,10 +1,12 @@
-//! The tables: medians over the rounds, and ratios within each round.
+//! What a run found out: medians over the rounds, and ratios within each round.
 //!
 //! A ratio compares two measurements taken one after the other, so that what the
 //! machine did meanwhile touches both; its spread over the rounds is printed too.
 
-use std::fmt::Write as _;
+mod paste;
+mod tables;
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::machine::Machine;
@@ -12,32 +14,45 @@ use crate::measure::Sample;
 use crate::scenario::Scenario;
 use crate::target::Kind;
 
-/// The most memory that the gateway may keep for each open stream, in KiB.
-const STREAM_GOAL_KIB: f64 = 32.0;
-/// The most that the gateway may add to the first event at p50, in microseconds.
-const FIRST_GOAL_US: f64 = 1_000.0;
-
-/// The streams that the gateway translates, those of one shape together.
-const TRANSLATED: [Scenario; 4] = [
-    Scenario::Anthropic,
-    Scenario::Ollama,
-    Scenario::AnthropicPaced,
-    Scenario::OllamaPaced,
-];
+pub(crate) use paste::paste;
 
 /// Everything one run found out.
 #[derive(Serialize)]
 pub(crate) struct Report {
-    /// Where it ran.
+    /// Where and when it ran.
     pub(crate) machine: Machine,
     /// How it was called.
     pub(crate) command: String,
     /// Rounds of each measurement.
     pub(crate) rounds: usize,
-    /// Streams held open at once.
+    /// Streams to be held open at once.
     pub(crate) streams: usize,
+    /// What was measured.
+    pub(crate) subjects: Vec<Subject>,
+    /// What was not, and why.
+    pub(crate) left_out: Vec<(Kind, String)>,
     /// Every measurement, in the order taken.
     pub(crate) samples: Vec<Sample>,
+}
+
+/// One of those compared.
+#[derive(Serialize)]
+pub(crate) struct Subject {
+    /// Which one.
+    pub(crate) kind: Kind,
+    version: String,
+    settings: String,
+}
+
+impl Subject {
+    /// With the settings that it is started with.
+    pub(crate) fn new(kind: Kind, version: String) -> Self {
+        Subject {
+            kind,
+            version,
+            settings: kind.settings(),
+        }
+    }
 }
 
 /// A median with the lowest and highest value beside it.
@@ -67,216 +82,18 @@ impl Spread {
 }
 
 impl Report {
-    /// The report as Markdown.
-    pub(crate) fn markdown(&self) -> String {
-        let mut out = String::new();
-        self.write(&mut out).unwrap_or_default();
-        out
-    }
-
-    fn write(&self, out: &mut String) -> std::fmt::Result {
-        let rounds = self.rounds;
-        writeln!(out, "{}", self.machine)?;
-        writeln!(
-            out,
-            "Command: `{}` ({rounds} rounds, medians)\n",
-            self.command
-        )?;
-        for scenario in [
-            Scenario::Chat,
-            Scenario::Burst,
-            Scenario::Paced,
-            Scenario::Prompt,
-            Scenario::First,
-        ] {
-            self.table(out, scenario)?;
-        }
-        self.translations(out)?;
-        self.memory_table(out)?;
-        self.goals(out)
-    }
-
-    fn table(&self, out: &mut String, scenario: Scenario) -> std::fmt::Result {
-        let targets = self.targets(scenario);
-        if targets.is_empty() {
-            return Ok(());
-        }
-        let unit = if scenario.is_by_event() {
-            "event"
-        } else {
-            "request"
-        };
-        writeln!(out, "### {}\n", scenario.title())?;
-        writeln!(
-            out,
-            "| | CPU µs per {unit} | of bare Pingora | {unit}s/s | p50 ms | p99 ms | added p50 ms | added p99 ms |"
-        )?;
-        writeln!(out, "|---|---:|---:|---:|---:|---:|---:|---:|")?;
-        for target in targets {
-            let pick = |value: fn(&Sample) -> Option<f64>| self.spread(scenario, target, value);
-            writeln!(
-                out,
-                "| {} | {} | {} | {} | {} | {} | {} | {} |",
-                target.title(),
-                cell(pick(|s| s.cpu_us), 1.0, 2),
-                ratio(self.against(scenario, target, Kind::Pingora, |s| s.cpu_us, divide)),
-                cell(pick(|s| Some(s.per_second)), 1.0, 0),
-                cell(pick(p50), 1e-3, 2),
-                cell(pick(p99), 1e-3, 2),
-                cell(
-                    self.against(scenario, target, Kind::Direct, p50, subtract),
-                    1e-3,
-                    2
-                ),
-                cell(
-                    self.against(scenario, target, Kind::Direct, p99, subtract),
-                    1e-3,
-                    2
-                ),
-            )?;
-        }
-        writeln!(out)
-    }
-
-    /// What the gateway's translation costs, beside the same streams as they are.
-    fn translations(&self, out: &mut String) -> std::fmt::Result {
-        let measured = |scenario| self.of(scenario, Kind::Gateway).next().is_some();
-        if !TRANSLATED.into_iter().any(measured) {
-            return Ok(());
-        }
-        writeln!(out, "### Translated streams to an OpenAI caller\n")?;
-        writeln!(
-            out,
-            "| stream, and what the upstream speaks | CPU µs per event | of the same dialect | events/s | p50 ms | p99 ms |"
-        )?;
-        writeln!(out, "|---|---:|---:|---:|---:|---:|")?;
-        let mut base = None;
-        for scenario in TRANSLATED.into_iter().filter(|&s| measured(s)) {
-            let untranslated = scenario.untranslated().filter(|&found| measured(found));
-            if base != untranslated {
-                base = untranslated;
-                if let Some(base) = base {
-                    self.translation(out, base)?;
-                }
-            }
-            self.translation(out, scenario)?;
-        }
-        writeln!(out)
-    }
-
-    fn translation(&self, out: &mut String, scenario: Scenario) -> std::fmt::Result {
-        let pick = |value: fn(&Sample) -> Option<f64>| self.spread(scenario, Kind::Gateway, value);
-        let shape = if scenario.is_paced() {
-            "paced"
-        } else {
-            "together"
-        };
-        writeln!(
-            out,
-            "| {shape}, {} | {} | {} | {} | {} | {} |",
-            scenario.dialect().title(),
-            cell(pick(|s| s.cpu_us), 1.0, 2),
-            ratio(self.translated(scenario)),
-            cell(pick(|s| Some(s.per_second)), 1.0, 0),
-            cell(pick(p50), 1e-3, 2),
-            cell(pick(p99), 1e-3, 2),
-        )
-    }
-
-    fn memory_table(&self, out: &mut String) -> std::fmt::Result {
-        let targets = self.targets(Scenario::Hold);
-        if targets.is_empty() {
-            return Ok(());
-        }
-        writeln!(out, "### {} streams held open\n", self.streams)?;
-        writeln!(out, "| | RSS idle MiB | KiB per stream | of bare Pingora |")?;
-        writeln!(out, "|---|---:|---:|---:|")?;
-        for target in targets {
-            let pick =
-                |value: fn(&Sample) -> Option<f64>| self.spread(Scenario::Hold, target, value);
-            writeln!(
-                out,
-                "| {} | {} | {} | {} |",
-                target.title(),
-                cell(pick(|s| s.idle_kib.map(|kib| kib as f64)), 1.0 / 1024.0, 1),
-                cell(pick(|s| s.stream_kib), 1.0, 1),
-                ratio(self.against(
-                    Scenario::Hold,
-                    target,
-                    Kind::Pingora,
-                    |s| s.stream_kib,
-                    divide
-                )),
-            )?;
-        }
-        writeln!(out)
-    }
-
-    /// The gateway's goals that this run can judge.
-    fn goals(&self, out: &mut String) -> std::fmt::Result {
-        let mut rows = Vec::new();
-        for scenario in [
-            Scenario::Chat,
-            Scenario::Burst,
-            Scenario::Paced,
-            Scenario::Prompt,
-        ] {
-            let cpu = |sample: &Sample| sample.cpu_us;
-            let found = self.against(scenario, Kind::Gateway, Kind::Pingora, cpu, divide);
-            if let Some((found, goal)) = found.zip(scenario.goal()) {
-                rows.push((
-                    format!("{}: CPU of bare Pingora", scenario.title()),
-                    format!("{:.2}x", found.median),
-                    format!("{goal:.1}x"),
-                    found.median <= goal,
-                ));
-            }
-        }
-        for scenario in TRANSLATED {
-            if let Some((found, goal)) = self.translated(scenario).zip(scenario.goal()) {
-                rows.push((
-                    format!("{}: CPU of the same dialect", scenario.title()),
-                    format!("{:.2}x", found.median),
-                    format!("{goal:.1}x"),
-                    found.median <= goal,
-                ));
-            }
-        }
-        let first = self.against(Scenario::First, Kind::Gateway, Kind::Direct, p50, subtract);
-        if let Some(first) = first {
-            rows.push((
-                "First event: added at p50".to_owned(),
-                format!("{:.2} ms", first.median / 1e3),
-                format!("{:.0} ms", FIRST_GOAL_US / 1e3),
-                first.median <= FIRST_GOAL_US,
-            ));
-        }
-        let memory = self.spread(Scenario::Hold, Kind::Gateway, |s| s.stream_kib);
-        if let Some(memory) = memory {
-            rows.push((
-                "RSS per open stream".to_owned(),
-                format!("{:.1} KiB", memory.median),
-                format!("{STREAM_GOAL_KIB:.0} KiB"),
-                memory.median <= STREAM_GOAL_KIB,
-            ));
-        }
-        if rows.is_empty() {
-            return Ok(());
-        }
-        writeln!(out, "### The gateway's goals\n")?;
-        writeln!(out, "| goal | at most | measured | |\n|---|---:|---:|---|")?;
-        for (name, found, goal, reached) in rows {
-            let verdict = if reached { "reached" } else { "missed" };
-            writeln!(out, "| {name} | {goal} | {found} | {verdict} |")?;
-        }
-        Ok(())
-    }
-
+    /// What there are measurements of.
     fn targets(&self, scenario: Scenario) -> Vec<Kind> {
-        [Kind::Direct, Kind::Nginx, Kind::Pingora, Kind::Gateway]
-            .into_iter()
+        let kinds = Kind::value_variants().iter().copied();
+        kinds
             .filter(|&target| self.of(scenario, target).next().is_some())
             .collect()
+    }
+
+    /// Rounds that peers were measured in.
+    fn peer_rounds(&self) -> usize {
+        let samples = self.samples.iter().filter(|sample| sample.target.is_peer());
+        samples.map(|sample| sample.round + 1).max().unwrap_or(0)
     }
 
     fn of(&self, scenario: Scenario, target: Kind) -> impl Iterator<Item = &Sample> {
@@ -310,7 +127,7 @@ impl Report {
     /// that for the same stream untranslated.
     fn translated(&self, scenario: Scenario) -> Option<Spread> {
         let base = (scenario.untranslated()?, Kind::Gateway);
-        self.in_round((scenario, Kind::Gateway), base, |s| s.cpu_us, divide)
+        self.in_round((scenario, Kind::Gateway), base, cpu, divide)
     }
 
     fn in_round(
@@ -327,6 +144,14 @@ impl Report {
             Some(compare(value(sample)?, value(base)?))
         }))
     }
+}
+
+fn cpu(sample: &Sample) -> Option<f64> {
+    sample.cpu_us
+}
+
+fn resident(sample: &Sample) -> Option<f64> {
+    sample.resident_kib.map(|kib| kib as f64)
 }
 
 fn p50(sample: &Sample) -> Option<f64> {
@@ -359,43 +184,56 @@ fn ratio(value: Option<Spread>) -> String {
     )
 }
 
+/// A message on one line, without what would end a cell or a piece of code; of a long one
+/// its beginning and its end.
+fn one_line(message: &str) -> String {
+    const TOLD: usize = 150;
+    let words = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut letters: Vec<char> = words.replace(['`', '|'], "'").chars().collect();
+    if letters.len() > 2 * TOLD {
+        letters.splice(TOLD..letters.len() - TOLD, " ... ".chars());
+    }
+    letters.into_iter().collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+    use crate::load::Failures;
+    use crate::peer::Peer;
 
     fn sample(target: Kind, round: usize, cpu_us: f64) -> Sample {
         Sample {
-            scenario: Scenario::Chat,
-            target,
-            round,
             cpu_us: Some(cpu_us),
             per_second: 1.0,
-            p50_us: None,
-            p99_us: None,
-            idle_kib: None,
-            stream_kib: None,
+            ..Sample::of(Scenario::Chat, target, round, &Failures::default())
+        }
+    }
+
+    fn report(samples: Vec<Sample>) -> Report {
+        Report {
+            machine: Machine::here(),
+            command: "bench".to_owned(),
+            rounds: 3,
+            streams: 0,
+            subjects: Vec::new(),
+            left_out: Vec::new(),
+            samples,
         }
     }
 
     #[test]
     fn ratios_compare_samples_of_one_round() {
-        let report = Report {
-            machine: Machine::here(),
-            command: "bench".to_owned(),
-            rounds: 3,
-            streams: 0,
-            samples: vec![
-                sample(Kind::Pingora, 0, 10.0),
-                sample(Kind::Gateway, 0, 12.0),
-                sample(Kind::Pingora, 1, 100.0),
-                sample(Kind::Gateway, 1, 110.0),
-                sample(Kind::Pingora, 2, 20.0),
-                sample(Kind::Gateway, 2, 30.0),
-            ],
-        };
-        let cpu = |sample: &Sample| sample.cpu_us;
+        let report = report(vec![
+            sample(Kind::Pingora, 0, 10.0),
+            sample(Kind::Gateway, 0, 12.0),
+            sample(Kind::Pingora, 1, 100.0),
+            sample(Kind::Gateway, 1, 110.0),
+            sample(Kind::Pingora, 2, 20.0),
+            sample(Kind::Gateway, 2, 30.0),
+        ]);
         let found = report.against(Scenario::Chat, Kind::Gateway, Kind::Pingora, cpu, divide);
         let found = found.unwrap();
         assert_eq!((found.low, found.median, found.high), (1.1, 1.2, 1.5));
@@ -408,20 +246,14 @@ mod tests {
             scenario,
             ..sample(target, round, cpu_us)
         };
-        let report = Report {
-            machine: Machine::here(),
-            command: "bench".to_owned(),
-            rounds: 2,
-            streams: 0,
-            samples: vec![
-                of(Scenario::Burst, Kind::Pingora, 0, 1.0),
-                of(Scenario::Burst, Kind::Gateway, 0, 2.0),
-                of(Scenario::Ollama, Kind::Gateway, 0, 3.0),
-                of(Scenario::Burst, Kind::Pingora, 1, 1.0),
-                of(Scenario::Burst, Kind::Gateway, 1, 10.0),
-                of(Scenario::Ollama, Kind::Gateway, 1, 45.0),
-            ],
-        };
+        let report = report(vec![
+            of(Scenario::Burst, Kind::Pingora, 0, 1.0),
+            of(Scenario::Burst, Kind::Gateway, 0, 2.0),
+            of(Scenario::Ollama, Kind::Gateway, 0, 3.0),
+            of(Scenario::Burst, Kind::Pingora, 1, 1.0),
+            of(Scenario::Burst, Kind::Gateway, 1, 10.0),
+            of(Scenario::Ollama, Kind::Gateway, 1, 45.0),
+        ]);
         let text = report.markdown();
         assert!(text.contains("| together, OpenAI | 6.00 | - |"), "{text}");
         assert!(
@@ -430,6 +262,34 @@ mod tests {
         );
         assert!(text.contains("| 3.0x | 3.00x | reached |"), "{text}");
         assert!(!text.contains("Anthropic"), "{text}");
+    }
+
+    #[test]
+    fn a_peer_that_fails_and_falls_behind_is_told_of() {
+        let peer = Kind::Peer(Peer::Vllm);
+        let mut report = report(vec![Sample {
+            scenario: Scenario::Paced,
+            at_once: 50,
+            behind: Some((100, 3_000.0)),
+            failures: 7,
+            first_failure: Some("status 502:\n\"`no` | yes\"".to_owned()),
+            ..sample(peer, 0, 9.0)
+        }]);
+        report.subjects.push(Subject::new(peer, "1.2".to_owned()));
+        let absent = Kind::Peer(Peer::Portkey);
+        report
+            .left_out
+            .push((absent, "it is not installed".to_owned()));
+        let text = report.markdown();
+        for part in [
+            "of 3 rounds, those of peers of 1)",
+            "| vLLM router | 1.2 | `TOKIO_WORKER_THREADS=1 vllm-router ",
+            "Portkey is left out: it is not installed\n",
+            "| vLLM router | 50 (with 100: 3000 events/s) | 9.00 | - |",
+            ": 7 failed, the first with `status 502: \"'no' ' yes\"`",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 
     #[test]

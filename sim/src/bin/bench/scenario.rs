@@ -1,11 +1,12 @@
-//! What is measured: the requests, the replies they ask for, and what a right
-//! reply looks like.
+//! What is measured: the scenarios, and the requests they are made of.
 //!
 //! The kind of reply travels at the beginning of the prompt, so it reaches the
 //! simulated upstream through anything that forwards or translates a request
 //! faithfully.
 
-use anyhow::{Context, Result, bail, ensure};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use memchr::memmem;
 
@@ -17,8 +18,8 @@ pub(crate) const ACTUAL_MODEL: &str = "bench-actual-model";
 pub(crate) const UPSTREAM_KEY: &str = "sk-bench-0123456789abcdef";
 /// The events of one burst, the closing `[DONE]` not counted.
 pub(crate) const BURST_EVENTS: usize = 100;
-/// The prompt of [`Scenario::Prompt`], in bytes.
-pub(crate) const PROMPT_BYTES: usize = 2_000_000;
+/// The gap between the events of a paced stream.
+pub(crate) const GAP: Duration = Duration::from_millis(20);
 
 /// One thing that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
@@ -38,6 +39,8 @@ pub(crate) enum Scenario {
     AnthropicPaced,
     /// The same from an upstream that speaks Ollama's dialect.
     OllamaPaced,
+    /// Conversations of 200 KB with a small reply, over 8 connections.
+    Conversation,
     /// Prompts of 2 MB with a small reply, over 4 connections.
     Prompt,
     /// Time to the first event of a stream, one stream at a time.
@@ -57,7 +60,8 @@ impl Scenario {
             Scenario::Paced => "Paced streams, 20 ms gaps, 500 at once",
             Scenario::AnthropicPaced => "Paced streams, translated from Anthropic's",
             Scenario::OllamaPaced => "Paced streams, translated from Ollama's",
-            Scenario::Prompt => "2 MB prompt, 4 connections",
+            Scenario::Conversation => "200 KB prompt, a conversation, 8 connections",
+            Scenario::Prompt => "2 MB prompt, one text, 4 connections",
             Scenario::First => "First event, one stream at a time",
             Scenario::Hold => "Streams held open",
         }
@@ -69,6 +73,7 @@ impl Scenario {
             Scenario::Chat
             | Scenario::Burst
             | Scenario::Paced
+            | Scenario::Conversation
             | Scenario::Prompt
             | Scenario::First
             | Scenario::Hold => Dialect::OpenAi,
@@ -86,6 +91,7 @@ impl Scenario {
             Scenario::Chat
             | Scenario::Burst
             | Scenario::Paced
+            | Scenario::Conversation
             | Scenario::Prompt
             | Scenario::First
             | Scenario::Hold => None,
@@ -112,7 +118,7 @@ impl Scenario {
             | Scenario::Ollama
             | Scenario::AnthropicPaced
             | Scenario::OllamaPaced => Some(3.0),
-            Scenario::First | Scenario::Hold => None,
+            Scenario::Conversation | Scenario::First | Scenario::Hold => None,
         }
     }
 
@@ -121,9 +127,40 @@ impl Scenario {
         match self {
             Scenario::Chat | Scenario::Burst | Scenario::Anthropic | Scenario::Ollama => 32,
             Scenario::Paced | Scenario::AnthropicPaced | Scenario::OllamaPaced => 500,
+            Scenario::Conversation => 8,
             Scenario::Prompt => 4,
             Scenario::First => 1,
             Scenario::Hold => 64,
+        }
+    }
+
+    /// The prompt of every request.
+    pub(crate) fn prompt(self) -> Prompt {
+        match self {
+            Scenario::Conversation => Prompt::Conversation(200_000),
+            Scenario::Prompt => Prompt::Text(2_000_000),
+            Scenario::Chat
+            | Scenario::Burst
+            | Scenario::Anthropic
+            | Scenario::Ollama
+            | Scenario::Paced
+            | Scenario::AnthropicPaced
+            | Scenario::OllamaPaced
+            | Scenario::First
+            | Scenario::Hold => Prompt::SMALL,
+        }
+    }
+
+    /// The reply that every request asks for; a paced stream goes on for `time`.
+    pub(crate) fn reply(self, time: Duration) -> Reply {
+        match self {
+            Scenario::Chat | Scenario::Conversation | Scenario::Prompt => Reply::Chat,
+            Scenario::Burst | Scenario::Anthropic | Scenario::Ollama => Reply::Burst(BURST_EVENTS),
+            Scenario::First => Reply::Burst(3),
+            Scenario::Paced | Scenario::AnthropicPaced | Scenario::OllamaPaced => {
+                Reply::Paced((time.as_millis() / GAP.as_millis()) as usize)
+            }
+            Scenario::Hold => Reply::Hold,
         }
     }
 }
@@ -176,23 +213,76 @@ impl Reply {
     }
 }
 
-/// One whole request as bytes: `model` as this target's clients call it, and a
-/// prompt of `prompt` bytes.
-pub(crate) fn request(model: &str, reply: Reply, prompt: usize) -> Vec<u8> {
+/// What a request says to the model, in bytes of text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Prompt {
+    /// One text.
+    Text(usize),
+    /// Short questions and long answers in turn.
+    Conversation(usize),
+}
+
+impl Prompt {
+    /// That of a small call.
+    pub(crate) const SMALL: Self = Prompt::Text(400);
+
+    fn bytes(self) -> usize {
+        match self {
+            Prompt::Text(bytes) | Prompt::Conversation(bytes) => bytes,
+        }
+    }
+
+    /// The messages after the system's, the first of which begins with the marker.
+    fn messages(self, reply: Reply) -> String {
+        const QUESTION: usize = 200;
+        const ANSWER: usize = 1_800;
+        let sizes: Vec<usize> = match self {
+            Prompt::Text(bytes) => vec![bytes],
+            Prompt::Conversation(bytes) => [QUESTION, ANSWER]
+                .into_iter()
+                .cycle()
+                .take(bytes.div_ceil(QUESTION + ANSWER) * 2 - 1)
+                .collect(),
+        };
+        let messages = sizes.into_iter().enumerate().map(|(index, size)| {
+            let role = if index % 2 == 0 { "user" } else { "assistant" };
+            let start = if index == 0 {
+                format!("[{}] ", reply.marker())
+            } else {
+                String::new()
+            };
+            format!(
+                "{{\"role\":\"{role}\",\"content\":\"{}\"}}",
+                filled(start, size)
+            )
+        });
+        messages.collect::<Vec<_>>().join(",")
+    }
+}
+
+/// Fill a text up with words to this many bytes.
+fn filled(mut text: String, bytes: usize) -> String {
     const SENTENCE: &str = "Compare the two drafts and list what changed, briefly. ";
-    let mut text = format!("[{}] ", reply.marker());
-    let rest = prompt.saturating_sub(text.len());
+    let rest = bytes.saturating_sub(text.len());
     text.extend(SENTENCE.chars().cycle().take(rest));
+    text
+}
+
+/// One whole request as bytes: `model` as this target's clients call it, and `fields` what
+/// they send beside a provider's header fields, each line with its end.
+pub(crate) fn request(model: &str, reply: Reply, prompt: Prompt, fields: &str) -> Vec<u8> {
     let body = format!(
-        "{{\"user\":\"bench-caller\",\"metadata\":{{\"bytes\":\"{prompt}\"}},\"model\":\"{model}\",\
-         \"stream\":{},\"temperature\":0.2,\"max_tokens\":256,\"messages\":[{{\"role\":\"system\",\"content\":\"You are a careful \
-         assistant.\"}},{{\"role\":\"user\",\"content\":\"{text}\"}}]}}",
+        "{{\"user\":\"bench-caller\",\"metadata\":{{\"bytes\":\"{}\"}},\"model\":\"{model}\",\
+         \"stream\":{},\"temperature\":0.2,\"max_tokens\":256,\"messages\":[{{\"role\":\"system\",\
+         \"content\":\"You are a careful assistant.\"}},{}]}}",
+        prompt.bytes(),
         reply.streams(),
+        prompt.messages(reply),
     );
     format!(
         "POST /v1/chat/completions HTTP/1.1\r\nHost: bench.test\r\nUser-Agent: bench\r\n\
          Authorization: Bearer {UPSTREAM_KEY}\r\nContent-Type: application/json\r\n\
-         Accept: */*\r\nContent-Length: {}\r\n\r\n{body}",
+         Accept: */*\r\n{fields}Content-Length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()
@@ -203,197 +293,37 @@ pub(crate) fn event_text(index: usize) -> String {
     format!(" word{index:04}")
 }
 
-/// Refuse a chat reply that is not the one asked for.
-pub(crate) fn check_chat(body: &[u8], model: &str) -> Result<()> {
-    let reply: serde_json::Value = serde_json::from_slice(body).context("not JSON")?;
-    ensure!(reply["model"] == model, "wrong model {}", reply["model"]);
-    ensure!(
-        reply["choices"][0]["message"]["content"]
-            .as_str()
-            .is_some_and(|text| text.ends_with("end of answer.")),
-        "wrong content"
-    );
-    ensure!(reply["usage"]["total_tokens"] == 148, "wrong usage");
-    Ok(())
-}
-
-/// Follows a stream and refuses it at the first event that is not the right one.
-#[derive(Clone)]
-pub(crate) struct EventCheck {
-    model: Vec<u8>,
-    partial: Vec<u8>,
-    events: usize,
-    /// What comes next of a translated stream.
-    translated: Option<Part>,
-    done: bool,
-}
-
-/// A translated stream has events of their own for the role and the finish, where the
-/// simulated OpenAI stream has both in its events with text.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Role,
-    Texts,
-    Done,
-}
-
-impl EventCheck {
-    /// Expect events that carry this model name, from an upstream of OpenAI's dialect.
-    pub(crate) fn new(model: &str) -> Self {
-        Self::of(Dialect::OpenAi, model)
-    }
-
-    /// Expect events that carry this model name, from an upstream of `dialect`.
-    pub(crate) fn of(dialect: Dialect, model: &str) -> Self {
-        EventCheck {
-            model: format!("\"model\":\"{model}\"").into_bytes(),
-            partial: Vec::new(),
-            events: 0,
-            translated: (dialect != Dialect::OpenAi).then_some(Part::Role),
-            done: false,
-        }
-    }
-
-    /// Take the next bytes; the number of events with text they completed.
-    pub(crate) fn push(&mut self, piece: &[u8]) -> Result<usize> {
-        let before = self.events;
-        let mut rest = piece;
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            let (line, after) = rest.split_at(end + 1);
-            rest = after;
-            if self.partial.is_empty() {
-                self.line(line)?;
-            } else {
-                self.partial.extend_from_slice(line);
-                let line = std::mem::take(&mut self.partial);
-                self.line(&line)?;
-            }
-        }
-        self.partial.extend_from_slice(rest);
-        Ok(self.events - before)
-    }
-
-    /// Refuse a stream that ended without all of its events and `[DONE]`.
-    pub(crate) fn end(&self, events: usize) -> Result<()> {
-        ensure!(self.events == events, "{} of {events} events", self.events);
-        ensure!(self.done, "no [DONE] at the end");
-        ensure!(
-            self.translated.is_none_or(|part| part == Part::Done),
-            "nothing says that the answer is complete"
-        );
-        Ok(())
-    }
-
-    fn line(&mut self, line: &[u8]) -> Result<()> {
-        let line = line.trim_ascii_end();
-        if line.is_empty() || line.starts_with(b":") {
-            return Ok(());
-        }
-        let data = line.strip_prefix(b"data: ").context("not a data line")?;
-        ensure!(!self.done, "data after [DONE]");
-        if data == b"[DONE]" {
-            self.done = true;
-            return Ok(());
-        }
-        match self.translated {
-            Some(Part::Role) => {
-                self.translated = Some(Part::Texts);
-                return self.wordless(data, "{\"role\":\"assistant\",\"content\":\"\"");
-            }
-            Some(Part::Texts) if memmem::find(data, b"\"delta\":{}").is_some() => {
-                self.translated = Some(Part::Done);
-                return self.wordless(data, "\"finish_reason\":\"stop\"");
-            }
-            Some(Part::Done) => bail!("an event after the finish"),
-            Some(Part::Texts) | None => {}
-        }
-        let expected = format!("\"content\":\"{}\"", event_text(self.events));
-        ensure!(
-            memmem::find(data, expected.as_bytes()).is_some()
-                && memmem::find(data, &self.model).is_some(),
-            "event {} is wrong: {}",
-            self.events,
-            String::from_utf8_lossy(data)
-        );
-        self.events += 1;
-        Ok(())
-    }
-
-    fn wordless(&self, data: &[u8], expected: &str) -> Result<()> {
-        ensure!(
-            memmem::find(data, expected.as_bytes()).is_some()
-                && memmem::find(data, &self.model).is_some(),
-            "an event without text is wrong: {}",
-            String::from_utf8_lossy(data)
-        );
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
 
-    fn event(index: usize, model: &str) -> String {
-        format!(
-            "data: {{\"model\":\"{model}\",\"delta\":{{\"content\":\"{}\"}}}}\n\n",
-            event_text(index)
-        )
-    }
-
     #[test]
     fn every_reply_is_found_again_in_its_request() {
         for reply in [Reply::Chat, Reply::Burst(3), Reply::Paced(40), Reply::Hold] {
-            assert_eq!(Reply::find(&request("m", reply, 50)).unwrap(), reply);
+            for prompt in [Prompt::SMALL, Prompt::Conversation(200_000)] {
+                let request = request("m", reply, prompt, "");
+                assert_eq!(Reply::find(&request).unwrap(), reply);
+            }
         }
         assert!(Reply::find(b"{\"content\":\"words\"}").is_err());
         assert!(Reply::find(b"{\"content\":\"[bench-unknown]\"}").is_err());
     }
 
     #[test]
-    fn a_right_stream_passes_however_it_is_split() {
-        let stream = event(0, "m") + &event(1, "m") + "data: [DONE]\n\n";
-        for cut in 0..stream.len() {
-            let mut check = EventCheck::new("m");
-            let (before, after) = stream.as_bytes().split_at(cut);
-            let seen = check.push(before).unwrap() + check.push(after).unwrap();
-            assert_eq!(seen, 2, "cut at {cut}");
-            check.end(2).unwrap();
+    fn a_conversation_has_turns_and_is_as_long_as_it_says() {
+        let request = request("m", Reply::Chat, Prompt::Conversation(200_000), "A: b\r\n");
+        let text = std::str::from_utf8(&request).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("\r\nA: b\r\nContent-Length: "), "{head}");
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let messages = body["messages"].as_array().unwrap();
+        assert_eq!(messages.len(), 200);
+        for (index, message) in messages.iter().enumerate().skip(1) {
+            let role = ["assistant", "user"][index % 2];
+            assert_eq!(message["role"], role, "message {index}");
         }
-    }
-
-    #[test]
-    fn a_translated_stream_has_its_role_and_its_finish() {
-        let role =
-            "data: {\"model\":\"m\",\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}\n\n";
-        let finish = "data: {\"model\":\"m\",\"delta\":{},\"finish_reason\":\"stop\"}\n\n";
-        let text = event(0, "m");
-        let done = "data: [DONE]\n\n";
-        let judge = |stream: &[&str]| {
-            let mut check = EventCheck::of(Dialect::Ollama, "m");
-            assert!(check.push(stream.concat().as_bytes())? <= 1);
-            check.end(1)
-        };
-        judge(&[role, &text, finish, done]).unwrap();
-        assert!(judge(&[&text, finish, done]).is_err());
-        assert!(judge(&[role, &text, done]).is_err());
-        assert!(judge(&[role, finish, &text, done]).is_err());
-        assert!(judge(&[role, &text, &finish.replace("\"m\"", "\"n\""), done]).is_err());
-    }
-
-    #[test]
-    fn a_wrong_stream_is_refused() {
-        let mut check = EventCheck::new("m");
-        assert!(check.push(event(0, "other").as_bytes()).is_err());
-        let mut check = EventCheck::new("m");
-        assert!(check.push(event(1, "m").as_bytes()).is_err());
-        let mut check = EventCheck::new("m");
-        check.push(event(0, "m").as_bytes()).unwrap();
-        assert!(check.end(1).is_err(), "no [DONE]");
-        check.push(b"data: [DONE]\n\n").unwrap();
-        assert!(check.end(2).is_err(), "an event is missing");
-        assert!(check.push(event(1, "m").as_bytes()).is_err());
+        assert!((200_000..210_000).contains(&text.len()), "{}", text.len());
     }
 }

@@ -7,25 +7,26 @@
 
 mod dialect;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use memchr::memmem;
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::dialect::Dialect;
 use crate::http::{Body, Wire};
-use crate::scenario::{ACTUAL_MODEL, BURST_EVENTS, Reply};
-use dialect::{about_model, chunk};
+use crate::scan;
+use crate::scenario::{ACTUAL_MODEL, BURST_EVENTS, GAP, Reply};
+use dialect::{about_server, chunk};
 
-/// The gap between the events of a paced stream.
-pub(crate) const GAP: Duration = Duration::from_millis(20);
 /// The gap between the events of a stream that is only held open.
 const RARE: Duration = Duration::from_secs(30);
-/// How much of a request is kept to find the marker and the model in.
+/// How much of a request is kept of its beginning and of its end, to find the marker and
+/// the members in: who encodes a request anew may put them before the prompt or after it.
 const KEPT: usize = 64 * 1024;
 
 /// Serve for as long as this is polled.
@@ -137,7 +138,7 @@ async fn converse(stream: TcpStream, replies: &Replies) -> Result<()> {
                 continue;
             }
             None => {
-                let reply = about_model(&head).map_or_else(
+                let reply = about_server(&head).map_or_else(
                     || refusal("404 Not Found", "wrong path"),
                     |about| plain("200 OK", &about),
                 );
@@ -159,31 +160,41 @@ async fn converse(stream: TcpStream, replies: &Replies) -> Result<()> {
     Ok(())
 }
 
-/// Read a whole body; its beginning is kept, all of it is counted.
+/// Read a whole body; its beginning and its end are kept, all of it is counted.
 async fn receive(wire: &mut Wire, body: &mut Body) -> Result<(Vec<u8>, usize)> {
     let mut kept = Vec::new();
+    let mut end = VecDeque::<Bytes>::new();
+    let mut end_length = 0;
     let mut length = 0;
-    while let Some(piece) = wire.piece(body).await? {
+    while let Some(mut piece) = wire.piece(body).await? {
         length += piece.len();
         let room = KEPT.saturating_sub(kept.len()).min(piece.len());
-        kept.extend_from_slice(&piece[..room]);
+        kept.extend_from_slice(&piece.split_to(room));
+        end_length += piece.len();
+        end.push_back(piece);
+        while let Some(first) = end.front()
+            && end_length - first.len() >= KEPT
+        {
+            end_length -= first.len();
+            end.pop_front();
+        }
     }
+    kept.extend(end.iter().flatten());
     Ok((kept, length))
 }
 
 fn asked(dialect: Dialect, kept: &[u8], length: usize) -> Result<Asked> {
-    let model = format!("\"{ACTUAL_MODEL}\"");
     anyhow::ensure!(
-        memmem::find(kept, model.as_bytes()).is_some(),
+        scan::text(kept, "model") == Some(ACTUAL_MODEL.as_bytes()),
         "the model is not {ACTUAL_MODEL}"
     );
-    if let Some(found) = memmem::find(kept, b"\"metadata\":{\"bytes\":\"") {
-        let digits = kept[found + 21..].split(|&byte| byte == b'"').next();
-        let least: usize = std::str::from_utf8(digits.unwrap_or_default())?.parse()?;
+    if let Some(least) = scan::text(kept, "bytes") {
+        let least: usize = std::str::from_utf8(least)?.parse()?;
         anyhow::ensure!(length >= least, "{length} of {least} prompt bytes came");
     }
     let reply = Reply::find(kept)?;
-    let streams = memmem::find(kept, b"\"stream\":true").is_some();
+    let is_true = |name| scan::member(kept, name).is_some_and(|value| value.starts_with(b"true"));
+    let streams = is_true("stream");
     anyhow::ensure!(
         streams == (reply != Reply::Chat),
         "\"stream\" does not fit the reply asked for"
@@ -195,7 +206,7 @@ fn asked(dialect: Dialect, kept: &[u8], length: usize) -> Result<Asked> {
     Ok(Asked {
         dialect,
         reply,
-        usage: dialect == Dialect::OpenAi && memmem::find(kept, b"\"include_usage\"").is_some(),
+        usage: dialect == Dialect::OpenAi && is_true("include_usage"),
     })
 }
 
@@ -256,9 +267,18 @@ fn plain(status: &str, body: &str) -> Vec<u8> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use memchr::memmem;
+
     use super::*;
+    use crate::check::{EventCheck, Expected, check_chat};
     use crate::http::Connection;
-    use crate::scenario::{EventCheck, PROMPT_BYTES, UPSTREAM_KEY, check_chat, request};
+    use crate::scenario::{Prompt, Scenario, UPSTREAM_KEY, request};
+
+    const EXPECTED: Expected = Expected::Exact(Dialect::OpenAi, ACTUAL_MODEL);
+
+    fn asking_for(reply: Reply) -> Vec<u8> {
+        request(ACTUAL_MODEL, reply, Prompt::SMALL, "")
+    }
 
     async fn connect() -> Connection {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -270,22 +290,22 @@ mod tests {
     #[tokio::test]
     async fn every_reply_is_what_the_load_generator_expects() {
         let mut connection = connect().await;
-        for prompt in [400, PROMPT_BYTES] {
-            let request = request(ACTUAL_MODEL, Reply::Chat, prompt);
+        for scenario in [Scenario::Chat, Scenario::Conversation, Scenario::Prompt] {
+            let request = request(ACTUAL_MODEL, Reply::Chat, scenario.prompt(), "");
             let (status, body) = connection.exchange(&request).await.unwrap();
             assert_eq!(status, 200);
-            check_chat(&body, ACTUAL_MODEL).unwrap();
-            assert!(check_chat(&body, "another").is_err());
+            check_chat(&body, EXPECTED).unwrap();
+            assert!(check_chat(&body, Expected::Exact(Dialect::OpenAi, "another")).is_err());
         }
         for (reply, events) in [
             (Reply::Burst(BURST_EVENTS), BURST_EVENTS),
             (Reply::Burst(3), 3),
             (Reply::Paced(2), 2),
         ] {
-            let request = request(ACTUAL_MODEL, reply, 400);
+            let request = asking_for(reply);
             let (status, body) = connection.exchange(&request).await.unwrap();
             assert_eq!(status, 200);
-            let mut check = EventCheck::new(ACTUAL_MODEL);
+            let mut check = EventCheck::new(EXPECTED);
             assert_eq!(check.push(&body).unwrap(), events);
             check.end(events).unwrap();
         }
@@ -344,11 +364,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_model_is_told_of() {
+    async fn the_server_tells_of_itself() {
         let mut connection = connect().await;
         for (question, part) in [
             ("GET /api/ps", "\"name\":\"bench-actual-model:latest\""),
             ("POST /api/show", "\"llama.context_length\":131072"),
+            ("GET /v1/models", "\"id\":\"bench-actual-model\""),
+            ("GET /health", "{}"),
         ] {
             let request = format!("{question} HTTP/1.1\r\nContent-Length: 2\r\n\r\n{{}}");
             let (status, body) = connection.exchange(request.as_bytes()).await.unwrap();
@@ -360,10 +382,10 @@ mod tests {
     #[tokio::test]
     async fn a_held_stream_gives_its_first_event_and_stays_open() {
         let mut connection = connect().await;
-        let request = request(ACTUAL_MODEL, Reply::Hold, 400);
+        let request = asking_for(Reply::Hold);
         assert_eq!(connection.send(&request).await.unwrap(), 200);
         let piece = connection.piece().await.unwrap().unwrap();
-        let mut check = EventCheck::new(ACTUAL_MODEL);
+        let mut check = EventCheck::new(EXPECTED);
         assert_eq!(check.push(&piece).unwrap(), 1);
         assert!(check.end(1).is_err(), "it has not ended");
     }
@@ -371,7 +393,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_was_forwarded_wrongly_is_refused() {
         let mut connection = connect().await;
-        let right = String::from_utf8(request(ACTUAL_MODEL, Reply::Chat, 400)).unwrap();
+        let right = String::from_utf8(asking_for(Reply::Chat)).unwrap();
         for (from, to, status) in [
             (UPSTREAM_KEY, "sk-bench-fedcba9876543210", 401),
             ("/v1/chat/completions", "/v1/chat/completionz", 404),
@@ -386,22 +408,47 @@ mod tests {
         }
     }
 
+    /// A request with its body put in other words.
+    fn reworded(reply: Reply, reword: impl Fn(&str) -> String) -> Vec<u8> {
+        let request = String::from_utf8(asking_for(reply)).unwrap();
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        let new = reword(body);
+        let [old, new_length] = [body, &new].map(|body| format!("Content-Length: {}", body.len()));
+        format!("{}\r\n\r\n{new}", head.replace(&old, &new_length)).into_bytes()
+    }
+
     #[tokio::test]
     async fn usage_is_sent_when_it_is_asked_for() {
         let mut connection = connect().await;
-        let plain = String::from_utf8(request(ACTUAL_MODEL, Reply::Burst(3), 400)).unwrap();
-        let (_, body) = connection.exchange(plain.as_bytes()).await.unwrap();
-        assert!(memmem::find(&body, b"prompt_tokens").is_none());
-        let asking = plain.replace("\"temperature\":", "\"include_usage\":");
-        let length = asking.len() - plain.len();
-        let (head, body) = asking.split_once("\r\n\r\n").unwrap();
-        let old = body.len() - length;
-        let head = head.replace(
-            &format!("Content-Length: {old}"),
-            &format!("Content-Length: {}", body.len()),
-        );
-        let asking = format!("{head}\r\n\r\n{body}");
-        let (_, body) = connection.exchange(asking.as_bytes()).await.unwrap();
-        assert!(memmem::find(&body, b"prompt_tokens").is_some());
+        for (value, sent) in [("true", true), ("false", false)] {
+            let asking = reworded(Reply::Burst(3), |body| {
+                let options = format!("\"stream_options\": {{\"include_usage\": {value}}}");
+                body.replace("\"temperature\":0.2", &options)
+            });
+            let (_, body) = connection.exchange(&asking).await.unwrap();
+            assert_eq!(memmem::find(&body, b"prompt_tokens").is_some(), sent);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_may_come_encoded_anew() {
+        let mut connection = connect().await;
+        let long = "x".repeat(3 * KEPT);
+        let other_order = |body: &str| {
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            format!(
+                "{{ \"messages\" : {} , \"note\" : \"{long}\" , \"model\" : {} , \"stream\" : {} }}",
+                body["messages"], body["model"], body["stream"]
+            )
+        };
+        for reply in [Reply::Chat, Reply::Burst(3)] {
+            let request = reworded(reply, other_order);
+            let (status, body) = connection.exchange(&request).await.unwrap();
+            assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+        }
+        let request = reworded(Reply::Chat, |body| {
+            other_order(body).replace(ACTUAL_MODEL, "another")
+        });
+        assert_eq!(connection.exchange(&request).await.unwrap().0, 400);
     }
 }

@@ -140,8 +140,9 @@ impl Dialect {
     }
 }
 
-/// What an Ollama server says of its model, by the request's first line.
-pub(super) fn about_model(head: &Head) -> Option<String> {
+/// What a server says of itself, by the request's first line: Ollama's of its model, and
+/// what routers in front of inference servers ask before they send anything.
+pub(super) fn about_server(head: &Head) -> Option<String> {
     let line = head.first_line();
     if line.starts_with(b"POST /api/show ") {
         Some(
@@ -156,6 +157,13 @@ pub(super) fn about_model(head: &Head) -> Option<String> {
              \"model\":\"{ACTUAL_MODEL}:latest\",\"size\":2000000000,\
              \"expires_at\":\"2026-08-21T10:05:00Z\",\"context_length\":4096}}]}}"
         ))
+    } else if line.starts_with(b"GET /v1/models ") {
+        Some(format!(
+            "{{\"object\":\"list\",\"data\":[{{\"id\":\"{ACTUAL_MODEL}\",\"object\":\"model\",\
+             \"created\":1700000000,\"owned_by\":\"bench\"}}]}}"
+        ))
+    } else if line.starts_with(b"GET /health ") {
+        Some("{}".to_owned())
     } else {
         None
     }
