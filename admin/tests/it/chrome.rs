@@ -173,18 +173,6 @@ impl Chrome {
         self.leave_by(link.unwrap()).await;
     }
 
-    /// Presses a key wherever the focus is.
-    pub(crate) async fn key(&self, key: Key) {
-        let keys = self.driver.action_chain().send_keys(key);
-        keys.perform().await.unwrap();
-    }
-
-    /// What stands on the element that has the focus.
-    pub(crate) async fn focused(&self) -> String {
-        let element = self.driver.active_element().await.unwrap();
-        element.text().await.unwrap()
-    }
-
     async fn leave_by(&self, element: WebElement) {
         let page = self.driver.find(By::Tag("html")).await.unwrap();
         element.click().await.unwrap();

@@ -327,7 +327,7 @@ async fn the_configuration_goes_out_as_yaml_and_comes_in_the_same() {
         let endpoint = app.endpoint(name, "http://127.0.0.1:9").await;
         let body = json!({
             "name": name, "endpoint_id": endpoint, "actual_model": name,
-            "system_prompt": prompt, "temperature": number, "custom_headers": { "x-odd": name },
+            "system_prompt": prompt, "max_tokens": number + 1, "temperature": 0.5, "custom_headers": { "x-odd": name },
         });
         let (status, refusal) = app.post("/virtual-models", &body).await;
         assert_eq!(status, 200, "{refusal}");

@@ -116,8 +116,10 @@ async fn the_list_of_keys_tells_what_each_may_and_is_sorted_filtered_and_paged()
         let (status, refusal) = app.post("/api/admin/inbound-keys", &key).await;
         assert_eq!(status, 200, "{refusal}");
     }
+    let endpoint = app.endpoint("one", "http://127.0.0.1:9").await;
+    app.model("chat", endpoint).await;
     let rich = json!({
-        "label": "rich", "expires_at": 1_700_000_000, "allowed_models": [],
+        "label": "rich", "expires_at": 1_700_000_000, "allowed_models": ["chat"],
         "limit_requests_per_minute": 1200, "limit_tokens_per_minute": 90000,
         "limit_parallel": 4, "limit_cost_per_day": 2.5, "limit_cost_per_month": 50,
     });
@@ -163,7 +165,7 @@ async fn the_list_of_keys_tells_what_each_may_and_is_sorted_filtered_and_paged()
     for part in [
         "spk_",
         ">expired</span>",
-        "<td>none</td>",
+        "<td>chat</td>",
         "1,200 calls/min",
         "90,000 tokens/min",
         "4 at once",
@@ -191,24 +193,30 @@ async fn every_setting_has_its_source_and_the_time_it_counts_from() {
         match setting.stored {
             Some(key) => {
                 let field = field(key);
-                let source = if key == "usage_days" {
-                    "stored"
-                } else {
-                    "default"
+                let (source, told) = match key {
+                    "usage_days" => ("stored", "Takes effect "),
+                    "flask_port" => ("environment", "Set by ADMIN_PORT in the environment"),
+                    _ => ("default", "Takes effect "),
                 };
                 assert!(
                     field.contains(&format!("badge\">{source}<")),
                     "{key}: {field}"
                 );
-                assert!(field.contains("Takes effect "), "{key}: {field}");
+                assert!(field.contains(told), "{key}: {field}");
             }
             None => {
                 let (_, row) = fixed
                     .split_once(&format!("<code>{}</code>", setting.name))
                     .unwrap();
                 let (row, _) = row.split_once("</tr>").unwrap();
-                let is_set = ["MAX_BODY_MB", "DATABASE_PATH", "ADMIN_PORT", "AUTH_ENABLED"]
-                    .contains(&setting.name);
+                let set = [
+                    "MAX_BODY_MB",
+                    "DATABASE_PATH",
+                    "ADMIN_PORT",
+                    "AUTH_ENABLED",
+                    "RUST_LOG",
+                ];
+                let is_set = set.contains(&setting.name);
                 let source = if is_set { ">environment<" } else { ">default<" };
                 assert!(row.contains(source), "{}: {row}", setting.name);
             }

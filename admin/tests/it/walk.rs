@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use reqwest::header;
 use serde_json::{Value, json};
 use sim::{Options, Sim};
-use thirtyfour::Key;
 
 use crate::chrome::{Chrome, Script};
 use crate::gateway::Gateway;
@@ -14,7 +13,6 @@ use crate::harness::{App, client};
 use crate::people::PASSWORD;
 
 const KEY: &str = "sk-upstream-key-4711";
-const ACTIVITY: &str = "/proxy-dashboard/activity";
 const LIGHT: &str = "rgba(247, 248, 250, 1)";
 const DARK: &str = "rgba(16, 19, 24, 1)";
 const CALL: &str = r#"<tool_call>{"name": "bash", "arguments": {"command": "ls"}}</tool_call>"#;
@@ -41,16 +39,9 @@ async fn walk(script: Script) {
     let chrome = Chrome::start(&app.base, script).await;
     set_up(&chrome, &app).await;
     themes(&chrome).await;
-    keyboard(&chrome).await;
     endpoint(&chrome, sim.base_url().as_str()).await;
     model(&chrome).await;
-    chrome.go(ACTIVITY).await;
-    chrome.see("#calls", "No calls yet").await;
     let cost = call(&gateway).await;
-    if script == Script::On {
-        // The list is live: nobody loads the page again.
-        chrome.see("#calls tbody tr", "small").await;
-    }
     seen(&chrome, &cost).await;
     pattern(&chrome).await;
     key(&chrome).await;
@@ -81,18 +72,6 @@ async fn themes(chrome: &Chrome) {
     assert_eq!(chrome.style("body", "background-color").await, DARK);
     chrome.go("/proxy-dashboard/keys").await;
     assert_eq!(chrome.style("body", "background-color").await, DARK);
-}
-
-/// The first key leads past the navigation to the content, and everything is reached by keys.
-async fn keyboard(chrome: &Chrome) {
-    chrome.go("/proxy-dashboard/endpoints").await;
-    chrome.key(Key::Tab).await;
-    assert_eq!(chrome.focused().await, "Skip to the content");
-    chrome.key(Key::Enter).await;
-    chrome.key(Key::Tab).await;
-    assert_eq!(chrome.focused().await, "Add an endpoint");
-    chrome.key(Key::Enter).await;
-    chrome.see("h1", "New endpoint").await;
 }
 
 async fn endpoint(chrome: &Chrome, url: &str) {
@@ -167,7 +146,8 @@ async fn call(gateway: &Gateway) -> String {
 }
 
 async fn seen(chrome: &Chrome, cost: &str) {
-    let row = chrome.see_at(ACTIVITY, "#calls tbody tr", "small").await;
+    let list = "/proxy-dashboard/activity";
+    let row = chrome.see_at(list, "#calls tbody tr", "small").await;
     assert!(
         row.contains(cost) && row.contains("success"),
         "{cost}: {row}"
