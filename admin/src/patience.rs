@@ -31,11 +31,12 @@ pub(crate) async fn limit(
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let patience = req.app_data::<Data<Patience>>();
     let most = patience.map_or(Duration::MAX, |patience| patience.0);
-    let payload = match req.take_payload() {
-        Payload::None => Payload::None,
-        payload => within(payload, most),
+    let payload = req.take_payload();
+    let timed = match payload {
+        Payload::None => payload,
+        Payload::H1 { .. } | Payload::H2 { .. } | Payload::Stream { .. } => within(payload, most),
     };
-    req.set_payload(payload);
+    req.set_payload(timed);
     let in_chunks = req.headers().contains_key(TRANSFER_ENCODING);
     let mut answer = next.call(req).await?;
     if in_chunks {
