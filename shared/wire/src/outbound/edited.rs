@@ -172,7 +172,7 @@ mod tests {
     use super::super::{LocalModel, write};
     use super::*;
     use crate::inbound::CallerDialect;
-    use crate::provider::{BaseUrl, Call};
+    use crate::provider::BaseUrl;
 
     const BODY: &str = r#"{"model":"v","messages":[{"role":"assistant","tool_calls":[{"id":"call_1","function":{"name":"f","arguments":""}}]},{"role":"tool","tool_call_id":"call_1","content":"x"}]}"#;
 
@@ -237,9 +237,10 @@ mod tests {
             (ProviderKind::DeepInfra, Worker::Auto),
             (ProviderKind::Runpod, Worker::Vllm),
         ] {
-            let url = match kind {
-                ProviderKind::Runpod => "https://api.runpod.ai/v2/abc",
-                _ => "https://upstream.example",
+            let url = if kind == ProviderKind::Runpod {
+                "https://api.runpod.ai/v2/abc"
+            } else {
+                "https://upstream.example"
             };
             let body = r#"{"model":"v","input":"x"}"#;
             let sent = sent_as(

@@ -11,7 +11,7 @@ mod figures;
 #[path = "../bench/http.rs"]
 mod http;
 mod operator;
-#[expect(dead_code, reason = "the benchmark uses the rest")]
+#[cfg_attr(not(test), expect(dead_code, reason = "the benchmark uses the rest"))]
 #[path = "../bench/process.rs"]
 mod process;
 mod replies;
