@@ -34,7 +34,7 @@ pub(crate) async fn limit(
     let payload = req.take_payload();
     let timed = match payload {
         Payload::None => payload,
-        Payload::H1 { .. } | Payload::H2 { .. } | Payload::Stream { .. } => within(payload, most),
+        Payload::H1 { .. } | Payload::Stream { .. } => within(payload, most),
     };
     req.set_payload(timed);
     let in_chunks = req.headers().contains_key(TRANSFER_ENCODING);

@@ -129,7 +129,9 @@ impl Listener {
 async fn turn_away(mut stream: Stream) {
     let told = async {
         let mut first = [0; 4096];
-        stream.read(&mut first).await?;
+        if stream.read(&mut first).await? == 0 {
+            return Ok(());
+        }
         stream.write_all(FULL).await?;
         stream.shutdown().await
     };

@@ -102,6 +102,8 @@ names! {
         UnknownPath = "unknown_path",
         /// The body is compressed.
         UnsupportedContentEncoding = "unsupported_content_encoding",
+        /// The body has more than one transfer encoding, or one that nobody here reads.
+        UnsupportedTransferEncoding = "unsupported_transfer_encoding",
         /// The endpoint's type does not have this call.
         UnsupportedOperation = "unsupported_operation",
         /// The endpoint's dialect cannot say this field.
