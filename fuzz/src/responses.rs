@@ -1,10 +1,12 @@
 //! The laws of Responses: requests are read, edited and expanded, streams passed on.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::{Bytes, BytesMut};
 use wire::dialect::openai::{Defaults, End};
 use wire::dialect::responses::{Earlier, Echo, Request, Target, Watcher, expand, read_response};
+use wire::hub::ToolNames;
+use wire::normaliser::{HOLD, Manner, Patterns, Rules, Shown, Thoughts, Tools};
 
 use crate::draw::Draw;
 use crate::json::{Members, must_be_object};
@@ -96,8 +98,13 @@ fn check_expanded(data: &[u8]) {
     }
 }
 
-/// A stream goes out as it came, at every split, up to an event that is none.
+/// A stream goes out as it came, at every split, up to an event that is none. What the
+/// normaliser makes of it is the same at every split.
 pub fn check_watcher(data: &[u8]) {
+    let mut draw = Draw::of(data);
+    let made = normalised(&[data]);
+    let (one, other) = data.split_at(draw.below(data.len() + 1));
+    assert_eq!(normalised(&[one, other]), made);
     let mut draw = Draw::of(data);
     let (expected, end) = watched(&[data]);
     let cut = draw.below(data.len() + 1);
@@ -110,7 +117,34 @@ pub fn check_watcher(data: &[u8]) {
 }
 
 fn watched(pieces: &[&[u8]]) -> (Vec<u8>, End) {
-    let mut watcher = Watcher::default();
+    watched_by(Watcher::default(), pieces)
+}
+
+fn normalised(pieces: &[&[u8]]) -> (Vec<u8>, End) {
+    static MANNER: LazyLock<Manner> = LazyLock::new(|| {
+        let tools = [("get_weather", None)];
+        let tools = Arc::new(Tools::new(tools.into_iter()));
+        Manner {
+            rules: Rules {
+                patterns: Arc::new(Patterns::builtin()),
+                tools: Arc::clone(&tools),
+                aliases: Arc::new([]),
+                thoughts: Thoughts::Tagged,
+                hold: HOLD,
+            },
+            id: "made".to_owned(),
+            native: Some(tools),
+            shown: Shown::Apart,
+            choices: 1,
+            comment: true,
+        }
+    });
+    let watcher = Watcher::default();
+    let watcher = watcher.normalising(&MANNER, &ToolNames::default(), &Arc::default());
+    watched_by(watcher, pieces)
+}
+
+fn watched_by(mut watcher: Watcher, pieces: &[&[u8]]) -> (Vec<u8>, End) {
     let mut out = BytesMut::new();
     for piece in pieces {
         watcher.push(piece, &mut out);

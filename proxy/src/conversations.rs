@@ -53,11 +53,22 @@ impl Weighter<Key, Entry> for Weight {
 }
 
 /// Conversations by the ids of their answers.
-pub(crate) struct Conversations(Cache<Key, Entry, Weight>);
+pub(crate) struct Conversations {
+    kept: Cache<Key, Entry, Weight>,
+    lifetime: Duration,
+}
 
 impl Conversations {
     pub(crate) fn new() -> Self {
-        Self(Cache::with_weighter(EXPECTED, SPACE, Weight))
+        Self::within(SPACE, LIFETIME)
+    }
+
+    /// In `space` bytes, each for `lifetime`.
+    fn within(space: u64, lifetime: Duration) -> Self {
+        Self {
+            kept: Cache::with_weighter(EXPECTED, space, Weight),
+            lifetime,
+        }
     }
 
     /// Keeps a turn.
@@ -69,10 +80,11 @@ impl Conversations {
         let of: Arc<str> = turn.id.as_str().into();
         for (name, item) in turn.output() {
             let what = What::Item(item.clone(), Arc::clone(&of));
-            self.0.insert((owner, name.clone()), Entry { what, made });
+            self.kept
+                .insert((owner, name.clone()), Entry { what, made });
         }
         let what = What::Turn(Arc::new(turn));
-        self.0
+        self.kept
             .insert((owner, (*of).to_owned()), Entry { what, made });
     }
 
@@ -96,18 +108,18 @@ impl Conversations {
     pub(crate) fn forget(&self, owner: Option<i64>, id: &str) -> bool {
         let is_there = self.turn(owner, id).is_some();
         if is_there {
-            self.0.remove(&(owner, id.to_owned()));
+            self.kept.remove(&(owner, id.to_owned()));
         }
         is_there
     }
 
     fn find(&self, owner: Option<i64>, id: &str) -> Option<What> {
         let key = (owner, id.to_owned());
-        let entry = self.0.get(&key)?;
-        if entry.made.elapsed() < LIFETIME {
+        let entry = self.kept.get(&key)?;
+        if entry.made.elapsed() < self.lifetime {
             return Some(entry.what);
         }
-        self.0.remove(&key);
+        self.kept.remove(&key);
         None
     }
 }
@@ -120,10 +132,16 @@ mod tests {
     use super::*;
 
     fn turn(text: &str) -> Turn {
+        numbered(1, text)
+    }
+
+    fn numbered(number: u64, text: &str) -> Turn {
         let body = format!(r#"{{"input":"{text}"}}"#);
         let expanded = expand(&body.into(), &Earlier::NONE).unwrap();
-        let response = br#"{"id":"resp_1","output":[{"id":"msg_1","type":"message"}]}"#;
-        expanded.answered(Bytes::from_static(response)).unwrap()
+        let response = format!(
+            r#"{{"id":"resp_{number}","output":[{{"id":"msg_{number}","type":"message"}}]}}"#
+        );
+        expanded.answered(response.into()).unwrap()
     }
 
     #[test]
@@ -149,6 +167,36 @@ mod tests {
         assert!(!conversations.forget(None, "resp_1"));
         assert!(conversations.turn(None, "resp_1").is_none());
         assert!(conversations.item(None, "msg_1").is_none());
+    }
+
+    #[test]
+    fn what_is_too_old_is_gone() {
+        let conversations = Conversations::within(SPACE, Duration::ZERO);
+        conversations.keep(None, turn("hi"));
+        assert!(conversations.item(None, "msg_1").is_none());
+        assert!(conversations.turn(None, "resp_1").is_none());
+        assert!(
+            conversations
+                .kept
+                .get(&(None, "resp_1".to_owned()))
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn all_of_them_take_no_more_than_the_space() {
+        let space = 100 * 1024;
+        let conversations = Conversations::within(space, LIFETIME);
+        for number in 0..1000 {
+            conversations.keep(None, numbered(number, &"x".repeat(1000)));
+            assert!(conversations.kept.weight() <= space, "after {number}");
+        }
+        let is_kept = |number: &u64| {
+            let id = format!("resp_{number}");
+            conversations.turn(None, &id).is_some()
+        };
+        let kept = (0..1000).filter(is_kept).count();
+        assert!((1..100).contains(&kept), "{kept}");
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub(crate) enum Assistant {
     OpenCode,
     QwenCode,
     Pi,
+    Cline,
     Aider,
 }
 
@@ -58,6 +59,7 @@ impl Assistant {
             Self::OpenCode => opencode(&mut command, place, task),
             Self::QwenCode => qwen_code(&mut command, place, task),
             Self::Pi => pi(&mut command, place, task),
+            Self::Cline => cline(&mut command, place, task),
             Self::Aider => aider(&mut command, place, task),
         }
         command
@@ -73,11 +75,28 @@ impl Assistant {
             Self::OpenCode => "node_modules/opencode-linux-x64/bin/opencode",
             Self::QwenCode => "node_modules/.bin/qwen",
             Self::Pi => "node_modules/.bin/pi",
+            Self::Cline => "node_modules/.bin/cline",
             Self::Aider => "python/bin/aider",
         });
         assert!(program.exists(), "{} is missing", program.display());
         let mut command = Command::new("timeout");
-        command.arg("--kill-after=5").arg("240").arg(program);
+        command.arg("--kill-after=5").arg("240");
+        if let Self::Cline = self {
+            // It leaves a program behind, which ends with the shell; its provider is named by
+            // a command of its own.
+            let both =
+                r#""$0" auth -p openai -k "$1" -m "$2" -b "$3" && "$0" -P openai -m "$2" "$4""#;
+            command.args([
+                "unshare",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "sh",
+                "-c",
+                both,
+            ]);
+        }
+        command.arg(program);
         command
     }
 }
@@ -149,6 +168,11 @@ fn pi(command: &mut Command, place: &Place<'_>, task: &str) {
     let file = place.home.join(".pi/agent/models.json");
     write(&file, &settings.to_string());
     command.args(["--provider", "gateway", "--model", MODEL, "-p", task]);
+}
+
+fn cline(command: &mut Command, place: &Place<'_>, task: &str) {
+    let address = format!("{}/v1", place.gateway);
+    command.args([KEY, MODEL, &address, task]);
 }
 
 fn aider(command: &mut Command, place: &Place<'_>, task: &str) {

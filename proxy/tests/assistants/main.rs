@@ -25,7 +25,9 @@ mod scene;
 mod work;
 
 use assistant::Assistant;
-use work::{Calls, edits_a_file};
+use serde_json::json;
+use sim::Flavor;
+use work::{Calls, edits_a_file, edits_a_file_over, is_told_of_a_full_context};
 
 #[tokio::test]
 #[ignore = "wants coding assistants: make test-assistants"]
@@ -40,6 +42,66 @@ async fn claude_code() {
 async fn codex() {
     for calls in [Calls::Native, Calls::Written] {
         edits_a_file(Assistant::Codex, calls).await;
+    }
+}
+
+/// Each over a provider of its own dialect, to which what it says goes as it is.
+#[tokio::test]
+#[ignore = "wants coding assistants: make test-assistants"]
+async fn claude_code_over_its_own_dialect() {
+    for calls in [Calls::Native, Calls::Written] {
+        let flavor = Flavor::Anthropic;
+        edits_a_file_over(Assistant::ClaudeCode, calls, flavor, &json!({})).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "wants coding assistants: make test-assistants"]
+async fn codex_over_its_own_dialect() {
+    for calls in [Calls::Native, Calls::Written] {
+        let endpoint = json!({"responses": "yes"});
+        edits_a_file_over(Assistant::Codex, calls, Flavor::OpenAi, &endpoint).await;
+    }
+}
+
+/// Who does not recognise the error asks again and again.
+#[tokio::test]
+#[ignore = "wants coding assistants: make test-assistants"]
+async fn claude_code_is_told_of_a_full_context() {
+    is_told_of_a_full_context(Assistant::ClaudeCode, 1, "Prompt is too long").await;
+}
+
+#[tokio::test]
+#[ignore = "wants coding assistants: make test-assistants"]
+async fn codex_is_told_of_a_full_context() {
+    is_told_of_a_full_context(Assistant::Codex, 1, "ran out of room").await;
+}
+
+#[tokio::test]
+#[ignore = "wants coding assistants: make test-assistants"]
+async fn pi_is_told_of_a_full_context() {
+    is_told_of_a_full_context(Assistant::Pi, 2, "maximum context length").await;
+}
+
+#[tokio::test]
+#[ignore = "wants coding assistants: make test-assistants"]
+async fn qwen_code_is_told_of_a_full_context() {
+    // One more is a conversation about what to remember.
+    is_told_of_a_full_context(Assistant::QwenCode, 2, "maximum context length").await;
+}
+
+#[tokio::test]
+#[ignore = "wants coding assistants: make test-assistants"]
+async fn opencode_is_told_of_a_full_context() {
+    // Each of its tries has a title beside it.
+    is_told_of_a_full_context(Assistant::OpenCode, 8, "maximum context length").await;
+}
+
+#[tokio::test]
+#[ignore = "wants coding assistants: make test-assistants"]
+async fn cline() {
+    for calls in [Calls::Native, Calls::Written] {
+        edits_a_file(Assistant::Cline, calls).await;
     }
 }
 

@@ -1,10 +1,11 @@
 //! One task: a word in a file is to become another.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Stdio;
 
-use serde_json::json;
-use sim::Flavor;
+use serde_json::{Value, json};
+use sim::{Flavor, Script, Sim};
 
 use crate::assistant::{Assistant, Place};
 use crate::process::Process;
@@ -22,49 +23,110 @@ pub(crate) enum Calls {
     Written,
 }
 
+/// A gateway, its model, and the file that is to be edited.
+struct Work {
+    ground: Ground,
+    sim: Sim,
+    gateway: Process,
+    home: PathBuf,
+    file: PathBuf,
+}
+
+impl Work {
+    /// Over a provider of this kind, with these settings of its endpoint.
+    async fn over(flavor: Flavor, endpoint: &Value) -> Self {
+        let ground = Ground::new();
+        let sim = provider(flavor).await;
+        let endpoint = ground.endpoint(&sim, endpoint);
+        ground.model(MODEL, endpoint, &json!({}));
+        let folder = ground.folder.path();
+        let gateway = Process::gateway(folder, &[]).await;
+        let (home, project) = (folder.join("home"), folder.join("project"));
+        fs::create_dir_all(&home).unwrap();
+        fs::create_dir_all(&project).unwrap();
+        let file = project.join(FILE);
+        fs::write(&file, "before\n").unwrap();
+        Self {
+            ground,
+            sim,
+            gateway,
+            home,
+            file,
+        }
+    }
+
+    /// Gives `assistant` the task: whether it ended well, and all that was said.
+    async fn done_by(&self, assistant: Assistant, task: &str) -> (bool, String) {
+        let place = Place {
+            gateway: &self.gateway.base,
+            home: &self.home,
+            project: self.file.parent().unwrap(),
+        };
+        let mut command = assistant.command(&place, task);
+        let ended = tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output());
+        let ended = ended.await.unwrap().unwrap();
+        let said = format!(
+            "{assistant:?} ended with {}\n{}\n{}\n{}",
+            ended.status,
+            String::from_utf8_lossy(&ended.stdout),
+            String::from_utf8_lossy(&ended.stderr),
+            self.gateway.log()
+        );
+        (ended.status.success(), said)
+    }
+}
+
 /// Has `assistant` edit the file over a gateway and a model of its own.
 pub(crate) async fn edits_a_file(assistant: Assistant, calls: Calls) {
-    let ground = Ground::new();
-    let sim = provider(Flavor::OpenAi).await;
-    let endpoint = ground.endpoint(&sim, &json!({}));
-    ground.model(MODEL, endpoint, &json!({}));
-    let folder = ground.folder.path();
-    let mut gateway = Process::gateway(folder, &[]).await;
+    edits_a_file_over(assistant, calls, Flavor::OpenAi, &json!({})).await;
+}
 
-    let (home, project) = (folder.join("home"), folder.join("project"));
-    fs::create_dir_all(&home).unwrap();
-    fs::create_dir_all(&project).unwrap();
-    let file = project.join(FILE);
-    fs::write(&file, "before\n").unwrap();
+/// The same over a provider of this kind, with these settings of its endpoint.
+pub(crate) async fn edits_a_file_over(
+    assistant: Assistant,
+    calls: Calls,
+    flavor: Flavor,
+    endpoint: &Value,
+) {
+    let mut work = Work::over(flavor, endpoint).await;
     let written = match calls {
         Calls::Native => "",
         Calls::Written => " written",
     };
     let task = format!(
         "Change the word in {FILE}. [[sim: agent={}{written}]]",
-        file.display()
+        work.file.display()
     );
-    let place = Place {
-        gateway: &gateway.base,
-        home: &home,
-        project: &project,
-    };
-    let mut command = assistant.command(&place, &task);
-    let ended = tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output());
-    let ended = ended.await.unwrap().unwrap();
-    let said = format!(
-        "{assistant:?}, {calls:?} calls, ended with {}\n{}\n{}\n{}",
-        ended.status,
-        String::from_utf8_lossy(&ended.stdout),
-        String::from_utf8_lossy(&ended.stderr),
-        gateway.log()
-    );
-    assert!(ended.status.success(), "{said}");
-    assert_eq!(fs::read_to_string(&file).unwrap(), "after\n", "{said}");
+    let (ended_well, said) = work.done_by(assistant, &task).await;
+    let said = format!("{calls:?} calls: {said}");
+    assert!(ended_well, "{said}");
+    let text = fs::read_to_string(&work.file).unwrap();
+    assert_eq!(text, "after\n", "{said}");
+    let gateway = &mut work.gateway;
     assert_eq!(gateway.stop().await, Some(0), "{}", gateway.log());
-    let rows = ground.store.recent_calls(100).unwrap();
+    let rows = work.ground.store.recent_calls(100).unwrap();
     assert!(!rows.is_empty(), "{said}");
     for row in rows {
         assert_eq!(row.outcome.as_deref(), Some("success"), "{row:?}\n{said}");
     }
+}
+
+/// Gives `assistant` a task that is longer than its model's context: it asks at most so many
+/// times, and tells it in these words.
+pub(crate) async fn is_told_of_a_full_context(assistant: Assistant, most: usize, words: &str) {
+    let mut work = Work::over(Flavor::OpenAi, &json!({})).await;
+    work.sim.set_script(Script {
+        status: Some(400),
+        code: Some("context_length_exceeded".to_owned()),
+        message: Some("This model's maximum context length is 8192 tokens.".to_owned()),
+        ..Script::default()
+    });
+    let (_, said) = work.done_by(assistant, "Say hello.").await;
+    assert!(said.contains(words), "{said}");
+    let asked = work.sim.served().requests;
+    assert!(
+        (1..=most as u64).contains(&asked),
+        "asked {asked} times: {said}"
+    );
+    assert_eq!(work.gateway.stop().await, Some(0), "{said}");
 }

@@ -37,6 +37,8 @@ enum Spoken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Backend {
     OpenAi,
+    /// With Responses of its own.
+    Responses,
     Anthropic,
     Ollama,
     Runpod,
@@ -48,6 +50,8 @@ enum Case {
     Text,
     Tools,
     ParallelTools,
+    /// Calls that the model writes as text.
+    WrittenTools,
     Image,
     Reasoning,
     Error,
@@ -144,9 +148,10 @@ impl Spoken {
     /// be asked for.
     fn lacks(self, case: Case) -> Option<&'static str> {
         match (self, case) {
-            (Self::OllamaGenerate | Self::Completions, Case::Tools | Case::ParallelTools) => {
-                Some("tools")
-            }
+            (
+                Self::OllamaGenerate | Self::Completions,
+                Case::Tools | Case::ParallelTools | Case::WrittenTools,
+            ) => Some("tools"),
             (Self::Completions, Case::Image) => Some("images"),
             (Self::Completions, Case::Reasoning) => Some("reasoning_effort"),
             (
@@ -163,11 +168,18 @@ impl Spoken {
 }
 
 impl Backend {
-    const ALL: [Self; 4] = [Self::OpenAi, Self::Anthropic, Self::Ollama, Self::Runpod];
+    const ALL: [Self; 5] = [
+        Self::OpenAi,
+        Self::Responses,
+        Self::Anthropic,
+        Self::Ollama,
+        Self::Runpod,
+    ];
 
     async fn scene(self) -> Scene {
         let (flavor, path, endpoint) = match self {
             Self::OpenAi => (Flavor::OpenAi, "", json!({})),
+            Self::Responses => (Flavor::OpenAi, "", json!({"responses": "yes"})),
             Self::Anthropic => (Flavor::Anthropic, "", json!({})),
             Self::Ollama => (Flavor::Ollama, "", json!({})),
             Self::Runpod => (Flavor::Runpod, "/v2/vllm", json!({"worker_form": "vllm"})),
@@ -187,17 +199,20 @@ impl Backend {
     /// Breaks an answer in the middle.
     fn breaking(self) -> &'static str {
         match self {
-            Self::OpenAi | Self::Anthropic | Self::Ollama => "chunks=40 cut=between cut_after=5",
+            Self::OpenAi | Self::Responses | Self::Anthropic | Self::Ollama => {
+                "chunks=40 cut=between cut_after=5"
+            }
             Self::Runpod => "chunks=40 job=failed",
         }
     }
 }
 
 impl Case {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Text,
         Self::Tools,
         Self::ParallelTools,
+        Self::WrittenTools,
         Self::Image,
         Self::Reasoning,
         Self::Error,
@@ -209,13 +224,14 @@ impl Case {
             Self::Text | Self::Image => "say=a+blue+dot".to_owned(),
             Self::Tools => "tools=1".to_owned(),
             Self::ParallelTools => "tools=2".to_owned(),
+            Self::WrittenTools => "tools=2 written".to_owned(),
             Self::Reasoning => "reasoning say=a+blue+dot".to_owned(),
             Self::Error => "status=429 message=slow+down".to_owned(),
             Self::Truncated => backend.breaking().to_owned(),
         };
         Question {
             script,
-            has_tool: matches!(self, Self::Tools | Self::ParallelTools),
+            has_tool: matches!(self, Self::Tools | Self::ParallelTools | Self::WrittenTools),
             has_image: self == Self::Image,
             thinks: self == Self::Reasoning,
             stream,
@@ -242,7 +258,7 @@ async fn cell(scene: &Scene, spoken: Spoken, backend: Backend, case: Case, strea
                 sees(scene, backend, &at);
             }
         }
-        Case::Tools | Case::ParallelTools => {
+        Case::Tools | Case::ParallelTools | Case::WrittenTools => {
             let heard = spoken.hear(&got, stream);
             let wanted = if case == Case::Tools { 1 } else { 2 };
             assert_eq!(heard.calls.len(), wanted, "{at}: {got:?}");
@@ -281,14 +297,18 @@ async fn impossible(scene: &Scene, spoken: Spoken, backend: Backend, field: &str
     let got = scene.post(spoken.path(), &body).await;
     let is_same = spoken == Spoken::Completions;
     match backend {
-        Backend::OpenAi if is_same => {
+        Backend::OpenAi | Backend::Responses if is_same => {
             assert_eq!(got.status, 400, "{at}: {got:?}");
             assert_eq!(got.error()["code"], "unknown_parameter", "{at}");
         }
         Backend::Runpod if is_same => {
             assert_eq!(spoken.hear(&got, stream).text, "a blue dot", "{at}");
         }
-        Backend::OpenAi | Backend::Anthropic | Backend::Ollama | Backend::Runpod => {
+        Backend::OpenAi
+        | Backend::Responses
+        | Backend::Anthropic
+        | Backend::Ollama
+        | Backend::Runpod => {
             assert_eq!(spoken.hear(&got, stream).text, "a blue dot", "{at}");
             let changed = got.header("x-gateway-changed");
             assert!(
@@ -310,7 +330,9 @@ fn sees(scene: &Scene, backend: Backend, at: &str) {
     let media_type = match backend {
         // It finds the type out by itself.
         Backend::Ollama => None,
-        Backend::OpenAi | Backend::Anthropic | Backend::Runpod => Some("image/png".to_owned()),
+        Backend::OpenAi | Backend::Responses | Backend::Anthropic | Backend::Runpod => {
+            Some("image/png".to_owned())
+        }
     };
     let data = PIXEL.to_owned();
     assert_eq!(sent.images(), [Image::Inline { media_type, data }], "{at}");
@@ -342,6 +364,11 @@ async fn every_dialect_is_served_by_openai() {
 }
 
 #[tokio::test]
+async fn every_dialect_is_served_by_openai_with_its_responses() {
+    every(Backend::Responses).await;
+}
+
+#[tokio::test]
 async fn every_dialect_is_served_by_anthropic() {
     every(Backend::Anthropic).await;
 }
@@ -358,5 +385,5 @@ async fn every_dialect_is_served_by_a_job() {
 
 #[test]
 fn every_backend_has_its_test() {
-    assert_eq!(Backend::ALL.len(), 4);
+    assert_eq!(Backend::ALL.len(), 5);
 }

@@ -84,6 +84,60 @@ async fn every_end_of_a_job_is_told_for_what_it_is() {
     }
 }
 
+/// A form of the answer goes to each worker as it takes it; where it takes none the caller is
+/// told.
+#[tokio::test]
+async fn a_schema_is_what_the_worker_takes() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}});
+    let form = json!({"type": "json_schema", "json_schema": {"name": "r", "schema": schema}});
+    for (path, worker, at, wanted, is_told) in [
+        (
+            "/v2/vllm",
+            "vllm",
+            "openai_input/response_format",
+            form.clone(),
+            false,
+        ),
+        (
+            "/v2/ollama",
+            "ollama",
+            "openai_input/response_format",
+            form.clone(),
+            false,
+        ),
+        (
+            "/v2/vllm-native",
+            "vllm_native",
+            "sampling_params/structured_outputs",
+            json!({ "json": schema }),
+            true,
+        ),
+        ("/v2/text", "text", "response_format", Value::Null, true),
+    ] {
+        let scene = Scene::with(Props {
+            options: Options {
+                flavor: Flavor::Runpod,
+                ..Options::default()
+            },
+            path,
+            endpoint: json!({"worker_form": worker}),
+            ..Props::default()
+        })
+        .await;
+        let got = scene
+            .chat("say=yes", json!({"response_format": form}))
+            .await;
+        assert_eq!(heard(&got, false), "yes", "{worker}");
+        let changed = got.header("x-gateway-changed") == "response_format";
+        assert_eq!(changed, is_told, "{worker}: {got:?}");
+        let requests = scene.sim.requests();
+        let job = requests.iter().find(|request| request.method == "POST");
+        let job: Value = serde_json::from_slice(&job.unwrap().body).unwrap();
+        let sent = job.pointer(&format!("/input/{at}")).cloned();
+        assert_eq!(sent.unwrap_or_default(), wanted, "{worker}: {job}");
+    }
+}
+
 #[tokio::test]
 async fn b28_a_stream_that_is_cut_anywhere_is_the_same() {
     let scene = scene(&[]).await;
