@@ -229,7 +229,11 @@ pub(super) async fn greet(
         && !(transfer.as_bytes().eq_ignore_ascii_case(b"chunked") && transfers.next().is_none())
     {
         let message = "A request body may have one transfer-encoding, which is chunked.";
-        return Err(Fault::caller(400, Code::UnsupportedTransferEncoding, message));
+        return Err(Fault::caller(
+            400,
+            Code::UnsupportedTransferEncoding,
+            message,
+        ));
     }
     if let Some(encoding) = header.headers.get(header::CONTENT_ENCODING)
         && encoding.as_bytes() != b"identity"

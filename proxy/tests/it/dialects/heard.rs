@@ -4,27 +4,27 @@ use serde_json::Value;
 
 /// What a complete answer says.
 #[derive(Debug)]
-pub(super) struct Heard {
-    pub(super) text: String,
-    pub(super) reasoning: String,
-    pub(super) calls: Vec<Call>,
-    pub(super) stop: Stop,
+pub(crate) struct Heard {
+    pub(crate) text: String,
+    pub(crate) reasoning: String,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) stop: Stop,
     /// Tokens, where the dialect always tells them.
-    pub(super) prompt: Option<u64>,
-    pub(super) answer: Option<u64>,
+    pub(crate) prompt: Option<u64>,
+    pub(crate) answer: Option<u64>,
 }
 
 /// A tool call.
 #[derive(Debug, PartialEq)]
-pub(super) struct Call {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) arguments: Value,
+pub(crate) struct Call {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) arguments: Value,
 }
 
 /// Why an answer ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     End,
     Calls,
     Other(String),
@@ -32,8 +32,8 @@ pub(super) enum Stop {
 
 /// What a broken answer says.
 #[derive(Debug)]
-pub(super) struct Broken {
-    pub(super) text: String,
+pub(crate) struct Broken {
+    pub(crate) text: String,
     /// The error's own words.
-    pub(super) message: String,
+    pub(crate) message: String,
 }

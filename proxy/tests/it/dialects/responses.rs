@@ -27,7 +27,7 @@ pub(super) fn body(question: &Question) -> Value {
     body
 }
 
-pub(super) fn hear(got: &Answer, stream: bool) -> Heard {
+pub(crate) fn hear(got: &Answer, stream: bool) -> Heard {
     assert_eq!(got.status, 200, "{got:?}");
     let response = if stream {
         let events = events(got);
@@ -70,7 +70,7 @@ pub(super) fn hear(got: &Answer, stream: bool) -> Heard {
     }
 }
 
-pub(super) fn hear_broken(got: &Answer) -> Broken {
+pub(crate) fn hear_broken(got: &Answer) -> Broken {
     assert_eq!(got.status, 200, "{got:?}");
     let events = events(got);
     let texts = events
