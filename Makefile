@@ -3,7 +3,7 @@
 # (scripts/env.sh).
 
 .PHONY: help run demo test test-real test-openapi test-assistants test-upgrade test-install test-soak \
-	lint audit fuzz fuzz-smoke bench build install uninstall deb image
+	lint audit fuzz fuzz-smoke bench build install uninstall deb image sbom test-reproducible
 
 help:
 	@echo 'make run        build both programs and start them over ./data/proxy.db'
@@ -24,6 +24,8 @@ help:
 	@echo 'make install    what make build has built, with its services (PREFIX, DESTDIR)'
 	@echo 'make uninstall  without them; settings and store stay'
 	@echo 'make deb        a Debian package'
+	@echo 'make sbom       what both programs are built of, as CycloneDX documents'
+	@echo 'make test-reproducible  two builds in two folders give the same bytes'
 	@echo 'make image      container image (needs docker)'
 
 run:
@@ -79,6 +81,12 @@ uninstall:
 
 deb:
 	@scripts/deb.sh
+
+sbom:
+	@scripts/sbom.sh
+
+test-reproducible:
+	@scripts/test-reproducible.sh
 
 image:
 	docker build --tag serverless-proxy .

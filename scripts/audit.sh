@@ -5,4 +5,11 @@
 source "$(dirname "$0")/env.sh"
 scripts/needs.sh build
 scripts/cargo-tool.sh cargo-deny
-exec cargo deny check advisories
+
+failed=()
+for manifest in Cargo.toml fuzz/Cargo.toml; do
+    say "== $manifest"
+    cargo deny --manifest-path "$manifest" --config deny.toml check advisories ||
+        failed+=("$manifest")
+done
+[ ${#failed[@]} -eq 0 ] || fail "audit failed: ${failed[*]}"

@@ -10,7 +10,10 @@ source "$(dirname "$0")/env.sh"
 scripts/needs.sh build
 
 say "Building with full optimisation (the first build takes some minutes)." >&2
-cargo build --release --locked --package proxy --package admin --package sim --bins --examples
+(
+    source scripts/release.sh
+    cargo build --release --locked --package proxy --package admin --package sim --bins --examples
+)
 
 if ! command -v nginx >/dev/null 2>&1; then
     say "nginx is not installed; its column is left out (apt-get install nginx)." >&2

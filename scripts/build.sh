@@ -3,6 +3,7 @@
 
 source "$(dirname "$0")/env.sh"
 scripts/needs.sh build
+source scripts/release.sh
 
 say "Building both programs (the first build takes some minutes)."
 cargo build --release --locked --package proxy --package admin --bins

@@ -12,6 +12,7 @@ case ${1:?name of the tool} in
 cargo-nextest) version=0.9.143 extra=(--no-default-features --features default-no-update) ;;
 cargo-deb) version=3.8.0 extra=() ;;
 cargo-deny) version=0.20.2 extra=() ;;
+cargo-cyclonedx) version=0.5.9 extra=() ;;
 *) fail "cargo-tool.sh: no version is set for '$1'" ;;
 esac
 

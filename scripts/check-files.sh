@@ -44,6 +44,18 @@ for number in $(seq -w 1 32); do
     esac
 done
 
+# What is built into the programs is not kept out of the image's context. (Guides are read
+# by tests alone.)
+while IFS=: read -r source call; do
+    file=$(realpath --relative-to=. "$(dirname "$source")/$(cut -d '"' -f 2 <<<"$call")")
+    case $file in
+    *.md) continue ;;
+    esac
+    if git -c core.excludesFile="$ROOT/.dockerignore" check-ignore --quiet --no-index "$file"; then
+        breach "$source is built with $file, which .dockerignore keeps out of the image."
+    fi
+done < <(git grep --untracked -oE 'include_(str|bytes)!\("\.\./[^"]+"' -- '*/src/*.rs')
+
 if [ "$breaches" -gt 0 ]; then
     fail "$breaches thing(s) to change."
 fi

@@ -5,6 +5,7 @@
 
 source "$(dirname "$0")/env.sh"
 scripts/cargo-tool.sh cargo-deb
+source scripts/release.sh
 
 if [ $# -eq 0 ]; then
     scripts/build.sh
@@ -24,6 +25,7 @@ mkdir -p "$staged/release" "$folder"
 for program in serverless-proxy serverless-proxy-admin; do
     install -m 0755 "$built/$program" "$staged/release/$program"
 done
+scripts/sbom.sh "$staged/release" >/dev/null
 CARGO_TARGET_DIR=$staged cargo deb --quiet --package proxy --no-build --strip --locked \
     "${packing[@]}" --output "$folder" >/dev/null
 ls "$folder"/serverless-proxy_*.deb

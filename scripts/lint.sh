@@ -15,13 +15,18 @@ step() {
 }
 
 # For one system: all of Cargo.lock would mean downloading the crates of every
-# other operating system.
+# other operating system. The fuzzers have a lock file of their own, and little of what is
+# allowed.
 licences_and_sources() {
-    local host
+    local host manifest
     host=$(rustc -vV | sed -n 's/^host: //p')
-    cargo fetch --locked --quiet --target "$host" &&
-        cargo deny --offline --target "$host" check --allow unused-wrapper \
-            bans licenses sources
+    for manifest in Cargo.toml fuzz/Cargo.toml; do
+        cargo fetch --locked --quiet --target "$host" --manifest-path "$manifest" &&
+            cargo deny --offline --target "$host" --manifest-path "$manifest" \
+                --config deny.toml check --allow unused-wrapper \
+                --allow license-not-encountered --allow license-exception-not-encountered \
+                bans licenses sources || return 1
+    done
 }
 
 # Whether they compile. With a library named, the fuzzer itself is not built, which would
@@ -37,6 +42,7 @@ step "fuzz targets" fuzz_targets
 step "dependency directions" scripts/check-dependencies.sh
 step "bans, licences, sources" licences_and_sources
 step "files" scripts/check-files.sh
+step "documents" scripts/check-documents.sh
 step "systemd units" scripts/check-units.sh
 if command -v shellcheck >/dev/null 2>&1; then
     step "shell scripts" shellcheck --external-sources --source-path=SCRIPTDIR \

@@ -12,6 +12,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use store::{FieldErrors, StoreError};
+use wire::code::Code;
 
 /// What went wrong with a call to the admin app.
 #[derive(Debug)]
@@ -206,9 +207,9 @@ impl ResponseError for ApiError {
         let mut body = Body {
             error: self.public_text(),
             code: if matches!(self, Self::Unsupported(_)) {
-                Some("unsupported_operation")
+                Some(Code::UnsupportedOperation.as_str())
             } else {
-                matches!(self, Self::Changed(..)).then_some("changed_meanwhile")
+                matches!(self, Self::Changed(..)).then_some(Code::ChangedMeanwhile.as_str())
             },
             fields: None,
             version: None,

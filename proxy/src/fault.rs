@@ -7,16 +7,10 @@
 use std::ops::{Deref, DerefMut};
 
 use store::Outcome;
-use store::route::{BUDGET_EXCEEDED, RATE_LIMIT_EXCEEDED, Refused};
+use store::route::Refused;
+use wire::code::{Code, Kind};
 use wire::dialect::openai::{BadRequest, ErrorBody};
 use wire::form::FormError;
-
-/// The types of errors in OpenAI's form.
-const CALLER: &str = "invalid_request_error";
-const SERVER: &str = "server_error";
-const RATE_LIMIT: &str = "rate_limit_error";
-const NO_QUOTA: &str = "insufficient_quota";
-const OVERLOADED: &str = "service_unavailable_error";
 
 /// Why a call fails. One pointer wide, because every step may return it.
 #[derive(Debug)]
@@ -66,14 +60,14 @@ impl DerefMut for Fault {
 }
 
 impl Fault {
-    fn new(status: u16, outcome: Outcome, kind: &str, code: &str, message: String) -> Self {
+    fn new(status: u16, outcome: Outcome, kind: Kind, code: Code, message: String) -> Self {
         Self(Box::new(Parts {
             status,
             body: ErrorBody {
                 message,
-                kind: kind.to_owned(),
+                kind: kind.as_str().to_owned(),
                 param: None,
-                code: Some(code.to_owned()),
+                code: Some(code.as_str().to_owned()),
             },
             private: None,
             retry_after: None,
@@ -101,22 +95,28 @@ impl Fault {
     }
 
     /// The request is wrong; sending it again does not help.
-    pub(crate) fn caller(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self::new(status, Outcome::ClientError, CALLER, code, message.into())
+    pub(crate) fn caller(status: u16, code: Code, message: impl Into<String>) -> Self {
+        Self::new(
+            status,
+            Outcome::ClientError,
+            Kind::InvalidRequest,
+            code,
+            message.into(),
+        )
     }
 
     /// The gateway has no such thing to offer.
-    pub(crate) fn refused(status: u16, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn refused(status: u16, code: Code, message: impl Into<String>) -> Self {
         let mut fault = Self::caller(status, code, message);
         fault.outcome = Outcome::Refused;
         fault
     }
 
     /// The upstream failed.
-    pub(crate) fn upstream(status: u16, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn upstream(status: u16, code: Code, message: impl Into<String>) -> Self {
         let kind = match status {
-            503 | 529 => OVERLOADED,
-            _ => SERVER,
+            503 | 529 => Kind::Overloaded,
+            _ => Kind::Server,
         };
         Self::new(status, Outcome::UpstreamError, kind, code, message.into())
     }
@@ -126,8 +126,8 @@ impl Fault {
         Self::new(
             504,
             Outcome::Timeout,
-            SERVER,
-            "upstream_timeout",
+            Kind::Server,
+            Code::UpstreamTimeout,
             message.into(),
         )
     }
@@ -137,8 +137,8 @@ impl Fault {
         let mut fault = Self::new(
             499,
             Outcome::ClientCancelled,
-            CALLER,
-            "client_cancelled",
+            Kind::InvalidRequest,
+            Code::ClientCancelled,
             "The caller closed the connection.".to_owned(),
         );
         fault.hung_up = true;
@@ -150,8 +150,8 @@ impl Fault {
         Self::new(
             500,
             Outcome::InternalError,
-            SERVER,
-            "internal_error",
+            Kind::Server,
+            Code::InternalError,
             "The gateway failed on this request. The operator finds the reason in its log under the request id.".to_owned(),
         )
         .with_private(private)
@@ -161,16 +161,16 @@ impl Fault {
 impl From<Refused> for Fault {
     fn from(refused: Refused) -> Self {
         let kind = match refused.outcome {
-            Outcome::Refused if refused.code == BUDGET_EXCEEDED => NO_QUOTA,
-            Outcome::Refused if refused.code == RATE_LIMIT_EXCEEDED => RATE_LIMIT,
-            Outcome::UpstreamError => SERVER,
+            Outcome::Refused if refused.code == Code::BudgetExceeded => Kind::NoQuota,
+            Outcome::Refused if refused.code == Code::RateLimitExceeded => Kind::RateLimit,
+            Outcome::UpstreamError => Kind::Server,
             Outcome::Success
             | Outcome::ClientError
             | Outcome::Timeout
             | Outcome::ClientCancelled
             | Outcome::Truncated
             | Outcome::Refused
-            | Outcome::InternalError => CALLER,
+            | Outcome::InternalError => Kind::InvalidRequest,
         };
         let Refused {
             status,
@@ -197,7 +197,7 @@ impl From<FormError> for Fault {
             | FormError::Head
             | FormError::Cut => None,
         };
-        let mut fault = Self::caller(400, "invalid_form", error.to_string());
+        let mut fault = Self::caller(400, Code::InvalidForm, error.to_string());
         fault.body.param = param;
         fault
     }

@@ -41,6 +41,7 @@ use crate::routes::{Route, dialect_of};
 use crate::thoughts::Thoughts;
 use crate::upstream::{Pool, Timeouts};
 use crate::{health, request_id};
+use wire::code::{Code, Kind};
 use wire::inbound::CallerDialect;
 
 /// What every request shares.
@@ -221,8 +222,8 @@ async fn refuse(caller: &mut ServerSession, fault: &Fault, id: &str) -> pingora:
 /// What a call is told that the end of the program ends.
 pub(crate) fn stopped() -> Fault {
     let message = "The gateway is being stopped or restarted. Send the request again.";
-    let mut fault = Fault::refused(503, "gateway_stopping", message);
-    fault.body.kind = "server_error".to_owned();
+    let mut fault = Fault::refused(503, Code::GatewayStopping, message);
+    fault.body.kind = Kind::Server.as_str().to_owned();
     fault.retry_after = Some("1".to_owned());
     fault
 }
@@ -234,7 +235,7 @@ async fn unknown(caller: &mut ServerSession, id: &str) -> pingora::Result<()> {
         header.method,
         header.uri.path()
     );
-    let fault = Fault::refused(404, "unknown_path", message);
+    let fault = Fault::refused(404, Code::UnknownPath, message);
     refuse(caller, &fault, id).await
 }
 
@@ -249,7 +250,7 @@ async fn wrong_method(
         header.uri.path(),
         header.method
     );
-    let fault = Fault::refused(405, "method_not_allowed", message);
+    let fault = Fault::refused(405, Code::MethodNotAllowed, message);
     let dialect = spoken(caller);
     let (status, body) = dialect.error(fault.status, &fault.body, id);
     let mut header = reply::header(dialect, status, id)?;

@@ -4,6 +4,7 @@
 use http::header;
 use pingora::protocols::http::ServerSession;
 use serde_json::Value;
+use wire::code::Code;
 use wire::dialect::ollama::OllamaCall;
 use wire::inbound::CallerDialect;
 
@@ -59,14 +60,14 @@ impl Front {
         let body = life::read_small(caller).await?;
         let asked: Value = serde_json::from_slice(&body).map_err(|err| {
             let message = format!("the request body is not valid JSON: {err}");
-            Fault::refused(400, "invalid_json", message)
+            Fault::refused(400, Code::InvalidJson, message)
         })?;
         // Older clients say `name`.
         let named = ["model", "name"].into_iter();
         let mut named = named.filter_map(|field| asked.get(field)?.as_str());
         let name = named.find(|name| !name.is_empty());
         let name = name.ok_or_else(|| {
-            Fault::refused(400, "missing_required_parameter", "'model' is required")
+            Fault::refused(400, Code::MissingRequiredParameter, "'model' is required")
         })?;
         let shown = life::show(&live, &who, DIALECT, name)?;
         Ok(shown.to_string().into())

@@ -5,6 +5,7 @@ use http::Method;
 use pingora::protocols::http::ServerSession;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use wire::code::Code;
 use wire::inbound::CallerDialect;
 
 use super::{Front, json as tell, refuse};
@@ -60,7 +61,7 @@ impl Front {
             Kept::Cancel(name) => {
                 turn(name)?;
                 let message = "Only an answer that is made in the background can be cancelled, and none is here. To cancel one on its way, close its connection.";
-                Err(Fault::caller(400, "response_not_cancellable", message))
+                Err(Fault::caller(400, Code::ResponseNotCancellable, message))
             }
         }
     }
@@ -92,7 +93,7 @@ impl Front {
 fn not_kept() -> Fault {
     Fault::refused(
         404,
-        "response_not_found",
+        Code::ResponseNotFound,
         "No answer of this id is kept here. It may be too old, of another key, or made with \"store\": false.",
     )
 }
@@ -137,7 +138,7 @@ impl Wanted {
 }
 
 fn wrong(name: &str, why: &str) -> Fault {
-    let mut fault = Fault::caller(400, "invalid_value", format!("'{name}' {why}"));
+    let mut fault = Fault::caller(400, Code::InvalidValue, format!("'{name}' {why}"));
     fault.body.param = Some(name.to_owned());
     fault
 }

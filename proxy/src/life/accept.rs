@@ -6,6 +6,7 @@ use pingora::protocols::http::ServerSession;
 use ring::rand::{SecureRandom, SystemRandom};
 use store::DeniedBetas;
 use store::route::{self, Refused};
+use wire::code::Code;
 use wire::dialect::responses::Earlier;
 use wire::inbound::{CallerDialect, Inbound};
 use wire::usage::estimate_prompt;
@@ -143,7 +144,7 @@ impl Kept<'_> {
             let mut fault = Fault::from(bad);
             if is_lost {
                 fault.status = 404;
-                fault.body.code = Some("previous_response_not_found".to_owned());
+                fault.body.code = Some(Code::PreviousResponseNotFound.as_str().to_owned());
             }
             fault
         })

@@ -15,6 +15,7 @@ use store::route::{ReplyForm, short};
 use store::{
     Attempt, CacheUse, CallKind, CallRecord, Capture, Hold, LateTimes, Outcome, PatternCount,
 };
+use wire::code::Code;
 use wire::inbound::CallerDialect;
 use wire::normaliser::Normaliser;
 use wire::usage::Usage;
@@ -30,7 +31,7 @@ use crate::telemetry::Traced;
 use dues::Dues;
 
 /// The error code of a call that was dropped half way.
-const DROPPED: &str = "call_dropped";
+const DROPPED: &str = Code::CallDropped.as_str();
 
 /// One call's record while it is being made.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::header::{AUTHORIZATION, HeaderMap, USER_AGENT};
 use pingora::protocols::http::ServerSession;
 use store::{InboundKey, KeyUse, caller_address};
+use wire::code::Code;
 
 use crate::fault::Fault;
 use crate::live::{Door, Live};
@@ -115,19 +116,19 @@ fn bearer(value: &str) -> Option<&str> {
 fn refusal(why: Useless, address: Option<IpAddr>) -> Fault {
     let (code, message) = match why {
         Useless::Missing => (
-            "missing_api_key",
+            Code::MissingApiKey,
             "This gateway asks for an API key. Send one as 'Authorization: Bearer <key>', 'x-api-key' or 'api-key'; whoever runs the gateway makes it.",
         ),
         Useless::Unknown => (
-            "invalid_api_key",
+            Code::InvalidApiKey,
             "This API key is not known here. Check that it is complete, and that it is a key of this gateway (spk_...) and not one of a provider.",
         ),
         Useless::Disabled => (
-            "disabled_api_key",
+            Code::DisabledApiKey,
             "This API key has been switched off. Ask whoever runs the gateway.",
         ),
         Useless::Expired => (
-            "expired_api_key",
+            Code::ExpiredApiKey,
             "This API key has expired. Ask whoever runs the gateway for a new one.",
         ),
     };
@@ -144,7 +145,7 @@ fn not_allowed(label: &str, name: &str) -> Fault {
         "This API key may not call the model '{}'. GET /v1/models lists those it may call.",
         store::route::short(name)
     );
-    Fault::caller(403, "model_not_allowed", message)
+    Fault::caller(403, Code::ModelNotAllowed, message)
         .with_private(format!("the key {label:?} does not allow it"))
 }
 

@@ -15,6 +15,7 @@ pub(super) use whole::{complete, relay as whole};
 use http::Version;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
+use wire::code::Code;
 use wire::dialect::openai::{ReplyFault, Situation, StreamFault};
 use wire::inbound::CallerDialect;
 
@@ -62,7 +63,7 @@ pub(super) fn stream_fault(fault: &StreamFault, target: &Target) -> Fault {
     {
         return refusal(400, error, target).with_private(private);
     }
-    let mut out = Fault::upstream(502, "", "").with_private(private);
+    let mut out = Fault::upstream(502, Code::UpstreamStreamError, "").with_private(private);
     if *fault == StreamFault::Truncated {
         out.outcome = store::Outcome::Truncated;
     }
@@ -96,7 +97,7 @@ pub(super) fn reply_fault(fault: &ReplyFault, target: &Target) -> Fault {
     match fault {
         ReplyFault::NotJson(why) => Fault::upstream(
             502,
-            "upstream_bad_response",
+            Code::UpstreamBadResponse,
             "The upstream's answer is not a JSON object.",
         )
         .with_private(why.as_str()),
@@ -119,7 +120,7 @@ pub(super) fn cut(error: &pingora::Error, target: &Target) -> Fault {
     }
     let mut fault = Fault::upstream(
         502,
-        "upstream_connection_lost",
+        Code::UpstreamConnectionLost,
         "The upstream closed the connection before its answer was complete.",
     );
     fault.outcome = store::Outcome::Truncated;

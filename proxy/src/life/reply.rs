@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
-use store::route::BUDGET_EXCEEDED;
 
+use wire::code::Code;
 use wire::inbound::CallerDialect;
 
 use super::admit::Told;
@@ -104,7 +104,7 @@ pub(crate) async fn refuse(
     if attempts > 0 {
         tell_attempts(&mut header, attempts)?;
     }
-    let spent = fault.body.code.as_deref() == Some(BUDGET_EXCEEDED);
+    let spent = fault.body.code.as_deref() == Some(Code::BudgetExceeded.as_str());
     if attempts > 1 || spent {
         // The official clients would repeat what has been repeated, or what helps nothing.
         header.insert_header("x-should-retry", "false")?;

@@ -19,6 +19,7 @@ use pingora_proxy::Session;
 use serde_json::Value;
 use store::route::short;
 use tokio::sync::{Mutex, mpsc};
+use wire::code::Code;
 use wire::dialect::ollama::OllamaCall;
 use wire::edit::Segments;
 use wire::inbound::CallerDialect;
@@ -80,7 +81,7 @@ async fn passed_on(
     require_trusted(&live, &who)?;
     let (method, path) = lifecycle.place().ok_or_else(|| {
         let message = "A blob is named by sha256: and the 64 hexadecimal digits of its digest.";
-        Fault::caller(400, "invalid_digest", message)
+        Fault::caller(400, Code::InvalidDigest, message)
     })?;
     let named = caller.get_header(ENDPOINT).map(HeaderValue::as_bytes);
     let named = named.map(String::from_utf8_lossy);
@@ -142,13 +143,13 @@ fn require_trusted(live: &Live, who: &Caller) -> Result<(), Fault> {
         let message = "The models of an Ollama server are managed from trusted addresses only (TRUSTED_INTERNAL_CIDRS); a key does not open this.";
         let from = who.address.map(|address| address.to_string());
         let from = from.unwrap_or_else(|| "an address that its proxy does not tell".to_owned());
-        return Err(Fault::refused(403, "not_trusted", message)
+        return Err(Fault::refused(403, Code::NotTrusted, message)
             .with_private(format!("{from} is no trusted address")));
     }
     match &who.key {
         Some(key) if key.allowed_models.is_some() => {
             let message = "This API key may call some models only, and so it may not manage the models of an Ollama server.";
-            Err(Fault::refused(403, "not_trusted", message))
+            Err(Fault::refused(403, Code::NotTrusted, message))
         }
         Some(_) | None => Ok(()),
     }
@@ -173,7 +174,7 @@ fn server<'l>(live: &'l Live, named: Option<&str>) -> Result<&'l Arc<Target>, Fa
             ),
             None => "No endpoint of the type ollama is enabled, so there are no models to manage. Virtual models are managed in the admin app.".to_owned(),
         };
-        Fault::refused(404, "no_ollama_endpoint", message)
+        Fault::refused(404, Code::NoOllamaEndpoint, message)
     })
 }
 

@@ -28,7 +28,7 @@ pub use destination::{Destination, Known, PRIORITY, ReplyForm, Said, USER, own_h
 pub use head::{QueueIdentity, headers, secrets};
 pub use limited::{Expected, Reached, USUAL_ANSWER, Whose, dearest, spent};
 pub use paths::{below_prefix, dialect_at};
-pub use refused::{BUDGET_EXCEEDED, RATE_LIMIT_EXCEEDED, Refused, short};
+pub use refused::{Refused, short};
 
 /// The name that stands for the default model.
 pub const DEFAULT_NAME: &str = "default";

@@ -325,7 +325,10 @@ fn a_candidate_over_a_limit_is_skipped_and_the_last_one_refuses() {
     assert!(none.candidates.is_empty());
     // Told is the one that frees up first.
     let told = none.none_left(&snapshot, "m");
-    assert_eq!((told.status, told.code), (429, "rate_limit_exceeded"));
+    assert_eq!(
+        (told.status, told.code.as_str()),
+        (429, "rate_limit_exceeded")
+    );
     assert_eq!(told.retry_after, Some(30));
     assert!(
         told.message.contains("The endpoint 'e2'"),

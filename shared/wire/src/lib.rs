@@ -8,6 +8,7 @@
 //! vendor (base URL, paths, authentication, which dialect for which call).
 
 pub mod canonical;
+pub mod code;
 pub mod dialect;
 pub mod edit;
 pub mod form;

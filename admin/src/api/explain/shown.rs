@@ -192,7 +192,7 @@ impl Refusal {
     fn of(refused: &Refused) -> Self {
         Self {
             status: refused.status,
-            code: refused.code,
+            code: refused.code.as_str(),
             message: refused.message.clone(),
             param: refused.param.clone(),
         }

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::join_all;
 use pingora::http::ResponseHeader;
 use store::route::Refused;
+use wire::code::Code;
 use wire::dialect::openai::End;
 use wire::dialect::runpod::Worker;
 use wire::edit::Segments;
@@ -320,7 +321,7 @@ async fn as_job(
     }
     Err(Fault::upstream(
         502,
-        "upstream_job_failed",
+        Code::UpstreamJobFailed,
         "The endpoint's worker takes neither form of the call. The operator should set the worker form of the endpoint.",
     ))
 }
@@ -421,7 +422,7 @@ async fn read_within(sent: &mut Sent, target: &Target, pause: Duration) -> Resul
             Ok(Some(piece)) if body.len() + piece.as_ref().len() > MAX => {
                 return Err(Fault::upstream(
                     502,
-                    "upstream_bad_response",
+                    Code::UpstreamBadResponse,
                     "The upstream's answer is too long for this gateway.",
                 ));
             }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use store::Outcome;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
+use wire::code::Code;
 use wire::provider::{Call, Format, ProviderKind};
 
 use super::super::admit::reserve;
@@ -228,14 +229,14 @@ impl Tries<'_> {
             Ok(answer) if answer.is_empty() && others => {
                 account.spent(answer.usage());
                 account.attempted(took, Some(&empty()));
-                pass.failed("upstream_empty_answer", None, &target.limits);
+                pass.failed(Code::UpstreamEmptyAnswer.as_str(), None, &target.limits);
                 let endpoint = Arc::clone(target);
                 self.empty.get_or_insert((answer.with_pass(None), endpoint));
                 Ok(None)
             }
             Ok(answer) if answer.is_empty() => {
                 account.attempted(took, None);
-                pass.failed("upstream_empty_answer", None, &target.limits);
+                pass.failed(Code::UpstreamEmptyAnswer.as_str(), None, &target.limits);
                 Ok(Some(answer.with_pass(None)))
             }
             Ok(answer) => {
@@ -328,7 +329,7 @@ fn waits(target: &Target, call: Call) -> bool {
 
 /// Whether it is the fault of a server that is down, or just going down or coming up.
 fn is_away(fault: &Fault) -> bool {
-    let cut = fault.body.code.as_deref() == Some("upstream_connection_lost");
+    let cut = fault.body.code.as_deref() == Some(Code::UpstreamConnectionLost.as_str());
     let is_unready = fault.status == 503 && fault.retry_after.is_none();
     fault.outcome != Outcome::Timeout && (fault.unsent || cut || is_unready)
 }
@@ -337,7 +338,7 @@ fn is_away(fault: &Fault) -> bool {
 fn empty() -> Fault {
     Fault::upstream(
         502,
-        "upstream_empty_answer",
+        Code::UpstreamEmptyAnswer,
         "The upstream's answer is empty.",
     )
 }

@@ -11,6 +11,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::client::HttpSession;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, RetryType};
+use wire::code::Code;
 use wire::edit::Segments;
 
 use crate::fault::Fault;
@@ -140,7 +141,7 @@ pub(in super::super) async fn exchange(
     let peers = upstream.peers().await.map_err(|err| {
         Fault::upstream(
             502,
-            "upstream_unreachable",
+            Code::UpstreamUnreachable,
             "The upstream's host name does not resolve.",
         )
         .with_private(format!("{}: {err}", upstream.base.host()))
@@ -354,7 +355,7 @@ fn unreachable(error: &Error, target: &Target) -> Fault {
     } else if *kind == E::ConnectRefused {
         Fault::upstream(
             502,
-            "upstream_unreachable",
+            Code::UpstreamUnreachable,
             "The upstream refuses connections.",
         )
     } else if matches!(
@@ -363,13 +364,13 @@ fn unreachable(error: &Error, target: &Target) -> Fault {
     ) {
         Fault::upstream(
             502,
-            "upstream_tls_failed",
+            Code::UpstreamTlsFailed,
             "The secure connection to the upstream failed.",
         )
     } else {
         Fault::upstream(
             502,
-            "upstream_unreachable",
+            Code::UpstreamUnreachable,
             "The upstream cannot be connected to.",
         )
     };
@@ -389,13 +390,13 @@ fn broken(error: &Error, target: &Target) -> Fault {
     } else if *kind == E::InvalidHTTPHeader {
         Fault::upstream(
             502,
-            "upstream_bad_response",
+            Code::UpstreamBadResponse,
             "The upstream's response is not HTTP.",
         )
     } else {
         Fault::upstream(
             502,
-            "upstream_connection_lost",
+            Code::UpstreamConnectionLost,
             "The upstream closed the connection before it answered.",
         )
     };

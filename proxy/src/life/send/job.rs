@@ -16,6 +16,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderValue;
 use store::Outcome;
 use tokio::runtime::Handle;
+use wire::code::Code;
 use wire::dialect::runpod::{Envelope, JobStatus, Lane, StreamPage, wants_native};
 use wire::edit::Segments;
 
@@ -175,7 +176,7 @@ impl Job {
             if length > MAX {
                 return Err(Fault::upstream(
                     502,
-                    "upstream_bad_response",
+                    Code::UpstreamBadResponse,
                     "The upstream's answer is too long for this gateway.",
                 ));
             }
@@ -396,7 +397,7 @@ fn refused(fault: &Fault) -> Fault {
         "The upstream took the job and refused to tell how it is, with HTTP {}.",
         fault.status
     );
-    Fault::upstream(502, "upstream_bad_response", message).with_private(private)
+    Fault::upstream(502, Code::UpstreamBadResponse, message).with_private(private)
 }
 
 /// What it means that the platform does not know the job. Its 404 is not the caller's.
@@ -404,7 +405,7 @@ fn unknown(fault: &Fault) -> Fault {
     let private = fault.private.clone().unwrap_or_default();
     Fault::upstream(
         502,
-        "upstream_job_lost",
+        Code::UpstreamJobLost,
         "The upstream does not know the job any more: it waited too long for a worker, or was removed.",
     )
     .with_private(private)

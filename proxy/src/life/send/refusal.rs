@@ -1,5 +1,6 @@
 //! An upstream's refusal, in words that a caller may read.
 
+use wire::code::Code;
 use wire::dialect::openai::{ErrorBody, Situation, UpstreamError};
 
 use super::Sent;
@@ -64,26 +65,26 @@ pub(in super::super) fn fault(status: u16, told: &UpstreamError, target: &Target
         // The key is the operator's, not the caller's: docs/decisions/0005.
         401 => Fault::upstream(
             502,
-            "upstream_auth_failed",
+            Code::UpstreamAuthFailed,
             "The upstream refused the gateway's key. The operator should check the API key of the endpoint.",
         ),
         403 if !is_moderation(told) => Fault::upstream(
             502,
-            "upstream_auth_failed",
+            Code::UpstreamAuthFailed,
             "The upstream does not allow the gateway's key to make this call. The operator should check the API key of the endpoint and what it may do.",
         ),
         400..500 => callers(status, told, &|words| target.scrub_for_caller(words)),
         500..600 => failed(status, told, target),
         _ => Fault::upstream(
             502,
-            "upstream_bad_response",
+            Code::UpstreamBadResponse,
             format!(
                 "The upstream answered with HTTP {status}, which is no answer to a model call. The operator should check the endpoint's URL."
             ),
         ),
     };
     // Neither is mended by waiting a little.
-    fault.lasting = matches!(fault.body.code.as_deref(), Some("upstream_auth_failed"))
+    fault.lasting = fault.body.code.as_deref() == Some(Code::UpstreamAuthFailed.as_str())
         || told.situation(Some(status)) == Some(Situation::NoCredit);
     fault.answered = true;
     fault.told = told.message.is_some();
@@ -126,7 +127,7 @@ fn failed(status: u16, told: &UpstreamError, target: &Target) -> Fault {
     let code = overloaded
         .code()
         .filter(|_| matches!(status, 503 | 529))
-        .unwrap_or("upstream_failed");
+        .unwrap_or(Code::UpstreamFailed);
     Fault::upstream(if own { status } else { 502 }, code, message)
 }
 
@@ -144,7 +145,7 @@ fn callers(status: u16, told: &UpstreamError, clean: &dyn Fn(&str) -> String) ->
     } else {
         status
     };
-    let mut fault = Fault::caller(shown, "upstream_refused", "");
+    let mut fault = Fault::caller(shown, Code::UpstreamRefused, "");
     if matches!(shown, 402 | 404 | 408 | 429) {
         // The endpoint's account, limits or models are at fault, not the caller.
         fault.outcome = store::Outcome::UpstreamError;
@@ -158,7 +159,10 @@ fn callers(status: u16, told: &UpstreamError, clean: &dyn Fn(&str) -> String) ->
         ),
         kind: clean(&kind),
         param: told.param.as_deref().map(clean),
-        code: Some(code.map_or_else(|| "upstream_refused".to_owned(), |code| clean(&code))),
+        code: Some(code.map_or_else(
+            || Code::UpstreamRefused.as_str().to_owned(),
+            |code| clean(&code),
+        )),
     };
     fault
 }

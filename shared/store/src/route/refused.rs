@@ -1,5 +1,6 @@
 //! Calls that the gateway itself refuses, and what their callers are told.
 
+use wire::code::Code;
 use wire::dialect::openai::BadRequest;
 use wire::dialect::runpod::Worker;
 use wire::hub::Refusal;
@@ -12,11 +13,6 @@ use crate::call::Outcome;
 use crate::endpoint::Endpoint;
 use crate::meter::Over;
 
-/// The code of a call over a limit of calls or tokens.
-pub const RATE_LIMIT_EXCEEDED: &str = "rate_limit_exceeded";
-/// The code of a call over a limit of money.
-pub const BUDGET_EXCEEDED: &str = "budget_exceeded";
-
 /// Longest name that is repeated or kept, in characters.
 const LONGEST: usize = 200;
 
@@ -28,7 +24,7 @@ pub struct Refused {
     /// Who is to blame, as the ledger counts it.
     pub outcome: Outcome,
     /// For programs.
-    pub code: &'static str,
+    pub code: Code,
     /// For people; holds no key and no address.
     pub message: String,
     /// The field or header that is wrong, if it is one.
@@ -40,7 +36,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    fn new(status: u16, outcome: Outcome, code: &'static str, message: impl Into<String>) -> Self {
+    fn new(status: u16, outcome: Outcome, code: Code, message: impl Into<String>) -> Self {
         Self {
             status,
             outcome,
@@ -57,7 +53,7 @@ impl Refused {
         Self::new(
             413,
             Outcome::ClientError,
-            "request_too_large",
+            Code::RequestTooLarge,
             format!(
                 "The request body is longer than the {} MB that this gateway takes (MAX_BODY_MB).",
                 limit / (1024 * 1024)
@@ -70,7 +66,7 @@ impl Refused {
         Self::new(
             415,
             Outcome::ClientError,
-            "unsupported_content_encoding",
+            Code::UnsupportedContentEncoding,
             "The request body is compressed. Send it without a content-encoding.",
         )
     }
@@ -80,7 +76,7 @@ impl Refused {
         Self::new(
             502,
             Outcome::UpstreamError,
-            "endpoint_misconfigured",
+            Code::EndpointMisconfigured,
             "The endpoint of this model is not usable as it is configured. The operator finds the reason in the gateway's log and in its admin app.",
         )
     }
@@ -102,9 +98,9 @@ impl Refused {
     /// A limit is used up.
     pub fn limit(whose: Whose<'_>, over: &Over) -> Self {
         let code = if over.limit.is_budget() {
-            BUDGET_EXCEEDED
+            Code::BudgetExceeded
         } else {
-            RATE_LIMIT_EXCEEDED
+            Code::RateLimitExceeded
         };
         Self {
             retry_after: Some(limited::wait(over)),
@@ -121,7 +117,7 @@ impl Refused {
 
     /// As `message` says, the call cannot be served.
     pub(super) fn unsupported(message: String) -> Self {
-        Self::new(400, Outcome::Refused, "unsupported_operation", message)
+        Self::new(400, Outcome::Refused, Code::UnsupportedOperation, message)
     }
 
     /// The virtual model `name` has no candidate left.
@@ -129,7 +125,7 @@ impl Refused {
         Self::new(
             503,
             Outcome::UpstreamError,
-            "no_candidate",
+            Code::NoCandidate,
             format!(
                 "The model '{name}' has no candidate that can be called: each is disabled or not usable as it is configured. The operator finds the reasons in the gateway's admin app."
             ),
@@ -143,7 +139,7 @@ impl Refused {
             ..Self::new(
                 400,
                 Outcome::ClientError,
-                "invalid_value",
+                Code::InvalidValue,
                 format!("The header '{name}' {wanted}."),
             )
         }
@@ -155,7 +151,7 @@ impl From<&NoRoute> for Refused {
         let message = none.to_string();
         Self {
             param: Some("model".to_owned()),
-            ..Self::new(404, Outcome::Refused, "model_not_found", short(&message))
+            ..Self::new(404, Outcome::Refused, Code::ModelNotFound, short(&message))
         }
     }
 }
@@ -166,7 +162,12 @@ impl From<Refusal> for Refused {
         Self {
             param: Some(refusal.param),
             next: true,
-            ..Self::new(400, Outcome::Refused, "unsupported_value", refusal.message)
+            ..Self::new(
+                400,
+                Outcome::Refused,
+                Code::UnsupportedValue,
+                refusal.message,
+            )
         }
     }
 }
@@ -174,8 +175,8 @@ impl From<Refusal> for Refused {
 impl From<BadRequest> for Refused {
     fn from(bad: BadRequest) -> Self {
         let code = match bad.param {
-            Some(_) => "invalid_value",
-            None => "invalid_json",
+            Some(_) => Code::InvalidValue,
+            None => Code::InvalidJson,
         };
         Self {
             param: bad.param,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderValue;
 use pingora::http::RequestHeader;
+use wire::code::Code;
 use wire::dialect::runpod::{Addresses, Envelope, EnvelopeError, JobStatus, failure};
 use wire::edit::Segments;
 use wire::provider::UpstreamUrl;
@@ -46,7 +47,7 @@ impl Missed {
     /// The answer is there and cannot be read.
     pub(super) fn unread(err: &EnvelopeError) -> Self {
         Self {
-            fault: Fault::upstream(502, "upstream_bad_response", err.to_string()),
+            fault: Fault::upstream(502, Code::UpstreamBadResponse, err.to_string()),
             lost: true,
         }
     }
@@ -105,21 +106,21 @@ impl Line {
         let mut fault = refusal::fault(failure.status, &failure.error, &self.target);
         let (code, message) = match envelope.status {
             JobStatus::Cancelled => (
-                "upstream_job_cancelled",
+                Code::UpstreamJobCancelled,
                 "The job was cancelled at the upstream.",
             ),
             JobStatus::TimedOut => (
-                "upstream_job_timed_out",
+                Code::UpstreamJobTimedOut,
                 "The job ran out of time at the upstream: no worker took it, or its worker did not finish.",
             ),
             JobStatus::InQueue
             | JobStatus::InProgress
             | JobStatus::Completed
             | JobStatus::Failed
-            | JobStatus::Unknown(_) => ("upstream_job_failed", "The job failed at the upstream."),
+            | JobStatus::Unknown(_) => (Code::UpstreamJobFailed, "The job failed at the upstream."),
         };
         if failure.status >= 500 {
-            fault.body.code = Some(code.to_owned());
+            fault.body.code = Some(code.as_str().to_owned());
             fault.body.message = match &failure.error.message {
                 Some(words) => format!("{message} {}", self.target.scrub_for_caller(words)),
                 None => message.to_owned(),

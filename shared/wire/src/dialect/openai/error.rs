@@ -4,6 +4,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::code::Code;
+
 /// The error that a caller receives: `{"error":{message,type,param,code}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ErrorBody {
@@ -83,7 +85,7 @@ impl UpstreamError {
         let is = |said: &Option<String>, word: &str| said.as_deref() == Some(word);
         let message = self.message.as_deref().unwrap_or_default().to_lowercase();
         is(&self.kind, "exceed_context_size_error")
-            || is(&self.code, "context_length_exceeded")
+            || is(&self.code, Code::ContextLengthExceeded.as_str())
             || [
                 "maximum context length",
                 "longer than the maximum model length",

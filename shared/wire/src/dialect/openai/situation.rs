@@ -4,6 +4,7 @@
 //! Not here: what the gateway does about it.
 
 use super::error::UpstreamError;
+use crate::code::{Code, Kind};
 
 /// What went wrong at an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,26 +32,26 @@ pub enum Situation {
 impl Situation {
     /// The type of the error in OpenAI's form.
     #[must_use]
-    pub fn kind(self) -> &'static str {
+    pub fn kind(self) -> Kind {
         match self {
-            Self::TooLong | Self::NoModel | Self::BadRequest => "invalid_request_error",
-            Self::NoCredit => "insufficient_quota",
-            Self::RateLimited => "rate_limit_error",
-            Self::Overloaded => "service_unavailable_error",
-            Self::Forbidden => "permission_error",
-            Self::Timeout | Self::Failed => "server_error",
+            Self::TooLong | Self::NoModel | Self::BadRequest => Kind::InvalidRequest,
+            Self::NoCredit => Kind::NoQuota,
+            Self::RateLimited => Kind::RateLimit,
+            Self::Overloaded => Kind::Overloaded,
+            Self::Forbidden => Kind::Permission,
+            Self::Timeout | Self::Failed => Kind::Server,
         }
     }
 
     /// The code of the error, where there is one that every client knows.
     #[must_use]
-    pub fn code(self) -> Option<&'static str> {
+    pub fn code(self) -> Option<Code> {
         match self {
-            Self::TooLong => Some("context_length_exceeded"),
-            Self::NoCredit => Some("insufficient_quota"),
-            Self::NoModel => Some("model_not_found"),
-            Self::RateLimited => Some("rate_limit_exceeded"),
-            Self::Overloaded => Some("server_is_overloaded"),
+            Self::TooLong => Some(Code::ContextLengthExceeded),
+            Self::NoCredit => Some(Code::InsufficientQuota),
+            Self::NoModel => Some(Code::ModelNotFound),
+            Self::RateLimited => Some(Code::RateLimitExceeded),
+            Self::Overloaded => Some(Code::ServerIsOverloaded),
             Self::Forbidden | Self::BadRequest | Self::Timeout | Self::Failed => None,
         }
     }
@@ -122,12 +123,12 @@ impl UpstreamError {
         let own = self.code.as_deref().filter(|code| !is_number(code));
         let kind = match (&self.kind, situation) {
             (_, Some(situation)) if own.is_none() || situation == Situation::TooLong => {
-                situation.kind()
+                situation.kind().as_str()
             }
             (Some(kind), _) => kind,
-            (None, situation) => situation.unwrap_or(Situation::Failed).kind(),
+            (None, situation) => situation.unwrap_or(Situation::Failed).kind().as_str(),
         };
-        let known = situation.and_then(Situation::code);
+        let known = situation.and_then(Situation::code).map(Code::as_str);
         let code = if situation == Some(Situation::TooLong) {
             known
         } else {

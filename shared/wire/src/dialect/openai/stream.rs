@@ -26,7 +26,7 @@ use super::finish;
 use super::normalised::{Change, Normalised};
 use super::raw::present;
 use super::repair::read_mended;
-use super::situation::Situation;
+use crate::code::{Code, Kind};
 use crate::edit::{member_span, span_of};
 use crate::hub::{Finish, StreamFault};
 use crate::normaliser::{Manner, Normaliser, was_done};
@@ -56,7 +56,7 @@ impl StreamFault {
         let (message, code) = match self {
             Self::Truncated => (
                 "The upstream ended the stream before the answer was complete. What arrived is not the whole answer; send the request again.",
-                "upstream_stream_cut",
+                Code::UpstreamStreamCut,
             ),
             Self::Upstream(error) => {
                 let (kind, code) = error.named(None);
@@ -67,28 +67,26 @@ impl StreamFault {
                     ),
                     kind: scrub(&kind),
                     param: None,
-                    code: Some(
-                        code.map_or_else(
-                            || "upstream_stream_error".to_owned(),
-                            |code| scrub(&code),
-                        ),
-                    ),
+                    code: Some(code.map_or_else(
+                        || Code::UpstreamStreamError.as_str().to_owned(),
+                        |code| scrub(&code),
+                    )),
                 };
             }
             Self::BadEvent(_) => (
                 "The upstream sent an event that is not JSON; the answer is not complete.",
-                "upstream_bad_event",
+                Code::UpstreamBadEvent,
             ),
             Self::TooLong => (
                 "The upstream sent an event that is too long; the answer is not complete.",
-                "upstream_bad_event",
+                Code::UpstreamBadEvent,
             ),
         };
         ErrorBody {
             message: message.to_owned(),
-            kind: Situation::Failed.kind().to_owned(),
+            kind: Kind::Server.as_str().to_owned(),
             param: None,
-            code: Some(code.to_owned()),
+            code: Some(code.as_str().to_owned()),
         }
     }
 }

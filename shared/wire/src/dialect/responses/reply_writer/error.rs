@@ -3,6 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::put_event;
+use crate::code::Code;
 use crate::dialect::openai::{ErrorBody, put_string};
 
 /// The codes that clients match on in a response that failed; another one makes them try
@@ -34,15 +35,15 @@ pub fn failure_code(error: &ErrorBody) -> &'static str {
         })
     };
     if says(&["context_length", "exceed_context"]) {
-        "context_length_exceeded"
+        Code::ContextLengthExceeded.as_str()
     } else if says(&["quota", "billing"]) {
-        "insufficient_quota"
+        Code::InsufficientQuota.as_str()
     } else if says(&["rate_limit", "too_many", "429"]) {
-        "rate_limit_exceeded"
+        Code::RateLimitExceeded.as_str()
     } else if says(&["overload", "unavailable", "slow_down", "503", "529"]) {
-        "server_is_overloaded"
+        Code::ServerIsOverloaded.as_str()
     } else {
-        "server_error"
+        Code::ServerError.as_str()
     }
 }
 
@@ -54,7 +55,7 @@ pub fn told(status: u16, error: &ErrorBody) -> (u16, Bytes) {
         return (status, error.to_json());
     }
     let error = ErrorBody {
-        code: Some("server_is_overloaded".to_owned()),
+        code: Some(Code::ServerIsOverloaded.as_str().to_owned()),
         ..error.clone()
     };
     (503, error.to_json())
