@@ -60,6 +60,6 @@ fn within(payload: Payload, most: Duration) -> Payload {
         Some((piece, (payload, late)))
     });
     Payload::Stream {
-        payload: Box::pin(timed),
+        payload: Box::pin(timed.fuse()),
     }
 }

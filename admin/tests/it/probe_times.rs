@@ -29,6 +29,8 @@ async fn stalling() -> SocketAddr {
         let mut open = Vec::new();
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
+            // An answer ahead of its request would be none.
+            stream.readable().await.unwrap();
             let head = b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{";
             stream.write_all(head).await.unwrap();
             open.push(stream);

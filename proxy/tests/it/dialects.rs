@@ -184,13 +184,21 @@ impl Backend {
             Self::Ollama => (Flavor::Ollama, "", json!({})),
             Self::Runpod => (Flavor::Runpod, "/v2/vllm", json!({"worker_form": "vllm"})),
         };
+        // Answers of the caller's own dialect come as they are, with the endpoint's name.
+        let named = self == Self::Responses;
         Scene::with(Props {
             options: Options {
                 flavor,
+                models: named.then(|| MODEL.to_owned()).into_iter().collect(),
                 ..Options::default()
             },
             path,
             endpoint,
+            model: if named {
+                json!({"actual_model": MODEL})
+            } else {
+                json!({})
+            },
             ..Props::default()
         })
         .await
