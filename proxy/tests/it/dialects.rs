@@ -16,7 +16,7 @@ mod told;
 use serde_json::{Value, json};
 use sim::{Flavor, Image, Options};
 
-use crate::scene::{Answer, Props, Scene};
+use crate::scene::{Answer, MODEL, Props, Scene};
 use heard::{Broken, Heard, Stop};
 
 /// A PNG of one pixel.
