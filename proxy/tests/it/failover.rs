@@ -178,7 +178,9 @@ async fn who_has_come_back_meanwhile_is_asked_once_more() {
 
 #[tokio::test]
 async fn embeddings_and_completions_fall_over_too() {
-    let crowd = Crowd::of(2, json!({"strategy": "backup"}), &[]).await;
+    // The first is asked each time, however often it fails.
+    let lasting = [("CIRCUIT_FAILURE_THRESHOLD", "9")];
+    let crowd = Crowd::of(2, json!({"strategy": "backup"}), &lasting).await;
     for script in ["empty=content", "status=502 html"] {
         crowd.script(0, script);
         let got = crowd
