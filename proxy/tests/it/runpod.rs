@@ -109,7 +109,7 @@ async fn a_schema_is_what_the_worker_takes() {
             "/v2/vllm-native",
             "vllm_native",
             "sampling_params/structured_outputs",
-            json!({ "json": schema }),
+            Value::Null,
             true,
         ),
         ("/v2/text", "text", "response_format", Value::Null, true),

@@ -2,11 +2,11 @@
 //! what is made good on the way.
 
 use serde_json::{Value, json};
-use sim::Script;
+use sim::{Options, Script};
 
 use super::{RESPONSES, ask, own, sent};
 use crate::dialects::responses::{events, hear};
-use crate::scene::{KEY, MODEL, Scene, answer, client};
+use crate::scene::{KEY, MODEL, Props, Scene, answer, client};
 
 /// A model that writes its calls as text, at an endpoint of chats and at one of Responses.
 #[tokio::test]
@@ -65,7 +65,17 @@ async fn a_written_call_is_an_item() {
 /// Thoughts that a server leaves in the text, and a call of its own that no client could run.
 #[tokio::test]
 async fn thoughts_and_damaged_calls_of_an_endpoint_of_the_dialect_are_made_good() {
-    let scene = own(json!({})).await;
+    // Its answers keep its name of the model, which is the caller's too.
+    let scene = Scene::with(Props {
+        options: Options {
+            models: vec![MODEL.to_owned()],
+            ..Options::default()
+        },
+        endpoint: json!({"responses": "yes"}),
+        model: json!({"actual_model": MODEL}),
+        ..Props::default()
+    })
+    .await;
     let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
     let tools = json!([{"type": "function", "name": "get_weather", "parameters": schema}]);
     for stream in [false, true] {

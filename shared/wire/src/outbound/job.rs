@@ -88,9 +88,9 @@ pub(super) fn write(inbound: &Inbound, candidate: &Candidate<'_>) -> Result<Outb
 fn form_note(worker: Worker, chat: &Chat) -> Option<Note> {
     let has_form = chat.response_format != ResponseFormat::Text;
     let note = match worker {
-        Worker::VllmNative => Note::adapted(
+        Worker::VllmNative => Note::dropped(
             "response_format",
-            "the worker knows it as structured_outputs",
+            "the worker's own form has none; worker_form vllm does",
         ),
         Worker::Text => Note::dropped("response_format", "the worker takes plain text"),
         // As OpenAI has it; of the second form it is not known whether it is sent.

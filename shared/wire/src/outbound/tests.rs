@@ -143,9 +143,9 @@ fn every_form_of_worker_gets_the_form_of_the_answer_as_it_can() {
         ),
         (
             Worker::VllmNative,
-            "/input/sampling_params/structured_outputs",
-            json!({ "json": schema }),
-            Some(crate::hub::Change::Adapted),
+            "/input/sampling_params",
+            json!({ "max_tokens": null }),
+            Some(crate::hub::Change::Dropped),
         ),
         (
             Worker::Text,

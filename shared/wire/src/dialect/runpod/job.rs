@@ -2,14 +2,14 @@
 //!
 //! The forms with `openai_route` carry the OpenAI request as it is. The other forms
 //! say less than a request can; what would change the answer if it were left away
-//! (tools, pictures) is refused, other fields are left away. The form of an answer goes to
-//! vLLM as its own `structured_outputs`; plain text has none.
+//! (tools, pictures) is refused, other fields are left away, the form of an answer among them:
+//! the sampling parameters that vLLM's worker takes have none.
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::hub::{Chat, Message, Part, Refusal, ResponseFormat, Role};
+use crate::hub::{Chat, Message, Part, Refusal, Role};
 
 /// What a worker takes. What it puts out is recognised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -233,9 +233,6 @@ fn native(route: JobRoute, chat: &Chat) -> Map<String, Value> {
     if let Some(n) = chat.n {
         params.insert("n".to_owned(), json!(n));
     }
-    if let Some(form) = structured(&chat.response_format) {
-        params.insert("structured_outputs".to_owned(), form);
-    }
     let mut input = Map::new();
     if route == JobRoute::Completions {
         input.insert("prompt".to_owned(), json!(joined(chat)));
@@ -253,19 +250,6 @@ fn native(route: JobRoute, chat: &Chat) -> Map<String, Value> {
     input.insert("sampling_params".to_owned(), params.into());
     input.insert("stream".to_owned(), json!(chat.stream));
     input
-}
-
-/// The form of an answer as vLLM's sampling parameters have it.
-fn structured(form: &ResponseFormat) -> Option<Value> {
-    match form {
-        ResponseFormat::Text => None,
-        ResponseFormat::JsonObject => Some(json!({"json_object": true})),
-        ResponseFormat::JsonSchema { schema, .. } => {
-            // It was read as JSON before.
-            let schema: Value = serde_json::from_str(schema).unwrap_or_else(|_| json!({}));
-            Some(json!({ "json": schema }))
-        }
-    }
 }
 
 /// A prompt, and beside it what the caller set, under the names that most servers use.

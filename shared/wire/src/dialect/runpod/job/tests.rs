@@ -87,36 +87,6 @@ fn native_input_has_the_workers_names() {
 }
 
 #[test]
-fn a_form_of_the_answer_goes_to_vllm_as_its_own() {
-    let schema = r#"{"type":"object","properties":{"b":{"type":"string"}}}"#;
-    for (form, params) in [
-        (ResponseFormat::Text, Value::Null),
-        (ResponseFormat::JsonObject, json!({"json_object": true})),
-        (
-            ResponseFormat::JsonSchema {
-                name: "answer".to_owned(),
-                schema: schema.to_owned(),
-                strict: Some(true),
-            },
-            json!({"json": {"type": "object", "properties": {"b": {"type": "string"}}}}),
-        ),
-    ] {
-        let chat = Chat {
-            response_format: form,
-            ..chat()
-        };
-        let job = written(Worker::VllmNative, JobRoute::Chat, &chat);
-        assert_eq!(
-            job["input"]["sampling_params"]["structured_outputs"],
-            params
-        );
-        let job = written(Worker::Text, JobRoute::Chat, &chat);
-        assert_eq!(job["input"].get("structured_outputs"), None);
-        assert_eq!(job["input"].get("response_format"), None);
-    }
-}
-
-#[test]
 fn a_text_worker_gets_the_dialogue() {
     assert_eq!(
         written(Worker::Text, JobRoute::Chat, &chat()),
