@@ -4,7 +4,9 @@ use std::fs::File;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -12,9 +14,10 @@ use super::{fails, next, upgrade};
 use crate::process::{LOOK, PATIENCE};
 use crate::scene::{Scene, chat};
 
-/// Listens as a service manager does.
+/// Listens as a service manager does, which takes each message at once: the system keeps only
+/// some, and what comes when they wait is lost.
 struct Manager {
-    socket: UnixDatagram,
+    heard: Receiver<String>,
     path: PathBuf,
 }
 
@@ -22,8 +25,17 @@ impl Manager {
     fn new(folder: &Path) -> Self {
         let path = folder.join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { socket, path }
+        let (hears, heard) = mpsc::channel();
+        thread::spawn(move || {
+            let mut got = [0; 1024];
+            while let Ok(length) = socket.recv(&mut got) {
+                let told = String::from_utf8_lossy(&got[..length]).into_owned();
+                if hears.send(told).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { heard, path }
     }
 
     fn path(&self) -> &str {
@@ -32,10 +44,10 @@ impl Manager {
 
     /// Waits for what begins with `word`; everything else is left out.
     fn told(&self, word: &str) -> String {
+        let end = Instant::now() + PATIENCE;
         loop {
-            let mut got = [0; 1024];
-            let length = self.socket.recv(&mut got).expect(word);
-            let told = String::from_utf8(got[..length].to_vec()).unwrap();
+            let left = end.saturating_duration_since(Instant::now());
+            let told = self.heard.recv_timeout(left).expect(word);
             if told.lines().any(|line| line.starts_with(word)) {
                 return told;
             }
@@ -45,8 +57,7 @@ impl Manager {
     /// Whether nothing is told for a while, many times as long as between two signs of life.
     fn falls_silent(&self) -> bool {
         let long = Duration::from_secs(1);
-        self.socket.set_read_timeout(Some(long)).unwrap();
-        (0..100).any(|_| self.socket.recv(&mut [0; 1024]).is_err())
+        (0..100).any(|_| self.heard.recv_timeout(long).is_err())
     }
 }
 
