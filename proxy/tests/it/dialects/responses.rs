@@ -40,7 +40,8 @@ pub(crate) fn hear(got: &Answer, stream: bool) -> Heard {
     assert_eq!(response["object"], "response", "{got:?}");
     assert_eq!(response["status"], "completed", "{got:?}");
     assert_eq!(response["model"], MODEL, "{got:?}");
-    assert_eq!(response["store"], false, "{got:?}");
+    // An endpoint of the dialect says what it does itself.
+    assert!(response["store"].is_boolean(), "{got:?}");
     assert!(response["id"].as_str().unwrap().starts_with("resp_"));
     let items = response["output"].as_array().unwrap();
     let all = |kind: &str, list: &str| -> String {
