@@ -25,7 +25,7 @@ impl Manager {
     fn new(folder: &Path) -> Self {
         let path = folder.join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
-        let (hears, heard) = mpsc::channel();
+        let (hears, heard) = mpsc::sync_channel(1000);
         thread::spawn(move || {
             let mut got = [0; 1024];
             while let Ok(length) = socket.recv(&mut got) {
