@@ -50,7 +50,7 @@ pub(crate) fn serve(
     let patience = Data::new(patience);
     let admin = Data::new(admin);
     let server = HttpServer::new(move || {
-        // Layers run from the last to the first: log, headers, pages of failures, patience,
+        // Layers run from the last to the first: log, patience, headers, pages of failures,
         // access.
         App::new()
             .app_data(access.clone())
@@ -62,7 +62,6 @@ pub(crate) fn serve(
             .configure(pages::routes)
             .default_service(web::to(routing::unknown_path))
             .wrap(from_fn(access::guard))
-            .wrap(from_fn(patience::limit))
             .wrap(from_fn(pages::error_page::dress))
             .wrap(Compress::default())
             .wrap(
@@ -76,6 +75,8 @@ pub(crate) fn serve(
                     .add(("cross-origin-resource-policy", "same-origin"))
                     .add(("cache-control", "no-store")),
             )
+            // Outside of what makes other answers: they are to hold the body too.
+            .wrap(from_fn(patience::limit))
             .wrap(from_fn(request_log::log))
     })
     .workers(WORKERS)

@@ -21,16 +21,11 @@ use store::config::Config;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::descriptors;
+use crate::fault::Fault;
 use crate::gateway::{Front, Gateway};
 
 /// Longest time for the first bytes of a caller for whom there is no room.
 const FIRST_BYTES: Duration = Duration::from_secs(1);
-
-/// What that caller is told.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\
-    retry-after: 1\r\ncontent-type: application/json\r\ncontent-length: 134\r\n\r\n\
-    {\"error\":{\"message\":\"The gateway has no room for more connections.\",\
-    \"type\":\"server_error\",\"param\":null,\"code\":\"too_many_connections\"}}";
 
 /// Hands every connection to the proxy service.
 pub(crate) struct Listener {
@@ -132,7 +127,16 @@ async fn turn_away(mut stream: Stream) {
         if stream.read(&mut first).await? == 0 {
             return Ok(());
         }
-        stream.write_all(FULL).await?;
+        let body = Fault::no_room("callers have too many connections")
+            .body
+            .to_json();
+        let head = format!(
+            "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(&body).await?;
         stream.shutdown().await
     };
     drop(pingora::time::timeout(FIRST_BYTES, told).await);

@@ -79,15 +79,15 @@ impl Endpoint {
             return ("off", "");
         }
         if self.circuits.iter().any(|circuit| circuit.is_open) {
-            return ("left alone", "bad");
+            return ("circuit open", "bad");
         }
         if self.health.as_ref().is_some_and(|check| !check.is_well) {
             return ("not well", "bad");
         }
         if self.circuits.is_empty() {
-            ("well", "good")
+            ("good", "good")
         } else {
-            ("being tried again", "warn")
+            ("trying again", "warn")
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::harness::{App, run, text};
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(30);
+const MIB: usize = 1024 * 1024;
 
 /// One connection to the app.
 struct Raw(TcpStream);
@@ -83,6 +84,39 @@ async fn slow_requests_are_given_up() {
     }
     assert_eq!(app.get("/health").await.0, 200);
     assert_eq!(app.get("/api/admin/endpoints").await.1, json!([]));
+}
+
+#[tokio::test]
+async fn heads_and_bodies_without_end_are_refused() {
+    // What stands behind the size of a chunk is passed over until the body's time is up.
+    let app = App::start_with(&[("TIMEOUT", "5")]);
+    let post = "POST /api/admin/endpoints HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
+    let chunked = format!("{post}transfer-encoding: chunked\r\n\r\n");
+    let long = format!("{post}content-length: {}\r\n\r\n", 10_000 * MIB);
+    let zipped = format!("{post}content-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f");
+    let kib = "x".repeat(1024);
+    let chunk = format!("400\r\n{kib}\r\n");
+    let fields = "x: y\r\n".repeat(1000);
+    let before = app.resident();
+    for (beginning, piece) in [
+        ("GET / HTTP/1.1\r\n", &*fields),
+        ("GET / HTTP/1.1\r\nx: ", &kib),
+        ("GET /", &kib),
+        (&chunked, &chunk),
+        (&format!("{chunked}5;"), &kib),
+        (&long, &kib),
+        (&zipped, "xxx"),
+    ] {
+        let mut raw = Raw::to(&app).await;
+        raw.sends(beginning.as_bytes()).await;
+        raw.keeps_sending(piece.as_bytes(), Duration::ZERO).await;
+        let said = raw.rest().await;
+        let is_refused = status(&said).is_none_or(|status| (400..500).contains(&status));
+        assert!(is_refused, "{beginning:.200}: {said}");
+    }
+    let grown = app.resident().saturating_sub(before) / MIB as u64;
+    assert!(grown < 64, "{grown} MiB");
+    assert_eq!(app.get("/health").await.0, 200);
 }
 
 #[tokio::test]

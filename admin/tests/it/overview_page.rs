@@ -65,7 +65,7 @@ async fn what_is_wrong_is_told() {
     for part in [
         "badge good\">running",
         "3 &#60;usage&#62; records",
-        "left alone",
+        "circuit open",
         "&#60;b&#62;refused",
         "upstream_unreachable",
         "id=\"errors\">1<",

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Duration, timeout};
 
@@ -30,7 +30,7 @@ async fn stalling() -> SocketAddr {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             // An answer ahead of its request would be none.
-            stream.readable().await.unwrap();
+            assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
             let head = b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{";
             stream.write_all(head).await.unwrap();
             open.push(stream);

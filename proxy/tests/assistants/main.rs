@@ -45,7 +45,16 @@ async fn codex() {
     }
 }
 
-/// Over a provider of its own dialect, to which what it says goes as it is.
+/// Each over a provider of its own dialect, to which what it says goes as it is.
+#[tokio::test]
+#[ignore = "wants coding assistants: make test-assistants"]
+async fn claude_code_over_its_own_dialect() {
+    for calls in [Calls::Native, Calls::Written] {
+        let flavor = Flavor::Anthropic;
+        edits_a_file_over(Assistant::ClaudeCode, calls, flavor, &json!({})).await;
+    }
+}
+
 #[tokio::test]
 #[ignore = "wants coding assistants: make test-assistants"]
 async fn codex_over_its_own_dialect() {

@@ -107,7 +107,13 @@ pub(crate) async fn edits_a_file_over(
     let rows = work.ground.store.recent_calls(100).unwrap();
     assert!(!rows.is_empty(), "{said}");
     for row in rows {
-        assert_eq!(row.outcome.as_deref(), Some("success"), "{row:?}\n{said}");
+        // Claude Code tries whether a model takes what the system says in the middle of a
+        // conversation, and says it otherwise when Anthropic refuses it.
+        let is_tried = flavor == Flavor::Anthropic
+            && row.status == Some(400)
+            && row.error_code.as_deref() == Some("upstream_refused");
+        let is_well = row.outcome.as_deref() == Some("success");
+        assert!(is_well || is_tried, "{row:?}\n{said}");
     }
 }
 
