@@ -41,7 +41,8 @@ if [ ! -e "$installed/complete" ]; then
     rm -rf "$CACHE/$name"-*
     mkdir -p "$installed"
     cp "$here/package.json" "$here/package-lock.json" "$installed/"
-    (cd "$installed" && npm ci --silent --ignore-scripts --no-audit --no-fund) ||
+    # Not `npm ci`: it wants packages of other systems in the lock, which registries do not all have.
+    (cd "$installed" && npm install --silent --ignore-scripts --no-audit --no-fund) ||
         fail "Could not install the npm packages; what npm said is above."
     if [ -e "$here/requirements.txt" ]; then
         python3 -m venv "$installed/python"

@@ -2,8 +2,10 @@
 //! one after the other.
 //!
 //! `BENCH_CALLS` says how many calls the store has (a million), `BENCH_DAYS` over how many days
-//! they are spread (90), `BENCH_MODELS` how many virtual models there are (a thousand). Beside what the clock says stands the time that the program
-//! itself was at work for a page, which other work on the machine hardly changes.
+//! they are spread (90), `BENCH_MODELS` how many virtual models there are (a thousand), and
+//! `BENCH_FOLDER` where the store is kept for the next time, which takes it as it is. Beside
+//! what the clock says stands the time that the program itself was at work for a page, which
+//! other work on the machine hardly changes.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,7 +15,7 @@
 )]
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -32,7 +34,7 @@ const ENDPOINTS: i64 = 10;
 const KEYS: u64 = 20;
 
 /// Every page with a list, a form or a sum on it; then what the JSON API answers of usage.
-const PAGES: [&str; 52] = [
+const PAGES: [&str; 53] = [
     "/proxy-dashboard",
     "/proxy-dashboard/endpoints",
     "/proxy-dashboard/endpoints?sort=-p50",
@@ -62,6 +64,7 @@ const PAGES: [&str; 52] = [
     "/proxy-dashboard/usage?model=model-7",
     "/proxy-dashboard/usage?endpoint=3",
     "/proxy-dashboard/usage?key=5",
+    "/proxy-dashboard/usage?range=30d&endpoint=3&key=5",
     "/proxy-dashboard/usage?range=custom&from={first}",
     "/proxy-dashboard/activity",
     "/proxy-dashboard/activity?limit=500",
@@ -91,26 +94,34 @@ const PAGES: [&str; 52] = [
     clippy::disallowed_methods,
     reason = "a bench is a program that begins here, and has no settings of the gateway's"
 )]
+fn set(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 fn number(name: &str, usual: u64) -> u64 {
-    let set = std::env::var(name).ok();
-    set.map_or(usual, |text| text.parse().unwrap())
+    set(name).map_or(usual, |text| text.parse().unwrap())
 }
 
 fn main() {
     let calls = number("BENCH_CALLS", 1_000_000);
     let days = number("BENCH_DAYS", 90);
     let models = number("BENCH_MODELS", 1000);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("proxy.db");
-    let begun = Instant::now();
-    fill(&file, calls, days, models);
-    let bytes = std::fs::metadata(&file).unwrap().len();
-    println!(
-        "{calls} calls in {days} days, {models} virtual models, {} MiB, filled in {:.0} s",
-        bytes >> 20,
-        begun.elapsed().as_secs_f64()
-    );
-    let app = App::start(folder.path(), &file);
+    let passing = tempfile::tempdir().unwrap();
+    let folder = set("BENCH_FOLDER").map_or(passing.path().to_owned(), PathBuf::from);
+    let file = folder.join("proxy.db");
+    if file.exists() {
+        println!("the store of {}", folder.display());
+    } else {
+        let begun = Instant::now();
+        fill(&file, calls, days, models);
+        let bytes = std::fs::metadata(&file).unwrap().len();
+        println!(
+            "{calls} calls in {days} days, {models} virtual models, {} MiB, filled in {:.0} s",
+            bytes >> 20,
+            begun.elapsed().as_secs_f64()
+        );
+    }
+    let app = App::start(&folder, &file);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

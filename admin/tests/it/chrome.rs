@@ -135,6 +135,12 @@ impl Chrome {
         field.send_keys(text).await.unwrap();
     }
 
+    /// Presses keys, whatever has the focus.
+    pub(crate) async fn keys(&self, keys: &str) {
+        let pressed = self.driver.action_chain().send_keys(keys);
+        pressed.perform().await.unwrap();
+    }
+
     /// What a field holds.
     pub(crate) async fn value(&self, id: &str) -> String {
         let field = self.element(By::Id(id)).await;

@@ -29,6 +29,7 @@ mod gateway;
 mod harness;
 mod hostile;
 mod inbound_keys;
+mod keyboard;
 mod login;
 mod looks;
 mod model_pages;

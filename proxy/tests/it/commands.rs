@@ -3,14 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::{Value, json};
 use sim::Flavor;
 use store::{KeySource, Store};
 use tempfile::TempDir;
 
-use crate::process::{Process, run, text};
+use crate::process::{Process, run, sql, text};
 use crate::scene::{Ground, KEY, Scene, answer, chat, client, provider};
 
 /// A database of the original in `folder`, with one endpoint at `url`.
@@ -31,12 +31,7 @@ fn original(folder: &Path, url: &str) -> String {
          UPDATE settings SET value = 'internet_facing' WHERE key = 'deployment_mode';",
         digest("spk_of_before")
     );
-    let made = Command::new("sqlite3")
-        .arg(&path)
-        .arg(rows)
-        .output()
-        .expect("this test needs the program sqlite3");
-    assert!(made.status.success(), "{made:?}");
+    sql(&path, &rows);
     path.display().to_string()
 }
 

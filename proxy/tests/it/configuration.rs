@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use store::{EndpointDraft, VirtualModelDraft};
 
-use crate::process::{LOOK, PATIENCE, Process};
+use crate::process::{LOOK, PATIENCE, Process, sql};
 use crate::scene::{MODEL, Props, Scene, answer, chat, provider};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -117,16 +117,6 @@ const SPOIL: &str = "UPDATE virtual_models SET custom_headers = '{not json', tem
     INSERT INTO endpoints (name, url, endpoint_type) VALUES ('odd', 'not a url', 'openai');
     INSERT INTO endpoints (name, url, endpoint_type) VALUES ('unknown', 'http://h', 'no-such-type');";
 
-fn sql(scene: &Scene, text: &str) {
-    let done = std::process::Command::new("sqlite3")
-        .args(["-cmd", ".timeout 20000"])
-        .arg(scene.ground.database())
-        .arg(text)
-        .output()
-        .expect("this test needs the program sqlite3");
-    assert!(done.status.success(), "{done:?}");
-}
-
 async fn health(scene: &Scene) -> Value {
     answer(scene.request(Method::GET, "/health")).await.json()
 }
@@ -136,7 +126,7 @@ async fn a_bad_configuration_is_not_taken_over_and_the_old_one_stays() {
     let scene = Scene::start().await;
     scene.ground.model("other", scene.endpoint, &json!({}));
     answers(&scene, "other", 200).await;
-    sql(&scene, SPOIL);
+    sql(&scene.ground.database(), SPOIL);
     scene.gateway.logged("not used").await;
     let told = health(&scene).await;
     assert_eq!(told["status"], "degraded", "{told}");
@@ -151,7 +141,7 @@ async fn a_bad_configuration_is_not_taken_over_and_the_old_one_stays() {
     }
     // Mended, it is taken over.
     sql(
-        &scene,
+        &scene.ground.database(),
         "UPDATE virtual_models SET custom_headers = NULL, temperature = NULL, name = 'mended' WHERE name = 'other';
          DELETE FROM endpoints WHERE name IN ('odd', 'unknown');",
     );
@@ -164,7 +154,7 @@ async fn at_the_start_a_bad_row_spoils_only_itself() {
     let mut scene = Scene::start().await;
     scene.ground.model("other", scene.endpoint, &json!({}));
     assert_eq!(scene.gateway.stop().await, Some(0));
-    sql(&scene, SPOIL);
+    sql(&scene.ground.database(), SPOIL);
     scene.gateway = Process::gateway(scene.ground.folder.path(), &[]).await;
     let got = scene.chat("say=ok", json!({})).await;
     assert_eq!(got.status, 200, "{got:?}");

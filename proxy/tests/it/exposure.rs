@@ -7,7 +7,7 @@ use reqwest::{Client, Method};
 use serde_json::json;
 
 use crate::keys::{CHAT, answers, call, change, facing, key, with_key};
-use crate::process::{LOOK, PATIENCE, Process};
+use crate::process::{LOOK, PATIENCE, Process, sql};
 use crate::scene::{Scene, answer, client};
 
 /// A client that calls from `address`.
@@ -212,12 +212,8 @@ async fn a_stored_mode_that_makes_no_sense_is_not_used() {
         assert!(since.elapsed() < PATIENCE);
         tokio::time::sleep(LOOK).await;
     }
-    let done = std::process::Command::new("sqlite3")
-        .arg(scene.ground.database())
-        .arg("UPDATE settings SET value = 'open' WHERE key = 'deployment_mode'")
-        .output()
-        .expect("this test needs the program sqlite3");
-    assert!(done.status.success(), "{done:?}");
+    let other = "UPDATE settings SET value = 'open' WHERE key = 'deployment_mode'";
+    sql(&scene.ground.database(), other);
     let log = scene.gateway.logged("the one before stays").await;
     assert!(log.contains("deployment_mode"), "{log}");
     assert_eq!(scene.chat("say=ok", json!({})).await.status, 401);

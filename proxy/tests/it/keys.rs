@@ -6,7 +6,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use store::{InboundKeyDraft, InboundKeyRow, NewInboundKey};
 
-use crate::process::{LOOK, PATIENCE, Process};
+use crate::process::{LOOK, PATIENCE, Process, sql};
 use crate::scene::{Answer, KEY, MODEL, Props, Scene, answer, chat, client};
 
 pub(crate) const CHAT: &str = "/v1/chat/completions";
@@ -309,12 +309,7 @@ async fn keys_of_the_original_go_on() {
     let insert = "INSERT INTO inbound_api_keys (label, key_prefix, key_hash) VALUES \
                   ('old', 'spk_AAECAwQF', \
                   '8a0e1c761f2a1866904b9d2138c056df277f0c76d7fe1b15f57b992f2dd5ae43')";
-    let done = std::process::Command::new("sqlite3")
-        .arg(ground.database())
-        .arg(insert)
-        .output()
-        .expect("this test needs the program sqlite3");
-    assert!(done.status.success(), "{done:?}");
+    sql(&ground.database(), insert);
     let gateway = Process::gateway(ground.folder.path(), FACING).await;
     let request = call(&client(), &gateway.base).header("x-api-key", old);
     assert_eq!(answer(request).await.status, 200);

@@ -60,6 +60,18 @@ pub(crate) fn run(folder: &Path, env: &[(&str, &str)], arguments: &[&str]) -> Ou
         .unwrap()
 }
 
+/// Changes a store behind the programs' backs. A store that was just given up may still be
+/// closing.
+pub(crate) fn sql(database: &Path, statement: &str) {
+    let done = Command::new("sqlite3")
+        .args(["-cmd", ".timeout 20000"])
+        .arg(database)
+        .arg(statement)
+        .output()
+        .expect("this test needs the program sqlite3");
+    assert!(done.status.success(), "{done:?}");
+}
+
 /// The text of both outputs.
 pub(crate) fn text(output: &Output) -> String {
     format!(

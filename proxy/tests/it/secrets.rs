@@ -2,27 +2,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::Store;
 
-use crate::process::{LOOK, PATIENCE, Process, command, gateway_binary, run, sibling_binary, text};
+use crate::process::{
+    LOOK, PATIENCE, Process, command, gateway_binary, run, sibling_binary, sql, text,
+};
 use crate::scene::{Ground, KEY, MODEL, Scene, answer, chat, client, provider};
 
 fn key_file(folder: &Path) -> PathBuf {
     folder.join("proxy.db.key")
-}
-
-fn sqlite(database: &Path, statement: &str) {
-    let done = Command::new("sqlite3")
-        .arg(database)
-        .arg(statement)
-        .output()
-        .expect("this test needs the program sqlite3");
-    assert!(done.status.success(), "{done:?}");
 }
 
 /// Whether any file of the database has `text`.
@@ -50,7 +43,7 @@ async fn a_plain_key_of_an_older_store_is_gone_from_the_file_and_still_used() {
     let Ground { folder, store } = ground;
     let database = store.path().to_path_buf();
     drop(store);
-    sqlite(
+    sql(
         &database,
         &format!("UPDATE endpoints SET api_key = '{KEY}'"),
     );

@@ -223,11 +223,24 @@ impl Totals {
 
     /// Adds what another has.
     pub fn join(&mut self, other: &Self) {
-        for sum in Sum::ALL {
-            self.add(sum, other.get(sum));
-        }
+        self.join_sums(other);
         self.latency.join(&other.latency);
         self.ttft.join(&other.ttft);
+    }
+
+    /// Adds what another has, but for how its times are spread.
+    pub(crate) fn join_sums(&mut self, other: &Self) {
+        for (all, amount) in self.sums.0.iter_mut().zip(other.sums.0) {
+            *all = all.saturating_add(amount);
+        }
+    }
+
+    /// The same, but for how times are spread.
+    pub(crate) fn without_spread(&self) -> Self {
+        Self {
+            sums: self.sums,
+            ..Self::default()
+        }
     }
 
     /// Adds one call: what it spent, and with `whole` the call itself. Of a call that was

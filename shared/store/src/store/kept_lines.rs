@@ -9,22 +9,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
-use super::sums::{self, Span};
+use super::rollups::{self, Only};
+use super::sums::{self, Of, Span};
 use crate::totals::Totals;
 
 /// Most lines that are kept: a month of days of a thousand virtual models, three times. A
 /// line takes some 350 bytes.
 const MOST: usize = 100_000;
 
+/// Of which endpoint or key, 0 for virtual models, and the name.
+pub(super) type Whose = (i64, Arc<str>);
+
 /// What one virtual model, endpoint or key adds to a span.
-pub(super) struct Line {
-    pub(super) id: i64,
-    pub(super) name: String,
-    pub(super) totals: Totals,
+type Line = (Whose, Totals);
+
+/// What a span is made up of: everything in it, with the spread of times, and that by what it
+/// is grouped by, without.
+pub(super) struct Parts {
+    pub(super) whole: Totals,
+    pub(super) models: Vec<Line>,
+    pub(super) endpoints: Vec<Line>,
+    pub(super) keys: Vec<Line>,
 }
 
-/// The kind of span, of what its lines are, and its start.
-type Place = (Span, i64, i64);
+/// The span, its start, and which of its calls.
+type Place = (Span, i64, Only);
 
 /// The lines that are kept.
 #[derive(Default)]
@@ -32,8 +41,8 @@ pub(super) struct KeptLines(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    /// With what everything in the span added up to.
-    spans: HashMap<Place, (Totals, Arc<[Line]>)>,
+    /// With what everything in the span added up to, whichever of its calls are asked for.
+    spans: HashMap<Place, (Totals, Arc<Parts>)>,
     lines: usize,
 }
 
@@ -43,25 +52,21 @@ impl KeptLines {
     pub(super) fn of(
         &self,
         connection: &Connection,
-        place: Place,
+        place: &Place,
         all: &Totals,
-    ) -> rusqlite::Result<Arc<[Line]>> {
-        if let Some(lines) = self.known(place, all) {
-            return Ok(lines);
+    ) -> rusqlite::Result<Arc<Parts>> {
+        if let Some(parts) = self.known(place, all) {
+            return Ok(parts);
         }
-        let (span, of, start) = place;
-        let mut lines = Vec::new();
-        let range = (start, start.saturating_add(1));
-        sums::each(connection, span, of, range, |_, id, name, totals| {
-            lines.push(Line {
-                id,
-                name: name.to_owned(),
-                totals: totals.clone(),
-            });
-        })?;
-        let lines: Arc<[Line]> = lines.into();
-        self.keep(place, all, &lines);
-        Ok(lines)
+        let (span, start, only) = place;
+        let parts = if *only == Only::default() {
+            Parts::of_everything(connection, *span, *start, all)?
+        } else {
+            Parts::of_some(connection, *span, *start, only)?
+        };
+        let parts = Arc::new(parts);
+        self.keep(place.clone(), all, &parts);
+        Ok(parts)
     }
 
     /// Forgets everything: costs were moved between lines.
@@ -69,19 +74,81 @@ impl KeptLines {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Kept::default();
     }
 
-    fn known(&self, place: Place, all: &Totals) -> Option<Arc<[Line]>> {
+    fn known(&self, place: &Place, all: &Totals) -> Option<Arc<Parts>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, lines) = kept.spans.get(&place)?;
-        (known == all).then(|| Arc::clone(lines))
+        let (known, parts) = kept.spans.get(place)?;
+        (known == all).then(|| Arc::clone(parts))
     }
 
-    fn keep(&self, place: Place, all: &Totals, lines: &Arc<[Line]>) {
+    fn keep(&self, place: Place, all: &Totals, parts: &Arc<Parts>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.lines + lines.len() > MOST {
+        if kept.lines + parts.lines() > MOST {
             *kept = Kept::default();
         }
-        kept.lines += lines.len();
-        let former = kept.spans.insert(place, (all.clone(), Arc::clone(lines)));
-        kept.lines -= former.map_or(0, |(_, lines)| lines.len());
+        kept.lines += parts.lines();
+        let former = kept.spans.insert(place, (all.clone(), Arc::clone(parts)));
+        kept.lines -= former.map_or(0, |(_, parts)| parts.lines());
+    }
+}
+
+impl Parts {
+    /// Whatever is added up, one more for the whole.
+    fn lines(&self) -> usize {
+        1 + self.models.len() + self.endpoints.len() + self.keys.len()
+    }
+
+    /// Of all calls there are sums.
+    fn of_everything(
+        connection: &Connection,
+        span: Span,
+        start: i64,
+        all: &Totals,
+    ) -> rusqlite::Result<Self> {
+        let range = (start, start.saturating_add(1));
+        let lines = |of| {
+            let mut lines = Vec::new();
+            sums::each(connection, span, of, range, |_, id, name, totals| {
+                lines.push(((id, name.into()), totals.without_spread()));
+            })?;
+            Ok::<_, rusqlite::Error>(lines)
+        };
+        Ok(Self {
+            whole: all.clone(),
+            models: lines(sums::MODELS)?,
+            endpoints: lines(sums::ENDPOINTS)?,
+            keys: lines(sums::KEYS)?,
+        })
+    }
+
+    fn of_some(
+        connection: &Connection,
+        span: Span,
+        start: i64,
+        only: &Only,
+    ) -> rusqlite::Result<Self> {
+        let mut whole = Totals::default();
+        let mut lines: HashMap<Of, Totals> = HashMap::new();
+        rollups::each_of(connection, span, start, only, |group, totals| {
+            whole.join(totals);
+            for of in Of::each(&group) {
+                lines.entry(of).or_default().join_sums(totals);
+            }
+            Ok(())
+        })?;
+        let mut parts = Self {
+            whole,
+            models: Vec::new(),
+            endpoints: Vec::new(),
+            keys: Vec::new(),
+        };
+        for (of, totals) in lines {
+            match of {
+                Of::All => {}
+                Of::Model(name) => parts.models.push(((0, name.into()), totals)),
+                Of::Endpoint(id, name) => parts.endpoints.push(((id, name.into()), totals)),
+                Of::Key(id, name) => parts.keys.push(((id, name.into()), totals)),
+            }
+        }
+        Ok(parts)
     }
 }

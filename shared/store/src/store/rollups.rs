@@ -229,9 +229,9 @@ pub(super) fn totals(row: &Row<'_>, first: usize) -> rusqlite::Result<Totals> {
 }
 
 /// Which rows of a roll-up are asked for; all where nothing is said.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Only<'q> {
-    pub(super) virtual_model: Option<&'q str>,
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Only {
+    pub(super) virtual_model: Option<String>,
     pub(super) endpoint_id: Option<i64>,
     pub(super) key_id: Option<i64>,
 }
@@ -244,42 +244,45 @@ pub(super) fn each(
     to: i64,
     take: impl FnMut(i64, Group, &Totals) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
+    let wanted = "start >= ? AND start < ? ORDER BY start";
     selected(
         connection,
         table,
-        "",
+        wanted,
         vec![Value::from(from), Value::from(to)],
         take,
     )
 }
 
-/// Goes through those rows of a span's roll-up that are asked for.
+/// Goes through those rows of a span's roll-up that begin at `start` and are asked for.
 pub(super) fn each_of(
     connection: &Connection,
     span: Span,
-    (from, to): (i64, i64),
-    only: &Only<'_>,
-    take: impl FnMut(i64, Group, &Totals) -> rusqlite::Result<()>,
+    start: i64,
+    only: &Only,
+    mut take: impl FnMut(Group, &Totals) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
-    let mut wanted = String::new();
-    let mut values = vec![Value::from(from), Value::from(to)];
-    if let Some(name) = only.virtual_model {
-        // Each start is looked up by itself: rows are in the order of start and model.
-        wanted.push_str(&format!(
-            " AND start IN (SELECT start FROM usage_sums WHERE span = {} AND of = {} \
-             AND start >= ?1 AND start < ?2) AND virtual_model = ?",
-            span.number(),
-            sums::ALL
-        ));
-        values.push(Value::from(name.to_owned()));
-    }
-    for (column, id) in [("endpoint_id", only.endpoint_id), ("key_id", only.key_id)] {
-        if let Some(id) = id {
+    let name = only.virtual_model.clone().map(Value::from);
+    let given = [
+        ("virtual_model", name),
+        ("endpoint_id", only.endpoint_id.map(Value::from)),
+        ("key_id", only.key_id.map(Value::from)),
+    ];
+    let mut wanted = "start = ?".to_owned();
+    let mut values = vec![Value::from(start)];
+    for (column, value) in given {
+        if let Some(value) = value {
             wanted.push_str(&format!(" AND {column} = ?"));
-            values.push(Value::from(id));
+            values.push(value);
         }
     }
-    selected(connection, span.rollups(), &wanted, values, take)
+    selected(
+        connection,
+        span.rollups(),
+        &wanted,
+        values,
+        |_, group, totals| take(group, totals),
+    )
 }
 
 fn selected(
@@ -291,8 +294,7 @@ fn selected(
 ) -> rusqlite::Result<()> {
     let columns: Vec<_> = Sum::ALL.iter().map(|sum| sum.column()).collect();
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {KEYS}, {}, latency, ttft FROM {table} WHERE start >= ? AND start < ?{wanted} \
-         ORDER BY start",
+        "SELECT {KEYS}, {}, latency, ttft FROM {table} WHERE {wanted}",
         columns.join(", ")
     ))?;
     let mut rows = statement.query(params_from_iter(values))?;

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use super::Store;
-use super::kept_lines::KeptLines;
+use super::kept_lines::{Parts, Whose};
 use super::rollups::{self, Only};
-use super::sums::{self, Of, Span};
+use super::sums::{self, Span};
 use crate::error::StoreError;
 use crate::histogram::Histogram;
 use crate::report::{UsageQuery, UsageView};
@@ -78,14 +78,24 @@ impl Store {
             let zone = rollups::zone(connection)?;
             let span = if by_hour { Span::Hour } else { Span::Day };
             let range = range(&zone, query, span);
+            let only = Only {
+                virtual_model: query.virtual_model.clone(),
+                endpoint_id: query.endpoint_id,
+                key_id: query.key_id,
+            };
+            let mut alls = HashMap::new();
+            sums::each(connection, span, sums::ALL, range, |start, _, _, all| {
+                alls.insert(start, all.clone());
+            })?;
             let mut view = View::default();
-            if query.virtual_model.is_none()
-                && query.endpoint_id.is_none()
-                && query.key_id.is_none()
-            {
-                view.read_sums(connection, &self.inner.kept_lines, span, range, whole)?;
+            if whole {
+                for (start, all) in alls {
+                    let place = (span, start, only.clone());
+                    let parts = self.inner.kept_lines.of(connection, &place, &all)?;
+                    view.join(start, &parts);
+                }
             } else {
-                view.read_rollups(connection, span, range, query)?;
+                view.spans = alls;
             }
             Ok(view.done(zone, span, range))
         })
@@ -107,72 +117,26 @@ fn next_hour(zone: &Zone, at: i64) -> i64 {
 #[derive(Default)]
 struct View {
     spans: HashMap<i64, Totals>,
-    models: HashMap<String, Totals>,
-    endpoints: HashMap<(i64, String), Totals>,
-    keys: HashMap<(i64, String), Totals>,
+    models: HashMap<Whose, Totals>,
+    endpoints: HashMap<Whose, Totals>,
+    keys: HashMap<Whose, Totals>,
 }
 
 impl View {
-    fn read_sums(
-        &mut self,
-        connection: &Connection,
-        kept: &KeptLines,
-        span: Span,
-        range: (i64, i64),
-        whole: bool,
-    ) -> rusqlite::Result<()> {
-        sums::each(connection, span, sums::ALL, range, |start, _, _, totals| {
-            self.spans.entry(start).or_default().join(totals);
-        })?;
-        if !whole {
-            return Ok(());
-        }
-        for (start, all) in &self.spans {
-            let lines = |of| kept.of(connection, (span, of, *start), all);
-            for line in lines(sums::MODELS)?.iter() {
-                match self.models.get_mut(&line.name) {
-                    Some(known) => known.join(&line.totals),
-                    None => drop(self.models.insert(line.name.clone(), line.totals.clone())),
-                }
-            }
-            for (of, joined) in [
-                (sums::ENDPOINTS, &mut self.endpoints),
-                (sums::KEYS, &mut self.keys),
-            ] {
-                for line in lines(of)?.iter() {
-                    let whose = (line.id, line.name.clone());
-                    joined.entry(whose).or_default().join(&line.totals);
+    fn join(&mut self, start: i64, parts: &Parts) {
+        self.spans.insert(start, parts.whole.clone());
+        for (joined, lines) in [
+            (&mut self.models, &parts.models),
+            (&mut self.endpoints, &parts.endpoints),
+            (&mut self.keys, &parts.keys),
+        ] {
+            for (whose, totals) in lines {
+                match joined.get_mut(whose) {
+                    Some(known) => known.join_sums(totals),
+                    None => drop(joined.insert(whose.clone(), totals.clone())),
                 }
             }
         }
-        Ok(())
-    }
-
-    fn read_rollups(
-        &mut self,
-        connection: &Connection,
-        span: Span,
-        range: (i64, i64),
-        query: &UsageQuery,
-    ) -> rusqlite::Result<()> {
-        let only = Only {
-            virtual_model: query.virtual_model.as_deref(),
-            endpoint_id: query.endpoint_id,
-            key_id: query.key_id,
-        };
-        rollups::each_of(connection, span, range, &only, |start, group, totals| {
-            self.spans.entry(start).or_default().join(totals);
-            for of in Of::each(&group) {
-                let line = match of {
-                    Of::All => continue,
-                    Of::Model(name) => self.models.entry(name).or_default(),
-                    Of::Endpoint(id, name) => self.endpoints.entry((id, name)).or_default(),
-                    Of::Key(id, name) => self.keys.entry((id, name)).or_default(),
-                };
-                line.join(totals);
-            }
-            Ok(())
-        })
     }
 
     fn done(mut self, zone: Zone, span: Span, (from, to): (i64, i64)) -> UsageView {
@@ -196,13 +160,15 @@ impl View {
             spans.push((start, totals));
         }
         spans.sort_by_key(|(start, _)| *start);
-        let mut models: Vec<_> = self.models.into_iter().collect();
-        models.sort_by(|a, b| order(&a.1, &b.1).then_with(|| a.0.cmp(&b.0)));
-        let named = |lines: HashMap<(i64, String), Totals>| {
-            let mut lines: Vec<_> = lines.into_iter().collect();
+        let named = |lines: HashMap<Whose, Totals>| {
+            let lines = lines.into_iter();
+            let lines = lines.map(|((id, name), totals)| ((id, name.to_string()), totals));
+            let mut lines: Vec<_> = lines.collect();
             lines.sort_by(|a, b| order(&a.1, &b.1).then_with(|| a.0.cmp(&b.0)));
             lines
         };
+        let models = named(self.models).into_iter();
+        let models = models.map(|((_, name), totals)| (name, totals)).collect();
         UsageView {
             whole,
             spans,
