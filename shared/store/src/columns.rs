@@ -4,12 +4,16 @@
 //! number kept as text is read as a number, and a value that makes no sense becomes a fault
 //! of its row instead of a failure of the whole query.
 
+use std::collections::HashMap;
+
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 /// A row being read, and what was found wrong with it so far.
 pub(crate) struct Columns<'r, 's> {
     row: &'r Row<'s>,
+    /// Where a column is. The row itself would look at the name of each for every one.
+    places: HashMap<&'r str, usize>,
     /// Reasons, each naming its column.
     pub(crate) faults: Vec<String>,
 }
@@ -17,8 +21,14 @@ pub(crate) struct Columns<'r, 's> {
 impl<'r, 's> Columns<'r, 's> {
     /// Begins to read `row`.
     pub(crate) fn new(row: &'r Row<'s>) -> Self {
+        let names = row.as_ref().column_names().into_iter();
         Self {
             row,
+            places: names
+                .enumerate()
+                .rev()
+                .map(|(at, name)| (name, at))
+                .collect(),
             faults: Vec::new(),
         }
     }
@@ -92,9 +102,10 @@ impl<'r, 's> Columns<'r, 's> {
     }
 
     fn value(&mut self, column: &'static str) -> Option<ValueRef<'r>> {
-        match self.row.get_ref(column) {
-            Ok(value) => Some(value),
-            Err(_) => self.fault(column, "is missing"),
+        let place = self.places.get(column);
+        match place.and_then(|at| self.row.get_ref(*at).ok()) {
+            Some(value) => Some(value),
+            None => self.fault(column, "is missing"),
         }
     }
 

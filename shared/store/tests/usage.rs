@@ -13,7 +13,7 @@ mod views;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use store::{
-    By, CallRecord, LateTimes, SettingsDraft, Spooled, Store, StoreError, Sum, UsageQuery,
+    By, CallRecord, LateTimes, SettingsDraft, Spooled, Store, StoreError, Sum, Totals, UsageQuery,
 };
 
 use made::{DAY, HOUR, NOON, all, attempt, call, made_up, spent, sql, store_with_models};
@@ -98,6 +98,50 @@ fn the_sum_of_the_days_is_the_sum_of_any_cut_of_the_range() {
         assert!(rest.exact);
         sum.join(&rest.whole());
         assert_eq!(sum, whole, "{cut}");
+    }
+}
+
+#[test]
+fn a_filter_leaves_the_lines_it_names() {
+    let (_folder, store) = store_with_models();
+    store.record_calls(&made_up(900)).unwrap();
+    // Begins and ends within an hour, and has days that are whole.
+    let (from, to) = (NOON - 4 * DAY + 77, NOON - HOUR - 77);
+    let everything = UsageQuery::between(from, to);
+    let groups = [By::Model, By::Endpoint, By::Key];
+    let lines = store.usage(&everything, &groups).unwrap().lines;
+    for filter in [
+        (Some("dear"), None, None),
+        (None, Some(1), None),
+        (None, Some(2), Some(1)),
+        (None, None, Some(2)),
+        (Some("cheap"), Some(1), Some(1)),
+        (None, None, Some(4711)),
+    ] {
+        let (model, endpoint_id, key_id) = filter;
+        let query = UsageQuery {
+            virtual_model: model.map(str::to_owned),
+            endpoint_id,
+            key_id,
+            ..everything.clone()
+        };
+        let mut named = Totals::default();
+        for (label, totals) in &lines {
+            let of = (
+                label.virtual_model.as_deref(),
+                label.endpoint.as_ref().map(|(id, _)| *id),
+                label.key.as_ref().map(|(id, _)| *id),
+            );
+            if model.is_none_or(|_| model == of.0)
+                && endpoint_id.is_none_or(|_| endpoint_id == of.1)
+                && key_id.is_none_or(|_| key_id == of.2)
+            {
+                named.join(totals);
+            }
+        }
+        assert_eq!(named.get(Sum::Requests) > 0, key_id != Some(4711));
+        let left = store.usage(&query, &[]).unwrap().whole();
+        assert_eq!(left, named, "{filter:?}");
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::rollups::{self, DAYS, Group, HOURS};
+use super::rollups::{self, Group, Only};
+use super::sums::{self, Span};
 use super::{Store, raw};
 use crate::error::StoreError;
 use crate::report::{By, Label, UsageQuery, UsageReport, is_embedding};
@@ -83,11 +84,11 @@ impl Sums<'_> {
         // A zone changed a moment ago, and days are made anew with the next call.
         let made = rollups::days_are_made(connection, self.zone)?;
         if self.by.contains(&By::Hour) || days_from >= days_to || !made {
-            self.rolled(connection, HOURS, first, last)?;
+            self.rolled(connection, Span::Hour, first, last)?;
         } else {
-            self.rolled(connection, HOURS, first, days_from)?;
-            self.rolled(connection, DAYS, days_from, days_to)?;
-            self.rolled(connection, HOURS, days_to, last)?;
+            self.rolled(connection, Span::Hour, first, days_from)?;
+            self.rolled(connection, Span::Day, days_from, days_to)?;
+            self.rolled(connection, Span::Hour, days_to, last)?;
         }
         exact &= self.edge(connection, last, end, kept)?;
         Ok(exact)
@@ -103,16 +104,35 @@ impl Sums<'_> {
     fn rolled(
         &mut self,
         connection: &Connection,
-        table: &str,
+        span: Span,
         from: i64,
         to: i64,
     ) -> rusqlite::Result<()> {
-        rollups::each(connection, table, from, to, |start, group, totals| {
-            if let Some(line) = self.line(start, &group) {
+        let only = Only::of(self.query);
+        let mut take = |start, group: &Group, totals: &Totals| {
+            if let Some(line) = self.line(start, group) {
                 line.join(totals);
             }
-            Ok(())
-        })
+        };
+        if only == Only::default() {
+            let table = span.rollups();
+            return rollups::each(connection, table, from, to, |start, group, totals| {
+                take(start, &group, totals);
+                Ok(())
+            });
+        }
+        // Each start is looked up by itself: rows are in the order of start and model.
+        let mut starts = Vec::new();
+        sums::each(connection, span, sums::ALL, (from, to), |start, _, _, _| {
+            starts.push(start);
+        })?;
+        for start in starts {
+            rollups::each_of(connection, span, start, &only, |group, totals| {
+                take(start, &group, totals);
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// A part of an hour, from single calls; where they are gone, the hour if it begins
@@ -128,7 +148,7 @@ impl Sums<'_> {
             return Ok(true);
         }
         if self.zone.hour(from) < kept {
-            self.rolled(connection, HOURS, from, to)?;
+            self.rolled(connection, Span::Hour, from, to)?;
             return Ok(false);
         }
         raw::each::<rusqlite::Error>(connection, from, to, |call| {

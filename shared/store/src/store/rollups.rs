@@ -14,6 +14,7 @@ use super::settings;
 use super::sums::{self, Of, Span};
 use crate::call::CallKind;
 use crate::histogram::Histogram;
+use crate::report::UsageQuery;
 use crate::totals::{SUMS, Sum, Totals};
 use crate::zone::{DISPLAY_TIMEZONE, Zone};
 
@@ -234,6 +235,17 @@ pub(super) struct Only {
     pub(super) virtual_model: Option<String>,
     pub(super) endpoint_id: Option<i64>,
     pub(super) key_id: Option<i64>,
+}
+
+impl Only {
+    /// Those that a report is about.
+    pub(super) fn of(query: &UsageQuery) -> Self {
+        Self {
+            virtual_model: query.virtual_model.clone(),
+            endpoint_id: query.endpoint_id,
+            key_id: query.key_id,
+        }
+    }
 }
 
 /// Goes through the rows of a roll-up that begin from `from` on and before `to`.

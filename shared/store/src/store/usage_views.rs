@@ -78,11 +78,7 @@ impl Store {
             let zone = rollups::zone(connection)?;
             let span = if by_hour { Span::Hour } else { Span::Day };
             let range = range(&zone, query, span);
-            let only = Only {
-                virtual_model: query.virtual_model.clone(),
-                endpoint_id: query.endpoint_id,
-                key_id: query.key_id,
-            };
+            let only = Only::of(query);
             let mut alls = HashMap::new();
             sums::each(connection, span, sums::ALL, range, |start, _, _, all| {
                 alls.insert(start, all.clone());
