@@ -135,7 +135,7 @@ fn page(
 ) -> rusqlite::Result<Vec<CallRow>> {
     let rows = |found| page_of(connection, table, (query, after, limit), found);
     let Some(id) = query.request_id.as_deref() else {
-        return rows(Found::Anyhow);
+        return rows(Found::By(rarest(connection, table, query)?));
     };
     // A call is in one of both.
     let mut both = rows(Found::ByForeignId(id))?;
@@ -157,12 +157,91 @@ fn second_of(id: &str) -> Option<i64> {
 /// What makes the look for calls a short one.
 #[derive(Clone, Copy)]
 enum Found<'q> {
-    /// By what else is asked for.
-    Anyhow,
+    /// By the index of this column, or of whichever is asked for.
+    By(Option<&'static str>),
     /// The id tells when the call began.
     BySecond(i64),
     /// The id tells nothing; by the index of such ids.
     ByForeignId(&'q str),
+}
+
+/// What calls are filtered by.
+struct Filter {
+    column: &'static str,
+    value: Value,
+    /// Whether an index has all calls that fit.
+    is_indexed: bool,
+    /// What the index of the few is told by: it holds no calls that succeeded.
+    told_by: &'static str,
+}
+
+fn filters(query: &CallQuery) -> Vec<Filter> {
+    let filter = |column, value: Option<Value>| {
+        value.map(|value| Filter {
+            column,
+            value,
+            is_indexed: true,
+            told_by: "",
+        })
+    };
+    let among_few = |filter: Filter, is_few: bool, told_by| Filter {
+        is_indexed: is_few,
+        told_by: if is_few { told_by } else { "" },
+        ..filter
+    };
+    let outcome = query.outcome.as_deref();
+    let has_failed = outcome != Some(Outcome::Success.as_str());
+    let by_outcome = filter(
+        "outcome",
+        outcome.map(|outcome| Value::from(outcome.to_owned())),
+    )
+    .map(|filter| among_few(filter, has_failed, " AND outcome <> 'success'"));
+    let by_status = filter("status", query.status.map(Value::from))
+        .map(|filter| among_few(filter, query.status != Some(200), " AND status <> 200"));
+    let all = [
+        filter(
+            "virtual_model",
+            query.virtual_model.clone().map(Value::from),
+        ),
+        filter("endpoint_id", query.endpoint_id.map(Value::from)),
+        filter("inbound_api_key_id", query.key_id.map(Value::from)),
+        by_outcome,
+        by_status,
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// Calls of a filter are counted up to here.
+const COUNTED: i64 = 20_000;
+
+/// The column by which the fewest calls are found, where several are asked for: SQLite takes
+/// one without knowing how many fit.
+fn rarest(
+    connection: &Connection,
+    table: Table,
+    query: &CallQuery,
+) -> rusqlite::Result<Option<&'static str>> {
+    let mut filters = filters(query);
+    filters.retain(|filter| filter.is_indexed);
+    if filters.len() < 2 {
+        return Ok(None);
+    }
+    let mut rarest = None;
+    for filter in filters {
+        let text = format!(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM {} WHERE {} = ?{} \
+             AND created_at >= ? AND created_at <= ? LIMIT {COUNTED})",
+            table.name(),
+            filter.column,
+            filter.told_by
+        );
+        let mut count = connection.prepare_cached(&text)?;
+        let count: i64 = count.query_row((filter.value, query.from, query.to), |row| row.get(0))?;
+        if rarest.is_none_or(|(least, _)| count < least) {
+            rarest = Some((count, filter.column));
+        }
+    }
+    Ok(rarest.map(|(_, column)| column))
 }
 
 fn page_of(
@@ -187,49 +266,36 @@ fn statement(
         Table::Requests => after.request,
         Table::Embeddings => after.embedding,
     };
-    let mut wanted = vec!["created_at >= ?", "created_at <= ?"];
+    let mut wanted = vec!["created_at >= ?".to_owned(), "created_at <= ?".to_owned()];
     let mut values = vec![Value::from(query.from), Value::from(query.to)];
     if let Some((created_at, id)) = at {
-        wanted.push("(created_at, id) < (?, ?)");
+        wanted.push("(created_at, id) < (?, ?)".to_owned());
         values.extend([Value::from(created_at), Value::from(id)]);
     }
     match found {
-        Found::Anyhow => {}
+        Found::By(_) => {}
         Found::BySecond(second) => {
-            wanted.push("created_at = ?");
+            wanted.push("created_at = ?".to_owned());
             values.push(Value::from(second));
         }
         Found::ByForeignId(id) => {
-            wanted.extend([FOREIGN_ID, "substr(request_id, -8) = substr(?, -8)"]);
+            let end = "substr(request_id, -8) = substr(?, -8)";
+            wanted.extend([FOREIGN_ID.to_owned(), end.to_owned()]);
             values.push(Value::from(id.to_owned()));
         }
     }
-    for (column, value) in [
-        (
-            "virtual_model = ?",
-            query.virtual_model.clone().map(Value::from),
-        ),
-        ("endpoint_id = ?", query.endpoint_id.map(Value::from)),
-        ("inbound_api_key_id = ?", query.key_id.map(Value::from)),
-        ("outcome = ?", query.outcome.clone().map(Value::from)),
-        ("request_id = ?", query.request_id.clone().map(Value::from)),
-        ("status = ?", query.status.map(Value::from)),
-    ] {
-        if let Some(value) = value {
-            wanted.push(column);
-            values.push(value);
-        }
+    for filter in filters(query) {
+        // A sign before a column keeps SQLite from looking it up in an index.
+        let sign = match found {
+            Found::By(Some(index)) if index != filter.column => "+",
+            _ => "",
+        };
+        wanted.push(format!("{sign}{} = ?{}", filter.column, filter.told_by));
+        values.push(filter.value);
     }
-    // What the indexes of the few are told by: they hold no calls that succeeded.
-    if query.status.is_some_and(|status| status != 200) {
-        wanted.push("status <> 200");
-    }
-    if query
-        .outcome
-        .as_deref()
-        .is_some_and(|outcome| outcome != Outcome::Success.as_str())
-    {
-        wanted.push("outcome <> 'success'");
+    if let Some(id) = &query.request_id {
+        wanted.push("request_id = ?".to_owned());
+        values.push(Value::from(id.clone()));
     }
     values.push(Value::from(i64::from(limit) + 1));
     let text = format!(
@@ -358,13 +424,21 @@ mod tests {
             key_id: Some(7),
             ..all.clone()
         };
+        let both = CallQuery {
+            virtual_model: Some("a".to_owned()),
+            status: Some(429),
+            ..key.clone()
+        };
         for table in Table::ALL {
             for (query, found, index) in [
-                (&all, Found::Anyhow, "created_at"),
+                (&all, Found::By(None), "created_at"),
                 (&by_id, Found::ByForeignId(id), "request"),
                 (&by_id, Found::BySecond(0x6592_0080), "created_at"),
-                (&failed, Found::Anyhow, "outcome_time"),
-                (&key, Found::Anyhow, "key_time"),
+                (&failed, Found::By(None), "outcome_time"),
+                (&key, Found::By(None), "key_time"),
+                (&both, Found::By(Some("virtual_model")), "model_time"),
+                (&both, Found::By(Some("inbound_api_key_id")), "key_time"),
+                (&both, Found::By(Some("status")), "status_time"),
             ] {
                 let (text, values) = statement(table, (query, &CallCursor::default(), 9), found);
                 let plan: Vec<String> = store

@@ -255,6 +255,52 @@ fn calls_are_found_by_status_failure_and_id() {
     assert_eq!(store.call(&row.key()).unwrap().unwrap(), *row);
 }
 
+/// Whatever is asked for at once, and whichever of it has an index.
+#[test]
+fn calls_are_found_by_any_filters_together() {
+    let (_folder, store) = store_with_models();
+    store.record_calls(&made_up(800)).unwrap();
+    let page = |query: &CallQuery| {
+        let all = store.calls_page(query, &CallCursor::default(), 1000);
+        all.unwrap().0
+    };
+    let everything = CallQuery {
+        to: i64::MAX,
+        ..CallQuery::default()
+    };
+    let all = page(&everything);
+    assert_eq!(all.len(), 800);
+    let (mut some, mut none) = (0, 0);
+    for filters in 0_u32..32 {
+        let with = |bit: u32| filters & (1 << bit) != 0;
+        for (outcome, status) in [("success", 200), ("timeout", 429)] {
+            let query = CallQuery {
+                virtual_model: with(0).then(|| "dear".to_owned()),
+                endpoint_id: with(1).then_some(2),
+                key_id: with(2).then_some(1),
+                outcome: with(3).then(|| outcome.to_owned()),
+                status: with(4).then_some(status),
+                ..everything.clone()
+            };
+            let fits = |row: &&store::CallRow| {
+                (!with(0) || row.virtual_model == "dear")
+                    && (!with(1) || row.endpoint_id == Some(2))
+                    && (!with(2) || row.inbound_api_key_id == Some(1))
+                    && (!with(3) || row.outcome.as_deref() == Some(outcome))
+                    && (!with(4) || row.status == Some(i64::from(status)))
+            };
+            let expected: Vec<_> = all.iter().filter(fits).cloned().collect();
+            *if expected.is_empty() {
+                &mut none
+            } else {
+                &mut some
+            } += 1;
+            assert_eq!(page(&query), expected, "{query:?}");
+        }
+    }
+    assert!(some > 30 && none > 5, "{some} and {none}");
+}
+
 #[test]
 fn calls_are_found_by_ids_that_tell_their_second_and_by_others() {
     let (_folder, store) = store_with_models();
