@@ -13,7 +13,7 @@ use crate::process::Process;
 use crate::scene::{Ground, MODEL, Scene, chat, client, provider_with};
 
 /// A gateway before the worker of that name.
-async fn scene(worker: &str, form: &str, env: &[(&str, &str)]) -> Scene {
+pub(crate) async fn scene(worker: &str, form: &str, env: &[(&str, &str)]) -> Scene {
     let sim = provider_with(Options {
         flavor: Flavor::Runpod,
         ..Options::default()

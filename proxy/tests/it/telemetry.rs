@@ -12,6 +12,7 @@ use serde_json::json;
 use sim::{Flavor, Options};
 
 use crate::crowd::until;
+use crate::jobs;
 use crate::metrics::Place;
 use crate::process::PATIENCE;
 use crate::scene::{MODEL, Props, Scene, answer, chat};
@@ -226,6 +227,27 @@ async fn what_is_not_sampled_is_no_span_but_is_told_on() {
         told[0].ends_with("-00") && told[1].ends_with("-01"),
         "{told:?}"
     );
+}
+
+#[tokio::test]
+async fn every_request_about_a_job_is_in_the_trace() {
+    let collector = Collector::start().await;
+    let env = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str())];
+    let scene = jobs::scene("text", "text", &env).await;
+    let request = scene
+        .request(Method::POST, "/v1/chat/completions")
+        .header("traceparent", format!("00-{TRACE}-{PARENT}-01"))
+        .json(&chat("say=one+two", &json!({"stream": true})));
+    assert_eq!(answer(request).await.status, 200);
+    let spans = spans(&collector, 2).await;
+    let attempt = format!("00-{TRACE}-{}-01", hex(&spans[1].0.span_id));
+    let requests = scene.sim.requests();
+    let of_the_job = requests.iter().filter(|r| r.path.contains("/v2/text/"));
+    let told: Vec<_> = of_the_job
+        .map(|request| request.headers["traceparent"].to_str().unwrap())
+        .collect();
+    assert!(told.len() > 1, "submitted and followed: {requests:?}");
+    assert!(told.iter().all(|told| *told == attempt), "{told:?}");
 }
 
 #[tokio::test]

@@ -287,7 +287,15 @@ async fn as_job(
         } else {
             How::Whole
         };
-        let submitted = Job::submit(errand.gateway, target, order.id(), body, how);
+        let trace = errand.trace.iter().flat_map(|trace| trace.headers());
+        let submitted = Job::submit(
+            errand.gateway,
+            target,
+            order.id(),
+            trace.collect(),
+            body,
+            how,
+        );
         let mut job = within(first_byte, pin!(submitted)).await??;
         if how == How::Stream {
             let source = Source::Job(Box::new(job));

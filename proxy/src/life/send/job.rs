@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use store::Outcome;
 use tokio::runtime::Handle;
 use wire::code::Code;
@@ -97,7 +97,7 @@ pub(super) enum Ending {
 }
 
 impl Job {
-    /// Submits `body`.
+    /// Submits `body`. Each request about the job carries the headers of `trace`.
     ///
     /// # Errors
     /// When the platform cannot be reached or refuses.
@@ -105,6 +105,7 @@ impl Job {
         gateway: &Gateway,
         target: &Arc<Target>,
         request_id: HeaderValue,
+        trace: Vec<(HeaderName, HeaderValue)>,
         body: Segments,
         how: How,
     ) -> Result<Self, Fault> {
@@ -116,6 +117,7 @@ impl Job {
             target: Arc::clone(target),
             addresses,
             request_id,
+            trace,
             closing: gateway.closing.clone(),
         };
         let answer = line.ask("POST", &line.addresses.run(), body).await;

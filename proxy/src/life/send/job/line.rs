@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 use wire::code::Code;
 use wire::dialect::runpod::{Addresses, Envelope, EnvelopeError, JobStatus, failure};
@@ -25,6 +25,8 @@ pub(super) struct Line {
     pub(super) target: Arc<Target>,
     pub(super) addresses: Addresses,
     pub(super) request_id: HeaderValue,
+    /// The attempt's place in the call's trace.
+    pub(super) trace: Vec<(HeaderName, HeaderValue)>,
     pub(super) closing: Closing,
 }
 
@@ -82,6 +84,7 @@ impl Line {
         let question = Question {
             head: self.target.head(method, url).map_err(internal)?,
             request_id: &self.request_id,
+            trace: &self.trace,
             body,
             repeats,
         };
@@ -138,13 +141,18 @@ impl Line {
 struct Question<'q> {
     head: Head,
     request_id: &'q HeaderValue,
+    trace: &'q [(HeaderName, HeaderValue)],
     body: Segments,
     repeats: bool,
 }
 
 impl Outgoing for Question<'_> {
     fn header(&self, tls: bool) -> pingora::Result<(Box<RequestHeader>, Bytes)> {
-        self.head.for_body(tls, self.body.len(), self.request_id)
+        let (mut header, lines) = self.head.for_body(tls, self.body.len(), self.request_id)?;
+        for (name, value) in self.trace {
+            header.insert_header(name, value)?;
+        }
+        Ok((header, lines))
     }
 
     fn body(&self) -> &Segments {
