@@ -272,8 +272,9 @@ fn statement(
         wanted.push("(created_at, id) < (?, ?)".to_owned());
         values.extend([Value::from(created_at), Value::from(id)]);
     }
+    let mut index = None;
     match found {
-        Found::By(_) => {}
+        Found::By(column) => index = column,
         Found::BySecond(second) => {
             wanted.push("created_at = ?".to_owned());
             values.push(Value::from(second));
@@ -286,10 +287,8 @@ fn statement(
     }
     for filter in filters(query) {
         // A sign before a column keeps SQLite from looking it up in an index.
-        let sign = match found {
-            Found::By(Some(index)) if index != filter.column => "+",
-            _ => "",
-        };
+        let is_passed_over = index.is_some_and(|index| index != filter.column);
+        let sign = if is_passed_over { "+" } else { "" };
         wanted.push(format!("{sign}{} = ?{}", filter.column, filter.told_by));
         values.push(filter.value);
     }
