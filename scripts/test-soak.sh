@@ -14,5 +14,9 @@ debug) build=() ;;
 *) fail "test-soak.sh: PROFILE is release or debug, not '$profile'" ;;
 esac
 
-cargo build "${build[@]}" --locked --package proxy --package admin --package sim --bins
+(
+    # As `make build` does it, so that the release build is made once.
+    [ "$profile" = debug ] || source scripts/release.sh
+    cargo build "${build[@]}" --locked --package proxy --package admin --package sim --bins
+)
 exec "$CARGO_TARGET_DIR/$profile/soak" --seconds "$time" --rate "$rate"

@@ -370,6 +370,11 @@ fn check_openai(chat: &Chat, data: &[u8], draw: &mut Draw) {
     let mut results = chat.messages.iter().flat_map(|message| &message.parts);
     let is_legacy = results
         .any(|part| matches!(part, Part::ToolResult { id, .. } if id.starts_with("function_call")));
+    if !answers_its_calls(chat) {
+        // Callers of other dialects may tell results of calls that nobody made; it is the
+        // upstream that refuses those.
+        return;
+    }
     let is_refused = |body: &[u8]| {
         let read = Request::read(Call::Chat, body);
         read.map_or(true, |request| request.refusal().is_some())
@@ -391,6 +396,29 @@ fn check_openai(chat: &Chat, data: &[u8], draw: &mut Draw) {
         "written again, {}",
         told()
     );
+}
+
+/// Whether each result is that of a call in the turn before.
+fn answers_its_calls(chat: &Chat) -> bool {
+    let mut open = BTreeSet::new();
+    for message in &chat.messages {
+        let mut calls = BTreeSet::new();
+        let mut results = 0;
+        for part in &message.parts {
+            match part {
+                Part::ToolCall { id, .. } => {
+                    calls.insert(id.as_str());
+                }
+                Part::ToolResult { id, .. } if !open.contains(id.as_str()) => return false,
+                Part::ToolResult { .. } => results += 1,
+                _ => {}
+            }
+        }
+        if results == 0 {
+            open = calls;
+        }
+    }
+    true
 }
 
 /// What the vendor checks of a conversation: the turns alternate, and every call has its
