@@ -12,12 +12,15 @@ pub fn check(data: &[u8]) {
     };
     let mut draw = Draw::of(data);
     let spelled = spelled(data, &mut draw);
-    assert_eq!(
-        canonical(&spelled, &[]).as_deref(),
-        Some(text.as_slice()),
-        "{}",
-        String::from_utf8_lossy(&spelled)
-    );
+    // Half a character (a surrogate alone) has no other spelling: it is kept as it came.
+    if value(data).is_some() {
+        assert_eq!(
+            canonical(&spelled, &[]).as_deref(),
+            Some(text.as_slice()),
+            "{}",
+            String::from_utf8_lossy(&spelled)
+        );
+    }
     let mut other = data.to_vec();
     let at = draw.below(other.len());
     other[at] = other[at].wrapping_add(1);
