@@ -153,6 +153,11 @@ fn add_content(into: &mut Value, more: Value) {
             *into = as_parts(text);
             add(into, more);
         }
+        // What is neither a text nor parts says nothing.
+        (
+            Value::String(_) | Value::Array(_),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_),
+        ) => {}
         (_, more) => add(into, more),
     }
 }
