@@ -285,6 +285,13 @@ mod tests {
     }
 
     #[test]
+    fn content_that_is_no_text_takes_none_away() {
+        let stream = include_str!("../../../cases/openai-stream/content-that-is-no-text.sse");
+        let content = &reply(stream)["choices"][0]["message"]["content"];
+        assert_eq!(*content, "one two");
+    }
+
+    #[test]
     fn a_broken_stream_is_no_reply() {
         for (stream, fault) in [
             ("", StreamFault::Truncated),
