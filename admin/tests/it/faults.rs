@@ -233,6 +233,7 @@ async fn a_store_that_breaks_is_told_in_words() {
     // All of it is in the file, and nothing in the memory of the app.
     let folder = app.into_folder();
     let folded = Command::new("sqlite3")
+        .args(["-cmd", ".timeout 20000"])
         .arg(&database)
         .arg("PRAGMA wal_checkpoint(TRUNCATE);")
         .output()

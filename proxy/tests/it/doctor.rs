@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sim::{Flavor, Options, Tls};
 use store::InboundKeyDraft;
 
-use crate::process::{Process, run, text};
+use crate::process::{Process, run, sql, text};
 use crate::scene::{Ground, Scene, provider, provider_with};
 
 /// Free ports would be those of some other test.
@@ -191,13 +191,8 @@ async fn a_running_gateway_is_recognised() {
 #[test]
 fn a_damaged_store_and_a_clock_that_is_behind_are_errors() {
     let ground = Ground::new();
-    let sql = "INSERT INTO request_usage (virtual_model, created_at) VALUES ('m', 32503680000);";
-    let done = std::process::Command::new("sqlite3")
-        .arg(ground.database())
-        .arg(sql)
-        .output()
-        .expect("this test needs the program sqlite3");
-    assert!(done.status.success(), "{done:?}");
+    let row = "INSERT INTO request_usage (virtual_model, created_at) VALUES ('m', 32503680000);";
+    sql(&ground.database(), row);
     has(
         &found(&report(&ground, &[], &["--offline"]), "error"),
         &["the clock says", "set the clock"],

@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::Command;
 
 use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::process::{Process, run, text};
+use crate::process::{Process, run, sql, text};
 use crate::scene::{Ground, Scene, answer, client};
 
 #[test]
@@ -74,12 +73,7 @@ fn check_names_what_is_wrong_in_the_store() {
     let spoil = "PRAGMA foreign_keys = OFF;
                  INSERT INTO endpoints (name, url, endpoint_type) VALUES ('odd one', 'not a url', 'openai');
                  INSERT INTO virtual_models (name, endpoint_id, actual_model) VALUES ('orphan', 4711, 'm');";
-    let done = Command::new("sqlite3")
-        .arg(ground.database())
-        .arg(spoil)
-        .output()
-        .expect("this test needs the program sqlite3");
-    assert!(done.status.success(), "{done:?}");
+    sql(&ground.database(), spoil);
     let output = run(ground.folder.path(), &[], &["--check"]);
     let said = text(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");

@@ -14,7 +14,7 @@ use sim::Flavor;
 use store::Store;
 use tempfile::TempDir;
 
-use crate::process::{LOOK, PATIENCE, Process, command, gateway_binary, run, text};
+use crate::process::{LOOK, PATIENCE, Process, command, gateway_binary, run, sql, text};
 use crate::scene::{Ground, MODEL, Scene, answer, chat, client, provider};
 
 /// Another program that holds the database, until dropped.
@@ -88,13 +88,9 @@ async fn a_missing_store_is_created() {
 #[test]
 fn a_damaged_or_newer_store_is_a_clear_refusal_and_stays_as_it_is() {
     let newer = Ground::new();
-    let version = Command::new("sqlite3")
-        .arg(newer.database())
-        .arg("PRAGMA user_version = 9000; PRAGMA wal_checkpoint(TRUNCATE);")
-        .status()
-        .expect("this test needs the program sqlite3");
-    assert!(version.success());
     let newer_file = newer.database();
+    let version = "PRAGMA user_version = 9000; PRAGMA wal_checkpoint(TRUNCATE);";
+    sql(&newer_file, version);
     drop(newer.store);
 
     let folder = TempDir::new().unwrap();
@@ -104,12 +100,10 @@ fn a_damaged_or_newer_store_is_a_clear_refusal_and_stays_as_it_is() {
     {
         let whole = Ground::new();
         whole.endpoint_from(&json!({"name": "e", "url": "http://127.0.0.1:1"}));
-        let vacuumed = Command::new("sqlite3")
-            .arg(whole.database())
-            .arg(format!("VACUUM INTO '{}'", torn.display()))
-            .status()
-            .unwrap();
-        assert!(vacuumed.success());
+        sql(
+            &whole.database(),
+            &format!("VACUUM INTO '{}'", torn.display()),
+        );
         let mut bytes = fs::read(&torn).unwrap();
         let middle = bytes.len() / 2;
         bytes[100..middle].fill(0xAA);
@@ -176,13 +170,7 @@ fn a_store_that_may_not_be_written_is_a_clear_refusal() {
     let file = ground.database();
     let folder = ground.folder.path().to_owned();
     let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE);";
-    let flushed = Command::new("sqlite3").arg(&file).arg(checkpoint).output();
-    assert!(
-        flushed
-            .expect("this test needs the program sqlite3")
-            .status
-            .success()
-    );
+    sql(&file, checkpoint);
     let allow = |file_mode, folder_mode| {
         fs::set_permissions(&file, fs::Permissions::from_mode(file_mode)).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(folder_mode)).unwrap();
@@ -313,12 +301,7 @@ async fn while_the_store_is_broken_calls_go_on_and_no_record_is_lost() {
     let file = ground.database();
     let Ground { folder, store } = ground;
     drop(store);
-    let folded = Command::new("sqlite3")
-        .arg(&file)
-        .arg("PRAGMA wal_checkpoint(TRUNCATE);")
-        .output()
-        .unwrap();
-    assert!(folded.status.success(), "{folded:?}");
+    sql(&file, "PRAGMA wal_checkpoint(TRUNCATE);");
     let whole = fs::read(&file).unwrap();
     let mut gateway = Process::gateway(folder.path(), &[]).await;
     let call = async |base: String| {
@@ -362,12 +345,7 @@ async fn a_store_of_the_original_is_taken_over_with_a_copy_kept() {
         sim.base_url(),
         crate::scene::KEY
     );
-    let made = Command::new("sqlite3").arg(&file).arg(schema).output();
-    assert!(
-        made.expect("this test needs the program sqlite3")
-            .status
-            .success()
-    );
+    sql(&file, &schema);
     let gateway = Process::gateway(folder.path(), &[]).await;
     let request = client()
         .post(format!("{}/v1/chat/completions", gateway.base))
