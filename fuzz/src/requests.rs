@@ -376,17 +376,13 @@ fn check_openai(chat: &Chat, data: &[u8], draw: &mut Draw) {
     let mut results = chat.messages.iter().flat_map(|message| &message.parts);
     let is_legacy = results
         .any(|part| matches!(part, Part::ToolResult { id, .. } if id.starts_with("function_call")));
-    if !answers_its_calls(chat) {
-        // Callers of other dialects may tell results of calls that nobody made; it is the
-        // upstream that refuses those.
-        return;
-    }
     let is_refused = |body: &[u8]| {
         let read = Request::read(Call::Chat, body);
         read.map_or(true, |request| request.refusal().is_some())
     };
-    if is_refused(data) || is_legacy {
-        // Such a request never comes so far; results of the older form are not checked.
+    if is_refused(data) || is_legacy || !answers_its_calls(chat) {
+        // Such a request never comes so far; results of the older form are not checked, and
+        // of other dialects' callers those of calls that nobody made are the upstream's to refuse.
         return;
     }
     let told = || {
