@@ -111,6 +111,7 @@ fn check_members(call: Call, before: &Members, after: &Members, target: &Target<
     if leads || renames {
         edited.push("messages");
     }
+    edited.extend((!matches!(target.stops, Stops::All)).then_some("stop"));
     assert_eq!(after.without(&edited), before.without(&edited), "{told}");
     assert_eq!(after.get("model"), Some("\"up/stream\""), "{told}");
     for name in ["temperature", "top_p", "max_tokens"] {
