@@ -18,7 +18,7 @@ use crate::telemetry::Traced;
 /// A finished call and what only the log says about it.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) record: CallRecord,
+    pub(crate) record: Box<CallRecord>,
     /// Why it failed, in words for the operator.
     pub(crate) reason: Option<String>,
     /// Who made the call.
@@ -243,7 +243,7 @@ mod tests {
 
     fn entry() -> Entry {
         Entry {
-            record: CallRecord {
+            record: Box::new(CallRecord {
                 virtual_model: "a\nb \"c\"".to_owned(),
                 endpoint_id: Some(1),
                 usage: Usage {
@@ -263,7 +263,7 @@ mod tests {
                 estimated: true,
                 error_code: Some("upstream_failed".to_owned()),
                 ..CallRecord::begun(CallKind::Chat, "req_1".to_owned(), 0)
-            },
+            }),
             reason: Some("line one\nline two".to_owned()),
             caller: CallerMark::default(),
             cost: Some(77),

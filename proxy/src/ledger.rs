@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use http::HeaderMap;
-use store::{CallRecord, Capture, LateTimes, Redaction, Spool, SpoolError, Store};
+use store::{CallRecord, Capture, LateTimes, Redaction, Spool, SpoolError, Store, Written};
 
 use crate::access_log::{AccessLog, Entry};
 use crate::live;
@@ -48,8 +48,16 @@ pub(crate) struct Ledger {
 #[derive(Debug)]
 struct Queued {
     entry: Entry,
-    /// Whether its record is in the spool.
-    spooled: bool,
+    place: Place,
+}
+
+/// Where a closed record is besides memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the spool.
+    Spool(Written),
+    /// Nowhere: the spool has not taken it.
+    Memory,
 }
 
 /// What happened to records so far.
@@ -227,10 +235,12 @@ impl Ledger {
         others.chain(codes).for_each(hide);
     }
 
-    /// Makes sure of a record; whether that has succeeded. Where it has not, the record
-    /// waits in memory from [`Self::push`] on.
-    pub(crate) fn spool_record(&self, record: &CallRecord) -> bool {
-        self.look(&self.spool.write(record))
+    /// Makes sure of a record. Where the spool does not take it, the record waits in memory
+    /// from [`Self::push`] on.
+    pub(crate) fn spool_record(&self, record: &CallRecord) -> Place {
+        let written = self.spool.write(record);
+        self.look(&written);
+        written.map_or(Place::Memory, Place::Spool)
     }
 
     /// Adds what has become known of a record that is in the spool.
@@ -244,7 +254,7 @@ impl Ledger {
     }
 
     /// Looks at what came of a write into the spool; whether it is there.
-    fn look(&self, spooled: &Result<(), SpoolError>) -> bool {
+    fn look<T>(&self, spooled: &Result<T, SpoolError>) -> bool {
         let counts = &self.counts;
         if let Err(error) = spooled
             && !counts.spool_fails.swap(true, Ordering::Relaxed)
@@ -257,14 +267,13 @@ impl Ledger {
         spooled.is_ok()
     }
 
-    /// Ends a call whose record is `spooled`, or else waits in memory. Never waits for the
-    /// store or a disk.
-    pub(crate) fn push(&self, mut entry: Entry, spooled: bool) {
+    /// Ends a call whose record is in this place. Never waits for the store or a disk.
+    pub(crate) fn push(&self, mut entry: Entry, place: Place) {
         let counts = &self.counts;
         if !counts.has_room(entry.capture.as_deref()) {
             entry.capture = None;
         }
-        let sent = self.queue.try_send(Queued { entry, spooled });
+        let sent = self.queue.try_send(Queued { entry, place });
         if let Err(TrySendError::Full(unsent) | TrySendError::Disconnected(unsent)) = &sent {
             counts.release(unsent.entry.capture.as_deref());
         }
@@ -273,7 +282,9 @@ impl Ledger {
                 counts.entered.fetch_add(1, Ordering::Relaxed);
                 counts.queued.fetch_add(1, Ordering::Relaxed);
             }
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) if spooled => {
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_))
+                if place != Place::Memory =>
+            {
                 counts.queued.fetch_add(1, Ordering::Relaxed);
                 let unlogged = counts.unlogged.fetch_add(1, Ordering::Relaxed) + 1;
                 if unlogged.is_power_of_two() {

@@ -144,8 +144,7 @@ async fn begin(
     };
     if let Some(whole) = loading::answer(&errand)? {
         return Ok(Begun {
-            recipient: errand.recipient(),
-            form,
+            recipient: errand.streamed_to(),
             answer: Answer::Whole(whole),
         });
     }
@@ -157,8 +156,7 @@ async fn begin(
         Recalled::Answer(whole) => {
             let answer = Answer::Whole(whole);
             return Ok(Begun {
-                recipient: errand.recipient(),
-                form,
+                recipient: errand.streamed_to(),
                 answer,
             });
         }
@@ -170,16 +168,15 @@ async fn begin(
         question.answered(&errand, &mut answer)?;
     }
     Ok(Begun {
-        recipient: errand.recipient(),
-        form,
+        recipient: errand.streamed_to(),
         answer,
     })
 }
 
 /// A call whose answer has begun. The request is no longer held.
 struct Begun {
-    recipient: Recipient,
-    form: ReplyForm,
+    /// Whom a whole answer is streamed to.
+    recipient: Option<Recipient>,
     answer: Answer,
 }
 
@@ -202,7 +199,7 @@ async fn end(
             Box::pin(relay::stream(gateway, caller, streaming, &mut account)).await
         }
         Answer::Whole(whole) => {
-            relay::whole(caller, *whole, begun.form, &begun.recipient, &mut account).await
+            relay::whole(caller, *whole, begun.recipient.as_ref(), &mut account).await
         }
         Answer::Passed(passing) => {
             Box::pin(relay::passed(gateway, caller, passing, &mut account)).await

@@ -27,7 +27,8 @@ fn is_sane(id: &str) -> bool {
 fn new() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let second = since.map_or(0, |since| since.as_secs());
-    format!("req_{second:08x}{:024x}", fastrand::u128(..) >> 32)
+    let (high, low) = (fastrand::u32(..), fastrand::u64(..));
+    format!("req_{second:08x}{high:08x}{low:016x}")
 }
 
 #[cfg(test)]

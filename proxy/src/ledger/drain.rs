@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use store::{CallRecord, Capture, Drained, PatternCount, SpoolReader, Store, StoreError};
 
-use super::{Counts, Limits, QUEUE, Queued};
+use super::{Counts, Limits, Place, QUEUE, Queued};
 use crate::access_log::AccessLog;
 use crate::telemetry::Telemetry;
 
@@ -136,7 +136,7 @@ impl Drain {
     }
 
     fn take(&mut self, queued: Queued) {
-        let Queued { entry, spooled } = queued;
+        let Queued { entry, place } = queued;
         self.counts.taken.fetch_add(1, Ordering::Relaxed);
         self.log.add(&entry);
         if let Some(telemetry) = &self.telemetry {
@@ -146,13 +146,13 @@ impl Drain {
             self.patterns.extend(entry.patterns);
         }
         self.captures.extend(entry.capture.map(|capture| *capture));
-        if spooled {
-            return;
-        }
-        if self.waiting.len() < QUEUE {
-            self.waiting.push_back(entry.record);
-        } else {
-            self.lose(1, &"no room left in memory");
+        match (place, &mut self.reader) {
+            (Place::Spool(written), Some(reader)) => reader.hand(written, entry.record),
+            (Place::Spool(_), None) => {}
+            (Place::Memory, _) if self.waiting.len() < QUEUE => {
+                self.waiting.push_back(*entry.record);
+            }
+            (Place::Memory, _) => self.lose(1, &"no room left in memory"),
         }
     }
 

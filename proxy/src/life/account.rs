@@ -24,7 +24,7 @@ use super::admit::Told;
 use super::send::Times;
 use crate::access_log::{CallerMark, Entry};
 use crate::fault::Fault;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Place};
 use crate::live::Target;
 use crate::metrics::Closed;
 use crate::telemetry::Traced;
@@ -51,11 +51,11 @@ pub(super) struct Account {
     /// What it says and is answered, where that is kept.
     capture: Option<Box<Capture>>,
     /// `None` once it has been handed over.
-    record: Option<CallRecord>,
+    record: Option<Box<CallRecord>>,
     /// What the call cost, once it is complete.
     cost: Option<i64>,
-    /// Whether the record is in the spool; `None` until it is complete.
-    spooled: Option<bool>,
+    /// Where the record is; `None` until it is complete.
+    place: Option<Place>,
     /// How many candidates have been asked.
     attempts: usize,
     /// The attempt that the answer is from.
@@ -95,14 +95,14 @@ impl Account {
             caller: CallerMark::default(),
             patterns: Vec::new(),
             capture: None,
-            record: Some(CallRecord {
+            record: Some(Box::new(CallRecord {
                 // What holds if the call is dropped before it says otherwise: only the end
                 // of the program does that.
                 error_code: Some(DROPPED.to_owned()),
                 ..CallRecord::begun(kind, id.clone(), started_at)
-            }),
+            })),
             cost: None,
-            spooled: None,
+            place: None,
             attempts: 0,
             answering: None,
             waited: None,
@@ -294,7 +294,7 @@ impl Account {
         record.queue_ms = times.queue;
         record.execution_ms = times.execution;
         let new = known != (record.queue_ms, record.execution_ms);
-        if self.spooled == Some(true) && new {
+        if matches!(self.place, Some(Place::Spool(_))) && new {
             self.ledger.amend(&LateTimes {
                 request_id: record.request_id.clone(),
                 kind: record.kind,
@@ -322,7 +322,7 @@ impl Account {
     /// The call failed.
     pub(super) fn failed(&mut self, fault: &Fault) {
         // What happens to a call behind its record is not in it.
-        if self.spooled.is_some() {
+        if self.place.is_some() {
             return;
         }
         self.private.clone_from(&fault.private);
@@ -349,7 +349,7 @@ impl Account {
             capture: self.capture.take(),
             record: self.record.take(),
             cost: self.cost,
-            spooled: self.spooled,
+            place: self.place,
             attempts: self.attempts,
             answering: self.answering,
             waited: self.waited,
@@ -373,7 +373,7 @@ impl Account {
     /// Completes the record and makes sure of it, before the last byte of the reply leaves.
     /// What is still unknown then are the endpoint's own times ([`Self::took`]).
     pub(super) fn complete(&mut self) {
-        if self.spooled.is_some() {
+        if self.place.is_some() {
             return;
         }
         let Some(mut record) = self.record.take() else {
@@ -390,7 +390,7 @@ impl Account {
             attempt.code.get_or_insert_with(|| DROPPED.to_owned());
         }
         self.ledger.redact(&mut record);
-        self.spooled = Some(self.ledger.spool_record(&record));
+        self.place = Some(self.ledger.spool_record(&record));
         self.count(&record, took, waited);
         self.cost = self.dues.cost(&record.attempts);
         self.trace_ends(took);
@@ -439,7 +439,7 @@ impl Account {
             ended: SystemTime::now(),
             traced: self.traced.take(),
         };
-        self.ledger.push(entry, self.spooled.unwrap_or(false));
+        self.ledger.push(entry, self.place.unwrap_or(Place::Memory));
     }
 }
 

@@ -77,8 +77,7 @@ pub(super) async fn begin(
         over = &mut attended => return Err(over),
     };
     Ok(Begun {
-        recipient: errand.recipient(),
-        form,
+        recipient: errand.streamed_to(),
         answer,
     })
 }

@@ -114,6 +114,11 @@ impl Errand<'_> {
         }
     }
 
+    /// Whom a whole answer is written for that goes out as a stream.
+    pub(super) fn streamed_to(&self) -> Option<Recipient> {
+        self.form.stream.then(|| self.recipient())
+    }
+
     fn asked(&self) -> Option<&Asked> {
         self.accepted.inbound.own.as_ref()?.asked.as_ref()
     }

@@ -122,6 +122,8 @@ impl AsyncWrite for Corked {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         if self.stage == Stage::Head {
+            let more = buf.len() + self.lines.len();
+            self.head.reserve(more);
             self.head.extend_from_slice(buf);
             return Poll::Ready(Ok(buf.len()));
         }

@@ -1,6 +1,10 @@
 //! The name of the program that makes a call, from what it says of itself in its
 //! `User-Agent`.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 /// Longest name that is kept.
 const LONGEST: usize = 40;
 
@@ -45,15 +49,23 @@ const KNOWN: [(&str, &str); 30] = [
 /// the version.
 #[must_use]
 pub fn client_name(user_agent: &str) -> Option<String> {
-    let small = user_agent.to_ascii_lowercase();
+    static MARKS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+        let mut marks = AhoCorasick::builder();
+        let marks = marks.ascii_case_insensitive(true);
+        marks.build(KNOWN.iter().map(|(mark, _)| mark)).ok()
+    });
     let begins_a_word = |at: usize| {
-        let before = small
+        let before = user_agent
             .get(..at)
             .and_then(|before| before.chars().next_back());
         !before.is_some_and(char::is_alphanumeric)
     };
-    let is_said = |mark: &str| small.match_indices(mark).any(|(at, _)| begins_a_word(at));
-    if let Some((_, name)) = KNOWN.iter().find(|(mark, _)| is_said(mark)) {
+    let said = MARKS.iter().flat_map(|marks| {
+        let found = marks.find_overlapping_iter(user_agent);
+        found.filter(|found| begins_a_word(found.start()))
+    });
+    let first = said.map(|found| found.pattern().as_usize()).min();
+    if let Some((_, name)) = first.and_then(|first| KNOWN.get(first)) {
         return Some((*name).to_owned());
     }
     let word = user_agent.split(['/', ' ', '(']).next()?;

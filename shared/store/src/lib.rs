@@ -100,7 +100,7 @@ pub use setting::{
 };
 pub use snapshot::Snapshot;
 pub use spent_money::SpentMoney;
-pub use spool::{Drained, Spool, SpoolError, SpoolReader, Spooled};
+pub use spool::{Drained, Spool, SpoolError, SpoolReader, Spooled, Written};
 pub use store::prices::DatedPrices;
 pub use store::{BUSY_TIMEOUT, Facts, Rotation, Store};
 pub use tool_alias::{ToolAlias, ToolAliasDraft, ToolAliasRow};

@@ -171,11 +171,15 @@ fn steps() -> Migrations<'static> {
             Ok::<_, HookError>(sums::spread_endpoints(transaction)?)
         })
         .comment("how the times of endpoints are spread"),
+        M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
+            Ok::<_, HookError>(sums::divide_endpoints(transaction)?)
+        })
+        .comment("what endpoints have served in a day, by virtual model and key"),
     ])
 }
 
 /// The schema version of this program.
-pub(crate) const NEWEST: i64 = 17;
+pub(crate) const NEWEST: i64 = 18;
 
 /// The file's schema version.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {

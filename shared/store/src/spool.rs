@@ -12,6 +12,7 @@
 //! disk was full or the program was killed inside the write, is recognised and left out; the
 //! reply that it was for had not been sent then.
 
+mod handed;
 mod line;
 mod reader;
 mod segment;
@@ -29,6 +30,8 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 
 use crate::call::{CallRecord, LateTimes};
+use handed::Handed;
+pub use handed::Written;
 use line::Line;
 pub use reader::{Drained, SpoolReader};
 use segment::Segment;
@@ -95,7 +98,7 @@ impl Spool {
     ///
     /// # Errors
     /// When it is not on disk; nothing of it will be taken over then.
-    pub fn write(&self, record: &CallRecord) -> Result<(), SpoolError> {
+    pub fn write(&self, record: &CallRecord) -> Result<Written, SpoolError> {
         self.append(record)
     }
 
@@ -104,11 +107,11 @@ impl Spool {
     /// # Errors
     /// When it is not on disk; the record stays as it was.
     pub fn amend(&self, times: &LateTimes) -> Result<(), SpoolError> {
-        self.append(times)
+        self.append(times).map(drop)
     }
 
-    fn append(&self, entry: &impl Serialize) -> Result<(), SpoolError> {
-        Line::with(entry, |line| {
+    fn append(&self, entry: &impl Serialize) -> Result<Written, SpoolError> {
+        Line::with(entry, |line, sum| {
             let length = line.len() as u64;
             let held = self.held.fetch_add(length, Ordering::Relaxed);
             let written = if held.saturating_add(length) > self.limit {
@@ -119,7 +122,7 @@ impl Spool {
             if written.is_err() {
                 self.held.fetch_sub(length, Ordering::Relaxed);
             }
-            written
+            written.map(|()| Written { sum })
         })
     }
 

@@ -17,7 +17,9 @@ impl Account {
     /// Which path was called, and by which program.
     pub(in crate::life) fn arrived(&mut self, path: &str, user_agent: Option<&str>) {
         if let Some(record) = &mut self.record {
-            record.route = Some(path.chars().take(LONGEST_ROUTE).collect());
+            let end = path.char_indices().nth(LONGEST_ROUTE);
+            let route = end.map_or(path, |(end, _)| &path[..end]);
+            record.route = Some(route.to_owned());
             record.client = user_agent.and_then(client_name);
         }
     }

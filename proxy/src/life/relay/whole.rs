@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
-use store::route::ReplyForm;
 use wire::dialect::openai::{Reply, coded, collect, normalised_reply};
 use wire::inbound::{CallerDialect, Recipient};
 use wire::normaliser::Normaliser;
@@ -30,9 +29,11 @@ pub(in super::super) fn complete(
     replies: Vec<(Bytes, bool)>,
 ) -> Result<Box<Whole>, Fault> {
     let mut whole = put_together(errand, target, order, header, replies)?;
-    let vectors = errand.recipient().vectors(&whole.body);
-    if let Some(body) = vectors.map_err(|fault| reply_fault(&fault, target))? {
-        whole.body = body;
+    if errand.call() == Call::Embeddings {
+        let vectors = errand.recipient().vectors(&whole.body);
+        if let Some(body) = vectors.map_err(|fault| reply_fault(&fault, target))? {
+            whole.body = body;
+        }
     }
     Ok(whole)
 }
@@ -126,15 +127,14 @@ fn tell_repaired(
         .map_err(|err| Fault::internal(format!("the response header: {err}")))
 }
 
-/// Sends a whole answer, as a stream when the caller wants one.
+/// Sends a whole answer, as a stream where there is somebody it is streamed to.
 ///
 /// # Errors
 /// When the caller is gone.
 pub(in super::super) async fn relay(
     caller: &mut ServerSession,
     whole: Whole,
-    form: ReplyForm,
-    recipient: &Recipient,
+    recipient: Option<&Recipient>,
     account: &mut Account,
 ) -> Result<(), Fault> {
     let mut header = whole.header;
@@ -144,19 +144,19 @@ pub(in super::super) async fn relay(
     account.normalised(whole.normaliser.as_ref());
     let internal = |err: Box<pingora::Error>| Fault::internal(err.to_string());
     reply::tell_attempts(&mut header, account.attempts()).map_err(internal)?;
-    let events = if form.stream {
+    let replayed = recipient.map(|recipient| {
         account.first_token();
         let events = recipient.dialect.replay(&whole.body, recipient);
-        Some(events.ok_or_else(|| Fault::internal("a reply that was read is no object"))?)
-    } else {
-        None
-    };
+        let events = events.ok_or_else(|| Fault::internal("a reply that was read is no object"));
+        events.map(|events| (recipient.dialect, events))
+    });
+    let replayed = replayed.transpose()?;
     account.answered(Some(&whole.body));
     account.succeeded(status);
     account.seal();
     account.told.write(&mut header).map_err(internal)?;
-    let sending = if let Some(events) = events {
-        Box::pin(send_events(caller, recipient.dialect, header, events)).await
+    let sending = if let Some((dialect, events)) = replayed {
+        Box::pin(send_events(caller, dialect, header, events)).await
     } else {
         reply::send_json(caller, header, whole.body).await
     };

@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 
 use super::line::Line;
 use super::segment::Segment;
-use super::{ENDING, Spool, Spooled};
+use super::{ENDING, Handed, Spool, Spooled, Written};
+use crate::call::CallRecord;
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -42,6 +43,7 @@ pub struct SpoolReader {
     /// The oldest first; the last is the one that is written.
     files: Vec<Reading>,
     room: Vec<u8>,
+    handed: Handed,
 }
 
 #[derive(Debug)]
@@ -68,7 +70,14 @@ impl SpoolReader {
             spool,
             files: vec![own],
             room: vec![0; ROOM],
+            handed: Handed::default(),
         }
+    }
+
+    /// Takes a record that was written into the spool a moment ago, so that its line need not
+    /// be read.
+    pub fn hand(&mut self, written: Written, record: Box<CallRecord>) {
+        self.handed.add(written, record);
     }
 
     /// Looks for files that a program has left which has ended; how many there are.
@@ -244,12 +253,12 @@ impl SpoolReader {
         if end == 0 {
             return Ok(true);
         }
-        let batch = Batch::of(&bytes[..end]);
+        let batch = Batch::of(&bytes[..end], &mut self.handed);
         let to = taken + end as u64;
         // Before the store goes past them.
         Batch::put_aside(&self.spool, &batch.unknown, done).map_err(failed)?;
         done.torn += batch.torn;
-        match store.take_spool(name, taken, to, &batch.entries()) {
+        match store.take_spool(name, taken, to, &batch.entries) {
             Ok(()) => done.records += batch.calls(),
             Err(StoreError::Sqlite { .. }) => {
                 for (from, end, entry) in batch.one_by_one(taken) {
@@ -275,17 +284,19 @@ impl SpoolReader {
 
 /// The entries of some lines.
 struct Batch {
-    /// Each with the place behind its line.
-    found: Vec<(usize, Spooled)>,
+    entries: Vec<Spooled>,
+    /// The place behind the line of each.
+    ends: Vec<usize>,
     /// What is whole and makes no entry.
     unknown: Vec<String>,
     torn: u64,
 }
 
 impl Batch {
-    fn of(bytes: &[u8]) -> Self {
+    fn of(bytes: &[u8], handed: &mut Handed) -> Self {
         let mut batch = Self {
-            found: Vec::new(),
+            entries: Vec::new(),
+            ends: Vec::new(),
             unknown: Vec::new(),
             torn: 0,
         };
@@ -296,8 +307,11 @@ impl Batch {
             if line.is_empty() {
                 continue;
             }
-            match Line::read(line) {
-                Ok(entry) => batch.found.push((at, entry)),
+            match Line::read(line, handed) {
+                Ok(entry) => {
+                    batch.entries.push(entry);
+                    batch.ends.push(at);
+                }
                 Err(Some(unknown)) => batch.unknown.push(unknown),
                 Err(None) => batch.torn += 1,
             }
@@ -305,31 +319,28 @@ impl Batch {
         batch
     }
 
-    fn entries(&self) -> Vec<Spooled> {
-        self.found.iter().map(|(_, entry)| entry.clone()).collect()
-    }
-
     fn calls(&self) -> u64 {
-        self.found
-            .iter()
-            .filter(|(_, entry)| entry.is_call())
-            .count() as u64
+        let calls = self.entries.iter().filter(|entry| entry.is_call());
+        calls.count() as u64
     }
 
     /// The place behind the last entry.
     fn last(&self) -> usize {
-        self.found.last().map_or(0, |(end, _)| *end)
+        self.ends.last().copied().unwrap_or(0)
     }
 
     /// Each entry with the places where its line begins and ends in the file, so that one
     /// the store refuses for what is in it does not hold up the others.
     fn one_by_one(&self, taken: u64) -> impl Iterator<Item = (u64, u64, &Spooled)> {
         let mut from = taken;
-        self.found.iter().map(move |(end, entry)| {
-            let (begin, end) = (from, taken + *end as u64);
-            from = end;
-            (begin, end, entry)
-        })
+        self.ends
+            .iter()
+            .zip(&self.entries)
+            .map(move |(end, entry)| {
+                let (begin, end) = (from, taken + *end as u64);
+                from = end;
+                (begin, end, entry)
+            })
     }
 
     /// Writes what cannot be taken over where an operator finds it.

@@ -25,6 +25,7 @@ type Line = (Whose, Totals);
 
 /// What a span is made up of: everything in it, with the spread of times, and that by what it
 /// is grouped by, without.
+#[derive(Default)]
 pub(super) struct Parts {
     pub(super) whole: Totals,
     pub(super) models: Vec<Line>,
@@ -59,12 +60,7 @@ impl KeptLines {
             return Ok(parts);
         }
         let (span, start, only) = place;
-        let parts = if *only == Only::default() {
-            Parts::of_everything(connection, *span, *start, all)?
-        } else {
-            Parts::of_some(connection, *span, *start, only)?
-        };
-        let parts = Arc::new(parts);
+        let parts = Arc::new(Parts::read(connection, *span, *start, only, all)?);
         self.keep(place.clone(), all, &parts);
         Ok(parts)
     }
@@ -97,6 +93,24 @@ impl Parts {
         1 + self.models.len() + self.endpoints.len() + self.keys.len()
     }
 
+    fn read(
+        connection: &Connection,
+        span: Span,
+        start: i64,
+        only: &Only,
+        all: &Totals,
+    ) -> rusqlite::Result<Self> {
+        if *only == Only::default() {
+            return Self::of_everything(connection, span, start, all);
+        }
+        if let (Span::Day, Some(endpoint)) = (span, only.endpoint_alone())
+            && let Some(parts) = Self::of_endpoint(connection, start, endpoint)?
+        {
+            return Ok(parts);
+        }
+        Self::of_some(connection, span, start, only)
+    }
+
     /// Of all calls there are sums.
     fn of_everything(
         connection: &Connection,
@@ -120,30 +134,55 @@ impl Parts {
         })
     }
 
+    /// Of a day of an endpoint there are sums as well. `None` where they are not complete: a
+    /// program of an older version has counted calls and does not know of them.
+    fn of_endpoint(
+        connection: &Connection,
+        start: i64,
+        endpoint: i64,
+    ) -> rusqlite::Result<Option<Self>> {
+        let each = |of, take: &mut dyn FnMut(&str, &Totals)| {
+            sums::each_of(connection, Span::Day, of, (start, endpoint), take)
+        };
+        let mut parts = Self::default();
+        each(sums::ENDPOINTS, &mut |name, totals| {
+            parts.whole.join(totals);
+            let line = ((endpoint, name.into()), totals.without_spread());
+            parts.endpoints.push(line);
+        })?;
+        let mut known = [Totals::default(), Totals::default()];
+        let [of_models, of_keys] = &mut known;
+        each(sums::MODELS_AT, &mut |name, totals| {
+            of_models.join_sums(totals);
+            parts.models.push(((0, name.into()), totals.clone()));
+        })?;
+        each(sums::KEYS_AT, &mut |name, totals| {
+            of_keys.join_sums(totals);
+            let (key, label) = sums::key_of(name);
+            parts.keys.push(((key, label.into()), totals.clone()));
+        })?;
+        let whole = parts.whole.without_spread();
+        Ok(known.iter().all(|sums| *sums == whole).then_some(parts))
+    }
+
     fn of_some(
         connection: &Connection,
         span: Span,
         start: i64,
         only: &Only,
     ) -> rusqlite::Result<Self> {
-        let mut whole = Totals::default();
+        let mut parts = Self::default();
         let mut lines: HashMap<Of, Totals> = HashMap::new();
         rollups::each_of(connection, span, start, only, |group, totals| {
-            whole.join(totals);
+            parts.whole.join(totals);
             for of in Of::each(&group) {
                 lines.entry(of).or_default().join_sums(totals);
             }
             Ok(())
         })?;
-        let mut parts = Self {
-            whole,
-            models: Vec::new(),
-            endpoints: Vec::new(),
-            keys: Vec::new(),
-        };
         for (of, totals) in lines {
             match of {
-                Of::All => {}
+                Of::All | Of::ModelAt(..) | Of::KeyAt(..) => {}
                 Of::Model(name) => parts.models.push(((0, name.into()), totals)),
                 Of::Endpoint(id, name) => parts.endpoints.push(((id, name.into()), totals)),
                 Of::Key(id, name) => parts.keys.push(((id, name.into()), totals)),

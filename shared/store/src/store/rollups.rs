@@ -97,7 +97,7 @@ impl Batch {
         let mut sums = Sums::new();
         for ((hour, group), totals) in &self.by_hour {
             for (span, start) in [(Span::Hour, *hour), (Span::Day, zone.day(*hour))] {
-                for of in Of::each(group) {
+                for of in Of::written(span, group) {
                     sums.entry((span, start, of)).or_default().join(totals);
                 }
             }
@@ -244,6 +244,18 @@ impl Only {
             virtual_model: query.virtual_model.clone(),
             endpoint_id: query.endpoint_id,
             key_id: query.key_id,
+        }
+    }
+
+    /// The endpoint, where nothing else is said.
+    pub(super) fn endpoint_alone(&self) -> Option<i64> {
+        match self {
+            Self {
+                virtual_model: None,
+                endpoint_id,
+                key_id: None,
+            } => *endpoint_id,
+            _ => None,
         }
     }
 }

@@ -1,6 +1,8 @@
-//! Sums by hour and by day of everything, and of each virtual model, endpoint and key: what
-//! a page needs of many roll-ups in few rows. Written together with the roll-ups.
+//! Sums by hour and by day of everything, and of each virtual model, endpoint and key; by day
+//! also of what each endpoint has served, by virtual model and key: what a page needs of many
+//! roll-ups in few rows. Written together with the roll-ups.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -43,10 +45,14 @@ pub(super) enum Of {
     /// With the spread of times.
     Endpoint(i64, String),
     Key(i64, String),
+    /// Of what this endpoint has served, this virtual model's.
+    ModelAt(i64, String),
+    /// Of what this endpoint has served, what was called with this key.
+    KeyAt(i64, i64, String),
 }
 
 impl Of {
-    /// The sums that calls of a group count in.
+    /// The sums that calls of a group count in, of whatever span.
     pub(super) fn each(group: &Group) -> [Self; 4] {
         [
             Self::All,
@@ -56,28 +62,56 @@ impl Of {
         ]
     }
 
+    /// The sums that are written of calls of a group.
+    pub(super) fn written(span: Span, group: &Group) -> impl Iterator<Item = Self> {
+        let at = group.endpoint_id;
+        let by_endpoint = (span == Span::Day).then(|| {
+            [
+                Self::ModelAt(at, group.virtual_model.clone()),
+                Self::KeyAt(at, group.key_id, group.key_label.clone()),
+            ]
+        });
+        let each = Self::each(group).into_iter();
+        each.chain(by_endpoint.into_iter().flatten())
+    }
+
     fn number(&self) -> i64 {
         match self {
             Self::All => ALL,
             Self::Model(_) => MODELS,
             Self::Endpoint(..) => ENDPOINTS,
             Self::Key(..) => KEYS,
+            Self::ModelAt(..) => MODELS_AT,
+            Self::KeyAt(..) => KEYS_AT,
         }
     }
 
     fn id(&self) -> i64 {
         match self {
             Self::All | Self::Model(_) => 0,
-            Self::Endpoint(id, _) | Self::Key(id, _) => *id,
+            Self::Endpoint(id, _)
+            | Self::Key(id, _)
+            | Self::ModelAt(id, _)
+            | Self::KeyAt(id, ..) => *id,
         }
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> Cow<'_, str> {
         match self {
-            Self::All => "",
-            Self::Model(name) | Self::Endpoint(_, name) | Self::Key(_, name) => name,
+            Self::All => "".into(),
+            Self::Model(name)
+            | Self::Endpoint(_, name)
+            | Self::Key(_, name)
+            | Self::ModelAt(_, name) => name.into(),
+            Self::KeyAt(_, key, label) => format!("{key} {label}").into(),
         }
     }
+}
+
+/// The id and label of the key in the name of a sum of [`KEYS_AT`].
+pub(super) fn key_of(name: &str) -> (i64, &str) {
+    let (id, label) = name.split_once(' ').unwrap_or_default();
+    (id.parse().unwrap_or(0), label)
 }
 
 /// The number of each kind of sum in the column `of`.
@@ -85,6 +119,8 @@ pub(super) const ALL: i64 = 0;
 pub(super) const MODELS: i64 = 1;
 pub(super) const ENDPOINTS: i64 = 2;
 pub(super) const KEYS: i64 = 3;
+pub(super) const MODELS_AT: i64 = 4;
+pub(super) const KEYS_AT: i64 = 5;
 
 const COLUMNS: &str = "span, of, start, id, name";
 
@@ -128,6 +164,11 @@ pub(crate) fn spread_endpoints(connection: &Connection) -> rusqlite::Result<()> 
     Ok(())
 }
 
+/// Makes the sums of days anew, for those of endpoints.
+pub(crate) fn divide_endpoints(connection: &Connection) -> rusqlite::Result<()> {
+    make_anew(connection, Span::Day)
+}
+
 /// Makes all sums of a kind of span from its roll-ups.
 pub(super) fn make_anew(connection: &Connection, span: Span) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM usage_sums WHERE span = ?", [span.number()])?;
@@ -143,7 +184,7 @@ pub(super) fn make_anew(connection: &Connection, span: Span) -> rusqlite::Result
             if start.replace(at) != Some(at) {
                 write(connection, &mut kept)?;
             }
-            for of in Of::each(&group) {
+            for of in Of::written(span, &group) {
                 kept.entry((span, at, of)).or_default().join(totals);
             }
             Ok(())
@@ -173,7 +214,7 @@ fn add(
         Value::from(of.number()),
         Value::from(start),
         Value::from(of.id()),
-        Value::from(of.name().to_owned()),
+        Value::from(of.name().into_owned()),
     ];
     let spread = match of {
         Of::All | Of::Endpoint(..) => {
@@ -185,7 +226,7 @@ fn add(
                 Value::from(ttft.to_bytes()),
             ]
         }
-        Of::Model(_) | Of::Key(..) => [Value::Null, Value::Null],
+        Of::Model(_) | Of::Key(..) | Of::ModelAt(..) | Of::KeyAt(..) => [Value::Null, Value::Null],
     };
     let sums = totals.list().iter().map(|sum| Value::from(*sum));
     connection
@@ -215,15 +256,46 @@ pub(super) fn each(
     span: Span,
     of: i64,
     (from, to): (i64, i64),
+    take: impl FnMut(i64, i64, &str, &Totals),
+) -> rusqlite::Result<()> {
+    static WANTED: OnceLock<String> = OnceLock::new();
+    let wanted = WANTED.get_or_init(|| selection("start >= ? AND start < ? ORDER BY start"));
+    selected(connection, wanted, [span.number(), of, from, to], take)
+}
+
+/// Goes through the sums of a kind of the span that begins at `start`, of one endpoint or key:
+/// name and totals.
+pub(super) fn each_of(
+    connection: &Connection,
+    span: Span,
+    of: i64,
+    (start, id): (i64, i64),
+    mut take: impl FnMut(&str, &Totals),
+) -> rusqlite::Result<()> {
+    static WANTED: OnceLock<String> = OnceLock::new();
+    let wanted = WANTED.get_or_init(|| selection("start = ? AND id = ?"));
+    let take = |_, _, name: &str, totals: &Totals| take(name, totals);
+    selected(connection, wanted, [span.number(), of, start, id], take)
+}
+
+/// The statement for the sums of a kind of span that are `wanted`.
+fn selection(wanted: &str) -> String {
+    let names: Vec<_> = Sum::ALL.iter().map(|sum| sum.column()).collect();
+    format!(
+        "SELECT start, id, name, {}, latency, ttft FROM usage_sums \
+         WHERE span = ? AND of = ? AND {wanted}",
+        names.join(", ")
+    )
+}
+
+fn selected(
+    connection: &Connection,
+    statement: &str,
+    values: [i64; 4],
     mut take: impl FnMut(i64, i64, &str, &Totals),
 ) -> rusqlite::Result<()> {
-    let names: Vec<_> = Sum::ALL.iter().map(|sum| sum.column()).collect();
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT start, id, name, {}, latency, ttft FROM usage_sums \
-         WHERE span = ? AND of = ? AND start >= ? AND start < ? ORDER BY start",
-        names.join(", ")
-    ))?;
-    let mut rows = statement.query((span.number(), of, from, to))?;
+    let mut statement = connection.prepare_cached(statement)?;
+    let mut rows = statement.query(values)?;
     while let Some(row) = rows.next()? {
         let totals = rollups::totals(row, 3)?;
         let name = row.get_ref(2)?.as_str().unwrap_or_default();
@@ -238,6 +310,7 @@ mod tests {
 
     use super::*;
     use crate::call::{CallKind, CallRecord};
+    use crate::report::UsageQuery;
     use crate::store::Store;
 
     #[test]
@@ -264,5 +337,50 @@ mod tests {
         assert_eq!(medians(), HashMap::new());
         spread_endpoints(&connection).unwrap();
         assert_eq!(medians(), told);
+    }
+
+    #[test]
+    fn a_day_of_an_endpoint_is_read_from_its_sums_where_they_are_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("proxy.db")).unwrap();
+        let noon = 1_795_867_200;
+        let calls = [(1, "a", 7), (1, "b", 7), (1, "b", 8), (2, "a", 8)];
+        let calls = calls.map(|(endpoint, model, key)| CallRecord {
+            endpoint_id: Some(endpoint),
+            endpoint_name: Some("e".to_owned()),
+            virtual_model: model.to_owned(),
+            key_id: Some(key),
+            key_label: Some("of two words".to_owned()),
+            ..CallRecord::begun(CallKind::Chat, format!("{endpoint}{model}{key}"), noon)
+        });
+        store.record_calls(&calls).unwrap();
+        let query = UsageQuery {
+            endpoint_id: Some(1),
+            ..UsageQuery::between(noon, noon)
+        };
+        // Another one each time, which remembers nothing.
+        let view = || {
+            let store = Store::open(store.path()).unwrap();
+            let view = store.usage_view(&query, false).unwrap();
+            let models = view.models.into_iter();
+            let models = models.map(|(name, line)| (name, line.get(Sum::Requests)));
+            let keys = view.keys.into_iter();
+            let keys = keys.map(|(whose, line)| (whose, line.get(Sum::Requests)));
+            (models.collect::<Vec<_>>(), keys.collect::<Vec<_>>())
+        };
+        let told = view();
+        let of_two_words = |id| (id, "of two words".to_owned());
+        assert_eq!(told.0, [("b".to_owned(), 2), ("a".to_owned(), 1)]);
+        assert_eq!(told.1, [(of_two_words(7), 2), (of_two_words(8), 1)]);
+        let connection = Connection::open(store.path()).unwrap();
+        let change = |sql: &str| connection.execute(sql, []).unwrap();
+        change("UPDATE usage_sums SET name = 'c' WHERE of = 4 AND id = 1 AND name = 'b'");
+        assert_eq!(view().0, [("c".to_owned(), 2), ("a".to_owned(), 1)]);
+        for of in [MODELS_AT, KEYS_AT] {
+            assert!(change(&format!("DELETE FROM usage_sums WHERE of = {of}")) > 1);
+            assert_eq!(view(), told, "from the roll-ups");
+            divide_endpoints(&connection).unwrap();
+            assert_eq!(view(), told, "from new sums");
+        }
     }
 }

@@ -44,6 +44,15 @@ fn check(store: &Store) {
         },
         UsageQuery {
             key_id: Some(2),
+            ..UsageQuery::default()
+        },
+        UsageQuery {
+            endpoint_id: Some(2),
+            key_id: Some(1),
+            ..UsageQuery::default()
+        },
+        UsageQuery {
+            key_id: Some(2),
             virtual_model: Some("cheap".to_owned()),
             ..UsageQuery::default()
         },

@@ -5,7 +5,9 @@
 //! that breaks off has no calls that only its end would make: what is held leaves as text.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use aho_corasick::AhoCorasick;
 
 use super::machine::{Machine, Piece, Rules, Seen, Thoughts};
 use super::native::Native;
@@ -58,12 +60,12 @@ impl Manner {
     /// replies to requests without tools the reading.
     #[must_use]
     pub fn may_change(&self, reply: &[u8]) -> bool {
-        const SIGNS: [&[u8]; 5] = [b"think", b"THINK", b"analysis", b"<|", b"\"reasoning"];
+        static SIGNS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+            AhoCorasick::new(["think", "THINK", "analysis", "<|", "\"reasoning"]).ok()
+        });
         !self.rules.tools.is_empty()
             || self.rules.thoughts == Thoughts::Open
-            || SIGNS
-                .iter()
-                .any(|sign| memchr::memmem::find(reply, sign).is_some())
+            || SIGNS.as_ref().is_none_or(|signs| signs.is_match(reply))
     }
 }
 

@@ -207,7 +207,15 @@ impl Writer<'_> {
                 source,
                 title,
                 cache,
-            } => (self.document(source, title.as_deref(), at)?, cache),
+            } => {
+                let title = title.as_deref().filter(|title| !title.is_empty());
+                // Servers refuse texts without a word, as their callers' own are left out.
+                let is_empty = matches!(source, Source::Text(text) if text.is_empty());
+                if is_empty && title.is_none() && cache.is_none() {
+                    return Ok(());
+                }
+                (self.document(source, title, at)?, cache)
+            }
             Part::ToolResult { .. } => return Ok(()),
             Part::Thinking(..) | Part::ToolCall { .. } => {
                 self.drop(at, "only an assistant's message holds reasoning and calls");
@@ -239,6 +247,7 @@ impl Writer<'_> {
                 self.adapt(at, "a document of text goes as text under its title");
                 Ok(What::Text {
                     text: match title {
+                        Some(title) if text.is_empty() => title.into(),
                         Some(title) => format!("{title}\n\n{text}").into(),
                         None => text.into(),
                     },
