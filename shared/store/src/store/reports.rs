@@ -26,8 +26,10 @@ impl Store {
                 by,
                 zone: &zone,
                 lines: BTreeMap::new(),
+                run: None,
             };
             let exact = sums.gather(connection)?;
+            sums.end_run();
             let lines = sums.lines.into_iter().collect();
             Ok(UsageReport { lines, zone, exact })
         })
@@ -56,6 +58,36 @@ struct Sums<'q> {
     by: &'q [By],
     zone: &'q Zone,
     lines: BTreeMap<Label, Totals>,
+    run: Option<Run>,
+}
+
+/// What one line has got since another one had something: roll-ups come in the order of their
+/// starts and virtual models, so that many of a line follow each other.
+struct Run {
+    /// When the calls began, or the hour or day of them.
+    at: i64,
+    label: Label,
+    totals: Totals,
+}
+
+impl Run {
+    /// Whether a group at this time is counted in the same line.
+    fn goes_on(&self, at: i64, group: &Group) -> bool {
+        let Label {
+            virtual_model,
+            endpoint,
+            key,
+            ..
+        } = &self.label;
+        let at_endpoint =
+            |(id, name): &(i64, String)| (*id, name) == (group.endpoint_id, &group.endpoint_name);
+        let by_key = |(id, label): &(i64, String)| (*id, label) == (group.key_id, &group.key_label);
+        let of_model = |name: &String| *name == group.virtual_model;
+        self.at == at
+            && virtual_model.as_ref().is_none_or(of_model)
+            && endpoint.as_ref().is_none_or(at_endpoint)
+            && key.as_ref().is_none_or(by_key)
+    }
 }
 
 impl Sums<'_> {
@@ -177,7 +209,26 @@ impl Sums<'_> {
         if !wanted {
             return None;
         }
-        let mut label = Label::default();
+        if self.run.as_ref().is_none_or(|run| !run.goes_on(at, group)) {
+            let label = self.label(at, group);
+            self.end_run();
+            self.run = Some(Run {
+                at,
+                label,
+                totals: Totals::default(),
+            });
+        }
+        self.run.as_mut().map(|run| &mut run.totals)
+    }
+
+    fn label(&self, at: i64, group: &Group) -> Label {
+        // To find a day or hour takes longer than the sums of a roll-up.
+        let last = self.run.as_ref().filter(|run| run.at == at);
+        let mut label = last.map_or_else(Label::default, |run| Label {
+            day: run.label.day,
+            hour: run.label.hour,
+            ..Label::default()
+        });
         for by in self.by {
             match by {
                 By::Model => label.virtual_model = Some(group.virtual_model.clone()),
@@ -185,10 +236,16 @@ impl Sums<'_> {
                     label.endpoint = Some((group.endpoint_id, group.endpoint_name.clone()));
                 }
                 By::Key => label.key = Some((group.key_id, group.key_label.clone())),
-                By::Day => label.day = Some(self.zone.day(at)),
-                By::Hour => label.hour = Some(self.zone.hour(at)),
+                By::Day => label.day = label.day.or_else(|| Some(self.zone.day(at))),
+                By::Hour => label.hour = label.hour.or_else(|| Some(self.zone.hour(at))),
             }
         }
-        Some(self.lines.entry(label).or_default())
+        label
+    }
+
+    fn end_run(&mut self) {
+        if let Some(Run { label, totals, .. }) = self.run.take() {
+            self.lines.entry(label).or_default().join(&totals);
+        }
     }
 }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
-use aho_corasick::AhoCorasick;
+use memchr::memmem::Finder;
 
 use super::machine::{Machine, Piece, Rules, Seen, Thoughts};
 use super::native::Native;
@@ -60,12 +60,12 @@ impl Manner {
     /// replies to requests without tools the reading.
     #[must_use]
     pub fn may_change(&self, reply: &[u8]) -> bool {
-        static SIGNS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-            AhoCorasick::new(["think", "THINK", "analysis", "<|", "\"reasoning"]).ok()
+        static SIGNS: LazyLock<[Finder<'_>; 5]> = LazyLock::new(|| {
+            ["think", "THINK", "analysis", "<|", "\"reasoning"].map(Finder::new)
         });
         !self.rules.tools.is_empty()
             || self.rules.thoughts == Thoughts::Open
-            || SIGNS.as_ref().is_none_or(|signs| signs.is_match(reply))
+            || SIGNS.iter().any(|sign| sign.find(reply).is_some())
     }
 }
 
