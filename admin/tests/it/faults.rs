@@ -93,7 +93,10 @@ async fn heads_and_bodies_without_end_are_refused() {
     let post = "POST /api/admin/endpoints HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
     let chunked = format!("{post}transfer-encoding: chunked\r\n\r\n");
     let long = format!("{post}content-length: {}\r\n\r\n", 10_000 * MIB);
-    let zipped = format!("{post}content-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f");
+    // It has an end, behind which the connection could be used again.
+    let zipped = format!(
+        "{post}connection: close\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f"
+    );
     let kib = "x".repeat(1024);
     let chunk = format!("400\r\n{kib}\r\n");
     let fields = "x: y\r\n".repeat(1000);
