@@ -74,8 +74,15 @@ impl Histogram {
 
     /// The counts that bytes hold; what makes no sense ends them.
     #[must_use]
-    pub fn from_bytes(mut bytes: &[u8]) -> Self {
+    pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut found = Self::default();
+        found.read(bytes);
+        found
+    }
+
+    /// The same, in the room of what was counted before.
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) {
+        self.counts.clear();
         let mut last = 0_u16;
         while let Some(step) = take(&mut bytes) {
             let (Ok(step), Some(count)) = (u16::try_from(step), take(&mut bytes)) else {
@@ -84,10 +91,13 @@ impl Histogram {
             let Some(bucket) = last.checked_add(step) else {
                 break;
             };
+            if bucket > last || self.counts.is_empty() {
+                self.counts.push((bucket, count));
+            } else {
+                self.add_to(bucket, count);
+            }
             last = bucket;
-            found.add_to(bucket, count);
         }
-        found
     }
 }
 

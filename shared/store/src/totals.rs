@@ -184,15 +184,6 @@ impl Default for Sums {
 }
 
 impl Totals {
-    /// No sums, and how times are spread.
-    pub(crate) fn of(latency: Histogram, ttft: Histogram) -> Self {
-        Self {
-            sums: Sums::default(),
-            latency,
-            ttft,
-        }
-    }
-
     /// One sum.
     #[must_use]
     pub fn get(&self, sum: Sum) -> i64 {
@@ -215,6 +206,10 @@ impl Totals {
     pub(crate) fn add(&mut self, sum: Sum, amount: i64) {
         let all = &mut self.sums.0[sum as usize];
         *all = all.saturating_add(amount);
+    }
+
+    pub(crate) fn set(&mut self, sum: Sum, amount: i64) {
+        self.sums.0[sum as usize] = amount;
     }
 
     pub(crate) fn list(&self) -> &[i64; SUMS] {

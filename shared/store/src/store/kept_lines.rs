@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 
 use super::rollups::{self, Only};
-use super::sums::{self, Of, Span};
+use super::sums::{self, Span};
 use crate::totals::Totals;
 
 /// Most lines that are kept: a month of days of a thousand virtual models, three times. A
@@ -32,6 +32,9 @@ pub(super) struct Parts {
     pub(super) endpoints: Vec<Line>,
     pub(super) keys: Vec<Line>,
 }
+
+/// Totals by id and name.
+type ByName = HashMap<i64, HashMap<String, Totals>>;
 
 /// The span, its start, and which of its calls.
 type Place = (Span, i64, Only);
@@ -171,23 +174,36 @@ impl Parts {
         start: i64,
         only: &Only,
     ) -> rusqlite::Result<Self> {
-        let mut parts = Self::default();
-        let mut lines: HashMap<Of, Totals> = HashMap::new();
+        let mut whole = Totals::default();
+        let mut lines = [ByName::new(), ByName::new(), ByName::new()];
         rollups::each_of(connection, span, start, only, |group, totals| {
-            parts.whole.join(totals);
-            for of in Of::each(&group) {
-                lines.entry(of).or_default().join_sums(totals);
+            whole.join(totals);
+            let whose = [
+                (0, &group.virtual_model),
+                (group.endpoint_id, &group.endpoint_name),
+                (group.key_id, &group.key_label),
+            ];
+            for (lines, (id, name)) in lines.iter_mut().zip(whose) {
+                let of_id = lines.entry(id).or_default();
+                match of_id.get_mut(name) {
+                    Some(line) => line.join_sums(totals),
+                    None => drop(of_id.insert(name.clone(), totals.without_spread())),
+                }
             }
             Ok(())
         })?;
-        for (of, totals) in lines {
-            match of {
-                Of::All | Of::ModelAt(..) | Of::KeyAt(..) => {}
-                Of::Model(name) => parts.models.push(((0, name.into()), totals)),
-                Of::Endpoint(id, name) => parts.endpoints.push(((id, name.into()), totals)),
-                Of::Key(id, name) => parts.keys.push(((id, name.into()), totals)),
-            }
-        }
-        Ok(parts)
+        let [models, endpoints, keys] = lines.map(|lines| {
+            let lines = lines.into_iter().flat_map(|(id, of_id)| {
+                let of_id = of_id.into_iter();
+                of_id.map(move |(name, totals)| ((id, name.into()), totals))
+            });
+            lines.collect()
+        });
+        Ok(Self {
+            whole,
+            models,
+            endpoints,
+            keys,
+        })
     }
 }

@@ -149,7 +149,7 @@ impl Sums<'_> {
         if only == Only::default() {
             let table = span.rollups();
             return rollups::each(connection, table, from, to, |start, group, totals| {
-                take(start, &group, totals);
+                take(start, group, totals);
                 Ok(())
             });
         }
@@ -160,7 +160,7 @@ impl Sums<'_> {
         })?;
         for start in starts {
             rollups::each_of(connection, span, start, &only, |group, totals| {
-                take(start, &group, totals);
+                take(start, group, totals);
                 Ok(())
             })?;
         }

@@ -217,16 +217,22 @@ pub(super) fn histogram(row: &Row<'_>, column: usize) -> rusqlite::Result<Histog
     Ok(Histogram::from_bytes(&bytes.unwrap_or_default()))
 }
 
-/// The sums of a row from its column `first` on, and how times are spread behind them.
-pub(super) fn totals(row: &Row<'_>, first: usize) -> rusqlite::Result<Totals> {
-    let mut totals = Totals::of(
-        histogram(row, first + SUMS)?,
-        histogram(row, first + SUMS + 1)?,
-    );
+/// Reads into `totals` the sums of a row from its column `first` on, and how times are spread
+/// behind them.
+pub(super) fn read_totals(
+    row: &Row<'_>,
+    first: usize,
+    totals: &mut Totals,
+) -> rusqlite::Result<()> {
     for (at, sum) in Sum::ALL.into_iter().enumerate() {
-        totals.add(sum, row.get(first + at)?);
+        totals.set(sum, row.get(first + at)?);
     }
-    Ok(totals)
+    let bytes = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_blob_or_null()?);
+    let latency = bytes(first + SUMS)?;
+    totals.latency.read(latency.unwrap_or_default());
+    let ttft = bytes(first + SUMS + 1)?;
+    totals.ttft.read(ttft.unwrap_or_default());
+    Ok(())
 }
 
 /// Which rows of a roll-up are asked for; all where nothing is said.
@@ -266,7 +272,7 @@ pub(super) fn each(
     table: &str,
     from: i64,
     to: i64,
-    take: impl FnMut(i64, Group, &Totals) -> rusqlite::Result<()>,
+    take: impl FnMut(i64, &Group, &Totals) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let wanted = "start >= ? AND start < ? ORDER BY start";
     selected(
@@ -284,7 +290,7 @@ pub(super) fn each_of(
     span: Span,
     start: i64,
     only: &Only,
-    mut take: impl FnMut(Group, &Totals) -> rusqlite::Result<()>,
+    mut take: impl FnMut(&Group, &Totals) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let name = only.virtual_model.clone().map(Value::from);
     let given = [
@@ -314,7 +320,7 @@ fn selected(
     table: &str,
     wanted: &str,
     values: Vec<Value>,
-    mut take: impl FnMut(i64, Group, &Totals) -> rusqlite::Result<()>,
+    mut take: impl FnMut(i64, &Group, &Totals) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let columns: Vec<_> = Sum::ALL.iter().map(|sum| sum.column()).collect();
     let mut statement = connection.prepare_cached(&format!(
@@ -322,16 +328,31 @@ fn selected(
         columns.join(", ")
     ))?;
     let mut rows = statement.query(params_from_iter(values))?;
+    // There may be hundreds of thousands: each is read where the last one was.
+    let mut totals = Totals::default();
+    let mut group = Group {
+        virtual_model: String::new(),
+        endpoint_id: 0,
+        endpoint_name: String::new(),
+        key_id: 0,
+        key_label: String::new(),
+        kind: CallKind::Chat,
+    };
     while let Some(row) = rows.next()? {
-        let group = Group {
-            virtual_model: row.get(1)?,
-            endpoint_id: row.get(2)?,
-            endpoint_name: row.get(3)?,
-            key_id: row.get(4)?,
-            key_label: row.get(5)?,
-            kind: CallKind::from_text(&row.get::<_, String>(6)?),
-        };
-        take(row.get(0)?, group, &totals(row, 7)?)?;
+        let names = [
+            (1, &mut group.virtual_model),
+            (3, &mut group.endpoint_name),
+            (5, &mut group.key_label),
+        ];
+        for (column, name) in names {
+            name.clear();
+            name.push_str(row.get_ref(column)?.as_str()?);
+        }
+        group.endpoint_id = row.get(2)?;
+        group.key_id = row.get(4)?;
+        group.kind = CallKind::from_text(row.get_ref(6)?.as_str()?);
+        read_totals(row, 7, &mut totals)?;
+        take(row.get(0)?, &group, &totals)?;
     }
     Ok(())
 }
@@ -370,7 +391,7 @@ fn make_days(connection: &Connection, zone: &Zone) -> rusqlite::Result<()> {
         i64::MIN,
         i64::MAX,
         |hour, group, totals| {
-            days.entry((zone.day(hour), group))
+            days.entry((zone.day(hour), group.clone()))
                 .or_default()
                 .join(totals);
             Ok(())

@@ -148,7 +148,7 @@ pub(crate) fn spread_endpoints(connection: &Connection) -> rusqlite::Result<()> 
     let from: i64 = connection.query_row("SELECT unixepoch() - 172800", [], |row| row.get(0))?;
     let mut spreads: HashMap<(i64, i64, String), Totals> = HashMap::new();
     rollups::each(connection, HOURS, from, i64::MAX, |start, group, totals| {
-        let key = (start, group.endpoint_id, group.endpoint_name);
+        let key = (start, group.endpoint_id, group.endpoint_name.clone());
         spreads.entry(key).or_default().join(totals);
         Ok(())
     })?;
@@ -184,7 +184,7 @@ pub(super) fn make_anew(connection: &Connection, span: Span) -> rusqlite::Result
             if start.replace(at) != Some(at) {
                 write(connection, &mut kept)?;
             }
-            for of in Of::written(span, &group) {
+            for of in Of::written(span, group) {
                 kept.entry((span, at, of)).or_default().join(totals);
             }
             Ok(())
@@ -296,8 +296,9 @@ fn selected(
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(statement)?;
     let mut rows = statement.query(values)?;
+    let mut totals = Totals::default();
     while let Some(row) = rows.next()? {
-        let totals = rollups::totals(row, 3)?;
+        rollups::read_totals(row, 3, &mut totals)?;
         let name = row.get_ref(2)?.as_str().unwrap_or_default();
         take(row.get(0)?, row.get(1)?, name, &totals);
     }
