@@ -1,10 +1,11 @@
-//! What the admin app does by itself: the audit loses what is older than it is kept for.
+//! What the admin app does by itself: the audit loses what is older than it is kept for, and
+//! what a page of the last months shows is read before somebody asks for it.
 
 use std::thread;
 use std::time::Duration;
 
 use store::config::AuditDays;
-use store::{AUDIT_DAYS, Store, StoreError};
+use store::{AUDIT_DAYS, Store, StoreError, UsageQuery};
 
 use crate::clock;
 
@@ -16,6 +17,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 const DAY: i64 = 86_400;
 
+/// The days whose usage is held in memory; single calls are kept for as long by default.
+const SHOWN_DAYS: i64 = 90;
+
 /// Begins, on a thread that ends with the program.
 ///
 /// # Errors
@@ -25,7 +29,13 @@ pub(crate) fn start(store: Store, days: AuditDays) -> std::io::Result<()> {
         .name("upkeep".to_owned())
         .spawn(move || {
             loop {
-                match trim(&store, days, clock::seconds()) {
+                let now = clock::seconds();
+                let shown = UsageQuery::between(now - SHOWN_DAYS * DAY, now);
+                // The store holds what it has read once.
+                if let Err(error) = store.usage_view(&shown, false) {
+                    tracing::debug!(%error, "usage is read when it is asked for");
+                }
+                match trim(&store, days, now) {
                     Ok(0) => {}
                     Ok(entries) => tracing::info!(entries, "old entries of the audit are gone"),
                     Err(error) => tracing::warn!(%error, "the audit cannot be trimmed"),

@@ -172,9 +172,9 @@ fn steps() -> Migrations<'static> {
         })
         .comment("how the times of endpoints are spread"),
         M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
-            Ok::<_, HookError>(sums::divide_endpoints(transaction)?)
+            Ok::<_, HookError>(sums::divide_days(transaction)?)
         })
-        .comment("what endpoints have served in a day, by virtual model and key"),
+        .comment("what endpoints and keys have had in a day, divided"),
     ])
 }
 

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
-use super::rollups::{self, Only};
+use super::rollups::{self, One, Only};
 use super::sums::{self, Span};
-use crate::totals::Totals;
+use crate::totals::{Sum, Totals};
 
-/// Most lines that are kept: a month of days of a thousand virtual models, three times. A
-/// line takes some 350 bytes.
-const MOST: usize = 100_000;
+/// Most lines that are kept: ninety days of a thousand virtual models, twice. A line takes
+/// some 400 bytes.
+const MOST: usize = 200_000;
 
 /// Of which endpoint or key, 0 for virtual models, and the name.
 pub(super) type Whose = (i64, Arc<str>);
@@ -106,8 +106,8 @@ impl Parts {
         if *only == Only::default() {
             return Self::of_everything(connection, span, start, all);
         }
-        if let (Span::Day, Some(endpoint)) = (span, only.endpoint_alone())
-            && let Some(parts) = Self::of_endpoint(connection, start, endpoint)?
+        if let (Span::Day, Some(one)) = (span, only.one())
+            && let Some(parts) = Self::of_one(connection, start, one)?
         {
             return Ok(parts);
         }
@@ -137,35 +137,42 @@ impl Parts {
         })
     }
 
-    /// Of a day of an endpoint there are sums as well. `None` where they are not complete: a
-    /// program of an older version has counted calls and does not know of them.
-    fn of_endpoint(
-        connection: &Connection,
-        start: i64,
-        endpoint: i64,
-    ) -> rusqlite::Result<Option<Self>> {
+    /// Of a day of an endpoint or key there are sums as well. `None` where they are not
+    /// complete: a program of an older version has counted calls and does not know of them.
+    fn of_one(connection: &Connection, start: i64, one: One) -> rusqlite::Result<Option<Self>> {
+        let (id, of, models, others) = match one {
+            One::Endpoint(id) => (id, sums::ENDPOINTS, sums::MODELS_AT, sums::KEYS_AT),
+            One::Key(id) => (id, sums::KEYS, sums::MODELS_BY, sums::ENDPOINTS_BY),
+        };
         let each = |of, take: &mut dyn FnMut(&str, &Totals)| {
-            sums::each_of(connection, Span::Day, of, (start, endpoint), take)
+            sums::each_of(connection, Span::Day, of, (start, id), take)
         };
         let mut parts = Self::default();
-        each(sums::ENDPOINTS, &mut |name, totals| {
+        let (mut own, mut other) = (Vec::new(), Vec::new());
+        each(of, &mut |name, totals| {
             parts.whole.join(totals);
-            let line = ((endpoint, name.into()), totals.without_spread());
-            parts.endpoints.push(line);
+            own.push(((id, name.into()), totals.without_spread()));
         })?;
         let mut known = [Totals::default(), Totals::default()];
-        let [of_models, of_keys] = &mut known;
-        each(sums::MODELS_AT, &mut |name, totals| {
+        let [of_models, of_others] = &mut known;
+        each(models, &mut |name, totals| {
             of_models.join_sums(totals);
             parts.models.push(((0, name.into()), totals.clone()));
         })?;
-        each(sums::KEYS_AT, &mut |name, totals| {
-            of_keys.join_sums(totals);
-            let (key, label) = sums::key_of(name);
-            parts.keys.push(((key, label.into()), totals.clone()));
+        each(others, &mut |name, totals| {
+            of_others.join_sums(totals);
+            let (id, name) = sums::whose(name);
+            other.push(((id, name.into()), totals.clone()));
         })?;
-        let whole = parts.whole.without_spread();
-        Ok(known.iter().all(|sums| *sums == whole).then_some(parts))
+        (parts.endpoints, parts.keys) = match one {
+            One::Endpoint(_) => (own, other),
+            One::Key(_) => (other, own),
+        };
+        let sums = parts.whole.without_spread();
+        let spread = i64::try_from(parts.whole.latency.count());
+        let is_complete = known.iter().all(|known| *known == sums)
+            && spread.is_ok_and(|spread| spread == sums.get(Sum::Requests));
+        Ok(is_complete.then_some(parts))
     }
 
     fn of_some(

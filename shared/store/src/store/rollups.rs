@@ -235,6 +235,13 @@ pub(super) fn read_totals(
     Ok(())
 }
 
+/// Whose rows alone are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum One {
+    Endpoint(i64),
+    Key(i64),
+}
+
 /// Which rows of a roll-up are asked for; all where nothing is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Only {
@@ -253,14 +260,11 @@ impl Only {
         }
     }
 
-    /// The endpoint, where nothing else is said.
-    pub(super) fn endpoint_alone(&self) -> Option<i64> {
-        match self {
-            Self {
-                virtual_model: None,
-                endpoint_id,
-                key_id: None,
-            } => *endpoint_id,
+    /// The endpoint or key, where nothing else is said.
+    pub(super) fn one(&self) -> Option<One> {
+        match (&self.virtual_model, self.endpoint_id, self.key_id) {
+            (None, Some(id), None) => Some(One::Endpoint(id)),
+            (None, None, Some(id)) => Some(One::Key(id)),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Sums by hour and by day of everything, and of each virtual model, endpoint and key; by day
-//! also of what each endpoint has served, by virtual model and key: what a page needs of many
-//! roll-ups in few rows. Written together with the roll-ups.
+//! also of what each endpoint has served, by virtual model and key, and of what each key has
+//! called, by virtual model and endpoint: what a page needs of many roll-ups in few rows. Written together with the roll-ups.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -44,11 +44,16 @@ pub(super) enum Of {
     Model(String),
     /// With the spread of times.
     Endpoint(i64, String),
+    /// With the spread of times.
     Key(i64, String),
     /// Of what this endpoint has served, this virtual model's.
     ModelAt(i64, String),
     /// Of what this endpoint has served, what was called with this key.
     KeyAt(i64, i64, String),
+    /// Of what was called with this key, this virtual model's.
+    ModelBy(i64, String),
+    /// Of what was called with this key, what this endpoint has served.
+    EndpointBy(i64, i64, String),
 }
 
 impl Of {
@@ -64,15 +69,17 @@ impl Of {
 
     /// The sums that are written of calls of a group.
     pub(super) fn written(span: Span, group: &Group) -> impl Iterator<Item = Self> {
-        let at = group.endpoint_id;
-        let by_endpoint = (span == Span::Day).then(|| {
+        let (at, by) = (group.endpoint_id, group.key_id);
+        let divided = (span == Span::Day).then(|| {
             [
                 Self::ModelAt(at, group.virtual_model.clone()),
-                Self::KeyAt(at, group.key_id, group.key_label.clone()),
+                Self::KeyAt(at, by, group.key_label.clone()),
+                Self::ModelBy(by, group.virtual_model.clone()),
+                Self::EndpointBy(by, at, group.endpoint_name.clone()),
             ]
         });
         let each = Self::each(group).into_iter();
-        each.chain(by_endpoint.into_iter().flatten())
+        each.chain(divided.into_iter().flatten())
     }
 
     fn number(&self) -> i64 {
@@ -83,6 +90,8 @@ impl Of {
             Self::Key(..) => KEYS,
             Self::ModelAt(..) => MODELS_AT,
             Self::KeyAt(..) => KEYS_AT,
+            Self::ModelBy(..) => MODELS_BY,
+            Self::EndpointBy(..) => ENDPOINTS_BY,
         }
     }
 
@@ -92,7 +101,9 @@ impl Of {
             Self::Endpoint(id, _)
             | Self::Key(id, _)
             | Self::ModelAt(id, _)
-            | Self::KeyAt(id, ..) => *id,
+            | Self::ModelBy(id, _)
+            | Self::KeyAt(id, ..)
+            | Self::EndpointBy(id, ..) => *id,
         }
     }
 
@@ -102,16 +113,19 @@ impl Of {
             Self::Model(name)
             | Self::Endpoint(_, name)
             | Self::Key(_, name)
-            | Self::ModelAt(_, name) => name.into(),
-            Self::KeyAt(_, key, label) => format!("{key} {label}").into(),
+            | Self::ModelAt(_, name)
+            | Self::ModelBy(_, name) => name.into(),
+            Self::KeyAt(_, id, name) | Self::EndpointBy(_, id, name) => {
+                format!("{id} {name}").into()
+            }
         }
     }
 }
 
-/// The id and label of the key in the name of a sum of [`KEYS_AT`].
-pub(super) fn key_of(name: &str) -> (i64, &str) {
-    let (id, label) = name.split_once(' ').unwrap_or_default();
-    (id.parse().unwrap_or(0), label)
+/// Whose sum it is by the name of one of [`KEYS_AT`] or [`ENDPOINTS_BY`].
+pub(super) fn whose(name: &str) -> (i64, &str) {
+    let (id, name) = name.split_once(' ').unwrap_or_default();
+    (id.parse().unwrap_or(0), name)
 }
 
 /// The number of each kind of sum in the column `of`.
@@ -121,6 +135,8 @@ pub(super) const ENDPOINTS: i64 = 2;
 pub(super) const KEYS: i64 = 3;
 pub(super) const MODELS_AT: i64 = 4;
 pub(super) const KEYS_AT: i64 = 5;
+pub(super) const MODELS_BY: i64 = 6;
+pub(super) const ENDPOINTS_BY: i64 = 7;
 
 const COLUMNS: &str = "span, of, start, id, name";
 
@@ -164,8 +180,8 @@ pub(crate) fn spread_endpoints(connection: &Connection) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Makes the sums of days anew, for those of endpoints.
-pub(crate) fn divide_endpoints(connection: &Connection) -> rusqlite::Result<()> {
+/// Makes the sums of days anew, for what endpoints and keys are divided into.
+pub(crate) fn divide_days(connection: &Connection) -> rusqlite::Result<()> {
     make_anew(connection, Span::Day)
 }
 
@@ -217,7 +233,7 @@ fn add(
         Value::from(of.name().into_owned()),
     ];
     let spread = match of {
-        Of::All | Of::Endpoint(..) => {
+        Of::All | Of::Endpoint(..) | Of::Key(..) => {
             let (mut latency, mut ttft) = spread(connection, &key)?;
             latency.join(&totals.latency);
             ttft.join(&totals.ttft);
@@ -226,7 +242,9 @@ fn add(
                 Value::from(ttft.to_bytes()),
             ]
         }
-        Of::Model(_) | Of::Key(..) | Of::ModelAt(..) | Of::KeyAt(..) => [Value::Null, Value::Null],
+        Of::Model(_) | Of::ModelAt(..) | Of::KeyAt(..) | Of::ModelBy(..) | Of::EndpointBy(..) => {
+            [Value::Null, Value::Null]
+        }
     };
     let sums = totals.list().iter().map(|sum| Value::from(*sum));
     connection
@@ -341,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_of_an_endpoint_is_read_from_its_sums_where_they_are_complete() {
+    fn a_day_of_an_endpoint_or_key_is_read_from_its_sums_where_they_are_complete() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("proxy.db")).unwrap();
         let noon = 1_795_867_200;
@@ -355,33 +373,67 @@ mod tests {
             ..CallRecord::begun(CallKind::Chat, format!("{endpoint}{model}{key}"), noon)
         });
         store.record_calls(&calls).unwrap();
-        let query = UsageQuery {
-            endpoint_id: Some(1),
-            ..UsageQuery::between(noon, noon)
-        };
-        // Another one each time, which remembers nothing.
-        let view = || {
-            let store = Store::open(store.path()).unwrap();
-            let view = store.usage_view(&query, false).unwrap();
-            let models = view.models.into_iter();
-            let models = models.map(|(name, line)| (name, line.get(Sum::Requests)));
-            let keys = view.keys.into_iter();
-            let keys = keys.map(|(whose, line)| (whose, line.get(Sum::Requests)));
-            (models.collect::<Vec<_>>(), keys.collect::<Vec<_>>())
-        };
-        let told = view();
-        let of_two_words = |id| (id, "of two words".to_owned());
-        assert_eq!(told.0, [("b".to_owned(), 2), ("a".to_owned(), 1)]);
-        assert_eq!(told.1, [(of_two_words(7), 2), (of_two_words(8), 1)]);
         let connection = Connection::open(store.path()).unwrap();
         let change = |sql: &str| connection.execute(sql, []).unwrap();
-        change("UPDATE usage_sums SET name = 'c' WHERE of = 4 AND id = 1 AND name = 'b'");
-        assert_eq!(view().0, [("c".to_owned(), 2), ("a".to_owned(), 1)]);
-        for of in [MODELS_AT, KEYS_AT] {
-            assert!(change(&format!("DELETE FROM usage_sums WHERE of = {of}")) > 1);
-            assert_eq!(view(), told, "from the roll-ups");
-            divide_endpoints(&connection).unwrap();
-            assert_eq!(view(), told, "from new sums");
+        let anyone = UsageQuery::between(noon, noon);
+        for (query, of, of_others) in [
+            (
+                UsageQuery {
+                    endpoint_id: Some(1),
+                    ..anyone.clone()
+                },
+                MODELS_AT,
+                KEYS_AT,
+            ),
+            (
+                UsageQuery {
+                    key_id: Some(7),
+                    ..anyone.clone()
+                },
+                MODELS_BY,
+                ENDPOINTS_BY,
+            ),
+        ] {
+            // Another one each time, which remembers nothing.
+            let view = || {
+                let store = Store::open(store.path()).unwrap();
+                let view = store.usage_view(&query, false).unwrap();
+                (view.whole, view.models, view.endpoints, view.keys)
+            };
+            let told = view();
+            let lines = (told.1.len(), told.2.len(), told.3.len());
+            let requests = told.0.get(Sum::Requests);
+            let expected = if query.key_id.is_some() {
+                (2, (2, 1, 1))
+            } else {
+                (3, (2, 1, 2))
+            };
+            assert_eq!((requests, lines), expected);
+            assert_eq!(told.0.latency.count(), u64::try_from(requests).unwrap());
+            // It is they that are read: under another name it is another line.
+            let rename = |from: &str, to: &str| {
+                change(&format!(
+                    "UPDATE usage_sums SET name = '{to}' WHERE of = {of} AND name = '{from}'"
+                ));
+            };
+            rename("b", "c");
+            assert!(view().1.iter().any(|(name, _)| name == "c"));
+            rename("c", "b");
+            for of in [of, of_others] {
+                assert!(change(&format!("DELETE FROM usage_sums WHERE of = {of}")) > 1);
+                assert_eq!(view(), told, "from the roll-ups");
+                divide_days(&connection).unwrap();
+                assert_eq!(view(), told, "from new sums");
+            }
         }
+        // As a program of an older version writes it.
+        let of_keys = format!("UPDATE usage_sums SET latency = NULL WHERE of = {KEYS}");
+        change(&of_keys);
+        let by_key = UsageQuery {
+            key_id: Some(7),
+            ..anyone
+        };
+        let view = store.usage_view(&by_key, false).unwrap();
+        assert_eq!(view.whole.latency.count(), 2);
     }
 }
