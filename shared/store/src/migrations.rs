@@ -172,9 +172,9 @@ fn steps() -> Migrations<'static> {
         })
         .comment("how the times of endpoints are spread"),
         M::up_with_hook("", |transaction: &rusqlite::Transaction<'_>| {
-            Ok::<_, HookError>(sums::divide_days(transaction)?)
+            Ok::<_, HookError>(sums::complete(transaction)?)
         })
-        .comment("what endpoints and keys have had in a day, divided"),
+        .comment("sums with the spread of times, days of endpoints and keys divided"),
     ])
 }
 

@@ -121,11 +121,10 @@ impl Parts {
         start: i64,
         all: &Totals,
     ) -> rusqlite::Result<Self> {
-        let range = (start, start.saturating_add(1));
         let lines = |of| {
             let mut lines = Vec::new();
-            sums::each(connection, span, of, range, |_, id, name, totals| {
-                lines.push(((id, name.into()), totals.without_spread()));
+            sums::each_plain(connection, span, of, start, |id, name, totals| {
+                lines.push(((id, name.into()), totals.clone()));
             })?;
             Ok::<_, rusqlite::Error>(lines)
         };

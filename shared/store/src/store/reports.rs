@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::rollups::{self, Group, Only};
 use super::sums::{self, Span};
 use super::{Store, raw};
+use crate::call::CallKind;
 use crate::error::StoreError;
 use crate::report::{By, Label, UsageQuery, UsageReport, is_embedding};
 use crate::totals::Totals;
@@ -140,12 +141,20 @@ impl Sums<'_> {
         from: i64,
         to: i64,
     ) -> rusqlite::Result<()> {
-        let only = Only::of(self.query);
+        let (only, of) = (Only::of(self.query), self.sums());
         let mut take = |start, group: &Group, totals: &Totals| {
             if let Some(line) = self.line(start, group) {
                 line.join(totals);
             }
         };
+        if let Some(of) = of
+            && sums::are_spread(connection, span, of, (from, to))?
+        {
+            let take = |start, id, name: &str, totals: &Totals| {
+                take(start, &group_of(id, name), totals);
+            };
+            return sums::each(connection, span, of, (from, to), take);
+        }
         if only == Only::default() {
             let table = span.rollups();
             return rollups::each(connection, table, from, to, |start, group, totals| {
@@ -165,6 +174,28 @@ impl Sums<'_> {
             })?;
         }
         Ok(())
+    }
+
+    /// Of what there are sums that the report can be made of.
+    fn sums(&self) -> Option<i64> {
+        let query = self.query;
+        if Only::of(query) != Only::default() || query.embeddings.is_some() {
+            return None;
+        }
+        let mut of = sums::ALL;
+        for by in self.by {
+            let one = match by {
+                By::Model => sums::MODELS,
+                By::Endpoint => sums::ENDPOINTS,
+                By::Key => sums::KEYS,
+                By::Day | By::Hour => continue,
+            };
+            if of != sums::ALL && of != one {
+                return None;
+            }
+            of = one;
+        }
+        Some(of)
     }
 
     /// A part of an hour, from single calls; where they are gone, the hour if it begins
@@ -247,5 +278,18 @@ impl Sums<'_> {
         if let Some(Run { label, totals, .. }) = self.run.take() {
             self.lines.entry(label).or_default().join(&totals);
         }
+    }
+}
+
+/// A group that is of the virtual model, the endpoint and the key of this name alike: a sum is
+/// of one of them, and the report asks for no other.
+fn group_of(id: i64, name: &str) -> Group {
+    Group {
+        virtual_model: name.to_owned(),
+        endpoint_id: id,
+        endpoint_name: name.to_owned(),
+        key_id: id,
+        key_label: name.to_owned(),
+        kind: CallKind::Chat,
     }
 }

@@ -6,7 +6,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use rusqlite::{Connection, params_from_iter, types::Value};
+use rusqlite::{
+    Connection, params_from_iter,
+    types::{Value, ValueRef},
+};
 
 use super::rollups::{self, DAYS, Group, HOURS};
 use crate::histogram::Histogram;
@@ -39,12 +42,10 @@ impl Span {
 /// Of what a row is the sum.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Of {
-    /// Everything, with the spread of times.
+    /// Everything, and each virtual model, endpoint and key, with the spread of times.
     All,
     Model(String),
-    /// With the spread of times.
     Endpoint(i64, String),
-    /// With the spread of times.
     Key(i64, String),
     /// Of what this endpoint has served, this virtual model's.
     ModelAt(i64, String),
@@ -180,8 +181,10 @@ pub(crate) fn spread_endpoints(connection: &Connection) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Makes the sums of days anew, for what endpoints and keys are divided into.
-pub(crate) fn divide_days(connection: &Connection) -> rusqlite::Result<()> {
+/// Makes all sums anew: those of virtual models and keys had no spread of times, and days of
+/// endpoints and keys were not divided.
+pub(crate) fn complete(connection: &Connection) -> rusqlite::Result<()> {
+    make_anew(connection, Span::Hour)?;
     make_anew(connection, Span::Day)
 }
 
@@ -233,18 +236,16 @@ fn add(
         Value::from(of.name().into_owned()),
     ];
     let spread = match of {
-        Of::All | Of::Endpoint(..) | Of::Key(..) => {
-            let (mut latency, mut ttft) = spread(connection, &key)?;
+        Of::All | Of::Model(_) | Of::Endpoint(..) | Of::Key(..) => spread(connection, &key)?,
+        Of::ModelAt(..) | Of::KeyAt(..) | Of::ModelBy(..) | Of::EndpointBy(..) => None,
+    };
+    let spread = match spread {
+        Some((mut latency, mut ttft)) => {
             latency.join(&totals.latency);
             ttft.join(&totals.ttft);
-            [
-                Value::from(latency.to_bytes()),
-                Value::from(ttft.to_bytes()),
-            ]
+            [latency, ttft].map(|times| Value::from(times.to_bytes()))
         }
-        Of::Model(_) | Of::ModelAt(..) | Of::KeyAt(..) | Of::ModelBy(..) | Of::EndpointBy(..) => {
-            [Value::Null, Value::Null]
-        }
+        None => [Value::Null, Value::Null],
     };
     let sums = totals.list().iter().map(|sum| Value::from(*sum));
     connection
@@ -253,7 +254,12 @@ fn add(
     Ok(())
 }
 
-fn spread(connection: &Connection, key: &[Value; 5]) -> rusqlite::Result<(Histogram, Histogram)> {
+/// The spread of times that a sum has so far; `None` where a program of an older version,
+/// which writes none, has added to it.
+fn spread(
+    connection: &Connection,
+    key: &[Value; 5],
+) -> rusqlite::Result<Option<(Histogram, Histogram)>> {
     use rusqlite::OptionalExtension as _;
     let found = connection
         .prepare_cached(
@@ -261,10 +267,28 @@ fn spread(connection: &Connection, key: &[Value; 5]) -> rusqlite::Result<(Histog
              WHERE span = ? AND of = ? AND start = ? AND id = ? AND name = ?",
         )?
         .query_row(params_from_iter(key), |row| {
-            Ok((rollups::histogram(row, 0)?, rollups::histogram(row, 1)?))
+            let is_known = row.get_ref(0)? != ValueRef::Null;
+            let spread = (rollups::histogram(row, 0)?, rollups::histogram(row, 1)?);
+            Ok(is_known.then_some(spread))
         })
         .optional()?;
-    Ok(found.unwrap_or_default())
+    Ok(found.unwrap_or_else(|| Some(Default::default())))
+}
+
+/// Whether every sum of a kind that begins from `from` on and before `to` has the spread of
+/// times.
+pub(super) fn are_spread(
+    connection: &Connection,
+    span: Span,
+    of: i64,
+    (from, to): (i64, i64),
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT NOT EXISTS (SELECT 1 FROM usage_sums WHERE span = ? AND of = ? \
+             AND start >= ? AND start < ? AND latency IS NULL)",
+        )?
+        .query_row((span.number(), of, from, to), |row| row.get(0))
 }
 
 /// Goes through the sums of a kind that begin from `from` on and before `to`: start, id,
@@ -277,8 +301,23 @@ pub(super) fn each(
     take: impl FnMut(i64, i64, &str, &Totals),
 ) -> rusqlite::Result<()> {
     static WANTED: OnceLock<String> = OnceLock::new();
-    let wanted = WANTED.get_or_init(|| selection("start >= ? AND start < ? ORDER BY start"));
+    let wanted = WANTED.get_or_init(|| selection("latency, ttft", IN_ORDER));
     selected(connection, wanted, [span.number(), of, from, to], take)
+}
+
+/// The same of one span, without the spread of times: name and totals, and of what id.
+pub(super) fn each_plain(
+    connection: &Connection,
+    span: Span,
+    of: i64,
+    start: i64,
+    mut take: impl FnMut(i64, &str, &Totals),
+) -> rusqlite::Result<()> {
+    static WANTED: OnceLock<String> = OnceLock::new();
+    let wanted = WANTED.get_or_init(|| selection("NULL, NULL", IN_ORDER));
+    let range = [span.number(), of, start, start.saturating_add(1)];
+    let take = |_, id, name: &str, totals: &Totals| take(id, name, totals);
+    selected(connection, wanted, range, take)
 }
 
 /// Goes through the sums of a kind of the span that begins at `start`, of one endpoint or key:
@@ -291,16 +330,19 @@ pub(super) fn each_of(
     mut take: impl FnMut(&str, &Totals),
 ) -> rusqlite::Result<()> {
     static WANTED: OnceLock<String> = OnceLock::new();
-    let wanted = WANTED.get_or_init(|| selection("start = ? AND id = ?"));
+    let wanted = WANTED.get_or_init(|| selection("latency, ttft", "start = ? AND id = ?"));
     let take = |_, _, name: &str, totals: &Totals| take(name, totals);
     selected(connection, wanted, [span.number(), of, start, id], take)
 }
 
-/// The statement for the sums of a kind of span that are `wanted`.
-fn selection(wanted: &str) -> String {
+const IN_ORDER: &str = "start >= ? AND start < ? ORDER BY start";
+
+/// The statement for the sums of a kind of span that are `wanted`, and for how times are
+/// spread.
+fn selection(spread: &str, wanted: &str) -> String {
     let names: Vec<_> = Sum::ALL.iter().map(|sum| sum.column()).collect();
     format!(
-        "SELECT start, id, name, {}, latency, ttft FROM usage_sums \
+        "SELECT start, id, name, {}, {spread} FROM usage_sums \
          WHERE span = ? AND of = ? AND {wanted}",
         names.join(", ")
     )
@@ -324,116 +366,4 @@ fn selected(
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
-    use super::*;
-    use crate::call::{CallKind, CallRecord};
-    use crate::report::UsageQuery;
-    use crate::store::Store;
-
-    #[test]
-    fn sums_of_endpoints_get_their_spread_from_the_rollups() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("proxy.db")).unwrap();
-        let connection = Connection::open(store.path()).unwrap();
-        let now: i64 = connection
-            .query_row("SELECT unixepoch()", [], |row| row.get(0))
-            .unwrap();
-        let calls = [(1, 5, 300), (1, 4000, 500), (1, 8000, 900), (2, 5, 40)];
-        let calls = calls.map(|(endpoint, ago, latency_ms)| CallRecord {
-            endpoint_id: Some(endpoint),
-            endpoint_name: Some("e".to_owned()),
-            latency_ms,
-            ..CallRecord::begun(CallKind::Chat, format!("r{ago}"), now - ago)
-        });
-        store.record_calls(&calls).unwrap();
-        let medians = || store.endpoint_medians(now - 24 * 3600, now).unwrap();
-        let told = medians();
-        assert_eq!(told.len(), 2);
-        let forget = "UPDATE usage_sums SET latency = NULL, ttft = NULL WHERE of = 2";
-        connection.execute(forget, []).unwrap();
-        assert_eq!(medians(), HashMap::new());
-        spread_endpoints(&connection).unwrap();
-        assert_eq!(medians(), told);
-    }
-
-    #[test]
-    fn a_day_of_an_endpoint_or_key_is_read_from_its_sums_where_they_are_complete() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("proxy.db")).unwrap();
-        let noon = 1_795_867_200;
-        let calls = [(1, "a", 7), (1, "b", 7), (1, "b", 8), (2, "a", 8)];
-        let calls = calls.map(|(endpoint, model, key)| CallRecord {
-            endpoint_id: Some(endpoint),
-            endpoint_name: Some("e".to_owned()),
-            virtual_model: model.to_owned(),
-            key_id: Some(key),
-            key_label: Some("of two words".to_owned()),
-            ..CallRecord::begun(CallKind::Chat, format!("{endpoint}{model}{key}"), noon)
-        });
-        store.record_calls(&calls).unwrap();
-        let connection = Connection::open(store.path()).unwrap();
-        let change = |sql: &str| connection.execute(sql, []).unwrap();
-        let anyone = UsageQuery::between(noon, noon);
-        for (query, of, of_others) in [
-            (
-                UsageQuery {
-                    endpoint_id: Some(1),
-                    ..anyone.clone()
-                },
-                MODELS_AT,
-                KEYS_AT,
-            ),
-            (
-                UsageQuery {
-                    key_id: Some(7),
-                    ..anyone.clone()
-                },
-                MODELS_BY,
-                ENDPOINTS_BY,
-            ),
-        ] {
-            // Another one each time, which remembers nothing.
-            let view = || {
-                let store = Store::open(store.path()).unwrap();
-                let view = store.usage_view(&query, false).unwrap();
-                (view.whole, view.models, view.endpoints, view.keys)
-            };
-            let told = view();
-            let lines = (told.1.len(), told.2.len(), told.3.len());
-            let requests = told.0.get(Sum::Requests);
-            let expected = if query.key_id.is_some() {
-                (2, (2, 1, 1))
-            } else {
-                (3, (2, 1, 2))
-            };
-            assert_eq!((requests, lines), expected);
-            assert_eq!(told.0.latency.count(), u64::try_from(requests).unwrap());
-            // It is they that are read: under another name it is another line.
-            let rename = |from: &str, to: &str| {
-                change(&format!(
-                    "UPDATE usage_sums SET name = '{to}' WHERE of = {of} AND name = '{from}'"
-                ));
-            };
-            rename("b", "c");
-            assert!(view().1.iter().any(|(name, _)| name == "c"));
-            rename("c", "b");
-            for of in [of, of_others] {
-                assert!(change(&format!("DELETE FROM usage_sums WHERE of = {of}")) > 1);
-                assert_eq!(view(), told, "from the roll-ups");
-                divide_days(&connection).unwrap();
-                assert_eq!(view(), told, "from new sums");
-            }
-        }
-        // As a program of an older version writes it.
-        let of_keys = format!("UPDATE usage_sums SET latency = NULL WHERE of = {KEYS}");
-        change(&of_keys);
-        let by_key = UsageQuery {
-            key_id: Some(7),
-            ..anyone
-        };
-        let view = store.usage_view(&by_key, false).unwrap();
-        assert_eq!(view.whole.latency.count(), 2);
-    }
-}
+mod tests;
