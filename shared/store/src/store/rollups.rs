@@ -97,7 +97,7 @@ impl Batch {
         let mut sums = Sums::new();
         for ((hour, group), totals) in &self.by_hour {
             for (span, start) in [(Span::Hour, *hour), (Span::Day, zone.day(*hour))] {
-                for of in Of::written(span, group) {
+                for of in Of::each(span, group) {
                     sums.entry((span, start, of)).or_default().join(totals);
                 }
             }

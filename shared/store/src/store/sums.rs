@@ -58,19 +58,15 @@ pub(super) enum Of {
 }
 
 impl Of {
-    /// The sums that calls of a group count in, of whatever span.
-    pub(super) fn each(group: &Group) -> [Self; 4] {
-        [
+    /// The sums that calls of a group count in, of such a span.
+    pub(super) fn each(span: Span, group: &Group) -> impl Iterator<Item = Self> {
+        let (at, by) = (group.endpoint_id, group.key_id);
+        let of_any = [
             Self::All,
             Self::Model(group.virtual_model.clone()),
-            Self::Endpoint(group.endpoint_id, group.endpoint_name.clone()),
-            Self::Key(group.key_id, group.key_label.clone()),
-        ]
-    }
-
-    /// The sums that are written of calls of a group.
-    pub(super) fn written(span: Span, group: &Group) -> impl Iterator<Item = Self> {
-        let (at, by) = (group.endpoint_id, group.key_id);
+            Self::Endpoint(at, group.endpoint_name.clone()),
+            Self::Key(by, group.key_label.clone()),
+        ];
         let divided = (span == Span::Day).then(|| {
             [
                 Self::ModelAt(at, group.virtual_model.clone()),
@@ -79,8 +75,7 @@ impl Of {
                 Self::EndpointBy(by, at, group.endpoint_name.clone()),
             ]
         });
-        let each = Self::each(group).into_iter();
-        each.chain(divided.into_iter().flatten())
+        of_any.into_iter().chain(divided.into_iter().flatten())
     }
 
     fn number(&self) -> i64 {
@@ -203,7 +198,7 @@ pub(super) fn make_anew(connection: &Connection, span: Span) -> rusqlite::Result
             if start.replace(at) != Some(at) {
                 write(connection, &mut kept)?;
             }
-            for of in Of::written(span, group) {
+            for of in Of::each(span, group) {
                 kept.entry((span, at, of)).or_default().join(totals);
             }
             Ok(())
