@@ -13,7 +13,11 @@ pub fn check(data: &[u8]) {
         Ok(file) => file,
         Err(problems) => {
             assert!(!problems.is_empty());
-            assert!(problems.iter().all(|problem| !problem.to_string().is_empty()));
+            assert!(
+                problems
+                    .iter()
+                    .all(|problem| !problem.to_string().is_empty())
+            );
             return;
         }
     };

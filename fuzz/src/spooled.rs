@@ -23,7 +23,11 @@ pub fn check(data: &[u8]) {
         whole += u64::from(!json.contains(&0x1e));
     }
     // The last line may be torn.
-    let cut = if draw.once_in(2) { draw.below(file.len()) } else { file.len() };
+    let cut = if draw.once_in(2) {
+        draw.below(file.len())
+    } else {
+        file.len()
+    };
     let is_cut = cut < file.len();
     fs::write(folder.join("left.spool"), &file[..cut]).expect("a file");
 
@@ -31,13 +35,17 @@ pub fn check(data: &[u8]) {
     assert_eq!(reader.adopt().expect("a folder"), 1);
     let mut taken = 0;
     loop {
-        let done = reader.drain(&ground().store).expect("a store that takes them");
+        let done = reader
+            .drain(&ground().store)
+            .expect("a store that takes them");
         taken += done.records + done.refused;
         if !done.more {
             break;
         }
     }
     assert!(is_cut || taken >= whole, "{taken} of {whole}");
-    reader.finish(&ground().store).expect("a store that takes them");
+    reader
+        .finish(&ground().store)
+        .expect("a store that takes them");
     fs::remove_dir_all(&folder).expect("a folder");
 }

@@ -60,9 +60,8 @@ impl Manner {
     /// replies to requests without tools the reading.
     #[must_use]
     pub fn may_change(&self, reply: &[u8]) -> bool {
-        static SIGNS: LazyLock<[Finder<'_>; 5]> = LazyLock::new(|| {
-            ["think", "THINK", "analysis", "<|", "\"reasoning"].map(Finder::new)
-        });
+        static SIGNS: LazyLock<[Finder<'_>; 5]> =
+            LazyLock::new(|| ["think", "THINK", "analysis", "<|", "\"reasoning"].map(Finder::new));
         !self.rules.tools.is_empty()
             || self.rules.thoughts == Thoughts::Open
             || SIGNS.iter().any(|sign| sign.find(reply).is_some())
