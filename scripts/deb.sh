@@ -4,7 +4,8 @@
 # scripts/deb.sh BUILT FOLDER packs the programs of the folder BUILT instead of building them.
 
 source "$(dirname "$0")/env.sh"
-scripts/cargo-tool.sh cargo-deb
+# What the first run says of it is no part of the answer.
+scripts/cargo-tool.sh cargo-deb >&2
 source scripts/release.sh
 
 if [ $# -eq 0 ]; then
