@@ -70,9 +70,14 @@ container() {
         PATH=/usr/local/bin:/usr/bin:/bin "${env[@]}" "$@" >"$log" 2>&1
 }
 
-unshare --net sleep 600 &
+# Not entered before it is there: until then the process is in this machine's network.
+has_network() {
+    [ "$(readlink "/proc/$network/ns/net")" != "$(readlink /proc/self/ns/net)" ] &&
+        nsenter --target "$network" --net -- ip link show dev lo up | grep -q lo
+}
+unshare --net -- sh -c 'ip link set lo up && exec sleep 600' &
 network=$!
-comes "a network of its own" nsenter --target "$network" --net -- ip link set lo up
+comes "a network of its own" has_network
 container "$work/gateway.log" "${command[@]}" &
 gateway=$!
 comes "the health check is content" container "$work/health.log" "${health[@]}"
