@@ -112,7 +112,6 @@ fn check_members(call: Call, before: &Members, after: &Members, target: &Target<
         edited.push("messages");
     }
     edited.extend((!matches!(target.stops, Stops::All)).then_some("stop"));
-    // Where one tool is named the others are not offered.
     edited.extend(target.only_named.then_some("tools"));
     assert_eq!(after.without(&edited), before.without(&edited), "{told}");
     assert_eq!(after.get("model"), Some("\"up/stream\""), "{told}");
