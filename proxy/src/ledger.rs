@@ -1,11 +1,12 @@
 //! Finished calls on their way into the store.
 //!
 //! A call costs the request path one write into the spool, before the last byte of its
-//! reply leaves, and one push into a bounded queue for the access log. From then on it
-//! survives the end of the program at any moment. A thread of its own takes the spool over
-//! into the store and writes the log. While the store is locked, full or read-only the
-//! spool grows, up to its limit; where the spool itself cannot be written, records wait in
-//! memory. What is lost beyond that is counted, logged and told by `/health`.
+//! reply leaves, and one push into a bounded queue: for the access log, and so that most
+//! records need not be read from the spool again. From then on it survives the end of the
+//! program at any moment. A thread of its own takes the spool over into the store and writes
+//! the log. While the store is locked, full or read-only the spool grows, up to its limit;
+//! where the spool itself cannot be written, records wait in memory. What is lost beyond that
+//! is counted, logged and told by `/health`.
 
 mod drain;
 

@@ -50,9 +50,9 @@ const KNOWN: [(&str, &str); 30] = [
 #[must_use]
 pub fn client_name(user_agent: &str) -> Option<String> {
     static MARKS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-        let mut marks = AhoCorasick::builder();
-        let marks = marks.ascii_case_insensitive(true);
-        marks.build(KNOWN.iter().map(|(mark, _)| mark)).ok()
+        let marks = KNOWN.iter().map(|(mark, _)| mark);
+        let mut builder = AhoCorasick::builder();
+        builder.ascii_case_insensitive(true).build(marks).ok()
     });
     let begins_a_word = |at: usize| {
         let before = user_agent
